@@ -1,0 +1,117 @@
+"""The only place that reads time.
+
+Wall time is an ``int`` of microseconds since the epoch in UTC (``*_us``); it stamps records and goes on the wire.
+Monotonic time is an ``int`` of nanoseconds (``*_ns``); it measures spans. Everything that waits takes a `Clock` by
+constructor, so that a test, a flow test or a replay can put `VirtualClock` in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Protocol
+
+SECOND_US = 1_000_000
+
+
+class Clock(Protocol):
+    def now_us(self) -> int: ...
+
+    def mono_ns(self) -> int: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[Any]:
+        """Raise `TimeoutError` out of the ``async with`` block after so many seconds (None: never)."""
+        ...
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle: ...
+
+
+class _LoopClock:
+    """What both clocks share: waiting is the running event loop's business."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[Any]:
+        return asyncio.timeout(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, callback)
+
+
+class SystemClock(_LoopClock):
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def mono_ns(self) -> int:
+        return time.monotonic_ns()
+
+
+class VirtualClock(_LoopClock):
+    """The time of a `VirtualLoop`: it stands still while anything can run, then jumps to the next timer."""
+
+    def __init__(self, loop: VirtualLoop, start_us: int = 1_700_000_000 * SECOND_US) -> None:
+        self._loop = loop
+        self._start_us = start_us
+
+    def now_us(self) -> int:
+        return self._start_us + round(self._loop.time() * SECOND_US)
+
+    def mono_ns(self) -> int:
+        return round(self._loop.time() * 1_000_000_000)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose timers cost no real time.
+
+    Where the ordinary loop would sleep until its next timer, this one moves its time there. Nothing outside the loop
+    (threads, sockets) is waited for while a timer is pending: simulations keep everything inside it.
+    """
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        super().__init__(_JumpingSelector(self))
+
+    def time(self) -> float:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        self._now += seconds
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None:
+            return super().select(None)
+        self._loop.advance(timeout)
+        return []
+
+
+def rfc3339(at_us: int) -> str:
+    """Write a wall time as the wire has it: UTC, ``Z``, floored to whole seconds (contract §1.6).
+
+    >>> rfc3339(1_488_023_999_999_999)
+    '2017-02-25T11:59:59Z'
+    """
+    second = at_us // SECOND_US
+    day, rest = divmod(second, 86_400)
+    return f"{_day(day)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
+
+
+@lru_cache(maxsize=4096)
+def _day(days: int) -> str:
+    return datetime.fromtimestamp(days * 86_400, UTC).strftime("%Y-%m-%d")

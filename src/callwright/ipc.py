@@ -1,0 +1,191 @@
+"""Messages between the core and its child processes.
+
+A frame is four bytes of length (big endian) and a msgpack array of messages. The first frame each way is a `Hello`;
+a peer of another protocol or epoch is not listened to. The core pings; a child that stays silent for three pings is
+dead, and a core that does is gone. All messages of one turn of the event loop leave in one frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from callwright.errors import CallwrightError
+
+PROTOCOL = 1
+PING_S = 0.5
+DEAD_AFTER_PINGS = 3
+MAX_FRAME = 16 << 20
+MAX_BACKLOG = 1 << 20
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    protocol: int
+    epoch: int
+
+
+class Ping(msgspec.Struct, frozen=True, tag=True):
+    pass
+
+
+class Pong(msgspec.Struct, frozen=True, tag=True):
+    pass
+
+
+class LinkBroken(CallwrightError):
+    """The other process sent something that is not the protocol."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def frame(messages: Sequence[msgspec.Struct]) -> bytes:
+    body = _encoder.encode(messages)
+    return len(body).to_bytes(4, "big") + body
+
+
+class Unframer:
+    """Cut a byte stream back into messages of a union of tagged structs."""
+
+    def __init__(self, messages: Any) -> None:
+        self._decoder: msgspec.msgpack.Decoder[list[Any]] = msgspec.msgpack.Decoder(list[messages | Hello | Ping | Pong])
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Any]:
+        """Return the messages completed by `data`; raise `LinkBroken` on a frame that cannot be read."""
+        buffer = self._buffer
+        buffer += data
+        messages: list[Any] = []
+        start = 0
+        while len(buffer) - start >= 4:
+            size = int.from_bytes(buffer[start : start + 4], "big")
+            if size > MAX_FRAME:
+                raise LinkBroken(f"a frame of {size} bytes")
+            if len(buffer) - start - 4 < size:
+                break
+            try:
+                messages += self._decoder.decode(memoryview(buffer)[start + 4 : start + 4 + size])
+            except msgspec.MsgspecError as error:
+                raise LinkBroken(str(error)) from error
+            start += 4 + size
+        if start:
+            del buffer[:start]
+        return messages
+
+
+class Link(asyncio.Protocol):
+    """One end of the socket pair, on an event loop.
+
+    `receive` gets each message; `lost` is called once with the reason when the other side is gone. `backlog` is what
+    the other side has not yet taken: past `MAX_BACKLOG` bytes the owner should admit no new work.
+    """
+
+    def __init__(
+        self, messages: Any, epoch: int, receive: Callable[[Any], None], lost: Callable[[str], None], *, pings: bool
+    ) -> None:
+        self._unframer = Unframer(messages)
+        self._epoch = epoch
+        self._receive = receive
+        self._lost: Callable[[str], None] | None = lost
+        self._pings = pings
+        self._pending: list[msgspec.Struct] = []
+        self._transport: asyncio.Transport | None = None
+        self._greeted = False
+        self._silent_beats = 0
+        self._beat: asyncio.TimerHandle | None = None
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def over(
+        cls,
+        sock: socket.socket,
+        messages: Any,
+        epoch: int,
+        receive: Callable[[Any], None],
+        lost: Callable[[str], None],
+        *,
+        pings: bool,
+    ) -> Link:
+        """Run a link over a connected socket. The core's end has ``pings=True``."""
+        link = cls(messages, epoch, receive, lost, pings=pings)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().create_connection(lambda: link, sock=sock)
+        return link
+
+    @property
+    def backlog(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport else 0
+
+    def send(self, message: msgspec.Struct) -> None:
+        if self._transport is None:
+            return
+        if not self._pending:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._pending.append(message)
+
+    def close(self) -> None:
+        self._lost = None
+        self._drop("closed")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.send(Hello(PROTOCOL, self._epoch))
+        self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        self._silent_beats = 0
+        try:
+            messages = self._unframer.feed(data)
+        except LinkBroken as error:
+            self._drop(f"unreadable: {error}")
+            return
+        for message in messages:
+            if isinstance(message, Hello):
+                if message != Hello(PROTOCOL, self._epoch):
+                    self._drop(f"a peer of protocol {message.protocol}, epoch {message.epoch}")
+                    return
+                self._greeted = True
+                if not self.ready.done():
+                    self.ready.set_result(None)
+            elif isinstance(message, Ping):
+                self.send(Pong())
+            elif self._greeted and not isinstance(message, Pong):
+                self._receive(message)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._drop(str(error) if error else "end of file")
+
+    def _flush(self) -> None:
+        if self._transport is not None and self._pending:
+            self._transport.write(frame(self._pending))
+        self._pending.clear()
+
+    def _arm(self) -> None:
+        self._beat = asyncio.get_running_loop().call_later(PING_S, self._on_beat)
+
+    def _on_beat(self) -> None:
+        self._silent_beats += 1
+        if self._silent_beats > DEAD_AFTER_PINGS:
+            self._drop(f"silent for {PING_S * DEAD_AFTER_PINGS:g} s")
+            return
+        if self._pings:
+            self.send(Ping())
+        self._arm()
+
+    def _drop(self, why: str) -> None:
+        transport, self._transport = self._transport, None
+        if self._beat is not None:
+            self._beat.cancel()
+        if transport is not None:
+            transport.abort()
+        if not self.ready.done():
+            self.ready.set_exception(LinkBroken(why))
+            self.ready.exception()
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost(why)

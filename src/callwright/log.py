@@ -1,0 +1,83 @@
+"""One line per thing worth telling an operator: an event name and fields, never a story.
+
+On a terminal a line reads ``12:00:01 call_ended call=… status=ended``; anywhere else it is one JSON object. Digits,
+texts and keys are never logged; telephone numbers go through `masked`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import msgspec
+
+_ROOT = "callwright"
+
+
+class Log:
+    """A named source of log lines: ``Log("switch").info("call_ended", call=call_id)``."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(f"{_ROOT}.{name}")
+
+    def debug(self, event: str, **fields: Any) -> None:
+        self._write(logging.DEBUG, event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        self._write(logging.INFO, event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self._write(logging.WARNING, event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        self._write(logging.ERROR, event, fields)
+
+    def exception(self, event: str, **fields: Any) -> None:
+        """Log the exception being handled, with its traceback."""
+        self._logger.error(event, extra={"fields": fields}, exc_info=True)
+
+    def _write(self, level: int, event: str, fields: dict[str, Any]) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, event, extra={"fields": fields})
+
+
+def masked(number: str) -> str:
+    """Hide all but the last three characters of a number or address."""
+    return "*" * max(len(number) - 3, 0) + number[-3:]
+
+
+def configure(level: str = "info", stream: TextIO | None = None) -> None:
+    """Send the project's lines, and the warnings of its libraries, to a stream (default: standard error)."""
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Terminal() if stream.isatty() else _Json())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger(_ROOT).setLevel(level.upper())
+
+
+class _Terminal(logging.Formatter):
+    default_time_format = "%H:%M:%S"
+    default_msec_format = ""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        fields = getattr(record, "fields", {})
+        level = f"{record.levelname.lower()} " if record.levelno >= logging.WARNING else ""
+        return " ".join([f"{record.asctime} {level}{record.message}", *(f"{k}={_plain(v)}" for k, v in fields.items())])
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"at": record.created, "level": record.levelname.lower(), "source": record.name, "event": record.getMessage()}
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+def _plain(value: Any) -> str:
+    text = str(value)
+    return msgspec.json.encode(text).decode() if " " in text or not text else text

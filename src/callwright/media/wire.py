@@ -1,0 +1,124 @@
+"""What the core and a media process say to each other (`ipc` frames). A stream carries the sound of one leg."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+
+from callwright.telephony import RtpCounters
+
+
+class ToMedia(msgspec.Struct, frozen=True, tag=True):
+    stream: UUID
+
+
+class Open(ToMedia, frozen=True):
+    """Take a port pair; `Opened` or `OpenFailed` follows."""
+
+
+class Connect(ToMedia, frozen=True):
+    """Set, or change, the far side: where sound goes and what was agreed.
+
+    `payload_type` is 0 (PCMU) or 8 (PCMA); `event_type` that of telephone-event, None when it was not agreed.
+    `send` and `receive` say which ways sound may flow: on hold the far side hears nothing from us or we drop what comes.
+    `ptime_ms` is how much the far side wants in a packet; 20 is sent whatever it asks between 10 and 60.
+    """
+
+    address: str
+    port: int
+    payload_type: int
+    event_type: int | None
+    send: bool = True
+    receive: bool = True
+    ptime_ms: int = 20
+
+
+class Play(ToMedia, frozen=True):
+    play: int
+    files: tuple[str, ...]
+    repeat: int
+    stop_on_digit: bool
+
+
+class Stop(ToMedia, frozen=True):
+    pass
+
+
+class SendDigits(ToMedia, frozen=True):
+    digits: str
+    tone_ms: int
+    gap_ms: int
+
+
+class Join(ToMedia, frozen=True):
+    """Let two streams hear each other; `Joined` follows, once for each."""
+
+    other: UUID
+
+
+class Part(ToMedia, frozen=True):
+    """Part a stream from the one it is joined with; `Parted` follows for both."""
+
+
+class Close(ToMedia, frozen=True):
+    """Give the ports back; `Closed` follows with the stream's counters."""
+
+
+CoreMessage = Open | Connect | Play | Stop | SendDigits | Join | Part | Close
+
+
+class ToCore(msgspec.Struct, frozen=True, tag=True):
+    stream: UUID
+
+
+class Opened(ToCore, frozen=True):
+    port: int
+
+
+class OpenFailed(ToCore, frozen=True):
+    detail: str
+
+
+class DigitHeard(ToCore, frozen=True):
+    digit: str
+    duration_ms: int
+
+
+class PlayBegan(ToCore, frozen=True):
+    play: int
+
+
+class PlayEnded(ToCore, frozen=True):
+    """`outcome` is a value of `telephony.PlayOutcome`."""
+
+    play: int
+    outcome: str
+    detail: str = ""
+
+
+class Joined(ToCore, frozen=True):
+    other: UUID
+    how: str
+
+
+class Parted(ToCore, frozen=True):
+    pass
+
+
+class WentSilent(ToCore, frozen=True):
+    """No packet came for `media.silence_s` seconds while the stream may receive. Sent once per silence."""
+
+
+class Closed(ToCore, frozen=True):
+    counters: RtpCounters
+
+
+class Load(ToCore, frozen=True):
+    """Every second: streams open and the worst lateness of a tick in milliseconds. `stream` is zero."""
+
+    streams: int
+    late_ms: float
+
+
+MediaMessage = Opened | OpenFailed | DigitHeard | PlayBegan | PlayEnded | Joined | Parted | WentSilent | Closed | Load

@@ -1,0 +1,184 @@
+"""What the core and the signalling process say to each other (`ipc` frames).
+
+Session descriptions travel as text: signalling never reads them. Header values are passed without their names.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+
+
+class ToSignalling(msgspec.Struct, frozen=True, tag=True):
+    leg: UUID
+
+
+class PlaceLeg(ToSignalling, frozen=True):
+    """Send an INVITE to `address`, a literal IP, for ``sip:user@host``."""
+
+    user: str
+    host: str
+    address: str
+    port: int
+    caller: str
+    sdp: str
+    username: str = ""
+    password: str = ""
+    max_forwards: int = 70
+    hops: int = 0
+
+
+class SendProgress(ToSignalling, frozen=True):
+    """Send 180, or 183 when there is a session description."""
+
+    sdp: str = ""
+
+
+class SendAnswer(ToSignalling, frozen=True):
+    """Send 200; `AnswerSent` follows, or `LegFailed` when a CANCEL came first."""
+
+    sdp: str
+
+
+class SendReject(ToSignalling, frozen=True):
+    code: int
+    phrase: str
+    reason: str = ""
+    retry_after_s: int | None = None
+
+
+class EndLeg(ToSignalling, frozen=True):
+    """BYE, CANCEL or 603, as the leg's state asks for."""
+
+    reason: str = ""
+
+
+class SendOffer(ToSignalling, frozen=True):
+    """Send a re-INVITE."""
+
+    sdp: str
+
+
+class AnswerOffer(ToSignalling, frozen=True):
+    """Answer the far end's re-INVITE: 200 with `sdp`, or `code` when it cannot be taken."""
+
+    sdp: str = ""
+    code: int = 200
+    phrase: str = "OK"
+
+
+CoreMessage = PlaceLeg | SendProgress | SendAnswer | SendReject | EndLeg | SendOffer | AnswerOffer
+
+
+class ToCore(msgspec.Struct, frozen=True, tag=True):
+    leg: UUID
+
+
+class LegArrived(ToCore, frozen=True):
+    """An INVITE passed the gate. `destination` is the user of the request URI, or the whole URI without one."""
+
+    source: str
+    destination: str
+    sdp: str
+    sip_call_id: str
+    address: str
+    port: int
+    trunk: str | None
+    hops: int
+    max_forwards: int
+
+
+class LegProgress(ToCore, frozen=True):
+    """An 18x to our INVITE."""
+
+    code: int
+    sdp: str
+
+
+class LegAnswered(ToCore, frozen=True):
+    """The far end answered our INVITE; it has been acknowledged."""
+
+    sdp: str
+    sip_call_id: str
+
+
+class AnswerSent(ToCore, frozen=True):
+    """Our 200 has left."""
+
+
+class LegFailed(ToCore, frozen=True):
+    """An INVITE ended without an answer.
+
+    `code` is its final SIP code; 0 when there was none, then `kind` tells why: ``cancelled`` (by the caller),
+    ``no_response``, ``unreachable``. `kind` is ``auth`` for a 401 or 407 that our credentials did not satisfy.
+    """
+
+    code: int
+    phrase: str
+    kind: str = ""
+    reason: str = ""
+
+
+class LegEnded(ToCore, frozen=True):
+    """An answered leg is over.
+
+    `who` is ``far`` or ``us``; `kind` is ``bye``, ``no_ack``, ``dialog_lost`` or ``late_answer`` (an answer that crossed
+    our CANCEL and was let go).
+    """
+
+    who: str
+    kind: str = "bye"
+    code: int = 200
+    reason: str = ""
+
+
+class OfferArrived(ToCore, frozen=True):
+    """The far end sent a re-INVITE; `sdp` is empty when it asks us to offer. `AnswerOffer` must follow."""
+
+    sdp: str
+
+
+class OfferAnswered(ToCore, frozen=True):
+    """The far end's answer to our re-INVITE."""
+
+    code: int
+    sdp: str
+
+
+class InfoArrived(ToCore, frozen=True):
+    content_type: str
+    body: str
+
+
+class TurnedAway(ToCore, frozen=True):
+    """An INVITE did not pass the gate (`reasons.Refusal`); `count` of them since the last report, the last one named."""
+
+    refusal: str
+    count: int
+    address: str
+    detail: str
+
+
+class Load(ToCore, frozen=True):
+    """Every second: legs alive, the worst lateness of the loop in milliseconds, datagrams dropped and garbage seen."""
+
+    live: int
+    late_ms: float
+    dropped: int
+    garbage: int
+
+
+SignallingMessage = (
+    LegArrived
+    | LegProgress
+    | LegAnswered
+    | AnswerSent
+    | LegFailed
+    | LegEnded
+    | OfferArrived
+    | OfferAnswered
+    | InfoArrived
+    | TurnedAway
+    | Load
+)
