@@ -1,0 +1,10 @@
+"""The database: named queries, one writer with group commit, readers that never wait for it.
+
+Rooms build `Write` values with functions of their own and hand a `Change` to `Store.commit`, which resolves when it is
+on disk. SQL text lives in ``store/sqlite/<room>.sql``; a query is called ``<room>.<name>``.
+"""
+
+from callwright.store.change import Change, Param, Row, Wake, Write
+from callwright.store.store import ConstraintViolated, Store, Transaction
+
+__all__ = ["Change", "ConstraintViolated", "Param", "Row", "Store", "Transaction", "Wake", "Write"]

@@ -1,0 +1,67 @@
+"""Forward-only migrations: ``NNNN_name.sqlite.sql``, each applied once and remembered with its checksum."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from typing import NamedTuple
+
+import apsw
+
+from callwright.errors import DataFolderError
+
+
+class Migration(NamedTuple):
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations(dialect: str = "sqlite") -> list[Migration]:
+    found = []
+    for file in files("callwright.store").joinpath("migrations").iterdir():
+        if file.name.endswith(f".{dialect}.sql"):
+            number, _, name = file.name.removesuffix(f".{dialect}.sql").partition("_")
+            found.append(Migration(int(number), name, file.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+def migrate(connection: apsw.Connection) -> list[Migration]:
+    """Bring a database up to date and return what was applied.
+
+    A database of a newer program, or one whose history differs from ours, is refused with `DataFolderError`.
+    """
+    known = migrations()
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
+        )
+        applied = {row[0]: row for row in connection.execute("SELECT number, name, checksum FROM migrations")}
+        for number, name, checksum in applied.values():
+            ours = next((migration for migration in known if migration.number == number), None)
+            if ours is None:
+                raise DataFolderError(
+                    f"The database has migration {number:04} ({name}), which this program does not know: "
+                    "it was used by a newer Callwright. Install that version or restore a backup made before."
+                )
+            if ours.checksum != checksum:
+                raise DataFolderError(
+                    f"Migration {number:04} ({name}) was applied with another text than this program's. "
+                    "The database belongs to another build; use that one."
+                )
+        todo = [migration for migration in known if migration.number not in applied]
+        for migration in todo:
+            connection.execute(migration.sql)
+            connection.execute(
+                "INSERT INTO migrations VALUES (?, ?, ?)", (migration.number, migration.name, migration.checksum)
+            )
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return todo

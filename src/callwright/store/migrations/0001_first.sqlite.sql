@@ -1,0 +1,134 @@
+-- Ids are UUIDs in 16 bytes; times are microseconds since the epoch, UTC; pos grows in commit order and never leaves the store.
+
+-- accounts ---------------------------------------------------------------------------------------------------------
+
+CREATE TABLE accounts (
+    id BLOB PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    created_us INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE worlds (
+    id BLOB PRIMARY KEY,
+    account_id BLOB NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('live', 'test')),
+    signing_key TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    UNIQUE (account_id, kind)
+) WITHOUT ROWID;
+
+CREATE TABLE keys (
+    world_id BLOB NOT NULL,
+    id BLOB NOT NULL UNIQUE,
+    hash BLOB NOT NULL UNIQUE,
+    label TEXT NOT NULL,
+    ending TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    revoked_us INTEGER,
+    PRIMARY KEY (world_id, id)
+) WITHOUT ROWID;
+
+-- numbers and flows ------------------------------------------------------------------------------------------------
+
+CREATE TABLE flows (
+    pos INTEGER PRIMARY KEY AUTOINCREMENT,
+    world_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    is_default INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL,
+    UNIQUE (world_id, id)
+);
+CREATE INDEX flows_by_pos ON flows (world_id, pos);
+CREATE UNIQUE INDEX flows_default ON flows (world_id) WHERE is_default = 1;
+
+CREATE TABLE numbers (
+    pos INTEGER PRIMARY KEY AUTOINCREMENT,
+    world_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    number TEXT NOT NULL,
+    is_live INTEGER NOT NULL,
+    flow_id BLOB,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL,
+    UNIQUE (world_id, id),
+    UNIQUE (world_id, number)
+);
+CREATE INDEX numbers_by_pos ON numbers (world_id, pos);
+CREATE INDEX numbers_by_flow ON numbers (world_id, flow_id, pos);
+-- A number that the network can call belongs to one world only.
+CREATE UNIQUE INDEX numbers_live ON numbers (number) WHERE is_live = 1;
+
+-- calls ------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE calls (
+    pos INTEGER PRIMARY KEY AUTOINCREMENT,
+    world_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    status TEXT NOT NULL,
+    source TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    number_id BLOB,
+    called BLOB,
+    webhook_url TEXT,
+    webhook_token TEXT,
+    node TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL,
+    ended_us INTEGER,
+    UNIQUE (world_id, id)
+);
+CREATE INDEX calls_by_pos ON calls (world_id, pos);
+CREATE INDEX calls_live ON calls (node) WHERE ended_us IS NULL;
+
+CREATE TABLE legs (
+    world_id BLOB NOT NULL,
+    call_id BLOB NOT NULL,
+    n INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    direction TEXT NOT NULL CHECK (direction IN ('incoming', 'outgoing')),
+    status TEXT NOT NULL,
+    intent TEXT,
+    source TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    reason TEXT,
+    detail TEXT NOT NULL,
+    sip_code INTEGER,
+    sip_call_id TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL,
+    answered_us INTEGER,
+    ended_us INTEGER,
+    PRIMARY KEY (world_id, call_id, n)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX legs_by_id ON legs (world_id, id);
+
+CREATE TABLE journal (
+    world_id BLOB NOT NULL,
+    call_id BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    entry BLOB NOT NULL,
+    PRIMARY KEY (world_id, call_id, seq)
+) WITHOUT ROWID;
+
+-- The outbox: one row per change a customer may hear of, written in the commit of the change itself.
+CREATE TABLE events (
+    pos INTEGER PRIMARY KEY AUTOINCREMENT,
+    world_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    call_id BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    snapshot BLOB NOT NULL,
+    UNIQUE (world_id, call_id, seq)
+);
+
+CREATE TABLE nodes (
+    name TEXT PRIMARY KEY,
+    heartbeat_us INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- webhooks ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,77 @@
+-- name: insert_call
+INSERT INTO calls (
+    world_id, id, status, source, destination, number_id, called, webhook_url, webhook_token, node,
+    created_us, updated_us, ended_us
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: update_call
+UPDATE calls SET status = ?, updated_us = ?, ended_us = ? WHERE world_id = ? AND id = ?;
+
+-- name: insert_leg
+INSERT INTO legs (
+    world_id, call_id, n, id, direction, source, destination, created_us,
+    status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: update_leg
+UPDATE legs SET
+    status = ?, intent = ?, reason = ?, detail = ?, sip_code = ?, sip_call_id = ?,
+    updated_us = ?, answered_us = ?, ended_us = ?
+WHERE world_id = ? AND call_id = ? AND n = ?;
+
+-- name: insert_entry
+INSERT INTO journal (world_id, call_id, seq, at_us, entry) VALUES (?, ?, ?, ?, ?);
+
+-- name: insert_event
+INSERT INTO events (world_id, id, call_id, seq, kind, at_us, snapshot) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: heartbeat
+INSERT INTO nodes (name, heartbeat_us) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET heartbeat_us = excluded.heartbeat_us;
+
+-- name: last_heartbeat
+SELECT heartbeat_us FROM nodes WHERE name = ?;
+
+-- name: count_calls
+SELECT COUNT(*) FROM calls WHERE world_id = ?;
+
+-- name: list_calls
+SELECT world_id, id, status, source, destination, number_id, called, webhook_url, webhook_token,
+    created_us, updated_us, ended_us
+FROM calls INDEXED BY calls_by_pos WHERE world_id = ? ORDER BY pos DESC LIMIT ? OFFSET ?;
+
+-- name: find_call
+SELECT world_id, id, status, source, destination, number_id, called, webhook_url, webhook_token,
+    created_us, updated_us, ended_us
+FROM calls WHERE world_id = ? AND id = ?;
+
+-- name: live_calls
+SELECT world_id, id, status, source, destination, number_id, called, webhook_url, webhook_token,
+    created_us, updated_us, ended_us
+FROM calls INDEXED BY calls_live WHERE node = ? AND ended_us IS NULL;
+
+-- name: last_seqs
+SELECT
+    (SELECT MAX(seq) FROM journal WHERE world_id = ? AND call_id = ?),
+    (SELECT MAX(seq) FROM events WHERE world_id = ? AND call_id = ?);
+
+-- name: legs_of
+SELECT call_id, n, id, direction, source, destination, created_us,
+    status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
+FROM legs WHERE world_id = ? AND call_id = ? ORDER BY n;
+
+-- name: find_leg
+SELECT call_id, n, id, direction, source, destination, created_us,
+    status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
+FROM legs WHERE world_id = ? AND id = ?;
+
+-- name: journal_of
+SELECT seq, at_us, entry FROM journal WHERE world_id = ? AND call_id = ? ORDER BY seq;
+
+-- name: events_of
+SELECT pos, world_id, id, call_id, seq, kind, at_us, snapshot FROM events
+WHERE world_id = ? AND call_id = ? AND seq > ? ORDER BY seq LIMIT ?;
+
+-- name: events_after
+SELECT pos, world_id, id, call_id, seq, kind, at_us, snapshot FROM events
+WHERE pos > ? ORDER BY pos LIMIT ?;
