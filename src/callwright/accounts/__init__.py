@@ -1,0 +1,1 @@
+"""Who may do what: accounts, their live and test worlds, access keys and signing keys."""

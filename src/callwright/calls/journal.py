@@ -1,0 +1,164 @@
+"""The journal: what happened to a call, in order, complete enough to make its rows again.
+
+Each entry is written in the commit of what it tells. Entries of kind `CallMade`, `LegMade`, `CallMoved` and `LegMoved`
+carry the rows' changes; the others are what a reader or a replay wants to know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from callwright.calls.model import Call, CallStatus, Leg, LegStatus
+from callwright.reasons import Reason
+from callwright.telephony import RtpCounters
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, tag=lambda name: _snake(name), tag_field="kind"):
+    pass
+
+
+def _snake(name: str) -> str:
+    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+class CallMade(Entry, frozen=True, kw_only=True):
+    call: Call
+
+
+class LegMade(Entry, frozen=True, kw_only=True):
+    leg: Leg
+
+
+class CallMoved(Entry, frozen=True, kw_only=True):
+    status: CallStatus
+
+
+class LegMoved(Entry, frozen=True, kw_only=True):
+    leg: UUID
+    status: LegStatus
+    reason: Reason | None = None
+    detail: str = ""
+
+
+class LegIntends(Entry, frozen=True, kw_only=True):
+    """The leg is to be answered; None when that is settled."""
+
+    leg: UUID
+    intent: str | None
+
+
+class LegAddressed(Entry, frozen=True, kw_only=True):
+    """What signalling told of the leg without changing its status: its SIP Call-ID, its final code."""
+
+    leg: UUID
+    sip_call_id: str = ""
+    sip_code: int | None = None
+
+
+class FlowStarted(Entry, frozen=True, kw_only=True):
+    """`flow` is the flow as it was stored or sent."""
+
+    flow_id: UUID | None
+    flow: dict[str, Any]
+
+
+class StepStarted(Entry, frozen=True, kw_only=True):
+    step: str
+    action: str
+
+
+class StepEnded(Entry, frozen=True, kw_only=True):
+    step: str
+    outcome: str
+    detail: str = ""
+
+
+class DigitPressed(Entry, frozen=True, kw_only=True):
+    leg: UUID
+    digit: str
+    duration_ms: int
+    means: str
+
+
+class MediaFetched(Entry, frozen=True, kw_only=True):
+    url: str
+    status: int | None
+    error: str = ""
+
+
+class Bridged(Entry, frozen=True, kw_only=True):
+    leg: UUID
+    other: UUID
+    how: str
+
+
+class Held(Entry, frozen=True, kw_only=True):
+    leg: UUID
+    direction: str
+
+
+class Asked(Entry, frozen=True, kw_only=True):
+    """Someone outside asked for something: ``hang_up_call``, ``hang_up_leg``, ``shut_down``."""
+
+    what: str
+    leg: UUID | None = None
+
+
+class LegLast(Entry, frozen=True, kw_only=True):
+    """The engine's last word on a leg: final SIP code, Reason header and sound counters."""
+
+    leg: UUID
+    cause: str
+    sip_code: int | None
+    sip_phrase: str = ""
+    reason: str = ""
+    detail: str = ""
+    counters: RtpCounters | None = None
+
+
+class LateAnswerReleased(Entry, frozen=True, kw_only=True):
+    """Row P7: an answer crossed our CANCEL and was let go."""
+
+    leg: UUID
+
+
+class Ignored(Entry, frozen=True, kw_only=True):
+    """An event that came when its leg was over, or that no table row covers."""
+
+    leg: UUID | None
+    event: str
+
+
+AnyEntry = (
+    CallMade
+    | LegMade
+    | CallMoved
+    | LegMoved
+    | LegIntends
+    | LegAddressed
+    | FlowStarted
+    | StepStarted
+    | StepEnded
+    | DigitPressed
+    | MediaFetched
+    | Bridged
+    | Held
+    | Asked
+    | LegLast
+    | LateAnswerReleased
+    | Ignored
+)
+
+_decoder: msgspec.json.Decoder[AnyEntry] = msgspec.json.Decoder(AnyEntry)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(entry: Entry) -> bytes:
+    return _encoder.encode(entry)
+
+
+def decode(row: bytes) -> AnyEntry:
+    return _decoder.decode(row)

@@ -1,0 +1,107 @@
+"""Calls and legs as values. Times are microseconds since the epoch, UTC; statuses are the contract's (§2.1, §2.2)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from uuid import UUID
+
+import msgspec
+
+from callwright.clock import SECOND_US
+from callwright.reasons import Reason
+
+
+class CallStatus(Enum):
+    QUEUED = "queued"
+    STARTING = "starting"
+    ONGOING = "ongoing"
+    ENDED = "ended"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    FAILED = "failed"
+
+
+class LegStatus(Enum):
+    STARTING = "starting"
+    RINGING = "ringing"
+    ONGOING = "ongoing"
+    HANGUP = "hangup"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+
+
+class Direction(Enum):
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+LIVE_CALL = frozenset({CallStatus.QUEUED, CallStatus.STARTING, CallStatus.ONGOING})
+LIVE_LEG = frozenset({LegStatus.STARTING, LegStatus.RINGING, LegStatus.ONGOING})
+
+
+class CalledNumber(msgspec.Struct, frozen=True):
+    """The owned number a caller dialled, as it was when the call came; `flow_id` is the flow that runs, if any."""
+
+    id: UUID
+    number: str
+    flow_id: UUID | None
+    created_us: int
+    updated_us: int
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """One voice connection of a call.
+
+    `intent` is ``answering`` between the decision to answer and the answer's leaving; it is never shown. `n` counts
+    the legs of a call from 1.
+    """
+
+    id: UUID
+    call_id: UUID
+    n: int
+    direction: Direction
+    source: str
+    destination: str
+    status: LegStatus = LegStatus.STARTING
+    intent: str | None = None
+    reason: Reason | None = None
+    detail: str = ""
+    sip_code: int | None = None
+    sip_call_id: str = ""
+    created_us: int
+    updated_us: int
+    answered_us: int | None = None
+    ended_us: int | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.status in LIVE_LEG
+
+    @property
+    def duration_s(self) -> int:
+        """Seconds from answer to end, rounded up; 0 while it lasts and when it was never answered (contract §2.2)."""
+        if self.answered_us is None or self.ended_us is None:
+            return 0
+        return -((self.answered_us - self.ended_us) // SECOND_US)
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A call. `called` is the owned number that was dialled (inbound), `number_id` that or the owned source number."""
+
+    id: UUID
+    world_id: UUID
+    status: CallStatus
+    source: str
+    destination: str
+    number_id: UUID | None = None
+    called: CalledNumber | None = None
+    webhook_url: str | None = None
+    webhook_token: str | None = None
+    created_us: int
+    updated_us: int
+    ended_us: int | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.status in LIVE_CALL

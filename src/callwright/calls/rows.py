@@ -1,0 +1,233 @@
+"""Calls, legs, journal and events as rows: every statement about these tables is built or read here."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from callwright.calls import journal
+from callwright.calls.events import Event, Snapshot, decode_snapshot, encode_snapshot
+from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Leg, LegStatus
+from callwright.reasons import Reason
+from callwright.store import Row, Store, Write
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack_called = msgspec.msgpack.Decoder(CalledNumber).decode
+
+
+def _bytes(id_: UUID | None) -> bytes | None:
+    return None if id_ is None else id_.bytes
+
+
+def _uuid(value: Any) -> UUID | None:
+    return None if value is None else UUID(bytes=value)
+
+
+def insert_call(call: Call, node: str) -> Write:
+    return Write(
+        "calls.insert_call",
+        (
+            call.world_id.bytes,
+            call.id.bytes,
+            call.status.value,
+            call.source,
+            call.destination,
+            _bytes(call.number_id),
+            None if call.called is None else _pack(call.called),
+            call.webhook_url,
+            call.webhook_token,
+            node,
+            call.created_us,
+            call.updated_us,
+            call.ended_us,
+        ),
+    )
+
+
+def update_call(call: Call) -> Write:
+    return Write("calls.update_call", (call.status.value, call.updated_us, call.ended_us, call.world_id.bytes, call.id.bytes))
+
+
+def insert_leg(world_id: UUID, leg: Leg) -> Write:
+    return Write(
+        "calls.insert_leg",
+        (
+            world_id.bytes,
+            leg.call_id.bytes,
+            leg.n,
+            leg.id.bytes,
+            leg.direction.value,
+            leg.source,
+            leg.destination,
+            leg.created_us,
+            *_changing(leg),
+        ),
+    )
+
+
+def update_leg(world_id: UUID, leg: Leg) -> Write:
+    return Write("calls.update_leg", (*_changing(leg), world_id.bytes, leg.call_id.bytes, leg.n))
+
+
+def _changing(leg: Leg) -> Row:
+    return (
+        leg.status.value,
+        leg.intent,
+        None if leg.reason is None else leg.reason.value,
+        leg.detail,
+        leg.sip_code,
+        leg.sip_call_id,
+        leg.updated_us,
+        leg.answered_us,
+        leg.ended_us,
+    )
+
+
+def insert_entry(world_id: UUID, call_id: UUID, seq: int, at_us: int, entry: journal.Entry) -> Write:
+    return Write("calls.insert_entry", (world_id.bytes, call_id.bytes, seq, at_us, journal.encode(entry)))
+
+
+def insert_event(event_id: UUID, seq: int, kind: str, snapshot: Snapshot) -> Write:
+    call = snapshot.call
+    return Write(
+        "calls.insert_event",
+        (call.world_id.bytes, event_id.bytes, call.id.bytes, seq, kind, call.updated_us, encode_snapshot(snapshot)),
+    )
+
+
+def heartbeat(node: str, at_us: int) -> Write:
+    return Write("calls.heartbeat", (node, at_us))
+
+
+class Page(NamedTuple):
+    """Rows of one page, newest first, and how many there are in all."""
+
+    total: int
+    calls: list[Call]
+
+
+def list_calls(store: Store, world_id: UUID, *, limit: int, offset: int) -> Page:
+    ((total,),) = store.read("calls.count_calls", (world_id.bytes,))
+    rows = store.read("calls.list_calls", (world_id.bytes, limit, offset))
+    return Page(int(total or 0), [_call(row) for row in rows])
+
+
+def find_call(store: Store, world_id: UUID, call_id: UUID) -> Call | None:
+    for row in store.read("calls.find_call", (world_id.bytes, call_id.bytes)):
+        return _call(row)
+    return None
+
+
+def legs_of(store: Store, world_id: UUID, call_id: UUID) -> list[Leg]:
+    """A call's legs, oldest first. A call has few: one for each party and transfer."""
+    return [_leg(row) for row in store.read("calls.legs_of", (world_id.bytes, call_id.bytes))]
+
+
+def find_leg(store: Store, world_id: UUID, leg_id: UUID) -> Leg | None:
+    for row in store.read("calls.find_leg", (world_id.bytes, leg_id.bytes)):
+        return _leg(row)
+    return None
+
+
+class Told(NamedTuple):
+    """One line of a call's journal."""
+
+    seq: int
+    at_us: int
+    entry: journal.AnyEntry
+
+
+def journal_of(store: Store, world_id: UUID, call_id: UUID) -> list[Told]:
+    rows: list[Any] = store.read("calls.journal_of", (world_id.bytes, call_id.bytes))
+    return [Told(seq, at_us, journal.decode(entry)) for seq, at_us, entry in rows]
+
+
+def events_of(store: Store, world_id: UUID, call_id: UUID, *, after_seq: int = 0, limit: int = 1000) -> list[Event]:
+    """A call's events in order, from the one after `after_seq`."""
+    return [_event(row) for row in store.read("calls.events_of", (world_id.bytes, call_id.bytes, after_seq, limit))]
+
+
+def events_after(store: Store, pos: int, limit: int) -> list[Event]:
+    """Events of all worlds in the order of their commits, from the one after `pos`."""
+    return [_event(row) for row in store.read("calls.events_after", (pos, limit))]
+
+
+def live_calls(store: Store, node: str) -> list[tuple[Call, list[Leg], int, int]]:
+    """What a node left alive: call, legs oldest first, last journal seq, last event seq."""
+    found = []
+    for row in store.read("calls.live_calls", (node,)):
+        call = _call(row)
+        key = (call.world_id.bytes, call.id.bytes)
+        ((journal_seq, event_seq),) = store.read("calls.last_seqs", (*key, *key))
+        found.append((call, legs_of(store, call.world_id, call.id), int(journal_seq or 0), int(event_seq or 0)))
+    return found
+
+
+def last_heartbeat(store: Store, node: str) -> int | None:
+    for (at_us,) in store.read("calls.last_heartbeat", (node,)):
+        return int(at_us or 0)
+    return None
+
+
+def _call(row: Any) -> Call:
+    (world, id_, status, source, destination, number_id, called, url, token, created_us, updated_us, ended_us) = row
+    return Call(
+        id=UUID(bytes=id_),
+        world_id=UUID(bytes=world),
+        status=CallStatus(status),
+        source=source,
+        destination=destination,
+        number_id=_uuid(number_id),
+        called=None if called is None else _unpack_called(called),
+        webhook_url=url,
+        webhook_token=token,
+        created_us=created_us,
+        updated_us=updated_us,
+        ended_us=ended_us,
+    )
+
+
+def _leg(row: Any) -> Leg:
+    (
+        call,
+        n,
+        id_,
+        direction,
+        source,
+        destination,
+        created_us,
+        status,
+        intent,
+        reason,
+        detail,
+        sip_code,
+        sip_call_id,
+        updated_us,
+        answered_us,
+        ended_us,
+    ) = row
+    return Leg(
+        id=UUID(bytes=id_),
+        call_id=UUID(bytes=call),
+        n=n,
+        direction=Direction(direction),
+        source=source,
+        destination=destination,
+        status=LegStatus(status),
+        intent=intent,
+        reason=None if reason is None else Reason(reason),
+        detail=detail,
+        sip_code=sip_code,
+        sip_call_id=sip_call_id,
+        created_us=created_us,
+        updated_us=updated_us,
+        answered_us=answered_us,
+        ended_us=ended_us,
+    )
+
+
+def _event(row: Any) -> Event:
+    pos, world, id_, call, seq, kind, at_us, snapshot = row
+    return Event(pos, UUID(bytes=world), UUID(bytes=id_), UUID(bytes=call), seq, kind, at_us, decode_snapshot(snapshot))

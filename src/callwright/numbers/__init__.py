@@ -1,0 +1,1 @@
+"""Telephone numbers a world owns, and the flow each is bound to."""
