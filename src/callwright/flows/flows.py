@@ -1,0 +1,121 @@
+"""Where call flows are kept. A world has at most one default flow; making another the default takes it from the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from callwright import ids
+from callwright.clock import Clock
+from callwright.errors import NotFound
+from callwright.flows.schema import Flow, compile_flow, with_step_ids
+from callwright.store import Store, Transaction, Write
+
+# What a PUT replaces as a whole (contract §3.3).
+_FIELDS = ("title", "record", "default", "maxDuration", "steps")
+
+
+class StoredFlow(msgspec.Struct, frozen=True):
+    """A flow as a resource: `body` holds ``steps`` and whatever else was sent of title, record, default, maxDuration."""
+
+    id: UUID
+    world_id: UUID
+    body: dict[str, Any]
+    created_us: int
+    updated_us: int
+
+    def compiled(self) -> Flow:
+        return compile_flow(self.body)
+
+
+class Page(NamedTuple):
+    total: int
+    flows: list[StoredFlow]
+
+
+class Flows:
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def find(self, world_id: UUID, flow_id: UUID) -> StoredFlow | None:
+        return _first(self._store.read("flows.find", (world_id.bytes, flow_id.bytes)))
+
+    def get(self, world_id: UUID, flow_id: UUID) -> StoredFlow:
+        found = self.find(world_id, flow_id)
+        if found is None:
+            raise NotFound(f"No call flow found for ID `{flow_id}`.")
+        return found
+
+    def default(self, world_id: UUID) -> StoredFlow | None:
+        return _first(self._store.read("flows.find_default", (world_id.bytes,)))
+
+    def page(self, world_id: UUID, *, limit: int, offset: int) -> Page:
+        ((total,),) = self._store.read("flows.count", (world_id.bytes,))
+        return Page(int(total or 0), [_flow(row) for row in self._store.read("flows.list", (world_id.bytes, limit, offset))])
+
+    async def make(self, world_id: UUID, body: dict[str, Any]) -> StoredFlow:
+        """Check and store a flow. Raises `Invalid` or `Missing`."""
+        body, is_default = _checked(body)
+        now = self._clock.now_us()
+        flow = StoredFlow(ids.uuid7(now), world_id, body, now, now)
+
+        def run(transaction: Transaction) -> None:
+            if is_default:
+                transaction.write(Write("flows.clear_default", (world_id.bytes,)))
+            transaction.write(Write("flows.insert", (world_id.bytes, flow.id.bytes, int(is_default), _encode(body), now, now)))
+
+        await self._store.transact(run)
+        return self.get(world_id, flow.id)
+
+    async def replace(self, world_id: UUID, flow_id: UUID, body: dict[str, Any]) -> StoredFlow:
+        """Put another body in a flow's place."""
+        body, is_default = _checked(body)
+        now = self._clock.now_us()
+
+        def run(transaction: Transaction) -> int:
+            if is_default:
+                transaction.write(Write("flows.clear_default", (world_id.bytes,)))
+            return transaction.write(
+                Write("flows.replace", (int(is_default), _encode(body), now, world_id.bytes, flow_id.bytes))
+            )
+
+        if not await self._store.transact(run):
+            raise NotFound(f"No call flow found for ID `{flow_id}`.")
+        return self.get(world_id, flow_id)
+
+    async def remove(self, world_id: UUID, flow_id: UUID, *, also: Write) -> None:
+        """Delete a flow and, in the same transaction, do what its numbers need."""
+
+        def run(transaction: Transaction) -> int:
+            transaction.write(also)
+            return transaction.write(Write("flows.delete", (world_id.bytes, flow_id.bytes)))
+
+        if not await self._store.transact(run):
+            raise NotFound(f"No call flow found for ID `{flow_id}`.")
+
+
+def _checked(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    body = {field: body[field] for field in _FIELDS if body.get(field) is not None}
+    flow = compile_flow(body)
+    return with_step_ids(body), flow.default
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(body)
+
+
+def _first(rows: Sequence[Any]) -> StoredFlow | None:
+    return _flow(rows[0]) if rows else None
+
+
+def _flow(row: Any) -> StoredFlow:
+    world, id_, is_default, body, created_us, updated_us = row
+    decoded = msgspec.json.decode(body)
+    # The column is the truth: another flow may have become the default since this body was sent.
+    if "default" in decoded or is_default:
+        decoded["default"] = bool(is_default)
+    return StoredFlow(UUID(bytes=id_), UUID(bytes=world), decoded, created_us, updated_us)
