@@ -16,12 +16,12 @@ from callwright.reasons import Reason
 from callwright.telephony import RtpCounters
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, tag=lambda name: _snake(name), tag_field="kind"):
-    pass
-
-
 def _snake(name: str) -> str:
     return "".join("_" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, tag=_snake, tag_field="kind"):
+    """One line; its `kind` on the wire is the class's name, ``leg_moved``."""
 
 
 class CallMade(Entry, frozen=True, kw_only=True):
@@ -132,6 +132,12 @@ class Ignored(Entry, frozen=True, kw_only=True):
     event: str
 
 
+class Settled(Entry, frozen=True, kw_only=True):
+    """The call was ended on the record by a successor of the node that carried it; its rows are touched now."""
+
+    reason: Reason
+
+
 AnyEntry = (
     CallMade
     | LegMade
@@ -150,6 +156,7 @@ AnyEntry = (
     | LegLast
     | LateAnswerReleased
     | Ignored
+    | Settled
 )
 
 _decoder: msgspec.json.Decoder[AnyEntry] = msgspec.json.Decoder(AnyEntry)

@@ -177,6 +177,18 @@ class CallRecord:
         self._note(at_us, journal.LegMoved(leg=leg_id, status=to, reason=reason, detail=detail))
         return True
 
+    def settle_after_death(self, reason: Reason, *, ended_us: int, now_us: int) -> None:
+        """Row R2: end what lives; it ended when its node was last seen, and the record is touched now."""
+        for leg in self.legs:
+            self.end_leg(leg.id, reason, ended_us)
+        self._settle_call()
+        self._at_us = max(self._at_us, now_us)
+        self.call = replace(self.call, updated_us=self._at_us)
+        for leg in self.legs:
+            if leg.reason is reason:
+                self._legs[leg.id] = replace(leg, updated_us=self._at_us)
+        self._note(now_us, journal.Settled(reason=reason))
+
     def learn(self, leg_id: UUID, at_us: int, *, sip_call_id: str = "", sip_code: int | None = None) -> None:
         """Keep what signalling tells of a leg without changing its status."""
         leg = self._legs[leg_id]

@@ -173,8 +173,8 @@ def _step(raw: Any, place: str, index: int) -> Step:
     action = raw.get("action")
     if action is None:
         raise Missing(f"{place} needs an action.", parameter=f"{place}.action")
-    if action not in OPTIONS:
-        raise Invalid(f"{action!r} is not an action. Known: {', '.join(OPTIONS)}.", parameter=f"{place}.action")
+    if not isinstance(action, str) or action not in OPTIONS:
+        raise Invalid(f"{str(action)[:40]!r} is not an action. Known: {', '.join(OPTIONS)}.", parameter=f"{place}.action")
     options = raw.get("options") or {}
     if not isinstance(options, dict):
         raise Invalid(f"{place}.options must be an object.", parameter=f"{place}.options")
@@ -213,7 +213,8 @@ def _check_options(options: Options, place: str) -> None:
         if not options.urls:
             raise Missing("A play step needs media.", parameter=f"{place}.media")
         for url in options.urls:
-            _check_url(url, f"{place}.media")
+            if not url.startswith("file:"):
+                _check_url(url, f"{place}.media")
     elif isinstance(options, PauseOptions):
         _within(options.length, 0, 86_400, "seconds", f"{place}.length")
     elif isinstance(options, FetchCallFlowOptions):
@@ -223,14 +224,18 @@ def _check_options(options: Options, place: str) -> None:
 
 
 def _check_url(url: str, place: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # brackets that hold no IPv6 address
+        usable = False
+    if not usable:
         raise Invalid(f"{url[:80]!r} is not a URL: http:// or https:// and a host.", parameter=place)
 
 
 def _within(value: float | None, least: int, most: int, unit: str, place: str) -> None:
     if value is not None and not least <= value <= most:
-        raise Invalid(f"{place.rpartition('.')[2]} must be {least} to {most} {unit}; it was {value:g}.", parameter=place)
+        raise Invalid(f"{place.rpartition('.')[2]} must be {least} to {most} {unit}; it was {str(value)[:40]}.", parameter=place)
 
 
 def _check_references(steps: tuple[Step, ...]) -> None:
@@ -252,7 +257,7 @@ def _convert(raw: dict[str, Any], kind: type[Any], place: str) -> Any:
         path = path.rstrip("`")
         if "missing required field" in message:
             name = message.rpartition("`")[0].rpartition("`")[2]
-            where = f"{place}.{name}".strip(".")
+            where = f"{place}{path}.{name}".strip(".")
             raise Missing(f"{where} is missing.", parameter=where) from None
         where = f"{place}{path}".strip(".")
         raise Invalid(f"{where}: {message[0].lower()}{message[1:]}.", parameter=where) from None

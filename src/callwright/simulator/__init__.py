@@ -1,0 +1,1 @@
+"""Engine no. 1: calls without SIP, on any clock."""

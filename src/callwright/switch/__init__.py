@@ -1,0 +1,1 @@
+"""Call control: one actor for each live call, between the engines, the record and the flow."""

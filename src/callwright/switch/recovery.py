@@ -1,0 +1,27 @@
+"""After a death of the core: end what it left alive on the record (row R2), before anything else starts."""
+
+from __future__ import annotations
+
+from callwright.calls import rows
+from callwright.calls.lifecycle import CallRecord
+from callwright.clock import Clock
+from callwright.log import Log
+from callwright.reasons import Reason
+from callwright.store import Store
+
+_log = Log("switch")
+
+
+async def settle(store: Store, clock: Clock, node: str) -> int:
+    """End every call this node left alive and return how many there were.
+
+    They ended when the node was last seen; the events that say so are new, and go out now.
+    """
+    left = rows.live_calls(store, node)
+    seen_us = rows.last_heartbeat(store, node)
+    for call, legs, journal_seq, event_seq in left:
+        record = CallRecord(call, legs, node, journal_seq=journal_seq, event_seq=event_seq)
+        record.settle_after_death(Reason.NODE_RESTARTED, ended_us=seen_us or call.updated_us, now_us=clock.now_us())
+        await store.commit(record.take())
+        _log.warning("call_settled", call=call.id, reason=Reason.NODE_RESTARTED.value)
+    return len(left)

@@ -1,0 +1,342 @@
+"""The switch: takes calls in and out, finds their flow, and keeps the actors of the live ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+from callwright import ids, telephony
+from callwright.accounts.worlds import World
+from callwright.calls import journal, rows
+from callwright.calls.lifecycle import CallRecord
+from callwright.calls.model import Call, CalledNumber
+from callwright.clock import Clock
+from callwright.errors import NotFound, StoreUnavailable, Unavailable
+from callwright.flows.flows import Flows, StoredFlow
+from callwright.flows.schema import Flow
+from callwright.log import Log, masked
+from callwright.numbers.numbers import Number, Numbers, normalised
+from callwright.reasons import Refusal
+from callwright.store import Store
+from callwright.switch import actor
+from callwright.switch.actor import Ask, CallActor, Dial
+from callwright.switch.admission import Admission, Pace
+from callwright.switch.settings import CallSettings
+from callwright.switch.sounds import Sounds
+from callwright.telephony import Engine, Target
+
+MAX_HOPS = 5
+RETRY_AFTER_S = 5
+HEARTBEAT_S = 1.0
+
+_log = Log("switch")
+
+
+class Counters(Protocol):
+    """What is counted of calls."""
+
+    def call_started(self, direction: str, world: str) -> None: ...
+
+    def call_ended(self, status: str, world: str) -> None: ...
+
+    def invite_refused(self, reason: str) -> None: ...
+
+
+class Line:
+    """How a world reaches the telephone network: its engine and its routes."""
+
+    def __init__(self, world: World, engine: Engine, route: Callable[[str], Target]) -> None:
+        self.world = world
+        self.engine = engine
+        self.route = route
+
+
+class Switch:
+    """Live calls of all worlds on this node."""
+
+    def __init__(
+        self,
+        *,
+        lines: Mapping[UUID, Line],
+        store: Store,
+        clock: Clock,
+        numbers: Numbers,
+        flows: Flows,
+        sounds: Sounds,
+        settings: CallSettings,
+        counters: Counters,
+        node: str,
+        new_id: Callable[[int], UUID] = ids.uuid7,
+    ) -> None:
+        self._lines = lines
+        self._store = store
+        self._clock = clock
+        self._numbers = numbers
+        self._flows = flows
+        self._sounds = sounds
+        self._settings = settings
+        self._counters = counters
+        self._node = node
+        self._new_id = new_id
+        self._pace = Pace(clock, settings.new_legs_per_second)
+        self._by_call: dict[UUID, CallActor] = {}
+        self._by_leg: dict[UUID, CallActor] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._heart: asyncio.Task[None] | None = None
+        self.admission = Admission(settings.max_live, lambda: len(self._by_call), store.unhealthy)
+        for line in lines.values():
+            line.engine.attach(self._listener(line))
+
+    # for the API --------------------------------------------------------------------------------------------------
+
+    async def place_call(
+        self,
+        world: World,
+        *,
+        source: str,
+        destination: str,
+        flow: Flow,
+        flow_body: dict[str, Any],
+        webhook_url: str | None,
+        webhook_token: str | None,
+    ) -> Call:
+        """Row N4: put a call on record and in the queue of the dialler; returns once it is committed."""
+        line = self._lines[world.id]
+        if (refused := self.admission.refusal() or self._engine_down(line)) is not None:
+            refusal, seen = refused
+            raise Unavailable(f"No call can be placed now. {refusal.sentence} {seen}".strip())
+        owned = self._numbers.find(world.id, source)
+        now = self._clock.now_us()
+        record = CallRecord.requested(
+            call_id=self._new_id(now),
+            leg_id=self._new_id(now),
+            world_id=world.id,
+            source=source,
+            destination=destination,
+            number_id=None if owned is None else owned.id,
+            webhook_url=webhook_url,
+            webhook_token=webhook_token,
+            at_us=now,
+            node=self._node,
+        )
+        try:
+            await self._store.commit(record.take())
+        except StoreUnavailable as error:
+            raise Unavailable(f"The call was not placed: the database does not accept writes ({error}).") from error
+        placed = record.call
+        self._counters.call_started("outgoing", world.kind)
+        call = self._start(line, record, flow, journal.FlowStarted(flow_id=None, flow=flow_body), None)
+        self._pace.when_free(lambda: call.put(Dial()))
+        return placed
+
+    async def hang_up_call(self, world_id: UUID, call_id: UUID) -> None:
+        """Rows C1 to C3. Raises `NotFound` for a call the world does not have."""
+        live = self._by_call.get(call_id)
+        if live is not None and live.record.call.world_id == world_id:
+            await live.ask(Ask.HANG_UP)
+        elif rows.find_call(self._store, world_id, call_id) is None:
+            raise NotFound(f"No call found for ID `{call_id}`.")
+
+    async def hang_up_leg(self, world_id: UUID, leg_id: UUID) -> None:
+        """Row C4. Raises `NotFound` for a leg the world does not have."""
+        leg = rows.find_leg(self._store, world_id, leg_id)
+        if leg is None:
+            raise NotFound(f"No leg found for ID `{leg_id}`.")
+        if (live := self._by_call.get(leg.call_id)) is not None:
+            await live.ask(Ask.HANG_UP, leg_id)
+
+    @property
+    def live_calls(self) -> int:
+        return len(self._by_call)
+
+    @property
+    def live_legs(self) -> int:
+        return sum(1 for call in self._by_call.values() for leg in call.record.legs if leg.live)
+
+    # life of the switch -------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        self._heart = asyncio.get_running_loop().create_task(self._beat())
+
+    async def drain(self, seconds: float) -> None:
+        """Row R3: take no new calls, give the live ones so long, then end them."""
+        self.admission.draining = True
+        try:
+            async with self._clock.timeout(seconds):
+                while self._by_call:
+                    await self._clock.sleep(0.1)
+        except TimeoutError:
+            _log.info("drain_over", calls=len(self._by_call))
+            await asyncio.gather(*(call.ask(Ask.SHUT_DOWN) for call in tuple(self._by_call.values())))
+            while any(call.record.live for call in self._by_call.values()):
+                await self._clock.sleep(0.05)
+
+    async def stop(self) -> None:
+        tasks = [*self._tasks, *([self._heart] if self._heart else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        """Stamp the time of day on disk while calls live, so that a successor knows when this node was last there."""
+        while True:
+            if self._by_call:
+                try:
+                    await self._store.transact(
+                        lambda transaction: transaction.write(rows.heartbeat(self._node, self._clock.now_us()))
+                    )
+                except StoreUnavailable as error:
+                    _log.warning("heartbeat_failed", error=error)
+            await self._clock.sleep(HEARTBEAT_S)
+
+    # events of the engines ----------------------------------------------------------------------------------------
+
+    def _listener(self, line: Line) -> Callable[[telephony.Event], None]:
+        def heard(event: telephony.Event) -> None:
+            if isinstance(event, telephony.Incoming):
+                self._arrived(line, event)
+            elif (call := self._by_leg.get(event.leg)) is not None:
+                call.put(event)
+
+        return heard
+
+    def _arrived(self, line: Line, event: telephony.Incoming) -> None:
+        """Rows N1 and N2."""
+        destination = normalised(event.destination) or event.destination
+        number = None
+        refused = self.admission.refusal()
+        if refused is None and event.hops > MAX_HOPS:
+            refused = Refusal.LOOP, f"{event.hops} hops"
+        if refused is None:
+            number = self._owner(line.world, destination)
+            if number is None:
+                refused = Refusal.UNKNOWN_NUMBER, self._why_unknown(destination)
+        if refused is not None or number is None:
+            self._turn_away(line, event, *(refused or (Refusal.UNKNOWN_NUMBER, "")))
+            return
+        flow = self._flow_of(number)
+        called = CalledNumber(number.id, number.number, None if flow is None else flow.id, number.created_us, number.updated_us)
+        record = CallRecord.incoming(
+            call_id=self._new_id(event.at_us),
+            leg_id=event.leg,
+            world_id=line.world.id,
+            source=normalised(event.source) or event.source,
+            destination=destination,
+            called=called,
+            sip_call_id=event.sip_call_id,
+            at_us=event.at_us,
+            node=self._node,
+        )
+        self._counters.call_started("incoming", line.world.kind)
+        entry = None if flow is None else journal.FlowStarted(flow_id=flow.id, flow=flow.body)
+        self._start(
+            line,
+            record,
+            None if flow is None else flow.compiled(),
+            entry,
+            event,
+            hops=event.hops + 1,
+            max_forwards=max(event.max_forwards - 1, 0),
+        )
+
+    def _owner(self, world: World, number: str) -> Number | None:
+        return self._numbers.find_live(number) if world.live else self._numbers.find(world.id, number)
+
+    def _why_unknown(self, number: str) -> str:
+        for line in self._lines.values():
+            if not line.world.live and self._numbers.find(line.world.id, number) is not None:
+                return "only a test world has this number; register it in the live world"
+        return "no world has this number; register it with: callwright numbers add"
+
+    def _flow_of(self, number: Number) -> StoredFlow | None:
+        """The number's own flow, else the world's default."""
+        bound = None if number.flow_id is None else self._flows.find(number.world_id, number.flow_id)
+        return bound or self._flows.default(number.world_id)
+
+    def _turn_away(self, line: Line, event: telephony.Incoming, refusal: Refusal, seen: str) -> None:
+        self._counters.invite_refused(refusal.value)
+        _log.info(
+            "invite_refused",
+            reason=refusal.value,
+            code=refusal.sip_code,
+            source=masked(event.source),
+            destination=masked(event.destination),
+            address=event.address,
+            seen=seen,
+        )
+        line.engine.submit(
+            telephony.Reject(
+                id=1,
+                call=event.leg,
+                leg=event.leg,
+                code=refusal.sip_code,
+                phrase=refusal.sip_phrase,
+                retry_after_s=RETRY_AFTER_S if refusal.sip_code == 503 else None,
+            )
+        )
+
+    def _engine_down(self, line: Line) -> tuple[Refusal, str] | None:
+        part = line.engine.unhealthy()
+        return None if part is None else (Refusal.UNHEALTHY, part)
+
+    # actors -------------------------------------------------------------------------------------------------------
+
+    def _start(
+        self,
+        line: Line,
+        record: CallRecord,
+        flow: Flow | None,
+        entry: journal.FlowStarted | None,
+        first: telephony.Incoming | None,
+        *,
+        hops: int = 1,
+        max_forwards: int = 70,
+    ) -> CallActor:
+        world = actor.World(
+            engine=line.engine,
+            route=line.route,
+            store=self._store,
+            clock=self._clock,
+            sounds=self._sounds,
+            settings=self._settings,
+            new_id=self._leg_id_for(record.call.id),
+            allow_leg=self._pace.take,
+        )
+        call = CallActor(record, world, flow, entry, self._retire, hops=hops, max_forwards=max_forwards)
+        self._by_call[record.call.id] = call
+        self._by_leg[record.legs[0].id] = call
+        task = asyncio.get_running_loop().create_task(call.run(first))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return call
+
+    def _leg_id_for(self, call_id: UUID) -> Callable[[int], UUID]:
+        """Make leg ids of a call known here before the engine can speak of them."""
+
+        def new_leg_id(at_us: int) -> UUID:
+            leg_id = self._new_id(at_us)
+            self._by_leg[leg_id] = self._by_call[call_id]
+            return leg_id
+
+        return new_leg_id
+
+    def _retire(self, call: CallActor) -> None:
+        record = call.record
+        self._by_call.pop(record.call.id, None)
+        for leg in record.legs:
+            self._by_leg.pop(leg.id, None)
+        ended = record.call
+        self._counters.call_ended(ended.status.value, self._lines[ended.world_id].world.kind)
+        first = record.legs[0]
+        _log.info(
+            "call_ended",
+            call=ended.id,
+            status=ended.status.value,
+            reason="" if first.reason is None else first.reason.value,
+            source=masked(ended.source),
+            destination=masked(ended.destination),
+            legs=len(record.legs),
+            seconds=max(leg.duration_s for leg in record.legs),
+        )
