@@ -30,7 +30,7 @@ class Clock(Protocol):
         """Raise `TimeoutError` out of the ``async with`` block after so many seconds (None: never)."""
         ...
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle: ...
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> asyncio.TimerHandle: ...
 
 
 class _LoopClock:
@@ -42,7 +42,7 @@ class _LoopClock:
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[Any]:
         return asyncio.timeout(seconds)
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(seconds, callback)
 
 

@@ -41,6 +41,7 @@ class LegMoved(Entry, frozen=True, kw_only=True):
     status: LegStatus
     reason: Reason | None = None
     detail: str = ""
+    sip_code: int | None = None
 
 
 class LegIntends(Entry, frozen=True, kw_only=True):

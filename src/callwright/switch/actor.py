@@ -84,7 +84,14 @@ class Fetched(NamedTuple):
     fault: str
 
 
-Message = telephony.Event | Asked | Dial | Due | Fetched
+class Finishing(NamedTuple):
+    """The flow is over, but the answer that got it there is to be told first."""
+
+    reason: Reason
+    detail: str
+
+
+Message = telephony.Event | Asked | Dial | Due | Fetched | Finishing
 
 
 class CallActor:
@@ -122,6 +129,7 @@ class CallActor:
         self._silent: set[UUID] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reason_header = ""
+        self._just_answered = False
         self._at_us = record.call.created_us
 
     # what others call ---------------------------------------------------------------------------------------------
@@ -186,6 +194,7 @@ class CallActor:
     async def _take(self, message: Message) -> None:
         self._at_us = message.at_us if isinstance(message, telephony.Event) else self._world.clock.now_us()
         self._reason_header = ""
+        self._just_answered = False
         match message:
             case telephony.Event():
                 self._heard(message)
@@ -197,6 +206,8 @@ class CallActor:
                 self._due(timer, turn)
             case Fetched():
                 self._fetched(message)
+            case Finishing(reason=reason, detail=detail):
+                self._end_all(reason, detail)
         await self._finish_turn()
         if isinstance(message, Asked) and not message.done.done():
             message.done.set_result(None)
@@ -362,6 +373,7 @@ class CallActor:
             self._note(journal.Ignored(leg=leg.id, event="Answered"))
             return
         self.record.answered(leg.id, self._at_us)
+        self._just_answered = True
         if "max_duration" not in self._timers:
             self._start_timer("max_duration", self._longest())
         if leg.id == self._b:
@@ -462,6 +474,8 @@ class CallActor:
             case interpreter.Connect():
                 self._stop_ringing_back()
                 self._join()
+            case interpreter.Finish(reason=reason, detail=detail) if self._just_answered:
+                self.put(Finishing(reason, detail))
             case interpreter.Finish(reason=reason, detail=detail):
                 self._end_all(reason, detail)
 

@@ -17,7 +17,7 @@ class Pace:
         self._per_second = per_second
         self._tokens = float(per_second)
         self._at_ns = clock.mono_ns()
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Callable[[], object]] = deque()
 
     def take(self) -> bool:
         """Take a turn if there is one."""
@@ -29,7 +29,7 @@ class Pace:
         self._tokens -= 1
         return True
 
-    def when_free(self, go: Callable[[], None]) -> None:
+    def when_free(self, go: Callable[[], object]) -> None:
         """Call `go` at its turn: at once, or in order as turns come free."""
         self._waiting.append(go)
         if len(self._waiting) == 1:

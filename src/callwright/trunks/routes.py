@@ -71,16 +71,17 @@ class Routes:
     def target(self, destination: str) -> Target:
         """Where to send an INVITE for a destination, or raise `NoRoute`."""
         number = normalised(destination)
-        if destination.strip() in self._emergency or number in self._emergency:
+        uri = None if number is not None else parse_sip_uri(destination)
+        dialled = destination if uri is None else uri.user
+        if self._emergency & {dialled.strip().lstrip("+"), normalised(dialled)}:
             raise NoRoute(
-                Reason.NOT_ALLOWED, f"{destination} is an emergency number; those are never dialled (calls.emergency_numbers)"
+                Reason.NOT_ALLOWED, f"{dialled} is an emergency number; those are never dialled (calls.emergency_numbers)"
             )
         if number is not None:
             if not self._trunks:
                 raise NoRoute(Reason.NO_ROUTE, "no trunk is configured ([[trunks]])")
             trunk = self._trunks[0]
             return Target(number, trunk.host, trunk.port, trunk.username, trunk.password)
-        uri = parse_sip_uri(destination)
         if uri is None:
             raise NoRoute(Reason.NO_ROUTE, "the destination is neither a number nor a sip: URI this server can reach")
         for trunk in self._trunks:

@@ -1,0 +1,140 @@
+"""The store: what is durable when, what fails alone, and that every query fits the schema."""
+
+import asyncio
+import threading
+from pathlib import Path
+from uuid import UUID
+
+import apsw
+import apsw.ext
+import pytest
+
+from callwright import ids
+from callwright.clock import SystemClock
+from callwright.errors import DataFolderError, StoreUnavailable
+from callwright.store import Change, ConstraintViolated, Store, Transaction, Wake, Write, queries
+from callwright.store.migrate import migrate, migrations
+
+
+def account(name: str) -> Write:
+    return Write("accounts.insert_account", (ids.uuid7(1).bytes, name, 1))
+
+
+def names(store: Store) -> list[object]:
+    return [row[0] for row in store._reader.execute("SELECT name FROM accounts ORDER BY name")]
+
+
+def test_every_named_query_fits_the_schema() -> None:
+    connection = apsw.Connection(":memory:")
+    migrate(connection)
+    for name, sql in queries.load().items():
+        try:
+            apsw.ext.query_info(connection, sql, explain=True)
+        except apsw.SQLError as error:
+            raise AssertionError(f"{name}: {error}") from error
+
+
+def test_a_query_named_twice_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "sqlite").mkdir()
+    (tmp_path / "sqlite" / "calls.sql").write_text("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;\n")
+    monkeypatch.setattr(queries, "files", lambda package: tmp_path)
+    with pytest.raises(ValueError, match=r"calls\.sql names a twice"):
+        queries.load.__wrapped__()
+
+
+async def test_changes_of_many_submitters_share_commits_and_all_arrive(tmp_path: Path) -> None:
+    commits: list[float] = []
+    store = Store.open(tmp_path / "a.db", SystemClock(), on_commit=commits.append)
+    await asyncio.gather(*(store.commit(Change((account(f"name-{n:03}"),))) for n in range(300)))
+    assert names(store) == [f"name-{n:03}" for n in range(300)]
+    assert 0 < len(commits) < 300
+    store.close()
+
+
+async def test_what_was_committed_is_there_after_reopening(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "a.db", SystemClock())
+    await store.commit(Change((account("kept"),)))
+    store.close()
+    again = Store.open(tmp_path / "a.db", SystemClock())
+    assert names(again) == ["kept"]
+    again.close()
+
+
+@pytest.mark.parametrize("kind", ["file", "memory"])
+async def test_a_change_that_violates_a_constraint_fails_alone_and_whole(tmp_path: Path, kind: str) -> None:
+    store = Store.open(tmp_path / "a.db", SystemClock()) if kind == "file" else Store.in_memory()
+    await store.commit(Change((account("a"),)))
+    results = await asyncio.gather(
+        store.commit(Change((account("b"),))),
+        store.commit(Change((account("c"), account("a")))),
+        store.commit(Change((account("d"),))),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [type(None), ConstraintViolated, type(None)]
+    assert names(store) == ["a", "b", "d"]
+    store.close()
+
+
+async def test_wake_ups_fire_after_the_commit_and_only_then() -> None:
+    store = Store.in_memory()
+    heard: list[tuple[Wake, list[object]]] = []
+    store.on("calls.events", lambda wake: heard.append((wake, names(store))))
+    wake = Wake("calls.events", UUID(int=1), UUID(int=2))
+    await store.commit(Change((account("a"),), (wake,)))
+    with pytest.raises(ConstraintViolated):
+        await store.commit(Change((account("a"),), (wake,)))
+    await store.commit(Change((account("b"),), (Wake("other", UUID(int=1), UUID(int=2)),)))
+    assert heard == [(wake, ["a"])]
+
+
+async def test_transact_reads_its_own_writes_and_runs_on_the_writers_thread(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "a.db", SystemClock())
+
+    def run(transaction: Transaction) -> tuple[str, int, int]:
+        changed = transaction.write(account("a"))
+        return threading.current_thread().name, changed, len(transaction.read("accounts.find_account", ("a",)))
+
+    assert await store.transact(run) == ("store-writer", 1, 1)
+    with pytest.raises(ZeroDivisionError):
+        await store.transact(lambda transaction: transaction.write(account("b")) // 0)
+    assert names(store) == ["a"]
+    store.close()
+
+
+async def test_a_database_that_refuses_writes_says_so_and_recovers(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "a.db", SystemClock())
+    store._writer._connection.execute("PRAGMA query_only = 1")  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable, match="ReadOnlyError"):
+        await store.commit(Change((account("a"),)))
+    assert "ReadOnlyError" in (store.unhealthy() or "")
+    store._writer._connection.execute("PRAGMA query_only = 0")  # type: ignore[attr-defined]
+    await store.commit(Change((account("b"),)))
+    assert store.unhealthy() is None
+    assert names(store) == ["b"]
+    store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.commit(Change((account("c"),)))
+
+
+async def test_the_log_of_writes_stays_bounded(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "a.db", SystemClock(), synchronous="normal")
+    big = "x" * 20_000
+    for n in range(60):
+        await asyncio.gather(*(store.commit(Change((account(f"{n}-{m}-{big}"),))) for m in range(20)))
+    store.close()
+    assert (tmp_path / "a.db").stat().st_size > 20_000_000
+    assert not (tmp_path / "a.db-wal").exists() or (tmp_path / "a.db-wal").stat().st_size < 20_000_000
+
+
+def test_migrations_apply_once_and_foreign_databases_are_refused() -> None:
+    connection = apsw.Connection(":memory:")
+    assert [one.number for one in migrate(connection)] == [one.number for one in migrations()]
+    assert migrate(connection) == []
+
+    connection.execute("UPDATE migrations SET checksum = 'other'")
+    with pytest.raises(DataFolderError, match="applied with another text"):
+        migrate(connection)
+    connection.execute("UPDATE migrations SET checksum = ?", (migrations()[0].checksum,))
+    connection.execute("INSERT INTO migrations VALUES (9999, 'future', 'x')")
+    with pytest.raises(DataFolderError, match="newer Callwright"):
+        migrate(connection)
