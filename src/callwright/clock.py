@@ -96,7 +96,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         if ready or timeout == 0:
             return ready
         if timeout is None:
-            return super().select(None)
+            raise RuntimeError("every task waits for another: nothing can run and no timer is set")
         self._loop.advance(timeout)
         return []
 

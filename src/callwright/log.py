@@ -47,11 +47,14 @@ def masked(number: str) -> str:
     return "*" * max(len(number) - 3, 0) + number[-3:]
 
 
-def configure(level: str = "info", stream: TextIO | None = None) -> None:
-    """Send the project's lines, and the warnings of its libraries, to a stream (default: standard error)."""
+def configure(level: str = "info", stream: TextIO | None = None, layout: str = "auto") -> None:
+    """Send the project's lines, and the warnings of its libraries, to a stream (default: standard error).
+
+    `layout` is ``json``, ``terminal``, or ``auto`` for what suits the stream.
+    """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Terminal() if stream.isatty() else _Json())
+    handler.setFormatter(_Terminal() if layout == "terminal" or (layout == "auto" and stream.isatty()) else _Json())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_ROOT).setLevel(level.upper())
 

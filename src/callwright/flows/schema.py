@@ -235,7 +235,9 @@ def _check_url(url: str, place: str) -> None:
 
 def _within(value: float | None, least: int, most: int, unit: str, place: str) -> None:
     if value is not None and not least <= value <= most:
-        raise Invalid(f"{place.rpartition('.')[2]} must be {least} to {most} {unit}; it was {str(value)[:40]}.", parameter=place)
+        raise Invalid(
+            f"{place.rpartition('.')[2]} must be {least} to {most} {unit}; it was {str(value)[:40]}.", parameter=place
+        )
 
 
 def _check_references(steps: tuple[Step, ...]) -> None:

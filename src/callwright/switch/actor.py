@@ -130,6 +130,7 @@ class CallActor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reason_header = ""
         self._just_answered = False
+        self._closed = False
         self._at_us = record.call.created_us
 
     # what others call ---------------------------------------------------------------------------------------------
@@ -144,7 +145,12 @@ class CallActor:
         return True
 
     async def ask(self, what: Ask, leg: UUID | None = None) -> None:
-        """Ask for something and return when it is committed. Raises `Unavailable` when the call cannot listen now."""
+        """Ask for something and return when it is committed; a call that is over has nothing left to do.
+
+        Raises `Unavailable` when the call cannot listen now.
+        """
+        if self._closed:
+            return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not self.put(Asked(what, leg, done)):
             raise Unavailable("The call waits for the database and takes no more requests. Try again in a moment.")
@@ -162,6 +168,7 @@ class CallActor:
             _log.exception("call_failed", call=self.record.call.id)
             await self._give_up()
         finally:
+            self._closed = True
             for timer in self._timers.values():
                 timer.cancel()
             for task in self._tasks:

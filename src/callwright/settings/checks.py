@@ -1,0 +1,130 @@
+"""What a setting may be beyond its type, and which settings do not go together.
+
+The functions of the first part say what is wrong with one value, or None; those of the second look at the whole.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from callwright.settings.sections import Settings
+
+SIP_PORT = 5060
+_HOST = re.compile(r"^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$", re.IGNORECASE)
+
+
+def network(text: str) -> str | None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        try:
+            wide = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            return "must be an address or network such as 192.0.2.7 or 192.0.2.0/24"
+        return f"has bits set behind the mask; write {wide} or {text.partition('/')[0]}"
+    return None
+
+
+def caller_network(text: str) -> str | None:
+    return network(text) or ("must be IPv4, which is all that SIP listens on" if ":" in text else None)
+
+
+def address(text: str) -> str | None:
+    return None if isinstance(_ip(text), IPv4Address) else "must be an IPv4 address such as 127.0.0.1"
+
+
+def address_or_empty(text: str) -> str | None:
+    return address(text) if text else None
+
+
+def listening_host(text: str) -> str | None:
+    return None if text == "localhost" or _ip(text) else "must be an IP address such as 127.0.0.1, or localhost"
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Read ``host`` or ``host:port``, with the port 5060 where none is given; raise `ValueError`."""
+    host, colon, port = text.partition(":")
+    number = int(port) if port.isascii() and port.isdecimal() else 0 if colon else SIP_PORT
+    if not (isinstance(_ip(host), IPv4Address) or _is_name(host)) or not 0 < number < 65_536:
+        raise ValueError(text)
+    return host, number
+
+
+def sip_host(text: str) -> str | None:
+    try:
+        host_and_port(text)
+    except ValueError:
+        return "must be a host or host:port such as sip.example.com or 192.0.2.7:5080"
+    return None
+
+
+def rtp_ports(ports: tuple[int, int]) -> str | None:
+    first, last = ports
+    if first % 2:
+        return "must begin with an even port, because RTP takes the even ports and RTCP the odd ones"
+    if last <= first:
+        return "must hold at least two ports, the first before the last"
+    return None
+
+
+def token(text: str) -> str | None:
+    return None if not text or len(text) >= 16 else "must be empty or at least 16 characters long"
+
+
+def conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    """Yield key, value and fault of every setting that is right by itself but not beside the others."""
+    sip, media = settings.sip, settings.media
+    bound = ipaddress.ip_address(sip.host)
+    if not bound.is_loopback and not sip.from_ and not any(trunk.from_ for trunk in settings.trunks):
+        yield (
+            "sip.host",
+            sip.host,
+            "can be reached by strangers; list the addresses that may call in under from in a [[trunks]] entry or in sip.from, "
+            'or keep sip.host at "127.0.0.1"',
+        )
+    for key, listens_on in (("sip.host", sip.host), ("media.host", media.host)):
+        if listens_on and ipaddress.ip_address(listens_on).is_unspecified and not sip.advertised_address:
+            yield (
+                key,
+                listens_on,
+                "means every address of this machine; set sip.advertised_address to the one the far end shall use",
+            )
+    first, last = media.ports
+    if last - first + 1 < 2 * media.processes:
+        yield (
+            "media.ports",
+            media.ports,
+            f"is too narrow for media.processes = {media.processes}; each needs at least two ports",
+        )
+    if first <= sip.port <= last:
+        yield "sip.port", sip.port, f"lies within media.ports, {first} to {last}; choose another port or another range"
+    named: dict[str, int] = {}
+    for position, trunk in enumerate(settings.trunks):
+        key = f"trunks[{position}]"
+        if trunk.name in named:
+            yield f"{key}.name", trunk.name, f"is the name of trunks[{named[trunk.name]}] too; give every trunk its own"
+        named.setdefault(trunk.name, position)
+        if trunk.password and not trunk.username:
+            yield f"{key}.username", trunk.username, "must be set when there is a password"
+
+
+def is_loopback(text: str) -> bool:
+    found = _ip(text)
+    return text == "localhost" or (found is not None and found.is_loopback)
+
+
+def _ip(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_name(text: str) -> bool:
+    # 1.2.3.4.5 and 10.0.0.300 are mistyped addresses, not names: a top-level domain is never all digits (RFC 3696 §2).
+    return bool(_HOST.match(text)) and not text.rstrip(".").rpartition(".")[2].isdigit()

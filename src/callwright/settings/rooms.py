@@ -1,0 +1,81 @@
+"""What each room is told: its own small settings, cut from those of the operator."""
+
+from __future__ import annotations
+
+from callwright.egress.door import EgressSettings
+from callwright.media.settings import MediaSettings
+from callwright.settings.checks import host_and_port
+from callwright.settings.sections import Settings
+from callwright.sip.legs import EngineSettings
+from callwright.sip.settings import SignallingSettings, TrunkSource
+from callwright.switch.settings import CallSettings
+from callwright.trunks.routes import Trunk
+from callwright.webhooks.settings import WebhookSettings
+from callwright.webhooks.signature import Encoding
+
+LOOPBACK = "127.0.0.0/8"
+
+
+def signalling(settings: Settings) -> SignallingSettings:
+    return SignallingSettings(
+        advertised=settings.sip.advertised_address,
+        user_agent=settings.sip.user_agent,
+        # Who may call in without a trunk: the records name the setting that let them.
+        trunks=tuple(TrunkSource(trunk.name, trunk.from_) for trunk in settings.trunks if trunk.from_)
+        + ((TrunkSource("sip.from", settings.sip.from_),) if settings.sip.from_ else ()),
+        new_legs_per_s=settings.sip.new_legs_per_second,
+        log_level=settings.log.level,
+    )
+
+
+def media(settings: Settings, process: int) -> MediaSettings:
+    """Settings of one media process, counted from 0: each has an equal share of the ports, whole pairs of them."""
+    first, last = settings.media.ports
+    share = (last - first + 1) // 2 // settings.media.processes * 2
+    return MediaSettings(
+        bind=settings.media.host or settings.sip.host,
+        first_port=first + process * share,
+        last_port=first + (process + 1) * share - 1,
+        silence_s=settings.media.silence,
+        log_level=settings.log.level,
+    )
+
+
+def engine(settings: Settings) -> EngineSettings:
+    return EngineSettings(address=settings.sound_address, max_calls=settings.media.max_calls)
+
+
+def call_control(settings: Settings) -> CallSettings:
+    return CallSettings(
+        ring_timeout=settings.calls.ring_timeout,
+        max_duration=settings.calls.max_duration,
+        max_live=settings.calls.max_live,
+        new_legs_per_second=settings.sip.new_legs_per_second,
+        early_media=settings.transfer.early_media,
+    )
+
+
+def egress(settings: Settings) -> EgressSettings:
+    """A server that nobody else can reach may reach this machine."""
+    return EgressSettings(allow=(*settings.egress.allow, LOOPBACK) if settings.loopback_only else settings.egress.allow)
+
+
+def webhooks(settings: Settings) -> WebhookSettings:
+    given = settings.webhooks
+    return WebhookSettings(
+        timeout=given.timeout,
+        retry=given.retry,
+        then_every=given.then_every,
+        give_up_after=given.give_up_after,
+        concurrency=given.concurrency,
+        per_endpoint=given.per_endpoint,
+        encoding=Encoding(given.legacy_signature),
+    )
+
+
+def trunks(settings: Settings) -> tuple[Trunk, ...]:
+    """The trunks in their order; the first is the one that numbers leave by."""
+    return tuple(
+        Trunk(trunk.name, *host_and_port(trunk.address), trunk.username, trunk.password, trunk.from_)
+        for trunk in settings.trunks
+    )

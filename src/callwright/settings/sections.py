@@ -1,0 +1,358 @@
+"""Every setting, section by section: its type, its limits, its default, and when to change it.
+
+The texts are the documentation: `callwright.settings.document` makes the reference file of them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from callwright.settings import checks
+from callwright.simulator.settings import SimulatorSettings
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Network = Annotated[str, Meta(extra={"check": checks.network})]
+CallerNetwork = Annotated[str, Meta(extra={"check": checks.caller_network})]
+Host = Annotated[str, Meta(extra={"check": checks.sip_host})]
+Wait = Annotated[float, Meta(ge=1, le=604_800)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of settings."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"  # holds passwords, and a traceback or a log line may show it
+
+
+class HttpSection(Section, frozen=True, kw_only=True):
+    """Where the REST interface listens."""
+
+    host: Annotated[
+        str,
+        Meta(
+            description="The address to listen on. Set 0.0.0.0, best behind a proxy with TLS, for clients on other machines.",
+            extra={"check": checks.listening_host},
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="The TCP port. Change it when another program has it; 0 takes any free one.")] = 8080
+    operator_token: Annotated[
+        str,
+        Meta(
+            description="What a monitoring system on another machine sends as a bearer token to read /metrics. "
+            "Empty: only this machine may.",
+            extra={"secret": True, "check": checks.token},
+        ),
+    ] = ""
+
+
+class SipSection(Section, frozen=True, kw_only=True):
+    """Where calls come in."""
+
+    host: Annotated[
+        str,
+        Meta(
+            description="The address SIP listens on. Set it to an address of this machine that your trunk can reach; "
+            "that is refused until a from list says who may call in.",
+            extra={"check": checks.address},
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        Port, Meta(description="The UDP port. Change it when your trunk expects another; 0 takes any free one.")
+    ] = 5060
+    advertised_address: Annotated[
+        str,
+        Meta(
+            description="The address told to the far end for SIP and sound; empty means sip.host. Set it to the public address "
+            "when this machine is behind address translation.",
+            extra={"check": checks.address_or_empty},
+        ),
+    ] = ""
+    from_: Annotated[
+        tuple[CallerNetwork, ...],
+        Meta(
+            description="Addresses and networks that may call in besides this machine and those listed with the trunks. "
+            "Everyone else gets 403.",
+            examples=[["192.0.2.0/24"]],
+        ),
+    ] = msgspec.field(default=(), name="from")
+    allow_hosts: Annotated[
+        tuple[Host, ...],
+        Meta(
+            description="Hosts, as host or host:port, that flows and POST /calls may name in sip: addresses, "
+            "besides those of the trunks.",
+            examples=[["pbx.example.com"]],
+        ),
+    ] = ()
+    new_legs_per_second: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="How many new legs a second a signalling process takes; more get 503. 250 fills half a core.",
+        ),
+    ] = 250
+    user_agent: Annotated[
+        str,
+        Meta(
+            pattern=r"^[\x21-\x7e][\x20-\x7e]{0,63}$",
+            description="The User-Agent and Server header. Change it when a trunk knows its customers by it.",
+            extra={"allowed": "1 to 64 printable ASCII characters"},
+        ),
+    ] = "Callwright"
+
+
+class MediaSection(Section, frozen=True, kw_only=True):
+    """Where sound goes in and out."""
+
+    processes: Annotated[
+        int, Meta(ge=1, le=64, description="Media processes. Add one for every 300 calls at once, up to the cores you have.")
+    ] = 1
+    ports: Annotated[
+        tuple[Port, Port],
+        Meta(
+            description="First and last UDP port for sound, shared out among the processes; a leg takes two. "
+            "Narrow it to what your firewall lets in.",
+            extra={"check": checks.rtp_ports, "allowed": "two ports, the first and the last"},
+        ),
+    ] = (20_000, 29_999)
+    max_calls: Annotated[
+        int,
+        Meta(ge=1, le=5_000, description="Calls a media process carries at once; more are refused. Lower it on slow machines."),
+    ] = 300
+    silence: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="Seconds without a packet from either side after which a call that is not on hold is ended.",
+        ),
+    ] = 60.0
+    host: Annotated[
+        str,
+        Meta(
+            description="The address sound is received on; empty means sip.host. Set it when sound has a network of its own.",
+            extra={"check": checks.address_or_empty},
+        ),
+    ] = ""
+
+
+class CallsSection(Section, frozen=True, kw_only=True):
+    """Limits on calls."""
+
+    ring_timeout: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=300,
+            description="Seconds a called party may ring when the flow's step does not say. Raise it for slow networks.",
+        ),
+    ] = 60.0
+    max_duration: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=604_800,
+            description="Seconds after which any call is ended. It protects against calls that nobody hangs up.",
+        ),
+    ] = 14_400
+    max_live: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Live calls at once, simulated ones included; more get 503. Raise it with media.processes.",
+        ),
+    ] = 1_000
+    currency: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Z]{3}$",
+            description="The currency written on legs (ISO 4217). Change it when your clients expect another.",
+            extra={"allowed": 'three capital letters such as "EUR"'},
+        ),
+    ] = "EUR"
+    emergency_numbers: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9]{2,15}$", extra={"allowed": "a number in digits"})], ...],
+        Meta(
+            description="Numbers that are never called, because an emergency service could not be told where the caller is. "
+            "Add those of your country.",
+        ),
+    ] = (
+        "000", "108", "110", "111", "112", "113", "115", "117", "118", "119", "120", "190", "192", "193",
+        "911", "995", "997", "998", "999",
+    )  # fmt: skip
+
+
+class TransferSection(Section, frozen=True, kw_only=True):
+    """Connecting a caller to a second party."""
+
+    early_media: Annotated[
+        bool,
+        Meta(description="Let the caller hear what the called party sends before it answers, such as network announcements."),
+    ] = False
+
+
+class EgressSection(Section, frozen=True, kw_only=True):
+    """HTTP requests this server makes."""
+
+    allow: Annotated[
+        tuple[Network, ...],
+        Meta(
+            description="Private networks that webhooks, flow addresses and sound files may be on; all others are refused. "
+            "A server that listens on loopback alone may always reach 127.0.0.0/8.",
+            examples=[["10.20.0.0/16"]],
+        ),
+    ] = ()
+
+
+class WebhooksSection(Section, frozen=True, kw_only=True):
+    """Telling your application what happens."""
+
+    timeout: Annotated[
+        float,
+        Meta(ge=0.1, le=60, description="Seconds an endpoint has to answer. Rather make the endpoint faster than this longer."),
+    ] = 10.0
+    retry: Annotated[
+        tuple[Wait, ...],
+        Meta(description="Seconds to wait before each further attempt after one that failed."),
+    ] = (5.0, 30.0, 120.0, 600.0, 3600.0)
+    then_every: Annotated[Wait, Meta(description="Seconds between attempts once the list above is used up.")] = 3600.0
+    give_up_after: Annotated[
+        Wait,
+        Meta(description="Seconds after the event at which attempts end. The event is kept and can be sent again by hand."),
+    ] = 259_200.0
+    concurrency: Annotated[
+        int, Meta(ge=1, le=4096, description="Requests under way at once. Raise it for many slow endpoints.")
+    ] = 128
+    per_endpoint: Annotated[
+        int,
+        Meta(
+            ge=1, le=4096, description="Of these, how many one endpoint may have, so that a hanging one cannot take them all."
+        ),
+    ] = 16
+    legacy_signature: Annotated[
+        Literal["base64", "hex"],
+        Meta(description="How MessageBird-Signature is written. Set hex if your library compares hexadecimal."),
+    ] = "base64"
+
+
+class NumbersSection(Section, frozen=True, kw_only=True):
+    """Who may take a telephone number."""
+
+    claim: Annotated[
+        Literal["open", "listed"],
+        Meta(
+            description="open: naming a number in the API creates it. listed: only the command line does; "
+            "set it when several parties hold keys."
+        ),
+    ] = "open"
+
+
+class StoreSection(Section, frozen=True, kw_only=True):
+    """The database."""
+
+    synchronous: Annotated[
+        Literal["full", "normal"],
+        Meta(
+            description="full survives a power cut without losing a commit. normal is a little faster "
+            "and may lose the last moments then."
+        ),
+    ] = "full"
+
+
+class DrainSection(Section, frozen=True, kw_only=True):
+    """Stopping the server."""
+
+    seconds: Annotated[
+        float, Meta(ge=0, le=86_400, description="How long live calls may go on after SIGTERM, while no new ones are taken.")
+    ] = 30.0
+
+
+class LogSection(Section, frozen=True, kw_only=True):
+    """What is told on standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="The least important lines to write. Set debug to look for a fault."),
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "json", "terminal"],
+        Meta(description="auto: readable lines on a terminal, JSON anywhere else. Set one when the guess is wrong."),
+    ] = "auto"
+
+
+class ApiSection(Section, frozen=True, kw_only=True):
+    """Limits of the REST interface."""
+
+    body_limit: Annotated[int, Meta(ge=1_024, le=16_777_216, description="Bytes a request body may have; more get 413.")] = (
+        65_536
+    )
+    flow_limit: Annotated[int, Meta(ge=1_024, le=16_777_216, description="Bytes a call flow may have; more get 422.")] = 32_768
+    webhooks_per_world: Annotated[int, Meta(ge=1, le=10_000, description="Webhooks a world may have; another gets 422.")] = 5
+
+
+class TrunkSection(Section, frozen=True, kw_only=True):
+    """A SIP trunk: calls to telephone numbers leave by the first one."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+            description="What logs and records call it.",
+            examples=["carrier"],
+            extra={"allowed": "1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit"},
+        ),
+    ]
+    address: Annotated[
+        str,
+        Meta(
+            description="Where calls are sent: host or host:port (5060 when it is not given).",
+            examples=["sip.example.com:5060"],
+            extra={"check": checks.sip_host},
+        ),
+    ]
+    username: Annotated[
+        str, Meta(description="Set both when the trunk asks for credentials (digest).", examples=["callwright"])
+    ] = ""
+    password: Annotated[
+        str, Meta(description="The password that goes with it.", examples=["secret"], extra={"secret": True})
+    ] = ""
+    from_: Annotated[
+        tuple[CallerNetwork, ...],
+        Meta(description="The addresses its calls come from. Without any, calls only go out.", examples=[["192.0.2.0/28"]]),
+    ] = msgspec.field(default=(), name="from")
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """All settings, in the order of the reference file."""
+
+    http: HttpSection = HttpSection()
+    sip: SipSection = SipSection()
+    media: MediaSection = MediaSection()
+    calls: CallsSection = CallsSection()
+    transfer: TransferSection = TransferSection()
+    simulator: SimulatorSettings = SimulatorSettings()
+    egress: EgressSection = EgressSection()
+    webhooks: WebhooksSection = WebhooksSection()
+    numbers: NumbersSection = NumbersSection()
+    store: StoreSection = StoreSection()
+    drain: DrainSection = DrainSection()
+    log: LogSection = LogSection()
+    api: ApiSection = ApiSection()
+    trunks: Annotated[
+        tuple[TrunkSection, ...],
+        Meta(description="One such table for every SIP trunk; calls to telephone numbers leave by the first."),
+    ] = ()
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether nobody but this machine can reach the server."""
+        return all(checks.is_loopback(host) for host in (self.http.host, self.sip.host, self.media.host or self.sip.host))
+
+    @property
+    def sound_address(self) -> str:
+        """The address told to the far end for sound."""
+        return self.sip.advertised_address or self.media.host or self.sip.host

@@ -1,0 +1,121 @@
+"""The native interface over a store in memory, asked without a socket."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from callwright import ids
+from callwright.accounts.worlds import Accounts, World
+from callwright.calls.lifecycle import CallRecord
+from callwright.calls.model import Call
+from callwright.cli.control import call_asgi
+from callwright.errors import Unavailable
+from callwright.flows.flows import Flows
+from callwright.native import Authority, Limits, Parts, native_app
+from callwright.numbers.numbers import Numbers
+from callwright.store import Store
+
+NOW_US = 1_700_000_000_123_456
+NOW = "2023-11-14T22:13:20.123456Z"
+
+
+class StillClock:
+    """A clock that stands; the rooms under test only look at it."""
+
+    def __init__(self) -> None:
+        self.us = NOW_US
+
+    def now_us(self) -> int:
+        return self.us
+
+    def mono_ns(self) -> int:
+        return self.us * 1000
+
+
+class Row(NamedTuple):
+    key: str
+    value: str
+    origin: str
+
+
+class Reply(NamedTuple):
+    status: int
+    content: Any
+
+    @property
+    def error(self) -> dict[str, Any]:
+        return self.content["error"]
+
+
+class Switchboard:
+    """Puts a call on record as the switch does, and keeps what it was asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.asked: list[dict[str, Any]] = []
+        self.refuses = False
+
+    async def place_call(self, world: World, **wanted: Any) -> Call:
+        if self.refuses:
+            raise Unavailable("No call can be placed now.", remedy="Wait.")
+        self.asked.append({"world": world.kind, **wanted})
+        record = CallRecord.requested(
+            call_id=ids.uuid7(NOW_US),
+            leg_id=ids.uuid7(NOW_US),
+            world_id=world.id,
+            source=wanted["source"],
+            destination=wanted["destination"],
+            number_id=None,
+            webhook_url=wanted["webhook_url"],
+            webhook_token=wanted["webhook_token"],
+            at_us=NOW_US,
+            node="here",
+        )
+        await self._store.commit(record.take())
+        return record.call
+
+
+class NativeRoom:
+    def __init__(self, **limits: Any) -> None:
+        clock: Any = StillClock()
+        self.clock = clock
+        self.store = Store.in_memory()
+        self.accounts = Accounts(self.store, clock)
+        self.numbers = Numbers(self.store, clock, claim=limits.get("claim", "open"))
+        self.flows = Flows(self.store, clock)
+        self.switchboard = Switchboard(self.store)
+        self.lacking: dict[str, str | None] = {"store": None, "sip": None}
+        self.parts = Parts(
+            store=self.store,
+            accounts=self.accounts,
+            numbers=self.numbers,
+            flows=self.flows,
+            settings=lambda: [Row("http.port", "8080", "default")],
+            health=lambda: self.lacking,
+            switchboard=self.switchboard,
+            limits=Limits(**limits),
+        )
+        self._apps = {authority: native_app(self.parts, authority) for authority in Authority}
+        self.key = ""
+
+    @classmethod
+    async def open(cls, **limits: Any) -> NativeRoom:
+        room = cls(**limits)
+        await room.accounts.prepare()
+        room.key = (await room.accounts.make_key("live", "")).secret
+        return room
+
+    async def operator(self, method: str, path: str, body: Any = None, *, world: str | None = None) -> Reply:
+        """Ask over the control socket."""
+        return await self._ask(Authority.SOCKET, method, path, body, {} if world is None else {"Callwright-World": world})
+
+    async def customer(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Reply:
+        """Ask over TCP with an access key; ``""`` for none."""
+        key = self.key if key is None else key
+        return await self._ask(Authority.NETWORK, method, path, body, {"Authorization": f"AccessKey {key}"} if key else {})
+
+    async def _ask(self, authority: Authority, method: str, path: str, body: Any, headers: dict[str, str]) -> Reply:
+        sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        status, received = await call_asgi(self._apps[authority], method, path, headers, sent)
+        return Reply(status, json.loads(received) if received else None)

@@ -1,0 +1,24 @@
+"""Programs of others that some tests need."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+REQUIRED = "CALLWRIGHT_REQUIRE_PEERS"
+
+
+def require_peer(program: str, *, apt: str) -> str:
+    """Return the path of a program. Without it the test is skipped, or fails where `REQUIRED` is 1, with the way to get it.
+
+    It may be called in a test, in a fixture or at the top of a module.
+    """
+    path = shutil.which(program)
+    if path is not None:
+        return path
+    lack = f"{program} is missing: apt-get install {apt}"
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(lack, pytrace=False)
+    pytest.skip(lack, allow_module_level=True)

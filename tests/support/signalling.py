@@ -1,0 +1,122 @@
+"""The real signalling process with a test in the place of the core."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from callwright.ipc import Link, LinkBroken
+from callwright.sip import wire
+from callwright.sip.settings import SignallingSettings
+
+T = TypeVar("T", bound=msgspec.Struct)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Core:
+    """Starts the process, keeps what it says, and hands it out one by one."""
+
+    def __init__(
+        self, settings: SignallingSettings, *, epoch: int = 7, program: tuple[str, ...] = ("-m", "callwright.sip.process")
+    ) -> None:
+        self.settings = settings
+        self.said: list[Any] = []
+        self.loads: list[wire.Load] = []
+        self.policy: Callable[[Any], None] | None = None
+        self.lost: str | None = None
+        self._news = asyncio.Event()
+        self._epoch = epoch
+        self._program = program
+        self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sip.bind(("127.0.0.1", 0))
+        self.address: tuple[str, int] = self.sip.getsockname()
+
+    async def start(self, *, child_epoch: int | None = None) -> Core:
+        ours, theirs = socket.socketpair()
+        self.process = subprocess.Popen(  # the core keeps its own copy of the SIP socket
+            [
+                sys.executable,
+                *self._program,
+                *("--fd", str(theirs.fileno()), "--sip-fd", str(self.sip.fileno())),
+                *("--epoch", str(self._epoch if child_epoch is None else child_epoch)),
+                *("--settings", msgspec.json.encode(self.settings).decode()),
+            ],
+            pass_fds=(theirs.fileno(), self.sip.fileno()),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+        )
+        theirs.close()
+        self.link = await Link.over(ours, wire.SignallingMessage, self._epoch, self._hear, self._lose, pings=True)
+        try:
+            async with asyncio.timeout(10):
+                await self.link.ready
+        except (TimeoutError, LinkBroken) as error:
+            raise AssertionError(f"the process did not start ({error}): {await self.stop()}") from None
+        return self
+
+    async def stop(self) -> tuple[str, str]:
+        """Close the link; return what the process wrote to its standard output and error."""
+        self.link.close()
+        out, err = await asyncio.get_running_loop().run_in_executor(None, self._finish)
+        self.sip.close()
+        return out.decode(), err.decode()
+
+    def _finish(self) -> tuple[bytes, bytes]:
+        try:
+            return self.process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.communicate()
+
+    def _lose(self, why: str) -> None:
+        self.lost = why
+
+    def _hear(self, message: Any) -> None:
+        if isinstance(message, wire.Load):
+            self.loads.append(message)
+        elif self.policy is not None:
+            self.policy(message)
+            return
+        else:
+            self.said.append(message)
+        self._news.set()
+
+    def send(self, *messages: msgspec.Struct) -> None:
+        for message in messages:
+            self.link.send(message)
+
+    async def take(self, kind: type[T], leg: UUID | None = None, *, within: float = 3.0) -> T:
+        """The first message of a kind (about a leg) that was not taken yet."""
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    for message in self.said:
+                        if isinstance(message, kind) and leg in (None, getattr(message, "leg", None)):
+                            self.said.remove(message)
+                            return message
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise AssertionError(f"no {kind.__name__} within {within} s; there is {self.said}") from None
+
+    def about(self, leg: UUID) -> list[Any]:
+        """What was said of a leg and not taken yet."""
+        return [message for message in self.said if message.leg == leg]
+
+    async def load(self, *, within: float = 3.0) -> wire.Load:
+        """The next report of load."""
+        self.loads.clear()
+        async with asyncio.timeout(within):
+            while not self.loads:
+                self._news.clear()
+                await self._news.wait()
+        return self.loads[-1]

@@ -1,0 +1,216 @@
+"""The SIP engine with children that behave as signalling and media do, each message taking its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from callwright.media import wire as media
+from callwright.sip import wire as sip
+from callwright.sip.engine import EngineSettings, SipEngine
+from callwright.telephony import Event, RtpCounters, Target
+from support.fake_children import FAR_ANSWER, ManualClock, arrived
+
+ANSWER_AFTER_S = 1.0
+SOUND_S = 1.0
+
+
+class Signalling:
+    """One phase word per leg; what comes too late for the phase is dropped, as on the wire."""
+
+    backlog = 0
+
+    def __init__(self, clock: ManualClock, link_s: float) -> None:
+        self._clock = clock
+        self._link_s = link_s
+        self.engine: SipEngine | None = None
+        self.phases: dict[UUID, str] = {}
+
+    def send(self, message: msgspec.Struct) -> None:
+        self._clock.call_later(self._link_s, partial(self._take, message))
+
+    def tell(self, message: Any) -> None:
+        assert self.engine is not None
+        self._clock.call_later(self._link_s, partial(self.engine.on_signalling, message))
+
+    def over(self, message: sip.LegFailed | sip.LegEnded) -> None:
+        self.phases[message.leg] = "over"
+        self.tell(message)
+
+    def arrive(self, leg: UUID) -> None:
+        self.phases[leg] = "arrived"
+        assert self.engine is not None
+        self.engine.on_signalling(arrived(leg))
+
+    def far_hangs_up(self, leg: UUID) -> None:
+        phase = self.phases.get(leg)
+        if phase == "arrived":
+            self.over(sip.LegFailed(leg, 0, "Request Terminated", "cancelled"))
+        elif phase == "calling":
+            self.over(sip.LegFailed(leg, 480, "Temporarily Unavailable"))
+        elif phase == "up":
+            self.over(sip.LegEnded(leg, "far"))
+
+    def _take(self, message: Any) -> None:
+        leg, phase = message.leg, self.phases.get(message.leg)
+        match message:
+            case sip.PlaceLeg(user=user):
+                self.phases[leg] = "calling"
+                self._clock.call_later(0.2, partial(self._rings, leg))
+                self._clock.call_later(ANSWER_AFTER_S, partial(self._decides, leg, user))
+            case sip.SendAnswer() if phase == "arrived":
+                self.phases[leg] = "up"
+                self.tell(sip.AnswerSent(leg))
+            case sip.SendReject(code=code, phrase=phrase) if phase == "arrived":
+                self.over(sip.LegFailed(leg, code, phrase))
+            case sip.EndLeg() if phase == "arrived":
+                self.over(sip.LegFailed(leg, 603, "Decline"))
+            case sip.EndLeg() if phase == "up":
+                self.over(sip.LegEnded(leg, "us"))
+            case sip.EndLeg() if phase == "calling":
+                self.phases[leg] = "cancelling"
+                self._clock.call_later(0.1, partial(self._cancelled, leg))
+
+    def _rings(self, leg: UUID) -> None:
+        if self.phases[leg] == "calling":
+            self.tell(sip.LegProgress(leg, 180, ""))
+
+    def _decides(self, leg: UUID, outcome: str) -> None:
+        if outcome == "rings":
+            return
+        if self.phases[leg] == "calling" and outcome == "busy":
+            self.over(sip.LegFailed(leg, 486, "Busy Here"))
+        elif self.phases[leg] == "calling":
+            self.phases[leg] = "up"
+            self.tell(sip.LegAnswered(leg, FAR_ANSWER, "out@here"))
+        elif self.phases[leg] == "cancelling" and outcome == "answers":
+            self.over(sip.LegEnded(leg, "us", "late_answer"))
+
+    def _cancelled(self, leg: UUID) -> None:
+        if self.phases[leg] == "cancelling":
+            self.over(sip.LegFailed(leg, 487, "Request Terminated", "cancelled"))
+
+
+class Media:
+    """Plays and joins as a media process does, in no time but the link's."""
+
+    backlog = 0
+
+    def __init__(self, clock: ManualClock, link_s: float) -> None:
+        self._clock = clock
+        self._link_s = link_s
+        self.engine: SipEngine | None = None
+        self.playing: dict[UUID, media.Play] = {}
+        self.peers: dict[UUID, UUID] = {}
+        self.open: set[UUID] = set()
+        self.ports = 20000
+
+    def send(self, message: msgspec.Struct) -> None:
+        self._clock.call_later(self._link_s, partial(self._take, message))
+
+    def tell(self, message: Any) -> None:
+        assert self.engine is not None
+        self._clock.call_later(self._link_s, partial(self.engine.on_media, 0, message))
+
+    def press(self, stream: UUID, digit: str) -> None:
+        if stream in self.open:
+            play = self.playing.get(stream)
+            if play is not None and play.stop_on_digit:
+                self._end_play(stream, "digit")
+            self.tell(media.DigitHeard(stream, digit, 100))
+
+    def _take(self, message: Any) -> None:
+        stream = message.stream
+        match message:
+            case media.Open():
+                self.open.add(stream)
+                self.ports += 2
+                self.tell(media.Opened(stream, self.ports))
+            case media.Play(play=play, files=files, repeat=repeat):
+                self._end_play(stream, "stopped")
+                if not all(Path(file).exists() for file in files):
+                    self.tell(media.PlayEnded(stream, play, "failed", "no such file"))
+                    return
+                self.playing[stream] = message
+                self.tell(media.PlayBegan(stream, play))
+                if repeat:
+                    self._clock.call_later(SOUND_S * repeat, partial(self._played, stream, play))
+            case media.Stop():
+                self._end_play(stream, "stopped")
+            case media.Join(other=other):
+                if other not in self.open:
+                    self.tell(media.Parted(stream))
+                    return
+                self.peers[stream], self.peers[other] = other, stream
+                self.tell(media.Joined(stream, other, "relay"))
+                self.tell(media.Joined(other, stream, "relay"))
+            case media.Part():
+                self._part(stream)
+            case media.Close():
+                self._end_play(stream, "stopped")
+                self._part(stream)
+                self.open.discard(stream)
+                self.tell(media.Closed(stream, RtpCounters()))
+
+    def _played(self, stream: UUID, play: int) -> None:
+        if stream in self.playing and self.playing[stream].play == play:
+            self._end_play(stream, "done")
+
+    def _end_play(self, stream: UUID, outcome: str) -> None:
+        play = self.playing.pop(stream, None)
+        if play is not None:
+            self.tell(media.PlayEnded(stream, play.play, outcome))
+
+    def _part(self, stream: UUID) -> None:
+        other = self.peers.pop(stream, None)
+        if other is not None:
+            del self.peers[other]
+            self.tell(media.Parted(stream))
+            self.tell(media.Parted(other))
+
+
+class SipDriver:
+    """`link_s` is how long a message between core and child is on its way."""
+
+    def __init__(self, sound: Path, link_s: float = 0.001) -> None:
+        self.clock = ManualClock()
+        self.signalling = Signalling(self.clock, link_s)
+        self.media = Media(self.clock, link_s)
+        self.engine = SipEngine(EngineSettings(address="198.51.100.1"), self.clock)
+        self.signalling.engine = self.media.engine = self.engine
+        self.engine.signalling_up(self.signalling)
+        self.engine.media_up(0, self.media)
+        self._sound = sound
+
+    def attach(self, sink: Callable[[Event], None]) -> None:
+        self.engine.attach(sink)
+
+    def arrive(self, leg: UUID) -> None:
+        self.signalling.arrive(leg)
+
+    def target(self, outcome: str) -> Target:
+        return Target(outcome, "192.0.2.2")
+
+    def far_hangs_up(self, leg: UUID) -> None:
+        self.signalling.far_hangs_up(leg)
+
+    def far_presses(self, leg: UUID, digit: str) -> None:
+        self.media.press(leg, digit)
+
+    def sound(self) -> str:
+        return str(self._sound)
+
+    def settle(self, seconds: float = 60.0) -> None:
+        self.clock.advance(seconds)
+
+    def left(self) -> list[str]:
+        processes = [f"{p.calls} calls" for p in self.engine.media_processes if p.calls or p.legs]
+        alive = [leg for leg, phase in self.signalling.phases.items() if phase != "over"]
+        counts = {"legs": self.engine.live_legs, "streams": len(self.media.open), "dialogs": len(alive)}
+        timers = {"timers": self.clock.pending}
+        return [*processes, *[f"{n} {what}" for what, n in (counts | timers).items() if n]]

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from callwright.reasons import Reason, Refusal
+
+DOCS = Path(__file__).parents[3] / "docs"
+GENERATOR = runpy.run_path(str(DOCS / "generate.py"))
+
+
+@pytest.mark.parametrize("name", sorted(GENERATOR["PAGES"]))
+def test_what_is_committed_is_what_the_program_says(name):
+    assert (DOCS / name).read_text(encoding="utf-8") == GENERATOR["PAGES"][name](), "run scripts/docs and commit the page"
+
+
+def test_the_reasons_page_has_every_reason_and_refusal():
+    page = GENERATOR["reasons"]()
+    for reason in Reason:
+        assert f"| `{reason.value}` | {reason.sentence} | {reason.remedy} |\n" in page
+    for refusal in Refusal:
+        assert f"| `{refusal.value}` | {refusal.sip_code} " in page
+
+
+def test_writing_the_pages(tmp_path):
+    GENERATOR["main"](tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(GENERATOR["PAGES"])
