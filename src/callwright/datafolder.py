@@ -68,6 +68,7 @@ class DataFolder:
         self.database = root / "callwright.db"
         self.trace = root / "trace.db"
         self.recordings = root / "recordings"
+        self.sounds = root / "sounds"
         self.media_cache = root / "cache" / "media"
         self.speech_cache = root / "cache" / "speech"
         self.secrets = root / "secrets"
@@ -77,7 +78,7 @@ class DataFolder:
 
     def prepare(self) -> None:
         """Make what is missing and see that it can be written; raise `DataFolderError`."""
-        for folder in (self.root, self.recordings, self.media_cache, self.speech_cache, self.secrets, self.run):
+        for folder in (self.root, self.recordings, self.sounds, self.media_cache, self.speech_cache, self.secrets, self.run):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except FileExistsError:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Self, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -60,7 +60,7 @@ class MediaChild:
             self.send(ipc.Hello(ipc.PROTOCOL, epoch))
         self._wait(lambda message: message == ipc.Hello(ipc.PROTOCOL, epoch), "Hello", 20)
 
-    def __enter__(self) -> MediaChild:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

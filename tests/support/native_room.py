@@ -15,6 +15,7 @@ from callwright.flows.flows import Flows
 from callwright.native import Authority, Limits, Parts, native_app
 from callwright.numbers.numbers import Numbers
 from callwright.store import Store
+from callwright.webhooks.webhooks import Webhooks
 
 NOW_US = 1_700_000_000_123_456
 NOW = "2023-11-14T22:13:20.123456Z"
@@ -94,10 +95,14 @@ class NativeRoom:
             settings=lambda: [Row("http.port", "8080", "default")],
             health=lambda: self.lacking,
             switchboard=self.switchboard,
+            webhooks=Webhooks(self.store, clock, self.refusal),
             limits=Limits(**limits),
         )
         self._apps = {authority: native_app(self.parts, authority) for authority in Authority}
         self.key = ""
+
+    def refusal(self, url: str) -> str | None:
+        return "10.0.0.1 is a private address" if "10.0.0.1" in url else None
 
     @classmethod
     async def open(cls, **limits: Any) -> NativeRoom:

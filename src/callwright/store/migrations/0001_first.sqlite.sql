@@ -132,3 +132,57 @@ CREATE TABLE nodes (
 ) WITHOUT ROWID;
 
 -- webhooks ---------------------------------------------------------------------------------------------------------
+
+-- Webhooks of a world (number_id is null) and of a number; a call's own stands with the call. `target` is the URL as it
+-- is requested: two spellings of one URL are one receiver.
+CREATE TABLE webhooks (
+    pos INTEGER PRIMARY KEY AUTOINCREMENT,
+    world_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    number_id BLOB,
+    url TEXT NOT NULL,
+    target TEXT NOT NULL,
+    token TEXT,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL,
+    UNIQUE (world_id, id)
+);
+CREATE INDEX webhooks_of_world ON webhooks (world_id, pos) WHERE number_id IS NULL;
+CREATE UNIQUE INDEX webhooks_of_number ON webhooks (world_id, number_id) WHERE number_id IS NOT NULL;
+CREATE INDEX webhooks_by_target ON webhooks (world_id, target);
+
+-- One row per event and receiver. A lane is (world, call, url); only the first pending row of a lane, its head, has a
+-- next_at_us, so that the indexes on it hold exactly what may be sent.
+CREATE TABLE deliveries (
+    pos INTEGER PRIMARY KEY AUTOINCREMENT,
+    world_id BLOB NOT NULL,
+    event_id BLOB NOT NULL,
+    call_id BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    scope TEXT NOT NULL CHECK (scope IN ('call', 'number', 'account')),
+    url TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    webhook_id BLOB,
+    token TEXT,
+    body BLOB NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'exhausted')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    created_us INTEGER NOT NULL,
+    next_at_us INTEGER,
+    settled_us INTEGER,
+    last_status INTEGER,
+    last_error TEXT,
+    UNIQUE (world_id, event_id, url)
+);
+CREATE INDEX deliveries_of_call ON deliveries (world_id, call_id, seq);
+CREATE INDEX deliveries_lane ON deliveries (world_id, call_id, url, seq) WHERE state = 'pending';
+CREATE INDEX deliveries_at_endpoint ON deliveries (world_id, endpoint, next_at_us) WHERE next_at_us IS NOT NULL;
+CREATE INDEX deliveries_due ON deliveries (next_at_us) WHERE next_at_us IS NOT NULL;
+
+-- How far the events have been turned into deliveries.
+CREATE TABLE fanned_out (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    pos INTEGER NOT NULL
+);
+INSERT INTO fanned_out VALUES (1, 0);

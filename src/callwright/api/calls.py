@@ -1,0 +1,102 @@
+"""``/calls`` and ``/legs`` (contract §3.1, routes 1 to 10)."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+from uuid import UUID
+
+from callwright.api.exchange import NO_CONTENT, Answer, Request, not_supported_yet
+from callwright.calls import rows
+from callwright.calls.model import Call
+from callwright.dialect import decode, envelope, render
+from callwright.errors import NotFound
+
+
+async def place(request: Request) -> Answer:
+    parts = request.parts
+    asked = decode.call(await request.body(), flow_limit=parts.limits.flow)
+    if asked.webhook_url is not None:
+        parts.webhooks.check(asked.webhook_url, asked.webhook_token, parameter="webhook.url")
+    call = await parts.switch.place_call(
+        request.world,
+        source=asked.source,
+        destination=asked.destination,
+        flow=asked.flow,
+        flow_body=asked.flow_body,
+        webhook_url=asked.webhook_url,
+        webhook_token=asked.webhook_token,
+    )
+    return Answer(201, envelope.single(render.call_item(call, linked=False), {"self": render.call_path(call.id)}))
+
+
+async def show_all(request: Request) -> Answer:
+    page = request.page
+    found = rows.list_calls(request.parts.store, request.world.id, limit=page.size, offset=page.offset)
+    items = [render.call_item(call, linked=True) for call in found.calls]
+    return Answer(200, envelope.listing(items, "/calls", page, found.total))
+
+
+async def show(request: Request) -> Answer:
+    call = _call(request)
+    return Answer(200, envelope.single(render.call_item(call, linked=False), render.call_links(call.id)))
+
+
+async def change(request: Request) -> Answer:
+    _call(request)
+    not_supported_yet("the flow of a running call cannot be replaced.")
+
+
+async def hang_up(request: Request) -> Answer:
+    await request.parts.switch.hang_up_call(request.world.id, request.id("call"))
+    return NO_CONTENT
+
+
+async def add_party(request: Request) -> Answer:
+    _call(request)
+    not_supported_yet("a party cannot be added to a running call.")
+
+
+async def show_legs(request: Request) -> Answer:
+    parts, world_id, page = request.parts, request.world.id, request.page
+    call_id = request.id("call")
+    legs = rows.legs_of(parts.store, world_id, call_id)
+    if not legs:  # a call has at least one from its first commit
+        _no_call(call_id)
+    newest_first = legs[::-1][page.offset : page.offset + page.size]
+    items = [render.leg_item(leg, parts.currency, linked=True) for leg in newest_first]
+    return Answer(200, envelope.listing(items, render.legs_path(call_id), page, len(legs)))
+
+
+async def show_leg(request: Request) -> Answer:
+    call_id, leg_id = request.id("call"), request.id("leg", 1)
+    leg = rows.find_leg(request.parts.store, request.world.id, leg_id)
+    if leg is None or leg.call_id != call_id:
+        _no_leg(leg_id)
+    item = render.leg_item(leg, request.parts.currency, linked=False)
+    return Answer(200, envelope.single(item, {"self": render.leg_path(leg)}))
+
+
+async def hang_up_leg(request: Request) -> Answer:
+    await request.parts.switch.hang_up_leg(request.world.id, request.id("leg"))
+    return NO_CONTENT
+
+
+async def hold(request: Request) -> Answer:
+    """Also the other way, ``unhold``."""
+    leg_id = request.id("leg")
+    if rows.find_leg(request.parts.store, request.world.id, leg_id) is None:
+        _no_leg(leg_id)
+    not_supported_yet("a leg cannot be put on hold.")
+
+
+def _call(request: Request) -> Call:
+    call_id = request.id("call")
+    return rows.find_call(request.parts.store, request.world.id, call_id) or _no_call(call_id)
+
+
+def _no_call(call_id: UUID) -> NoReturn:
+    raise NotFound(f"No call found for ID `{call_id}`.")
+
+
+def _no_leg(leg_id: UUID) -> NoReturn:
+    raise NotFound(f"No leg found for ID `{leg_id}`.")

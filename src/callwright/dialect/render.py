@@ -1,0 +1,259 @@
+"""Calls, legs, flows, numbers and webhooks as the compatible API shows them: REST items and the body of a callback.
+
+The key sets and their order are a contract of their own: superset of the vendor's first published examples, whose keys
+come first. In lists an item carries ``_links``; a single answer has them in its envelope. What is not there is left out
+(`UNSET`), except for the dates that clients expect to be null until they happen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from callwright.calls.events import Snapshot
+from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Leg, LegStatus
+from callwright.clock import rfc3339
+from callwright.flows.flows import StoredFlow
+from callwright.numbers.numbers import Number
+
+Links = dict[str, str]
+
+# Java's library cannot read an answer with any other (contract §2.2).
+SIP_RESPONSE_CODES = frozenset({200, 403, 404, 408, 410, 480, 484, 486, 488, 500, 501, 502, 503})
+
+_encode = msgspec.json.Encoder().encode
+
+
+class CallItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    id: UUID
+    status: CallStatus
+    number_id: UUID | UnsetType = UNSET
+    created_at: str
+    updated_at: str
+    ended_at: str | None
+    source: str
+    destination: str
+    links: Links | UnsetType = msgspec.field(default=UNSET, name="_links")
+
+
+class LegItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`duration` in seconds; `cost` is 0, because nothing is billed here."""
+
+    id: UUID
+    call_id: UUID
+    source: str
+    destination: str
+    status: LegStatus
+    direction: Direction
+    created_at: str
+    updated_at: str
+    answered_at: str | None
+    ended_at: str | None
+    cost: int = 0
+    currency: str
+    duration: int
+    sip_response_code: int | UnsetType = UNSET
+    links: Links | UnsetType = msgspec.field(default=UNSET, name="_links")
+
+
+class NumberItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    id: UUID
+    number: str
+    call_flow_id: UUID | UnsetType = UNSET
+    created_at: str
+    updated_at: str
+    links: Links | UnsetType = msgspec.field(default=UNSET, name="_links")
+
+
+class FlowItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`steps` is what the client sent, with ids."""
+
+    id: UUID
+    title: Any = UNSET
+    record: bool
+    default: bool
+    max_duration: Any = UNSET
+    steps: Any
+    created_at: str
+    updated_at: str
+    links: Links | UnsetType = msgspec.field(default=UNSET, name="_links")
+
+
+class WebhookItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    id: UUID
+    url: str
+    token: str | UnsetType = UNSET
+    created_at: str
+    updated_at: str
+    links: Links | UnsetType = msgspec.field(default=UNSET, name="_links")
+
+
+class CallPayload(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A call as a callback shows it (contract §4.1)."""
+
+    id: UUID
+    status: CallStatus
+    number: NumberItem | UnsetType = UNSET
+    legs: list[LegItem]
+    created_at: str
+    updated_at: str
+    ended_at: str | None
+    source: str
+    destination: str
+    webhook: dict[str, str] | UnsetType = UNSET
+
+
+class CallbackItem(msgspec.Struct, frozen=True):
+    type: str
+    event: str
+    payload: CallPayload
+
+
+class Callback(msgspec.Struct, frozen=True):
+    timestamp: str
+    items: tuple[CallbackItem, ...]
+
+
+def call_path(call_id: UUID) -> str:
+    return f"/calls/{call_id}"
+
+
+def legs_path(call_id: UUID) -> str:
+    return f"/calls/{call_id}/legs"
+
+
+def leg_path(leg: Leg) -> str:
+    return f"/calls/{leg.call_id}/legs/{leg.id}"
+
+
+def flow_path(flow_id: UUID) -> str:
+    return f"/call-flows/{flow_id}"
+
+
+def flow_numbers_path(flow_id: UUID) -> str:
+    return f"/call-flows/{flow_id}/numbers"
+
+
+def number_path(number_id: UUID) -> str:
+    return f"/numbers/{number_id}"
+
+
+def webhook_path(webhook_id: UUID) -> str:
+    return f"/webhooks/{webhook_id}"
+
+
+def call_links(call_id: UUID) -> Links:
+    path = call_path(call_id)
+    return {"self": path, "legs": f"{path}/legs"}
+
+
+def call_item(call: Call, *, linked: bool) -> CallItem:
+    return CallItem(
+        id=call.id,
+        status=call.status,
+        number_id=_or_unset(call.number_id),
+        created_at=rfc3339(call.created_us),
+        updated_at=rfc3339(call.updated_us),
+        ended_at=_moment(call.ended_us),
+        source=call.source,
+        destination=call.destination,
+        links=call_links(call.id) if linked else UNSET,
+    )
+
+
+def leg_item(leg: Leg, currency: str, *, linked: bool) -> LegItem:
+    return LegItem(
+        id=leg.id,
+        call_id=leg.call_id,
+        source=leg.source,
+        destination=leg.destination,
+        status=leg.status,
+        direction=leg.direction,
+        created_at=rfc3339(leg.created_us),
+        updated_at=rfc3339(leg.updated_us),
+        answered_at=_moment(leg.answered_us),
+        ended_at=_moment(leg.ended_us),
+        currency=currency,
+        duration=leg.duration_s,
+        sip_response_code=leg.sip_code if leg.sip_code is not None and leg.sip_code in SIP_RESPONSE_CODES else UNSET,
+        links={"self": leg_path(leg)} if linked else UNSET,
+    )
+
+
+def number_item(number: Number, *, linked: bool) -> NumberItem:
+    return NumberItem(
+        id=number.id,
+        number=number.number,
+        call_flow_id=_or_unset(number.flow_id),
+        created_at=rfc3339(number.created_us),
+        updated_at=rfc3339(number.updated_us),
+        links={"self": number_path(number.id)} if linked else UNSET,
+    )
+
+
+def flow_item(flow: StoredFlow, *, linked: bool) -> FlowItem:
+    body = flow.body
+    return FlowItem(
+        id=flow.id,
+        title=body.get("title", UNSET),
+        record=body.get("record", False),
+        default=body.get("default", False),
+        max_duration=body.get("maxDuration", UNSET),
+        steps=body["steps"],
+        created_at=rfc3339(flow.created_us),
+        updated_at=rfc3339(flow.updated_us),
+        links={"self": flow_path(flow.id)} if linked else UNSET,
+    )
+
+
+def webhook_item(id_: UUID, url: str, token: str | None, created_us: int, updated_us: int, *, linked: bool) -> WebhookItem:
+    return WebhookItem(
+        id=id_,
+        url=url,
+        token=UNSET if token is None else token,
+        created_at=rfc3339(created_us),
+        updated_at=rfc3339(updated_us),
+        links={"self": webhook_path(id_)} if linked else UNSET,
+    )
+
+
+def callback_body(snapshot: Snapshot, kind: str, currency: str) -> bytes:
+    """The body of a callback about a call; `kind` is ``callCreated`` or ``callUpdated``.
+
+    It depends on the snapshot alone, so that every attempt to deliver it sends the same bytes.
+    """
+    call = snapshot.call
+    payload = CallPayload(
+        id=call.id,
+        status=call.status,
+        number=UNSET if call.called is None else _called_number(call.called),
+        legs=[leg_item(leg, currency, linked=False) for leg in snapshot.legs],
+        created_at=rfc3339(call.created_us),
+        updated_at=rfc3339(call.updated_us),
+        ended_at=_moment(call.ended_us),
+        source=call.source,
+        destination=call.destination,
+        webhook=UNSET if call.webhook_url is None else {"url": call.webhook_url},
+    )
+    return _encode(Callback(payload.updated_at, (CallbackItem("call", kind, payload),)))
+
+
+def _called_number(called: CalledNumber) -> NumberItem:
+    return NumberItem(
+        id=called.id,
+        number=called.number,
+        call_flow_id=_or_unset(called.flow_id),
+        created_at=rfc3339(called.created_us),
+        updated_at=rfc3339(called.updated_us),
+    )
+
+
+def _moment(at_us: int | None) -> str | None:
+    return None if at_us is None else rfc3339(at_us)
+
+
+def _or_unset(id_: UUID | None) -> UUID | UnsetType:
+    return UNSET if id_ is None else id_

@@ -1,0 +1,22 @@
+"""The one door for HTTP out.
+
+Every request the server makes on a customer's word (callbacks, flow fetches, media) leaves through a `Transport`.
+The real one, `callwright.egress.post.HttpDoor`, refuses an address where the socket is made, so that names, literals,
+redirects and a resolver that changes its mind all pass the same gate. What goes wrong is a value: see `Fault`.
+"""
+
+from callwright.egress.door import Answer, Download, EgressSettings, Fault, Header, Timings, Transport
+from callwright.egress.urls import BadUrl, Url, parse
+
+__all__ = [
+    "Answer",
+    "BadUrl",
+    "Download",
+    "EgressSettings",
+    "Fault",
+    "Header",
+    "Timings",
+    "Transport",
+    "Url",
+    "parse",
+]

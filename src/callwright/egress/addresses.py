@@ -1,0 +1,73 @@
+"""Which addresses may be talked to.
+
+`ipaddress.is_global` is no use here: in Python 3.11 it calls NAT64, 6to4 and IPv4-compatible addresses global although
+a gateway or the kernel turns them into the private address inside. So this carries the registries' special-purpose
+blocks (RFC 6890, RFC 4291, RFC 6052, RFC 3056, RFC 4380) itself, and in IPv6 knows global unicast and refuses the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from callwright.errors import SettingsError
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+# The first block that holds an address names the rule, so narrow blocks stand before the wide ones around them.
+_REFUSED: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("metadata", ("169.254.169.254/32", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::254/128")),
+    ("unspecified", ("0.0.0.0/32", "::/128")),
+    ("this network", ("0.0.0.0/8",)),
+    ("loopback", ("127.0.0.0/8", "::1/128")),
+    ("private", ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10")),
+    ("link-local", ("169.254.0.0/16", "fe80::/10")),
+    ("carrier-grade NAT", ("100.64.0.0/10",)),
+    ("documentation", ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")),
+    ("benchmarking", ("198.18.0.0/15", "2001:2::/48")),
+    ("6to4", ("192.88.99.0/24", "2002::/16")),
+    ("Teredo", ("2001::/32",)),
+    ("NAT64", ("64:ff9b::/96", "64:ff9b:1::/48")),
+    ("IPv4-mapped", ("::ffff:0:0/96", "::ffff:0:0:0/96")),
+    ("IPv4-compatible", ("::/96",)),
+    ("multicast", ("224.0.0.0/4", "ff00::/8")),
+    ("broadcast", ("255.255.255.255/32",)),
+    ("reserved", ("192.0.0.0/24", "240.0.0.0/4", "2001::/23")),
+)
+_RULES = tuple((name, ip_network(block)) for name, blocks in _REFUSED for block in blocks)
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+
+
+class Veto:
+    """Says which addresses are refused, and why."""
+
+    def __init__(self, allow: Iterable[str] = ()) -> None:
+        """`allow` lists CIDRs an operator exempts; each speaks for its own family, as written."""
+        self._allow = tuple(_network(cidr) for cidr in allow)
+
+    def refusal(self, address: str) -> str | None:
+        """Why `address` (numeric, a zone id is ignored) is refused, as a sentence; None when it may be used."""
+        ip = ip_address(address.partition("%")[0])
+        if any(ip in network for network in self._allow):
+            return None
+        rule = _rule(ip)
+        if rule is None:
+            return None
+        return f"{ip} is refused: {rule}; if this peer is yours, add its network to egress.allow"
+
+
+def _rule(ip: Address) -> str | None:
+    for name, network in _RULES:
+        if ip in network:
+            return f"{name} ({network})"
+    if isinstance(ip, IPv6Address) and ip not in _GLOBAL_UNICAST:
+        return "not global unicast (outside 2000::/3)"
+    return None
+
+
+def _network(cidr: str) -> Network:
+    try:
+        return ip_network(cidr)
+    except ValueError as error:
+        raise SettingsError(f"egress.allow: {cidr!r} is not a network ({error}); write one like 10.1.0.0/16") from None

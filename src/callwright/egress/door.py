@@ -1,0 +1,139 @@
+"""The interface of HTTP out: what is asked, what comes back, what can go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+Header = tuple[str, str]
+KIB = 1024
+
+
+class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How requests leave the server."""
+
+    # Networks (CIDR) that may be reached although they are private, loopback or otherwise special.
+    allow: tuple[str, ...] = ()
+    # Connections in use at once; a request beyond waits, and its waiting counts against its own time limit.
+    connections: int = 1_000
+    # Idle connections kept for reuse, and for how long. 4 s is below the 5 s after which many servers close theirs.
+    idle_connections: int = 256
+    idle_s: float = 4.0
+    # Seconds a resolved name is kept. Each connection's address is checked, whether the name was looked up or kept.
+    dns_cache_s: int = 30
+    # A file of certificate authorities (PEM) to trust instead of the system's.
+    ca_file: str = ""
+
+
+class Fault(Enum):
+    """Why there is no good answer."""
+
+    BAD_URL = "bad_url"
+    REFUSED_ADDRESS = "refused_address"
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    RESET = "reset"  # the peer closed or reset before its answer was whole
+    PROTOCOL = "protocol"  # what came is not HTTP
+    TOO_LARGE = "too_large"
+    ENCODING = "encoding"  # the body is compressed although we asked for it plain
+    REDIRECT = "redirect"
+    HTTP_ERROR = "http_error"  # a status of 400 or more, or none we can use
+    DISK = "disk"
+    CLOSED = "closed"  # the door is closed: the server is stopping
+
+
+class Timings(msgspec.Struct, frozen=True):
+    """Spans of one request in microseconds; None where the phase did not happen (a reused connection has no `dns`)."""
+
+    dns_us: int | None = None
+    connect_us: int | None = None  # TCP and TLS
+    head_us: int | None = None  # from the start until the answer's head was complete
+    total_us: int = 0
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What became of a request.
+
+    `fault` is None exactly when the status is 2xx (a conditional download also takes 304) and, for `fetch` and
+    `download`, the body is whole. A `post` is answered once the head is complete: `body` holds what came within the
+    limits, and `whole` says whether that was all of it. `detail` is the sentence for `fault`; it names the host at most.
+    """
+
+    url: str
+    status: int = 0
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""
+    whole: bool = False
+    fault: Fault | None = None
+    detail: str = ""
+    timings: Timings = Timings()
+
+    @property
+    def ok(self) -> bool:
+        return self.fault is None
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, in whatever case."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+class Download(msgspec.Struct, frozen=True):
+    """A file that was fetched: `size` bytes stand at the path, unless the answer is a fault or 304 (not modified)."""
+
+    answer: Answer
+    size: int = 0
+
+    @property
+    def etag(self) -> str | None:
+        return self.answer.header("ETag")
+
+    @property
+    def not_modified(self) -> bool:
+        return self.answer.status == 304
+
+
+class Transport(Protocol):
+    """HTTP out. None of these raises for what a peer does; `timeout` is in seconds for the whole exchange."""
+
+    def refusal(self, url: str) -> str | None:
+        """Why this URL can never be requested (malformed, or a literal address that is refused); None if it may be."""
+        ...
+
+    async def post(
+        self, url: str, headers: Sequence[Header], body: bytes, timeout: float, *, repeatable: bool = False
+    ) -> Answer:
+        """Send one POST; follow nothing; keep at most 64 kB of the answer.
+
+        `repeatable` says that the receiver may get the request twice. Then one that went out on a kept connection and
+        was cut off before any answer (the server had just closed it) is sent once more on a new one (RFC 9112 §9.3.1).
+        """
+        ...
+
+    async def fetch(
+        self, url: str, headers: Sequence[Header] = (), *, timeout: float, max_bytes: int, redirects: int = 3
+    ) -> Answer:
+        """GET a document of at most `max_bytes`, through at most `redirects` redirects."""
+        ...
+
+    async def download(
+        self,
+        url: str,
+        to: Path,
+        *,
+        timeout: float,
+        max_bytes: int,
+        etag: str | None = None,
+        headers: Sequence[Header] = (),
+        redirects: int = 3,
+    ) -> Download:
+        """GET into a file that appears only when it is whole; with `etag`, only if it has changed."""
+        ...
+
+    async def close(self) -> None: ...

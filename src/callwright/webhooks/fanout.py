@@ -1,0 +1,67 @@
+"""From the outbox to deliveries: each event once, in commit order, one row per receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from callwright.calls.events import Event
+from callwright.calls.rows import events_after
+from callwright.clock import Clock
+from callwright.log import Log
+from callwright.store import Change, Store, Write
+from callwright.webhooks import rows
+from callwright.webhooks.model import Endpoint, Webhook
+from callwright.webhooks.scopes import receivers
+
+Renderer = Callable[[Event], bytes]
+BATCH = 100
+
+_log = Log("webhooks")
+
+
+class FanOut:
+    """Reads events after the last position that was settled; the new position is written in the deliveries' commit."""
+
+    def __init__(self, store: Store, clock: Clock, render: Renderer) -> None:
+        self._store = store
+        self._clock = clock
+        self._render = render
+        self._pos: int | None = None
+
+    async def step(self) -> list[Endpoint] | None:
+        """Turn the next events into deliveries and return where there may be something to send; None at the end."""
+        if self._pos is None:
+            self._pos = rows.fanned_out(self._store)
+        events = events_after(self._store, self._pos, BATCH)
+        if not events:
+            return None
+        now_us = self._clock.now_us()
+        touched: dict[Endpoint, None] = {}
+        writes: list[Write] = []
+        for event in events:
+            asking = receivers(event.snapshot.call, self._webhooks(event))
+            body = self._body(event) if asking else None
+            if body is None:
+                continue
+            for receiver in asking:
+                writes.append(rows.insert_delivery(event, receiver, body, now_us))
+                touched[Endpoint(event.world_id, receiver.endpoint)] = None
+        writes.append(rows.set_fanned_out(events[-1].pos))
+        await self._store.commit(Change(tuple(writes)))
+        self._pos = events[-1].pos
+        return list(touched)
+
+    def _webhooks(self, event: Event) -> list[Webhook]:
+        found = rows.webhooks_of_world(self._store, event.world_id)
+        number_id = event.snapshot.call.number_id
+        if number_id is not None and (own := rows.webhook_of_number(self._store, event.world_id, number_id)):
+            found.append(own)
+        return found
+
+    def _body(self, event: Event) -> bytes | None:
+        """One event that cannot be rendered must not hold up all that come after it; it stays in the table of events."""
+        try:
+            return self._render(event)
+        except Exception:
+            _log.exception("callback_not_rendered", call=event.call_id, sequence=event.seq)
+            return None

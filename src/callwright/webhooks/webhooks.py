@@ -1,0 +1,133 @@
+"""The webhooks of worlds and numbers (contract §2.7). A call's own is given with the call and kept there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from callwright import ids
+from callwright.clock import Clock
+from callwright.egress import parse
+from callwright.errors import Conflict, Invalid, Missing, NotFound
+from callwright.store import Store, Transaction
+from callwright.webhooks import rows
+from callwright.webhooks.model import Webhook
+
+MAX_TOKEN = 1_000
+
+
+class Page(NamedTuple):
+    total: int
+    webhooks: list[Webhook]
+
+
+class Webhooks:
+    """The webhooks of all worlds; lists hold a world's own, while a number's is found by its id or its number."""
+
+    def __init__(self, store: Store, clock: Clock, refusal: Callable[[str], str | None], *, per_world: int = 5) -> None:
+        """`refusal` says why a URL can never be requested (`Transport.refusal`)."""
+        self._store = store
+        self._clock = clock
+        self._refusal = refusal
+        self._per_world = per_world
+
+    def check(self, url: str | None, token: str | None = None, *, parameter: str = "url") -> str:
+        """Return the URL if callbacks can be sent to it; raises `Missing` or `Invalid`."""
+        if not url:
+            raise Missing(f"{parameter} is required: where should callbacks be sent?", parameter=parameter)
+        if sentence := self._refusal(url):
+            raise Invalid(f"{parameter} cannot be used: {sentence}.", parameter=parameter)
+        if token is not None and len(token) > MAX_TOKEN:
+            raise Invalid(f"token has {len(token)} characters; at most {MAX_TOKEN} are taken.", parameter="token")
+        return url
+
+    def get(self, world_id: UUID, webhook_id: UUID) -> Webhook:
+        found = rows.find_webhook(self._store, world_id, webhook_id)
+        if found is None:
+            raise _not_found(webhook_id)
+        return found
+
+    def of_number(self, world_id: UUID, number_id: UUID) -> Webhook | None:
+        return rows.webhook_of_number(self._store, world_id, number_id)
+
+    def page(self, world_id: UUID, *, limit: int, offset: int) -> Page:
+        """A page of the world's own webhooks, newest first."""
+        return Page(
+            rows.count_of_world(self._store, world_id),
+            rows.webhooks_of_world(self._store, world_id, limit=limit, offset=offset),
+        )
+
+    async def create(self, world_id: UUID, *, url: str | None, token: str | None = None) -> Webhook:
+        """Make a webhook of the world; `Conflict` when it has as many as it may."""
+        made = self._new(world_id, None, self.check(url, token), token)
+
+        def run(transaction: Transaction) -> None:
+            if rows.count_of_world(transaction, world_id) >= self._per_world:
+                raise Conflict(
+                    f"There are {self._per_world} webhooks already, as many as are allowed; "
+                    "delete one, or raise api.webhooks_per_world."
+                )
+            transaction.write(rows.insert_webhook(made))
+
+        await self._store.transact(run)
+        return made
+
+    async def update(self, world_id: UUID, webhook_id: UUID, *, url: str | None = None, token: str | None = None) -> Webhook:
+        """Change what is given and leave the rest (contract §9, C31)."""
+        if url or token:
+            self.check(url or self.get(world_id, webhook_id).url, token)
+        now_us = self._clock.now_us()
+
+        def run(transaction: Transaction) -> Webhook:
+            known = rows.find_webhook(transaction, world_id, webhook_id)
+            if known is None:
+                raise _not_found(webhook_id)
+            changed = _changed(known, url or known.url, token or known.token, now_us)
+            transaction.write(rows.update_webhook(changed))
+            return changed
+
+        return await self._store.transact(run)
+
+    async def remove(self, world_id: UUID, webhook_id: UUID) -> None:
+        """Delete a webhook. What was still to be sent for it alone is not sent any more."""
+        if not await self._store.transact(lambda transaction: transaction.write(rows.delete_webhook(world_id, webhook_id))):
+            raise _not_found(webhook_id)
+
+    async def set_for_number(self, world_id: UUID, number_id: UUID, *, url: str | None, token: str | None = None) -> Webhook:
+        """Give a number its webhook; a second time URL and token are replaced under the same id."""
+        made = self._new(world_id, number_id, self.check(url, token), token)
+
+        def run(transaction: Transaction) -> Webhook:
+            known = rows.webhook_of_number(transaction, world_id, number_id)
+            if known is None:
+                transaction.write(rows.insert_webhook(made))
+                return made
+            changed = _changed(known, made.url, made.token, made.updated_us)
+            transaction.write(rows.update_webhook(changed))
+            return changed
+
+        return await self._store.transact(run)
+
+    def _new(self, world_id: UUID, number_id: UUID | None, url: str, token: str | None) -> Webhook:
+        now_us = self._clock.now_us()
+        return Webhook(
+            id=ids.uuid7(now_us),
+            world_id=world_id,
+            number_id=number_id,
+            url=url,
+            target=parse(url).text,
+            token=token or None,
+            created_us=now_us,
+            updated_us=now_us,
+        )
+
+
+def _changed(webhook: Webhook, url: str, token: str | None, now_us: int) -> Webhook:
+    return replace(webhook, url=url, target=parse(url).text, token=token, updated_us=max(now_us, webhook.updated_us))
+
+
+def _not_found(webhook_id: UUID) -> NotFound:
+    return NotFound(f"No webhook found for ID `{webhook_id}`.")

@@ -1,0 +1,404 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callwright.dialect import decode
+from callwright.errors import Invalid, Malformed, Missing, Problem
+from callwright.flows.schema import compile_flow
+from support.bodies import bodies, steps
+
+SAY = {"action": "say", "options": {"payload": "Hello.", "language": "en-GB", "voice": "female"}, "id": "step-1"}
+LIMIT = 32_768
+
+
+def call(body: bytes) -> dict[str, Any]:
+    """The request as the switch would get it, without the compiled flow."""
+    found = decode.call(body, flow_limit=LIMIT)
+    assert found.flow == compile_flow(found.flow_body)
+    return {
+        "source": found.source,
+        "destination": found.destination,
+        "flow": found.flow_body,
+        "webhook": (found.webhook_url, found.webhook_token),
+    }
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    """What a call request comes to, with changes to the usual one."""
+    usual = {"source": "31205550100", "destination": "31205550123", "flow": {"steps": [SAY]}, "webhook": (None, None)}
+    return usual | changes
+
+
+HOOK = ("https://hooks.example.test/voice", "s3cr3t-token")
+
+CALLS = {
+    "python": (
+        b'{"source":"31205550100","destination":"31205550123","callFlow":{"title":"Greet","steps":[{"action":"say","options":'
+        b'{"payload":"Hello.","language":"en-GB","voice":"female"}}]},"webhook":null}',
+        request(flow={"title": "Greet", "steps": [SAY]}),
+    ),
+    "php": (
+        b'{"source":"31205550100","destination":"31205550123","callFlow":{"steps":[{"id":"bye","action":"hangup","options":[]}]}}',
+        request(flow={"steps": [{"id": "bye", "action": "hangup"}]}),
+    ),
+    "go": (
+        b'{"source":"31205550100","destination":"31205550123","callflow":{"title":"","record":true,"steps":[{"id":"",'
+        b'"action":"say","onKeypressGoto":"","options":{"payload":"Hello.","voice":"female","language":"en-GB","Repeat":2}},'
+        b'{"action":"record","options":{"maxLength":10000000000,"timeout":0,"finishOnKey":"","transcribe":false,'
+        b'"transcribeLanguage":"","onFinish":""}}],"createdAt":"0001-01-01T00:00:00Z","updatedAt":"0001-01-01T00:00:00Z"},'
+        b'"webhook":{"url":"https://hooks.example.test/voice","token":"s3cr3t-token"}}',
+        request(
+            flow={
+                "record": True,
+                "steps": [
+                    {**SAY, "options": {**SAY["options"], "repeat": 2}},
+                    {"action": "record", "options": {"maxLength": 10_000_000_000, "transcribe": False}, "id": "step-2"},
+                ],
+            },
+            webhook=HOOK,
+        ),
+    ),
+    "ruby": (
+        b'{"source":"31205550100","destination":"31205550123","callFlow":"{\\"steps\\":[{\\"action\\":\\"say\\",\\"options\\":'
+        b'{\\"payload\\":\\"Hello.\\",\\"language\\":\\"en-GB\\",\\"voice\\":\\"female\\"}}]}",'
+        b'"webhook":"{\\"url\\":\\"https://hooks.example.test/voice\\",\\"token\\":\\"s3cr3t-token\\"}"}',
+        request(webhook=HOOK),
+    ),
+    "java": (
+        b'{"source":"31205550100","destination":"31205550123","callFlow":{"id":null,"title":null,"record":false,"default":false,'
+        b'"maxDuration":0,"steps":[{"id":null,"action":"say","conditions":null,"onKeypressGoto":null,"onKeypressVar":null,'
+        b'"options":{"destination":null,"payload":"Hello.","language":"en-GB","voice":"female","repeat":0,"media":null,'
+        b'"length":0,"maxLength":0,"timeout":0,"finishOnKey":null,"transcribe":false,"transcribeLanguage":null,"record":null,'
+        b'"url":null,"ifMachine":null,"machineTimeout":0,"onFinish":null,"mask":false,"keys":null,"duration":0,"interval":0}}],'
+        b'"createdAt":null,"updatedAt":null},"webhook":{}}',
+        request(
+            flow={
+                "record": False,
+                "default": False,
+                "steps": [{**SAY, "options": {**SAY["options"], "transcribe": False, "mask": False}}],
+            }
+        ),
+    ),
+    "csharp": (
+        b'{"id":null,"status":null,"source":"31205550100","destination":"31205550123","duration":0,"callFlow":{"title":"Forward",'
+        b'"record":false,"steps":[{"action":"transfer","options":{"destination":"31205550199"}}]},'
+        b'"webhook":{"url":"https://hooks.example.test/voice","token":null}}',
+        request(
+            flow={
+                "title": "Forward",
+                "record": False,
+                "steps": [{"action": "transfer", "options": {"destination": "31205550199"}, "id": "step-1"}],
+            },
+            webhook=(HOOK[0], None),
+        ),
+    ),
+    "node": (
+        b'{"source":"31205550100","destination":"31205550123","callFlow":{"steps":[{"action":"say","options":{"payload":"Hello.",'
+        b'"language":"en-GB","voice":"female","repeat":"3"}}]}}',
+        request(flow={"steps": [{**SAY, "options": {**SAY["options"], "repeat": 3}}]}),
+    ),
+    "dart": (
+        b'{"id":null,"status":null,"source":"31205550100","destination":"31205550123","callFlow":{"id":null,"title":null,'
+        b'"record":null,"steps":[{"id":null,"action":"say","conditions":null,"options":{"payload":"Hello.","language":"en-GB",'
+        b'"voice":"female"}}],"default":null,"createdAt":null,"updatedAt":null},"webhook":{"id":null,"url":'
+        b'"https://hooks.example.test/voice","channelId":null,"events":[],"status":"enabled","createdDatetime":null},'
+        b'"createdAt":null,"updatedAt":null,"endedAt":null}',
+        request(webhook=(HOOK[0], None)),
+    ),
+    "a shell with + in front of the numbers": (
+        b'{"source":"+31 20 555 0100","destination":"0031205550123","callFlow":{"steps":[{"action":"say","options":'
+        b'{"payload":"Hello.","language":"en-GB","voice":"female"}}]}}',
+        request(),
+    ),
+    "URIs": (
+        b'{"source":"client:anna","destination":"sip:bob@pbx.example.test:5070","callFlow":{"steps":[{"action":"say","options":'
+        b'{"payload":"Hello.","language":"en-GB","voice":"female"}}]}}',
+        request(source="client:anna", destination="sip:bob@pbx.example.test:5070"),
+    ),
+    "numbers as JSON numbers": (
+        b'{"source":31205550100,"destination":31205550123,"callFlow":{"steps":[{"action":"say","options":'
+        b'{"payload":"Hello.","language":"en-GB","voice":"female"}}]}}',
+        request(),
+    ),
+}
+
+
+@pytest.mark.parametrize("library", CALLS)
+def test_a_call_request_of_every_library(library: str) -> None:
+    body, expected = CALLS[library]
+    assert call(body) == expected
+
+
+FLOWS = {
+    "php": (b'{"steps":[{"action":"pause","options":{"length":"2"}}]}', [{"action": "pause", "options": {"length": 2}}]),
+    "go": (
+        b'{"title":"","record":false,"steps":[{"id":"","action":"pause","options":{"length":2}}],'
+        b'"createdAt":"0001-01-01T00:00:00Z","updatedAt":"0001-01-01T00:00:00Z"}',
+        [{"action": "pause", "options": {"length": 2}}],
+    ),
+    "csharp, PUT": (
+        b'{"id":"2e9f4c61-0a7d-4f38-b6c9-8d1e5b7a3303","title":null,"record":false,"steps":[{"id":"a","action":"transfer",'
+        b'"options":{"destination":"31205550199"}}],"createdAt":null,"updatedAt":null,"_links":null}',
+        [{"id": "a", "action": "transfer", "options": {"destination": "31205550199"}}],
+    ),
+    "java": (
+        b'{"steps":[{"action":"hangup","options":{"destination":null,"repeat":0,"length":0}}]}',
+        [{"action": "hangup"}],
+    ),
+    "java's booleans in quotes": (
+        b'{"steps":[{"action":"record","options":{"transcribe":"false","finishOnKey":1}}]}',
+        [{"action": "record", "options": {"transcribe": False, "finishOnKey": "1"}}],
+    ),
+    "node, several sounds": (
+        b'{"steps":[{"action":"play","options":{"media":["https://a.test/1.wav","https://a.test/2.wav"]}}]}',
+        [{"action": "play", "options": {"media": ["https://a.test/1.wav", "https://a.test/2.wav"]}}],
+    ),
+    "dart, with keys beside the action": (
+        b'{"steps":[{"id":"ask","action":"say","options":{"payload":"One?"},"onkeypressvar":"choice","OnKeypressGoto":"ask",'
+        b'"maxNumKeys":"1","conditions":[{"Variable":"x","operator":"==","value":""}]}]}',
+        [
+            {
+                "id": "ask",
+                "action": "say",
+                "options": {"payload": "One?"},
+                "onKeypressVar": "choice",
+                "onKeypressGoto": "ask",
+                "maxNumKeys": 1,
+                "conditions": [{"variable": "x", "operator": "==", "value": ""}],
+            }
+        ],
+    ),
+    "an option nobody knows is kept": (
+        b'{"steps":[{"action":"hangup","options":{"Custom":"0","other":null}}]}',
+        [{"action": "hangup", "options": {"Custom": "0"}}],
+    ),
+    "the keys 0": (
+        b'{"steps":[{"action":"sendKeys","options":{"keys":"0"}}]}',
+        [{"action": "sendKeys", "options": {"keys": "0"}}],
+    ),
+    "a pause of nothing": (
+        b'{"steps":[{"action":"pause","options":{"length":0}}]}',
+        [{"action": "pause", "options": {"length": 0}}],
+    ),
+    "the exact name before the other": (
+        b'{"Steps":[],"steps":[{"ACTION":"say","action":"hangup"}],"STEPS":null}',
+        [{"action": "hangup"}],
+    ),
+    "steps in a string": (b'{"steps":"[{\\"action\\":\\"hangup\\"}]"}', [{"action": "hangup"}]),
+}
+
+
+@pytest.mark.parametrize("library", FLOWS)
+def test_the_steps_of_a_flow_are_kept_as_sent(library: str) -> None:
+    body, expected = FLOWS[library]
+    found = decode.flow(body, limit=LIMIT)
+    compile_flow(found)
+    assert found["steps"] == [{"id": f"step-{n}"} | step for n, step in enumerate(expected, 1)]
+
+
+def test_a_given_id_does_not_clash_with_a_made_one() -> None:
+    found = decode.flow(b'{"steps":[{"id":"step-2","action":"hangup"},{"action":"hangup"}]}', limit=LIMIT)
+    assert [step.id for step in compile_flow(found).steps] == ["step-2", "step-2-"]
+
+
+def test_the_head_of_a_flow() -> None:
+    body = b'{"TITLE":"T","record":"true","Default":1,"maxduration":"28800","id":"x","steps":[{"action":"hangup"}]}'
+    found = decode.flow(body, limit=LIMIT)
+    assert {name: found[name] for name in found if name != "steps"} == {
+        "title": "T",
+        "record": True,
+        "default": True,
+        "maxDuration": 28800,
+    }
+
+
+WEBHOOKS = {
+    "python, create": (b'{"url":"https://a.test/","title":null,"token":null}', ("https://a.test/", None)),
+    "python, update": (b'{"title":"Mine","token":"t"}', (None, "t")),
+    "php": (b'{"url":"https://a.test/","token":"t"}', ("https://a.test/", "t")),
+    "go, whole": (
+        b'{"id":"x","url":"https://a.test/","token":"","createdAt":"0001-01-01T00:00:00Z","updatedAt":"0001-01-01T00:00:00Z"}',
+        ("https://a.test/", None),
+    ),
+    "ruby": (b'"{\\"url\\":\\"https://a.test/\\",\\"token\\":\\"t\\"}"', ("https://a.test/", "t")),
+    "java": (b'{"url":"https://a.test/","token":"t"}', ("https://a.test/", "t")),
+    "csharp": (b'{"Url":"https://a.test/","Token":"t"}', ("https://a.test/", "t")),
+    "node": (b'{"title":"Mine","url":"https://a.test/","token":"t"}', ("https://a.test/", "t")),
+    "dart": (
+        b'{"url":"https://a.test/","events":["message.created"],"channelId":"c","status":"enabled"}',
+        ("https://a.test/", None),
+    ),
+    "nothing": (b"", (None, None)),
+    "with a byte order mark": (b'\xef\xbb\xbf{"token":"t"}', (None, "t")),
+    "empty array": (b"[]", (None, None)),
+}
+
+
+@pytest.mark.parametrize("library", WEBHOOKS)
+def test_a_webhook_of_every_library(library: str) -> None:
+    body, (url, token) = WEBHOOKS[library]
+    assert decode.webhook(body) == decode.WebhookRequest(url, token)
+
+
+TRANSCRIPTIONS = {
+    "python": (b'{"language": "nl-NL"}', "nl-NL"),
+    "csharp": (b'{"Language":"nl-NL"}', "nl-NL"),
+    "java": (b'"nl-NL"', "nl-NL"),
+    "go": (b"{}", None),
+    "php": (b"", None),
+    "ruby": (b'"{\\"language\\":\\"nl-NL\\"}"', "nl-NL"),
+}
+
+
+@pytest.mark.parametrize("library", TRANSCRIPTIONS)
+def test_a_transcription_request_of_every_library(library: str) -> None:
+    body, language = TRANSCRIPTIONS[library]
+    assert decode.transcription(body).language == language
+
+
+def test_numbers_are_reduced_to_digits() -> None:
+    assert decode.numbers(b'{"numbers":["+31 20 555 0123",31205550124,"tel:31-20-5550125"]}') == [
+        "31205550123",
+        "31205550124",
+        "31205550125",
+    ]
+    assert decode.numbers(b'{"numbers":[]}') == []
+
+
+STEPS = b'"callFlow":{"steps":[{"action":"hangup"}]}'
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "parameter"),
+    [
+        (b"{", Malformed, None),
+        (b"\xff\xfe", Malformed, None),
+        (b'{"a":"\xed\xa0\x80"}', Malformed, None),
+        (b"[1]", Malformed, None),
+        (b'"text"', Malformed, None),
+        (b"12", Malformed, None),
+        (b"[" * 2000, Malformed, None),
+        (b"[" * 65 + b"]" * 65, Malformed, None),
+        (b'{"source":123456789012345678901234567890}', Malformed, None),
+        (b"", Missing, "source"),
+        (b"{}", Missing, "source"),
+        (b'{"source":""}', Missing, "source"),
+        (b'{"source":"31205550100"}', Missing, "destination"),
+        (b'{"source":"me","destination":"31205550123"}', Invalid, "source"),
+        (b'{"source":"31205550100","destination":"sips:a@b"}', Invalid, "destination"),
+        (b'{"source":"31205550100","destination":"sip:"}', Invalid, "destination"),
+        (b'{"source":"31205550100","destination":"sip:a@b:port"}', Invalid, "destination"),
+        (b'{"source":"31205550100","destination":"client:"}', Invalid, "destination"),
+        (b'{"source":"31205550100","destination":"client:a\\u0000"}', Invalid, "destination"),
+        (b'{"source":"31205550100","destination":"client:' + b"a" * 250 + b'"}', Invalid, "destination"),
+        (b'{"source":"31205550100","destination":"12"}', Invalid, "destination"),
+        (b'{"source":["31205550100"],"destination":"31205550123"}', Invalid, "source"),
+        (b'{"source":true,"destination":"31205550123"}', Invalid, "source"),
+        (b'{"source":"31205550100","destination":"31205550123"}', Missing, "callFlow"),
+        (b'{"source":"31205550100","destination":"31205550123","callFlow":{}}', Missing, "callFlow"),
+        (b'{"source":"31205550100","destination":"31205550123","callFlow":7}', Invalid, "callFlow"),
+        (b'{"source":"31205550100","destination":"31205550123","callFlow":"greet"}', Invalid, "callFlow"),
+        (b'{"source":"31205550100","destination":"31205550123","callFlow":"{broken"}', Invalid, "callFlow"),
+        (b'{"source":"31205550100","destination":"31205550123","callFlow":{"id":"x"}}', Missing, "callFlow.steps"),
+        (b'{"source":"31205550100","destination":"31205550123","callFlow":{"steps":[]}}', Invalid, "callFlow.steps"),
+        (
+            b'{"source":"31205550100","destination":"31205550123","callFlow":{"steps":[{}]}}',
+            Missing,
+            "callFlow.steps[0].action",
+        ),
+        (
+            b'{"source":"31205550100","destination":"31205550123","callFlow":{"steps":[{"action":{}}]}}',
+            Missing,
+            "callFlow.steps[0].action",
+        ),
+        (
+            b'{"source":"31205550100","destination":"31205550123","callFlow":{"steps":[{"action":["say"]}]}}',
+            Invalid,
+            "callFlow.steps[0].action",
+        ),
+        (
+            b'{"source":"31205550100","destination":"31205550123","callFlow":{"steps":[{"action":"say"}]}}',
+            Missing,
+            "callFlow.steps[0].options.payload",
+        ),
+        (
+            b'{"source":"31205550100","destination":"31205550123",'
+            b'"callFlow":{"steps":[{"action":"play","options":{"media":"http://["}}]}}',
+            Invalid,
+            "callFlow.steps[0].options.media",
+        ),
+        (b'{"source":"31205550100","destination":"31205550123",' + STEPS + b',"webhook":7}', Invalid, "webhook"),
+        (
+            b'{"source":"31205550100","destination":"31205550123",' + STEPS + b',"webhook":{"url":{"a":1}}}',
+            Invalid,
+            "webhook.url",
+        ),
+        (
+            b'{"source":"31205550100","destination":"31205550123",' + STEPS + b',"webhook":{"token":"t"}}',
+            Missing,
+            "webhook.url",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_call_request(body: bytes, error: type[Problem], parameter: str | None) -> None:
+    with pytest.raises(Problem) as caught:
+        decode.call(body, flow_limit=LIMIT)
+    assert (type(caught.value), caught.value.parameter) == (error, parameter)
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "parameter"),
+    [
+        (b"{}", Missing, "numbers"),
+        (b'{"numbers":"31205550123"}', Invalid, "numbers"),
+        (b'{"numbers":["31205550123","x"]}', Invalid, "numbers[1]"),
+        (b'{"numbers":[null]}', Invalid, "numbers[0]"),
+        (b'{"numbers":[{}]}', Invalid, "numbers[0]"),
+        (b'{"numbers":[true]}', Invalid, "numbers[0]"),
+    ],
+)
+def test_what_is_wrong_with_numbers(body: bytes, error: type[Problem], parameter: str) -> None:
+    with pytest.raises(Problem) as caught:
+        decode.numbers(body)
+    assert (type(caught.value), caught.value.parameter) == (error, parameter)
+
+
+def test_a_flow_has_a_size() -> None:
+    def flow(length: int) -> bytes:
+        return b'{"steps":[{"id":"a","action":"say","options":{"payload":"%b"}}]}' % (b"x" * length)
+
+    spare = LIMIT - len(flow(0))
+    assert decode.flow(flow(spare).replace(b":", b" : "), limit=LIMIT)["steps"]
+    with pytest.raises(Invalid, match="32769 bytes; at most 32768"):
+        decode.flow(flow(spare + 1), limit=LIMIT)
+
+
+@settings(deadline=None, max_examples=200)
+@given(bodies)
+def test_no_body_raises_anything_but_a_problem(body: bytes) -> None:
+    for read in (
+        lambda: decode.call(body, flow_limit=LIMIT),
+        lambda: decode.flow(body, limit=LIMIT),
+        lambda: decode.numbers(body),
+        lambda: decode.webhook(body),
+        lambda: decode.transcription(body),
+    ):
+        with suppress(Problem):
+            msgspec.json.encode(read())
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.fixed_dictionaries({"steps": st.lists(steps, min_size=1)}))
+def test_what_is_kept_of_a_flow_reads_as_itself(sent: dict[str, Any]) -> None:
+    try:
+        kept = decode.flow(msgspec.json.encode(sent), limit=LIMIT)
+        compile_flow(kept)
+    except Problem:
+        return
+    assert decode.flow(msgspec.json.encode(kept), limit=LIMIT) == kept

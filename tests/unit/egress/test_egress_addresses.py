@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+
+from callwright.egress.addresses import Veto
+from callwright.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("address", "rule"),
+    [
+        ("0.0.0.0", "unspecified"),
+        ("0.1.2.3", "this network"),
+        ("10.0.0.1", "private"),
+        ("100.64.0.1", "carrier-grade NAT"),
+        ("100.100.100.200", "metadata"),
+        ("127.0.0.1", "loopback"),
+        ("127.255.255.254", "loopback"),
+        ("168.63.129.16", "metadata"),
+        ("169.254.169.254", "metadata"),
+        ("169.254.1.1", "link-local"),
+        ("172.31.255.255", "private"),
+        ("192.0.0.8", "reserved"),
+        ("192.0.0.192", "metadata"),
+        ("192.0.2.1", "documentation"),
+        ("192.88.99.1", "6to4"),
+        ("192.168.1.1", "private"),
+        ("198.19.0.1", "benchmarking"),
+        ("198.51.100.7", "documentation"),
+        ("203.0.113.7", "documentation"),
+        ("224.0.0.1", "multicast"),
+        ("239.255.255.250", "multicast"),
+        ("240.0.0.1", "reserved"),
+        ("255.255.255.255", "broadcast"),
+        ("::", "unspecified"),
+        ("::1", "loopback"),
+        ("::127.0.0.1", "IPv4-compatible"),
+        ("::ffff:127.0.0.1", "IPv4-mapped"),
+        ("::ffff:8.8.8.8", "IPv4-mapped"),
+        ("::ffff:0:127.0.0.1", "IPv4-mapped"),
+        ("64:ff9b::7f00:1", "NAT64"),
+        ("64:ff9b:1::a00:1", "NAT64"),
+        ("2001::1", "Teredo"),
+        ("2001:db8::1", "documentation"),
+        ("2001:2::1", "benchmarking"),
+        ("2001:20::1", "reserved"),
+        ("2002:7f00:1::", "6to4"),
+        ("3fff::1", "documentation"),
+        ("100::1", "not global unicast"),
+        ("5f00::1", "not global unicast"),
+        ("fc00::1", "private"),
+        ("fd00:ec2::254", "metadata"),
+        ("fe80::1", "link-local"),
+        ("fe80::1%eth0", "link-local"),
+        ("fec0::1", "private"),
+        ("ff02::1", "multicast"),
+    ],
+)
+def test_special_address_is_refused_with_its_rule_and_the_remedy(address: str, rule: str) -> None:
+    sentence = Veto().refusal(address)
+    assert sentence is not None
+    assert f"is refused: {rule} (" in sentence
+    assert sentence.endswith("add its network to egress.allow")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "1.1.1.1",
+        "9.255.255.255",
+        "11.0.0.0",
+        "100.63.255.255",
+        "100.128.0.0",
+        "126.255.255.255",
+        "128.0.0.0",
+        "172.15.255.255",
+        "172.32.0.0",
+        "192.167.255.255",
+        "192.169.0.0",
+        "223.255.255.255",
+        "2001:200::1",
+        "2001:4860:4860::8888",
+        "2003::1",
+        "2620:fe::fe",
+        "2a00:1450::1",
+    ],
+)
+def test_public_address_is_taken(address: str) -> None:
+    assert Veto().refusal(address) is None
+
+
+@pytest.mark.parametrize(
+    ("allow", "address", "taken"),
+    [
+        (["127.0.0.0/8"], "127.0.0.1", True),
+        (["127.0.0.0/8"], "::1", False),
+        (["127.0.0.0/8"], "::ffff:127.0.0.1", False),
+        (["127.0.0.0/8"], "10.0.0.1", False),
+        (["10.1.0.0/16", "fd00::/8"], "10.1.2.3", True),
+        (["10.1.0.0/16", "fd00::/8"], "10.2.0.1", False),
+        (["10.1.0.0/16", "fd00::/8"], "fd12::1", True),
+        (["169.254.169.254/32"], "169.254.169.254", True),
+    ],
+)
+def test_the_operators_list_exempts_exactly_what_it_names(allow: list[str], address: str, taken: bool) -> None:
+    assert (Veto(allow).refusal(address) is None) is taken
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.1/8", "localhost", "", "10.0.0.0/33"])
+def test_a_list_entry_that_is_no_network_is_named(cidr: str) -> None:
+    with pytest.raises(SettingsError, match=r"egress\.allow"):
+        Veto([cidr])

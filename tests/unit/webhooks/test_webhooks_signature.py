@@ -1,0 +1,137 @@
+"""Every test vector of contract §4.3, and what the schemes say beyond them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from uuid import UUID
+
+import pytest
+
+from callwright.egress import parse
+from callwright.webhooks import signature
+from callwright.webhooks.signature import Encoding
+
+pytestmark = pytest.mark.filterwarnings("ignore:Key size should be:joserfc.errors.SecurityWarning")
+
+KEY = "sk_demo_7f3a"
+BODY = b'{"timestamp":"2024-05-02T10:00:00Z","items":[]}'
+URL = "https://hooks.example.test:8443/voice/cb?b=2&a=x%20y"
+AT_S = 1_714_644_000
+JTI = UUID("b7c0a6c2-6a7e-4b1f-9d1b-0e5a3f2c4d11")
+
+
+@pytest.mark.parametrize(
+    ("key", "at_s", "query", "body", "expected"),
+    [
+        ("secret", 1544544948, "", b"", "LISw4Je7n0/MkYDgVSzTJm8dW6BkytKTXMZZk1IElMs="),
+        (
+            "other-secret",
+            1544544948,
+            "abc=foo&def=bar",
+            b'{"a key":"some value"}',
+            "orb0adPhRCYND1WCAvPBr+qjm4STGtyvNDIDNBZ4Ir4=",
+        ),
+        (
+            "PlLrKaqvZNRR5zAjm42ZT6q1SQxgbbGd",
+            1547198231,
+            "id=eef0ab57a9e049be946f3821568c2b2e&mccmnc=20408&ported=1&recipient=31612345678&reference=FOO"
+            "&status=delivered&statusDatetime=2019-01-11T09%3A17%3A11%2B00%3A00",
+            b'{"foo":"bar"}',
+            "2bl+38H4oHVg03pC3bk2LvCB0IHFgfC4cL5HPQ0LdmI=",
+        ),
+        (KEY, AT_S, "b=2&a=x%20y", BODY, "QcqzHQTcWWZwJ9T//HnsMGEJzXLgu4fD1N8YERZU5ZQ="),
+    ],
+)
+def test_request_signature(key: str, at_s: int, query: str, body: bytes, expected: str) -> None:
+    assert signature.request_signature(key, at_s, query, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ""),
+        ("b=2&a=x%20y", "a=x+y&b=2"),
+        ("b=2&a=x+y", "a=x+y&b=2"),
+        ("flag&a=", "a=&flag="),
+        ("a=2&a=1", "a=2&a=1"),
+        ("a=~-_.*", "a=~-_.%2A"),
+        ("B=1&a=2&_=3", "B=1&_=3&a=2"),
+        ("%C3%A9=1&z=2", "z=2&%C3%A9=1"),
+        ("a=%FF", "a=%FF"),
+        ("x[]=1", "x%5B%5D=1"),
+    ],
+)
+def test_query_is_sorted_by_key_and_form_encoded(query: str, expected: str) -> None:
+    assert signature.sorted_query(query) == expected
+
+
+def test_jwt_is_the_verified_one_to_the_last_byte() -> None:
+    made = signature.jwt(KEY, AT_S, URL, BODY, JTI)
+    head, claims, seal = made.split(".")
+    assert _decoded(head) == b'{"alg":"HS256","typ":"JWT"}'
+    assert json.loads(_decoded(claims)) == {
+        "iss": "MessageBird",
+        "nbf": AT_S,
+        "exp": AT_S + 60,
+        "jti": str(JTI),
+        "url_hash": "7505f7d94c36914b70583540c2f229fd2a0608da1c2a3543596d3bef955a7cd9",
+        "payload_hash": "7747986867d44cf1c04b087b9b8bde6ed74645641cae14cbfd7f329d52bf21bc",
+    }
+    assert seal == "y-R_o-sfyVpZqdwKWFmKtMx9YwPRQ_UTcUGGuLgy7TU"
+
+
+def test_jwt_of_an_empty_body_has_no_payload_hash() -> None:
+    _, claims, _ = signature.jwt(KEY, AT_S, URL, b"", JTI).split(".")
+    assert list(json.loads(_decoded(claims))) == ["iss", "nbf", "exp", "jti", "url_hash"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        (Encoding.BASE64, "hqOe93zpBOc8AaeJd39gJGa3N41lr01gidXy8aW5s58="),
+        (Encoding.HEX, "86a39ef77ce904e73c01a789777f602466b7378d65af4d6089d5f2f1a5b9b39f"),
+    ],
+)
+def test_token_signature(encoding: Encoding, expected: str) -> None:
+    assert signature.token_signature("foobar-token", BODY, encoding) == expected
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_all_headers_without_a_token(token: str | None) -> None:
+    made = signature.headers(
+        url=parse(URL), body=BODY, signing_key=KEY, token=token, now_us=AT_S * 1_000_000 + 999_999, jti=JTI
+    )
+    assert made == [
+        ("MessageBird-Request-Timestamp", "1714644000"),
+        ("MessageBird-Signature", "QcqzHQTcWWZwJ9T//HnsMGEJzXLgu4fD1N8YERZU5ZQ="),
+        ("MessageBird-Signature-JWT", signature.jwt(KEY, AT_S, URL, BODY, JTI)),
+    ]
+
+
+def test_a_token_adds_its_header() -> None:
+    made = signature.headers(
+        url=parse(URL),
+        body=BODY,
+        signing_key=KEY,
+        token="foobar-token",
+        now_us=AT_S * 1_000_000,
+        jti=JTI,
+        encoding=Encoding.HEX,
+    )
+    assert made[3:] == [("X-MessageBird-Signature", "86a39ef77ce904e73c01a789777f602466b7378d65af4d6089d5f2f1a5b9b39f")]
+
+
+def test_the_url_that_is_hashed_is_the_one_that_is_requested() -> None:
+    made = dict(
+        signature.headers(
+            url=parse("HTTPS://Hooks.Example.Test:443#x"), body=b"", signing_key=KEY, token=None, now_us=0, jti=JTI
+        )
+    )
+    claims = json.loads(_decoded(made["MessageBird-Signature-JWT"].split(".")[1]))
+    assert claims["url_hash"] == hashlib.sha256(b"https://hooks.example.test/").hexdigest()
+
+
+def _decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
