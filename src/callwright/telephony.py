@@ -6,6 +6,8 @@ what becomes of it arrives later as events. Rules every engine keeps, and the co
 * A command's id grows with each command of a call; one that was seen before changes nothing.
 * Events of a leg carry ``seq`` 1, 2, 3 …, wall time and monotonic time.
 * Every leg has exactly one last event, `Refused` (it was never answered) or `Ended`, whoever ended it.
+* Every accepted `Play` has one `PlayFinished`, before the leg's last event. Every `Bridged` has one `Unbridged`: on the leg
+  that was told to part, or on the survivor when the other leg ends.
 * A fact of the far end (its BYE, its 200) is acted on at once by the engine and reported afterwards.
 """
 

@@ -232,12 +232,13 @@ class SimulatedEngine:
         leg.peer, other.peer = other.id, leg.id
         self._emit(leg, telephony.Bridged, other=other.id, how="relay")
 
-    def _unbridge(self, leg: _Leg) -> None:
+    def _unbridge(self, leg: _Leg, *, over: bool = False) -> None:
+        """Part a leg from its peer. It is told to the leg, or to the peer when the leg itself is over."""
         peer = None if leg.peer is None else self._legs.get(leg.peer)
         leg.peer = None
         if peer is not None:
             peer.peer = None
-            self._emit(leg, telephony.Unbridged)
+            self._emit(peer if over else leg, telephony.Unbridged)
 
     # small things -------------------------------------------------------------------------------------------------
 
@@ -247,7 +248,7 @@ class SimulatedEngine:
 
     def _last(self, leg: _Leg, kind: Callable[..., Event], **fields: object) -> None:
         self._stop(leg, PlayOutcome.STOPPED)
-        self._unbridge(leg)
+        self._unbridge(leg, over=True)
         for timer in leg.timers:
             timer.cancel()
         del self._legs[leg.id]

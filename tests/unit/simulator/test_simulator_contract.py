@@ -1,0 +1,116 @@
+"""The rules of the engine port, on the simulator; and what a simulated callee does by its script."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+pytest.register_assert_rewrite("support.engine_contract")
+
+from callwright import telephony  # noqa: E402
+from callwright.simulator.engine import SimulatedEngine, route  # noqa: E402
+from callwright.simulator.settings import CalleeScript, SimulatorSettings  # noqa: E402
+from callwright.telephony import Event, Originate, Target  # noqa: E402
+from support.engine_contract import EngineContract  # noqa: E402
+from support.fake_children import ManualClock  # noqa: E402
+
+CALLEES = {
+    "answers": CalleeScript(),
+    "busy": CalleeScript(outcome="busy"),
+    "rings": CalleeScript(outcome="no_answer"),
+}
+
+
+class SimulatorDriver:
+    def __init__(self, sound: Path, callees: dict[str, CalleeScript] = CALLEES, speed: float = 1.0) -> None:
+        self.clock = ManualClock()
+        self.engine = SimulatedEngine(self.clock, SimulatorSettings(callees=callees, speed=speed))
+        self._sound = sound
+
+    def attach(self, sink: Callable[[Event], None]) -> None:
+        self.engine.attach(sink)
+
+    def arrive(self, leg: UUID) -> None:
+        self.engine.call_in(leg, "31600000001", "31205550123")
+
+    def target(self, outcome: str) -> Target:
+        return route(outcome)
+
+    def far_hangs_up(self, leg: UUID) -> None:
+        if leg in self.engine._legs:
+            self.engine.far_hangs_up(leg)
+
+    def far_presses(self, leg: UUID, digit: str) -> None:
+        if leg in self.engine._legs:
+            self.engine.far_presses(leg, digit)
+
+    def sound(self) -> str:
+        return str(self._sound)
+
+    def settle(self, seconds: float = 60.0) -> None:
+        self.clock.advance(seconds)
+
+    def left(self) -> list[str]:
+        return [*map(str, self.engine._legs), *map(str, self.engine._calls)]
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sound") / "second.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, 8000, 8000, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    return path
+
+
+@pytest.fixture
+def fresh(second: Path) -> Callable[[], SimulatorDriver]:
+    return lambda: SimulatorDriver(second)
+
+
+class TestSimulatedEngine(EngineContract):
+    @pytest.fixture
+    def driver(self, fresh: Callable[[], SimulatorDriver]) -> SimulatorDriver:
+        return fresh()
+
+
+@pytest.mark.parametrize(
+    ("script", "speed", "told"),
+    [
+        (CalleeScript(), 1, [(0.2, "Ringing"), (1.0, "Answered")]),
+        (CalleeScript(answer_after=0), 1, [(0.0, "Ringing"), (0.0, "Answered")]),
+        (CalleeScript(answer_after=8, early_media=True), 1, [(0.2, "EarlyMedia"), (8.0, "Answered")]),
+        (CalleeScript(answer_after=5, outcome="busy"), 1, [(0.2, "Ringing"), (5.0, "Refused 486")]),
+        (CalleeScript(outcome="fail"), 1, [(0.2, "Ringing"), (1.0, "Refused 503")]),
+        (CalleeScript(outcome="fail", sip_code=404), 1, [(0.2, "Ringing"), (1.0, "Refused 404")]),
+        (CalleeScript(outcome="no_answer"), 1, [(0.2, "Ringing")]),
+        (CalleeScript(hangup_after=3), 1, [(0.2, "Ringing"), (1.0, "Answered"), (4.0, "Ended 200")]),
+        (CalleeScript(hangup_after=30), 10, [(0.02, "Ringing"), (0.1, "Answered"), (3.1, "Ended 200")]),
+        (
+            CalleeScript(digits="1#", digits_after=2, digit_gap=0.5),
+            1,
+            [(0.2, "Ringing"), (1.0, "Answered"), (3.0, "Digit 1"), (3.5, "Digit #")],
+        ),
+    ],
+)
+def test_a_callee_keeps_to_its_script(second: Path, script: CalleeScript, speed: float, told: list[tuple[float, str]]) -> None:
+    driver = SimulatorDriver(second, {"31205550199": script}, speed)
+    seen: list[tuple[float, str]] = []
+    started_ns = driver.clock.mono_ns()
+
+    def sink(event: Event) -> None:
+        name = type(event).__name__
+        if isinstance(event, telephony.Digit):
+            name += f" {event.digit}"
+        elif isinstance(event, telephony.Refused | telephony.Ended):
+            name += f" {event.sip_code}"
+        seen.append((round((event.mono_ns - started_ns) / 1e9, 3), name))
+
+    driver.attach(sink)
+    driver.engine.submit(Originate(id=1, call=uuid4(), leg=uuid4(), caller="31600000001", target=route("31205550199")))
+    driver.settle(100)
+    assert seen == told
