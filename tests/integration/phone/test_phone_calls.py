@@ -1,0 +1,259 @@
+"""Two phones, each a process of its own, call each other over loopback."""
+
+import asyncio
+import json
+import sys
+
+import pytest
+
+from callwright.phone.client import PhoneError
+
+
+def seen(event, *names):
+    return {name: event[name] for name in names}
+
+
+async def pair(phone, **policy):
+    alice, bob = await asyncio.gather(phone(user="alice"), phone(user="bob"))
+    await bob.do("policy", **policy)
+    return alice, bob
+
+
+async def connected(phone, *, call=None, **policy):
+    alice, bob = await pair(phone, **policy)
+    await alice.call(f"sip:bob@{bob.sip}", **(call or {}))
+    await alice.wait("answered")
+    await bob.wait("answered")
+    return alice, bob
+
+
+async def test_each_hears_the_tone_of_the_other_and_a_digit(phone):
+    alice, bob = await connected(phone, call={"tone": 440, "level": -10}, tone=620, ring=0.2)
+    await asyncio.gather(alice.wait("heard", silence=False), bob.wait("heard", silence=False))
+    at_alice, at_bob = await asyncio.gather(alice.measure(0.4), bob.measure(0.4))
+    assert (at_alice["hz"], at_alice["level"]) == (pytest.approx(620, abs=1), pytest.approx(-13, abs=0.5))
+    assert (at_bob["hz"], at_bob["level"]) == (pytest.approx(440, abs=1), pytest.approx(-10, abs=0.5))
+    assert min(at_alice["share"], at_bob["share"]) > 0.95
+
+    await alice.do("digits", digits="5#", tone_ms=120)
+    assert [seen(await bob.wait("digit"), "digit", "duration_ms") for _ in range(2)] == [
+        {"digit": "5", "duration_ms": 120},
+        {"digit": "#", "duration_ms": 120},
+    ]
+    await bob.do("tone", hz=900)
+    await alice.wait("heard", silence=False, asked=False)
+    assert [hz for _, hz in alice.tones()] == [pytest.approx(620, abs=2), pytest.approx(900, abs=2)]
+
+    await alice.do("hangup", reason='Q.850;cause=16;text="done"')
+    assert seen(await alice.wait("ended"), "who", "code", "answered") == {"who": "us", "code": 200, "answered": True}
+    assert seen(await bob.wait("ended"), "who", "code", "answered", "reason") == {
+        "who": "far", "code": None, "answered": True, "reason": 'Q.850;cause=16;text="done"',
+    }  # fmt: skip
+    sent, received = await alice.wait("counters"), await bob.wait("counters")
+    assert received["received"] + received["lost"] == pytest.approx(sent["sent"], abs=2)
+    assert (received["event_packets"], received["event_ends"]) == (16, 6)  # two of six steps, their ends three times
+    assert (received["ssrc_changes"], received["timestamp_back"], received["malformed"], received["unknown_type"]) == (
+        0,
+        0,
+        0,
+        0,
+    )
+
+
+async def test_one_law_is_chosen_or_the_call_is_refused(phone):
+    alice, bob = await pair(phone)
+    for offered, spoken, law in (
+        (["PCMU", "PCMA"], "PCMA", "PCMA"),
+        (["PCMA", "PCMU"], ["PCMU", "PCMA"], "PCMA"),
+        ("PCMU", ["PCMA", "PCMU"], "PCMU"),
+    ):
+        await bob.do("policy", laws=spoken, tone=500)
+        number = await alice.call(f"sip:bob@{bob.sip}", laws=offered, event_type=96)
+        assert (await alice.wait("answered"))["law"] == (await bob.wait("answered"))["law"] == law
+        assert (await alice.wait("heard", silence=False, call=number))["hz"] == pytest.approx(500, abs=2)
+        await bob.do("digits", digits="9")  # in the payload type of the offer
+        assert (await alice.wait("digit", call=number))["digit"] == "9"
+    await alice.call(f"sip:bob@{bob.sip}", event_type=None)
+    await alice.wait("answered")
+    with pytest.raises(PhoneError, match="telephone-event was not agreed"):
+        await alice.do("digits", digits="1")
+    await bob.do("policy", laws="PCMA")
+    await alice.call(f"sip:bob@{bob.sip}", laws="PCMU")
+    assert (await alice.wait("refused"))["code"] == 488
+    assert (await bob.wait("ended"))["code"] == 488
+
+
+async def test_hold_is_answered_and_stops_the_sound_of_the_held_side(phone):
+    alice, bob = await connected(phone, call={"tone": 440}, tone=620)
+    await alice.wait("heard", silence=False)
+    await alice.do("hold")
+    assert seen(await alice.wait("changed"), "by", "direction") == {"by": "us", "direction": "sendonly"}
+    assert seen(await bob.wait("changed"), "by", "direction") == {"by": "far", "direction": "recvonly"}
+    await alice.wait("heard", silence=True)
+    assert (await bob.measure(0.3))["hz"] == pytest.approx(440, abs=1)
+
+    await bob.do("hold", direction="inactive")
+    assert (await alice.wait("changed"))["direction"] == "inactive"
+    await bob.wait("heard", silence=True)
+    with pytest.raises(PhoneError, match="sideways: one of sendrecv, sendonly"):
+        await alice.do("hold", direction="sideways")
+
+    await bob.wait("changed", by="us")
+    await alice.do("unhold")
+    assert (await bob.wait("changed", by="far"))["direction"] == "inactive"  # for bob still holds
+    await alice.wait("changed", by="us", direction="inactive")
+    await bob.do("unhold")
+    await alice.wait("changed", by="far", direction="sendrecv")
+    assert (await alice.wait("heard", silence=False))["hz"] == pytest.approx(620, abs=2)
+    await alice.do("hangup")
+    counts = await alice.wait("counters")
+    assert (counts["ssrc_changes"], counts["timestamp_back"], counts["gaps"]) == (0, 0, 0)
+    assert counts["markers"] == 2  # the start, and the return from hold
+
+
+async def test_mute_is_silence_and_then_nothing(phone):
+    alice, bob = await connected(phone, tone=620)
+    await alice.wait("heard", silence=False)
+    await bob.do("mute")
+    await alice.wait("heard", silence=True)
+    assert (await alice.measure(0.2))["level"] is not None
+    await bob.do("mute", packets=False)
+    await asyncio.sleep(0.1)
+    assert (await alice.measure(0.2))["level"] is None
+    await bob.do("mute", on=False)
+    assert (await alice.wait("heard", silence=False))["hz"] == pytest.approx(620, abs=2)
+    assert [hz for _, hz in alice.tones()] == [pytest.approx(620, abs=2), None, pytest.approx(620, abs=2)]
+
+
+async def test_early_media_and_several_provisional_responses(phone):
+    policy = {"progress": [180, 183, 180, 183], "ring": 0.8, "early_media": True, "tone": 620}
+    alice, bob = await pair(phone, **policy)
+    await alice.call(f"sip:bob@{bob.sip}")
+    answered = await alice.wait("answered")
+    rings = [seen(event, "code", "sdp") for event in alice.events if event["event"] == "ringing"]
+    assert rings[:2] == [{"code": 180, "sdp": False}, {"code": 183, "sdp": True}]
+    first = await alice.wait("heard", silence=False)
+    assert first["hz"] == pytest.approx(620, abs=2)
+    assert first["at"] < answered["at"]
+    await alice.do("hangup")
+    assert (await alice.wait("counters"))["ssrc_changes"] == 0
+
+
+async def test_calls_are_refused_and_redirected(phone):
+    alice, bob = await pair(phone)
+    for policy, refusal in (
+        ({"answer": 486}, {"code": 486, "phrase": "Busy Here", "contacts": []}),
+        ({"answer": 480, "phrase": "Gone Fishing", "ring": 0.2}, {"code": 480, "phrase": "Gone Fishing", "contacts": []}),
+        (
+            {"answer": 302, "contact": "sip:carol@192.0.2.7:5070"},
+            {"code": 302, "phrase": "Moved Temporarily", "contacts": ["sip:carol@192.0.2.7:5070"]},
+        ),
+    ):
+        await bob.do("policy", **policy)
+        await alice.call(f"sip:bob@{bob.sip}")
+        assert seen(await alice.wait("refused"), "code", "phrase", "contacts") == refusal
+        assert seen(await bob.wait("ended"), "who", "code", "answered") == {
+            "who": "us",
+            "code": refusal["code"],
+            "answered": False,
+        }
+
+
+async def test_a_phone_that_never_answers_is_cancelled(phone):
+    alice, bob = await pair(phone, answer=None)
+    await alice.call(f"sip:bob@{bob.sip}", caller="31612345678", headers={"X-Shift": "night"})
+    incoming = await bob.wait("incoming")
+    assert incoming["from"].startswith("<sip:31612345678@")
+    assert incoming["headers"]["x-shift"] == "night"
+    assert incoming["uri"] == f"sip:bob@{bob.sip}"
+    await alice.wait("ringing", code=180)
+    await alice.do("cancel", reason='SIP;cause=200;text="elsewhere"')
+    assert seen(await alice.wait("ended"), "who", "code", "answered") == {"who": "us", "code": 487, "answered": False}
+    assert seen(await bob.wait("ended"), "who", "code", "answered") == {"who": "far", "code": 487, "answered": False}
+    with pytest.raises(PhoneError, match="call 1 is not there, or over"):
+        await alice.do("digits", digits="1")
+
+
+async def test_a_call_is_answered_by_hand_and_ended_by_a_clock(phone):
+    alice, bob = await pair(phone, answer=None, progress=[])
+    number = await alice.call(f"sip:bob@{bob.sip}", hang_up_after=0.3)
+    await bob.wait("incoming")
+    await bob.do("ring", code=183, early_media=True)
+    assert (await alice.wait("ringing"))["sdp"] is True
+    with pytest.raises(PhoneError, match="G729 was not offered"):
+        await bob.do("answer", law="G729")
+    await bob.do("answer", law="PCMA")
+    up = await alice.wait("answered", call=number, law="PCMA")
+    assert (await bob.wait("ended", who="far"))["at"] - up["at"] == pytest.approx(0.3, abs=0.15)
+
+
+async def test_two_calls_at_once_are_told_apart(phone):
+    alice, bob = await pair(phone, tone=620)
+    first, second = [await alice.call(f"sip:bob@{bob.sip}", tone=hz) for hz in (440, 900)]
+    heard = [await bob.wait("heard", silence=False, call=n) for n in (1, 2)]
+    assert [event["hz"] for event in heard] == [pytest.approx(440, abs=2), pytest.approx(900, abs=2)]
+    await alice.do("hangup", call=first)
+    assert (await bob.wait("ended"))["call"] == 1
+    assert (await alice.measure(0.2, call=second))["hz"] == pytest.approx(620, abs=2)
+
+
+async def test_a_command_that_cannot_be_done_says_why_and_the_phone_goes_on(phone):
+    alice = await phone()
+    for command, fields, complaint in (
+        ("dance", {}, "dance: not among call, policy, quit, ring"),
+        ("hangup", {}, "call 0 is not there"),
+        ("policy", {"rings": 3}, "rings: not among laws"),
+        ("policy", {"tone": 4000}, "below 4000 Hz"),
+        ("policy", {"laws": []}, "one or more of PCMU, PCMA"),
+        ("call", {"uri": "tel:123"}, "tel:123: sip:user@host"),
+        ("call", {"uri": "sip:a@127.0.0.1:9", "laws": "G729"}, "one or more of PCMU, PCMA"),
+        ("call", {"uri": "sip:a@127.0.0.1:9", "tone": 5000}, "below 4000 Hz"),
+    ):
+        with pytest.raises(PhoneError, match=complaint):
+            await alice.do(command, **fields)
+    await alice.do("policy")
+
+
+async def test_a_phone_that_is_stopped_hangs_up_first(phone):
+    alice, bob = await connected(phone)
+    assert await alice.stop() == 0
+    assert (await bob.wait("ended"))["who"] == "far"
+    with pytest.raises(PhoneError, match="ended before never came"):
+        await alice.wait("never")
+
+
+@pytest.mark.parametrize("how", ["quit", "SIGTERM", "end of input"])
+async def test_the_process_ends_and_writes_nothing_but_json(how):
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "callwright.phone", stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    ready = json.loads(await process.stdout.readline())
+    assert ready["event"] == "ready"
+    host, port = ready["sip"].split(":")
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        asyncio.DatagramProtocol, remote_addr=(host, int(port))
+    )
+    transport.sendto(b"INVITE sip:garbage SIP/2.0\r\n" + b"\xff\x00" * 40)
+    transport.close()
+    await asyncio.sleep(0.1)
+    if how == "quit":
+        process.stdin.write(b'not json\n{"do": "quit", "id": 7}\n')
+    elif how == "SIGTERM":
+        process.terminate()
+    else:
+        process.stdin.close()
+    async with asyncio.timeout(5):
+        rest, complaints = await process.stdout.read(), await process.stderr.read()
+        assert await process.wait() == 0
+    events = [json.loads(line) for line in rest.splitlines()]
+    assert [event["event"] for event in events] == (["error", "done"] if how == "quit" else [])
+    assert b"SipTransactionManager" in complaints or b"unhandled exception" in complaints  # what sippy prints goes there
+    process.stdin.close()
+
+
+async def test_a_phone_with_nothing_to_read_ends_at_once():
+    none = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "callwright.phone", stdin=none, stdout=none)
+    async with asyncio.timeout(5):
+        assert await process.wait() == 0

@@ -1,0 +1,133 @@
+"""The link between processes: frames, greetings, and what happens when the other side goes quiet."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callwright import ipc
+from callwright.ipc import Hello, Link, LinkBroken, Ping, Pong, Unframer, frame
+
+
+class Word(msgspec.Struct, frozen=True, tag=True):
+    text: str
+
+
+class Number(msgspec.Struct, frozen=True, tag=True):
+    value: int
+
+
+Words = Word | Number
+
+
+@given(st.lists(st.lists(st.builds(Word, st.text()) | st.builds(Number, st.integers(-(2**63), 2**63 - 1)))), st.data())
+def test_frames_survive_any_cutting(batches: list[list[Any]], data: st.DataObject) -> None:
+    stream = b"".join(frame(batch) for batch in batches)
+    unframer = Unframer(Words)
+    seen = []
+    while stream:
+        cut = data.draw(st.integers(1, len(stream)))
+        seen += unframer.feed(stream[:cut])
+        stream = stream[cut:]
+    assert seen == [message for batch in batches for message in batch]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"\xff\xff\xff\xff", "a frame of 4294967295 bytes"),
+        ((3).to_bytes(4, "big") + b"\xc1\xc1\xc1", "MessagePack|malformed|Invalid"),
+        (frame([Ping()]).replace(b"Ping", b"Pang"), "Invalid value 'Pang'"),
+        ((1).to_bytes(4, "big") + b"\x01", "Expected `array`"),
+    ],
+)
+def test_what_is_not_the_protocol_breaks_the_link(data: bytes, why: str) -> None:
+    with pytest.raises(LinkBroken, match=why):
+        Unframer(Words).feed(data)
+
+
+class Ends:
+    """Two links over a socket pair and what each heard."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+        self.lost: list[str] = []
+
+    async def open(self, core_epoch: int = 1, child_epoch: int = 1) -> tuple[Link, Link]:
+        near, far = socket.socketpair()
+        core = await Link.over(near, Words, core_epoch, self.heard.append, self.lost.append, pings=True)
+        child = await Link.over(far, Words, child_epoch, self.heard.append, self.lost.append, pings=False)
+        return core, child
+
+
+@pytest.fixture
+async def ends(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ends]:
+    monkeypatch.setattr(ipc, "PING_S", 0.02)
+    yield Ends()
+    await asyncio.sleep(0)
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  # a link has no event to wait for from outside
+            await asyncio.sleep(0.005)
+
+
+async def test_messages_of_one_turn_arrive_in_order_both_ways(ends: Ends) -> None:
+    core, child = await ends.open()
+    await asyncio.gather(core.ready, child.ready)
+    core.send(Word("a"))
+    core.send(Number(1))
+    child.send(Word("b"))
+    await until(lambda: len(ends.heard) == 3)
+    assert [one for one in ends.heard if one != Word("b")] == [Word("a"), Number(1)]
+    assert core.backlog == 0
+    core.close()
+    await until(lambda: ends.lost)
+    assert ends.lost == ["end of file"]
+    child.close()
+
+
+async def test_pings_keep_a_quiet_link_alive(ends: Ends) -> None:
+    core, child = await ends.open()
+    await asyncio.sleep(0.3)
+    assert ends.lost == []
+    core.close()
+    child.close()
+    assert ends.lost == []
+
+
+async def test_a_peer_of_another_epoch_is_not_listened_to(ends: Ends) -> None:
+    core, child = await ends.open(core_epoch=2, child_epoch=1)
+    child.send(Word("from the past"))
+    await until(lambda: len(ends.lost) == 2)
+    assert ends.heard == []
+    assert "a peer of protocol 1, epoch 1" in ends.lost
+    with pytest.raises(LinkBroken):
+        await core.ready
+
+
+async def test_a_side_that_stops_answering_is_dead(ends: Ends) -> None:
+    near, far = socket.socketpair()
+    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True)
+    far.sendall(frame([Hello(ipc.PROTOCOL, 1)]))
+    await core.ready
+    await until(lambda: ends.lost)
+    assert ends.lost == ["silent for 0.06 s"]
+    assert frame([Ping()]) in far.recv(65536)
+    far.close()
+
+
+async def test_a_message_before_the_greeting_is_not_heard(ends: Ends) -> None:
+    near, far = socket.socketpair()
+    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True)
+    far.sendall(frame([Word("early"), Hello(ipc.PROTOCOL, 1), Word("in time"), Pong()]))
+    await until(lambda: ends.heard)
+    assert ends.heard == [Word("in time")]
+    core.close()
+    far.close()
