@@ -109,6 +109,7 @@ class Page(NamedTuple):
 
 
 def list_calls(store: Store, world_id: UUID, *, limit: int, offset: int) -> Page:
+    """A page, newest first. Its calls come without `called` and webhook, which no list shows."""
     ((total,),) = store.read("calls.count_calls", (world_id.bytes,))
     rows = store.read("calls.list_calls", (world_id.bytes, limit, offset))
     return Page(int(total or 0), [_call(row) for row in rows])

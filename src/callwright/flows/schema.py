@@ -142,7 +142,9 @@ def compile_flow(body: dict[str, Any]) -> Flow:
     if not isinstance(steps, list) or not steps:
         raise Invalid("steps must be an array of at least one step.", parameter="steps")
     head = _convert(body, _Head, "")
-    compiled = tuple(_step(step, f"steps[{index}]", index) for index, step in enumerate(steps))
+    if all(isinstance(step, dict) for step in steps):
+        steps = with_step_ids(body)["steps"]
+    compiled = tuple(_step(step, f"steps[{index}]") for index, step in enumerate(steps))
     _check_references(compiled)
     if head.max_duration is not None and head.max_duration < 1:
         raise Invalid("maxDuration is in seconds and at least 1.", parameter="maxDuration")
@@ -152,22 +154,22 @@ def compile_flow(body: dict[str, Any]) -> Flow:
 def with_step_ids(body: dict[str, Any]) -> dict[str, Any]:
     """Give every step an id, as the answers show them; those the client chose stay."""
     steps = [dict(step) for step in body["steps"]]
-    taken = {step.get("id") for step in steps}
+    taken = {step["id"] for step in steps if isinstance(step.get("id"), str)}
     for index, step in enumerate(steps):
-        if not step.get("id"):
+        if step.get("id") in (None, ""):
             step["id"] = _free_id(index, taken)
             taken.add(step["id"])
     return {**body, "steps": steps}
 
 
-def _free_id(index: int, taken: set[Any]) -> str:
+def _free_id(index: int, taken: set[str]) -> str:
     name = f"step-{index + 1}"
     while name in taken:
         name += "-"
     return name
 
 
-def _step(raw: Any, place: str, index: int) -> Step:
+def _step(raw: Any, place: str) -> Step:
     if not isinstance(raw, dict):
         raise Invalid(f"{place} must be an object.", parameter=place)
     action = raw.get("action")
@@ -181,7 +183,7 @@ def _step(raw: Any, place: str, index: int) -> Step:
     keys = {key: options[key] for key in KEYS_IN_OPTIONS if key in options}
     head = _convert({**keys, **raw}, _StepHead, place)
     step = Step(
-        id=head.id or f"step-{index + 1}",
+        id=head.id,
         action=action,
         options=_convert(options, OPTIONS[action], f"{place}.options"),
         conditions=head.conditions,

@@ -72,6 +72,7 @@ def test_what_the_contract_allows_passes(body: dict[str, Any]) -> None:
             "steps[0].conditions[0].operator",
         ),
         ({"steps": [{"id": "a", "action": "hangup"}, {"id": "a", "action": "hangup"}]}, 10, "steps[1].id"),
+        ({"steps": [{"id": {}, "action": "hangup"}]}, 10, "steps[0].id"),
         ({**one("hangup"), "maxDuration": 0}, 10, "maxDuration"),
         ({**one("hangup"), "record": "perhaps"}, 10, "record"),
     ],
@@ -90,6 +91,7 @@ def test_strings_become_what_they_mean() -> None:
 def test_steps_without_ids_get_free_ones() -> None:
     body = {"steps": [{"action": "hangup"}, {"id": "step-1", "action": "hangup"}, {"id": "x", "action": "hangup"}]}
     assert [step["id"] for step in with_step_ids(body)["steps"]] == ["step-1-", "step-1", "x"]
+    assert [step.id for step in compile_flow(body).steps] == ["step-1-", "step-1", "x"]
 
 
 async def test_flows_are_kept_as_sent_and_only_one_is_the_default() -> None:

@@ -36,7 +36,7 @@ SELECT heartbeat_us FROM nodes WHERE name = ?;
 SELECT COUNT(*) FROM calls WHERE world_id = ?;
 
 -- name: list_calls
-SELECT world_id, id, status, source, destination, number_id, called, webhook_url, webhook_token,
+SELECT world_id, id, status, source, destination, number_id, NULL, NULL, NULL,
     created_us, updated_us, ended_us
 FROM calls INDEXED BY calls_by_pos WHERE world_id = ? ORDER BY pos DESC LIMIT ? OFFSET ?;
 
