@@ -143,7 +143,7 @@ class ChildProcess:
 class _Words:
     """What a child writes to standard output and error.
 
-    Lines of `callwright.log` go on to our own log under the name of their source. Anything else is a library's or the
+    Lines of `callwright.log` go on to our own log under their logger's name. Anything else is a library's or the
     interpreter's: shown at level debug, and the last of it kept until the child dies.
     """
 
@@ -187,10 +187,10 @@ class _Words:
         try:
             fields = msgspec.json.decode(line, type=dict[str, Any])
             level = logging.getLevelNamesMapping()[fields["level"].upper()]
-            source, event = str(fields["source"]), str(fields["event"])
+            source, event = str(fields["logger"]), str(fields["event"])
         except (msgspec.MsgspecError, KeyError, AttributeError):
             return False
-        shown = {key: value for key, value in fields.items() if key not in ("at", "level", "source", "event")}
+        shown = {key: value for key, value in fields.items() if key not in ("at", "level", "logger", "event")}
         logger = logging.getLogger(source)
         if logger.isEnabledFor(level):
             logger.log(level, event, extra={"fields": {"child": self._name, **shown}})

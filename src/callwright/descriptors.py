@@ -1,4 +1,4 @@
-"""What the kernel is asked for at the start: descriptors enough, and the SIP port."""
+"""What the kernel is asked for at the start: descriptors enough, and the ports of SIP and HTTP."""
 
 from __future__ import annotations
 
@@ -36,8 +36,21 @@ def bind_sip(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise SettingsError(f"SIP cannot listen on {host} port {port}: {_why(error, port)}") from error
+        raise SettingsError(f"SIP cannot listen on {host} port {port}: {_why(error, port, 'sip')}") from error
     _widen(bound)
+    return bound
+
+
+def bind_http(host: str, port: int) -> socket.socket:
+    """Bind the TCP socket for HTTP; raise `SettingsError` when the port cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise SettingsError(f"HTTP cannot listen on {host} port {port}: {_why(error, port, 'http')}") from error
     return bound
 
 
@@ -50,13 +63,15 @@ def _widen(bound: socket.socket) -> None:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
 
 
-def _why(error: OSError, port: int) -> str:
+def _why(error: OSError, port: int, section: str) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return "another program has it; stop that program or set sip.port"
+            return f"another program has it; stop that program or set {section}.port"
         case errno.EADDRNOTAVAIL:
-            return "this machine does not have that address; set sip.host to one it has, or to 127.0.0.1"
+            return f"this machine does not have that address; set {section}.host to one it has, or to 127.0.0.1"
         case errno.EACCES:
-            return f"a port below 1024 is not for uid {os.geteuid()}; set sip.port" if port < 1024 else "this user may not"
+            return (
+                f"a port below 1024 is not for uid {os.geteuid()}; set {section}.port" if port < 1024 else "this user may not"
+            )
         case _:
             return os.strerror(error.errno or 0)

@@ -74,7 +74,7 @@ class _Terminal(logging.Formatter):
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {"at": record.created, "level": record.levelname.lower(), "source": record.name, "event": record.getMessage()}
+        line = {"at": record.created, "level": record.levelname.lower(), "logger": record.name, "event": record.getMessage()}
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

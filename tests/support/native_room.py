@@ -12,7 +12,7 @@ from callwright.calls.model import Call
 from callwright.cli.control import call_asgi
 from callwright.errors import Unavailable
 from callwright.flows.flows import Flows
-from callwright.native import Authority, Limits, Parts, native_app
+from callwright.native import Authority, Calling, Limits, Parts, native_app
 from callwright.numbers.numbers import Numbers
 from callwright.store import Store
 from callwright.webhooks.webhooks import Webhooks
@@ -94,8 +94,7 @@ class NativeRoom:
             flows=self.flows,
             settings=lambda: [Row("http.port", "8080", "default")],
             health=lambda: self.lacking,
-            switchboard=self.switchboard,
-            webhooks=Webhooks(self.store, clock, self.refusal),
+            calling=Calling(self.switchboard, Webhooks(self.store, clock, self.refusal)),
             limits=Limits(**limits),
         )
         self._apps = {authority: native_app(self.parts, authority) for authority in Authority}

@@ -20,6 +20,7 @@ from callwright.sip.settings import SignallingSettings, TrunkSource
 T = TypeVar("T", bound=msgspec.Struct)
 ROOT = Path(__file__).resolve().parents[2]
 
+PROGRAM = ("-m", "callwright.sip.process")
 # A tenth of RFC 3261's times: what takes 32 s on the wire takes 3.2 s here.
 SETTINGS = SignallingSettings(
     t1_s=0.05,
@@ -32,9 +33,7 @@ SETTINGS = SignallingSettings(
 class Core:
     """Starts the process, keeps what it says, and hands it out one by one."""
 
-    def __init__(
-        self, settings: SignallingSettings, *, epoch: int = 7, program: tuple[str, ...] = ("-m", "callwright.sip.process")
-    ) -> None:
+    def __init__(self, settings: SignallingSettings, *, epoch: int = 7, program: tuple[str, ...] = PROGRAM) -> None:
         self.settings = settings
         self.said: list[Any] = []
         self.loads: list[wire.Load] = []
@@ -49,7 +48,7 @@ class Core:
 
     async def start(self, *, child_epoch: int | None = None) -> Core:
         ours, theirs = socket.socketpair()
-        self.process = subprocess.Popen(  # the core keeps its own copy of the SIP socket
+        self.process = subprocess.Popen(  # noqa: ASYNC220 (a fork, done at once)
             [
                 sys.executable,
                 *self._program,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import wave
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
 from typing import TypeVar
@@ -19,6 +21,17 @@ T = TypeVar("T")
 def tone(hz: float, ms: int, peak: int = 8000) -> NDArray[np.int16]:
     at = np.arange(ms * RATE // 1000) / RATE
     return np.rint(peak * np.sin(2 * np.pi * hz * at)).astype(np.int16)
+
+
+def tone_file(hz: float, seconds: float, peak: int = 8000) -> bytes:
+    """A WAV file of one steady tone, of the kind that is played: 8 kHz, 16 bit, mono."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(RATE)
+        written.writeframes(tone(hz, round(seconds * 1000), peak).astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def share(samples: NDArray[np.int16], hz: float) -> float:

@@ -23,7 +23,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"webhooks"}),
     frozenset({"switch"}),
     frozenset({"api", "native"}),
-    frozenset({"app", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors"}),
+    frozenset({"app", "core", "web", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors"}),
     frozenset({"cli", "__main__"}),
 )
 
@@ -32,6 +32,11 @@ ARROWS = frozenset(
     {
         ("sip", "media"),
         ("trunks", "numbers"),
+        ("app", "core"),
+        ("app", "web"),
+        ("core", "settings"),
+        ("core", "metrics"),
+        ("core", "datafolder"),
         ("app", "settings"),
         ("app", "metrics"),
         ("app", "supervisor"),

@@ -252,7 +252,8 @@ class CallRecord:
         at_us = self._clamp(at_us)
         answered_us = at_us if to is LegStatus.ONGOING else None
         intent = None if to is LegStatus.ONGOING else leg.intent
-        self._put_leg(replace(leg, status=to, intent=intent, sip_code=sip_code or leg.sip_code, updated_us=at_us, answered_us=answered_us))
+        code = sip_code or leg.sip_code
+        self._put_leg(replace(leg, status=to, intent=intent, sip_code=code, updated_us=at_us, answered_us=answered_us))
         self._note(at_us, journal.LegMoved(leg=leg_id, status=to, sip_code=sip_code))
         if to is LegStatus.ONGOING and self.call.status is CallStatus.STARTING:
             self._move_call(CallStatus.ONGOING, at_us)

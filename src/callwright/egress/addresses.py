@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from callwright.egress.urls import BadUrl, parse
 from callwright.errors import SettingsError
 
 Network = IPv4Network | IPv6Network
@@ -55,6 +56,15 @@ class Veto:
         if rule is None:
             return None
         return f"{ip} is refused: {rule}; if this peer is yours, add its network to egress.allow"
+
+
+def refusal_of_url(url: str, veto: Veto) -> str | None:
+    """Why a URL can never be requested: it is malformed, or names an address that is refused; None if it may be."""
+    try:
+        target = parse(url)
+    except BadUrl as error:
+        return str(error)
+    return veto.refusal(target.host) if target.literal else None
 
 
 def _rule(ip: Address) -> str | None:

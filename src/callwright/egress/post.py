@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from callwright.clock import Clock
 from callwright.egress import faults
-from callwright.egress.addresses import Veto
+from callwright.egress.addresses import Veto, refusal_of_url
 from callwright.egress.connect import Gate, Resolver, Spans, SystemResolver, connector, tls_context, tracing
 from callwright.egress.door import KIB, Answer, Download, EgressSettings, Fault, Header
 from callwright.egress.urls import BadUrl, Url, parse
@@ -67,11 +67,7 @@ class HttpDoor:
         self._closed = False
 
     def refusal(self, url: str) -> str | None:
-        try:
-            target = parse(url)
-        except BadUrl as error:
-            return str(error)
-        return self._veto.refusal(target.host) if target.literal else None
+        return refusal_of_url(url, self._veto)
 
     async def post(
         self, url: str, headers: Sequence[Header], body: bytes, timeout: float, *, repeatable: bool = False

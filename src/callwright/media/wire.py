@@ -22,7 +22,8 @@ class Connect(ToMedia, frozen=True):
 
     `payload_type` is 0 (PCMU) or 8 (PCMA); `event_type` that of telephone-event, None when it was not agreed.
     `send` and `receive` say which ways sound may flow: on hold the far side hears nothing from us or we drop what comes.
-    `ptime_ms` is how much the far side wants in a packet; 20 is sent whatever it asks between 10 and 60.
+    `ptime_ms` is how much the far side wants in a packet; 20 is sent whatever it asks between 10 and 60. `mapped_type` is
+    the law's number in packets, both ways, when the far side mapped it to a dynamic one (RFC 3551 §3).
     """
 
     address: str
@@ -32,6 +33,7 @@ class Connect(ToMedia, frozen=True):
     send: bool = True
     receive: bool = True
     ptime_ms: int = 20
+    mapped_type: int | None = None
 
 
 class Play(ToMedia, frozen=True):
@@ -103,22 +105,57 @@ class Joined(ToCore, frozen=True):
 
 
 class Parted(ToCore, frozen=True):
-    pass
+    """Not joined any more, or not at all: `Join` named a stream that is not open."""
 
 
 class WentSilent(ToCore, frozen=True):
     """No packet came for `media.silence_s` seconds while the stream may receive. Sent once per silence."""
 
 
+class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Datagrams that came and were not used, and packets that could not be sent, by reason.
+
+    `early`: before the far side was known; `stranger`: from elsewhere than the locked source; `payload_type`: one that
+    was not agreed; `payload_size`: not 5 to 120 ms of sound; `held`: while `receive` was off; `control`: RTCP on the
+    RTP port; `failures`: errors of ours, with a traceback in the log.
+    """
+
+    early: int = 0
+    stranger: int = 0
+    malformed: int = 0
+    payload_type: int = 0
+    payload_size: int = 0
+    held: int = 0
+    control: int = 0
+    stranger_control: int = 0
+    malformed_control: int = 0
+    unsendable: int = 0
+    failures: int = 0
+
+
 class Closed(ToCore, frozen=True):
+    """`far_*` and `round_trip_ms` are what the far end's RTCP told of our packets, None when it told nothing."""
+
     counters: RtpCounters
+    dropped: Dropped = Dropped()
+    round_trip_ms: float | None = None
+    far_lost: int | None = None
+    far_jitter_ms: float | None = None
 
 
 class Load(ToCore, frozen=True):
-    """Every second: streams open and the worst lateness of a tick in milliseconds. `stream` is zero."""
+    """Every second: streams open and the worst lateness of a tick in milliseconds. `stream` is zero.
+
+    `skipped`: ticks left out because the process was stalled; `strays`: commands for streams that are not open;
+    `failures`: errors of ours that were survived; `ports`: pairs that are free now.
+    """
 
     streams: int
     late_ms: float
+    skipped: int = 0
+    strays: int = 0
+    failures: int = 0
+    ports: int = 0
 
 
 MediaMessage = Opened | OpenFailed | DigitHeard | PlayBegan | PlayEnded | Joined | Parted | WentSilent | Closed | Load

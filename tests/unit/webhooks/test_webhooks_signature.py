@@ -8,12 +8,13 @@ import json
 from uuid import UUID
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
+from joserfc.jwt import JWTClaimsRegistry
 
 from callwright.egress import parse
 from callwright.webhooks import signature
 from callwright.webhooks.signature import Encoding
-
-pytestmark = pytest.mark.filterwarnings("ignore:Key size should be:joserfc.errors.SecurityWarning")
 
 KEY = "sk_demo_7f3a"
 BODY = b'{"timestamp":"2024-05-02T10:00:00Z","items":[]}'
@@ -135,3 +136,12 @@ def test_the_url_that_is_hashed_is_the_one_that_is_requested() -> None:
 
 def _decoded(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+@pytest.mark.filterwarnings("ignore:Key size should be:joserfc.errors.SecurityWarning")
+@pytest.mark.parametrize("body", [BODY, b""], ids=["body", "no body"])
+def test_a_library_that_is_not_ours_takes_the_token(body: bytes) -> None:
+    token = jwt.decode(signature.jwt(KEY, AT_S, URL, body, JTI), OctKey.import_key(KEY), algorithms=["HS256"])
+    assert token.header == {"alg": "HS256", "typ": "JWT"}
+    assert list(token.claims) == ["iss", "nbf", "exp", "jti", "url_hash"] + ["payload_hash"] * bool(body)
+    JWTClaimsRegistry(now=AT_S, iss={"essential": True, "value": "MessageBird"}).validate(token.claims)

@@ -1,0 +1,152 @@
+"""The commands: what each is called, what it takes, and where its work is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from callwright.cli.options import Json, Test, world_of
+from callwright.cli.place import Place
+from callwright.cli.provisioning import flows, keys, numbers
+
+app = typer.Typer(
+    name="callwright",
+    help="Callwright, a self-hosted programmable-voice platform.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich would take half of the time that --help may take
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(keys)
+app.add_typer(numbers)
+app.add_typer(flows)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    data: Annotated[Path, typer.Option(envvar="CALLWRIGHT_DATA", help="The data folder.")] = Path("callwright-data"),
+    config: Annotated[
+        Path | None, typer.Option(envvar="CALLWRIGHT_CONFIG", help="A settings file besides the one in the data folder.")
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    context.obj = Place(data, config)
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    http_port: Annotated[str | None, typer.Option(help="The TCP port of the REST interface; 0 takes any free one.")] = None,
+    sip_port: Annotated[str | None, typer.Option(help="The UDP port of SIP; 0 takes any free one.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Any other setting; may be repeated.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print where the server listens as a line of JSON.")] = False,
+) -> None:
+    """Run the platform until SIGTERM or Ctrl-C."""
+    from callwright.cli.serving import run
+
+    flags: dict[str, object] = {"http.port": http_port, "sip.port": sip_port}
+    for one in setting or ():
+        key, equals, value = one.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{one!r}: write SECTION.KEY=VALUE, such as http.port=8081", param_hint="--set")
+        flags[key] = value
+    run(context.obj, {key: value for key, value in flags.items() if value is not None}, json=json)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the calls; exit 0 only if all was as expected.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was observed as one JSON object.")] = False,
+) -> None:
+    """Start a platform of its own, place real calls between two telephones, and show what is on record about them."""
+    from callwright.cli.demo.run import run
+
+    raise typer.Exit(run(once=once, json=json))
+
+
+@app.command()
+def call(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="The number the call comes from.")],
+    destination: Annotated[str, typer.Argument(help="The number or sip: address to call.")],
+    flow: Annotated[
+        str, typer.Option(help="What to do once it is answered: a JSON file, - for standard input, or a flow's id.")
+    ],
+    webhook: Annotated[str | None, typer.Option(metavar="URL", help="Where to post what happens to the call.")] = None,
+    token: Annotated[str | None, typer.Option(help="What the callbacks are signed with besides the signing key.")] = None,
+    test: Test = False,
+    json: Json = False,
+) -> None:
+    """Place a call, as POST /calls does."""
+    from callwright.cli.calling import place
+
+    place(context.obj, source, destination, flow, webhook, token, world=world_of(test), json=json)
+
+
+@app.command()
+def journal(
+    context: typer.Context,
+    call_id: Annotated[str, typer.Argument(metavar="CALL_ID")],
+    json: Json = False,
+) -> None:
+    """Tell the story of a call, line by line."""
+    from callwright.cli.calling import tell
+
+    tell(context.obj, call_id, json=json)
+
+
+@app.command()
+def settings(
+    context: typer.Context,
+    json: Json = False,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Print a settings file with every setting and its default instead.")
+    ] = False,
+) -> None:
+    """Show the settings in force and where each was set."""
+    from callwright.cli import show
+
+    if reference:
+        from callwright.settings import document
+
+        print(document(), end="")
+        return
+    rows = _settings_in_force(context.obj)
+    if json:
+        show.as_json(rows)
+    else:
+        show.table(("Setting", "Value", "Set by"), [(row["key"], row["value"], row["origin"]) for row in rows], empty="")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from callwright import __version__
+
+    print(f"callwright {__version__}")
+
+
+def _settings_in_force(place: Place) -> list[dict[str, Any]]:
+    """A running server's, which may have been given flags; else those a server started here would have."""
+    from callwright.cli.control import NoServer, reach
+    from callwright.settings import rows
+
+    try:
+        with reach(place, server_only=True) as control:
+            found: list[dict[str, Any]] = control.get("/api/settings")["data"]
+            return found
+    except NoServer:
+        return [{"key": row.key, "value": row.value, "origin": row.origin} for row in rows(place.settings())]

@@ -1,0 +1,225 @@
+"""The native interface of a data folder, whoever answers it.
+
+While a server works on the folder, requests go to its control socket. Otherwise this process takes the folder's lock
+and answers them itself, with the same application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote
+
+from callwright.cli.place import Place
+from callwright.datafolder import DataFolder, FolderInUse
+from callwright.errors import CallwrightError, DataFolderError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message
+
+WORLD_HEADER = "Callwright-World"
+# A server that has just taken the lock is given 5 s until it listens.
+ATTEMPTS, PAUSE_S = 100, 0.05
+ANSWER_S = 60.0
+
+
+class Refused(CallwrightError):
+    """The server says no."""
+
+    def __init__(self, status: int, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.remedy = remedy
+
+
+class NoServer(CallwrightError):
+    """No server works on the data folder."""
+
+
+class Transport(Protocol):
+    def exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]: ...
+
+
+class Control:
+    """Asks as the operator."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def get(self, path: str, *, world: str = "live") -> Any:
+        return self.ask("GET", path, world=world)
+
+    def ask(self, method: str, path: str, body: Any = None, *, world: str = "live") -> Any:
+        """Return the decoded answer, None where it is empty; raise `Refused` for any other than a 2xx."""
+        headers = {WORLD_HEADER: world, "Host": "localhost"}
+        sent = b""
+        if body is not None:
+            sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        status, received = self._transport.exchange(method, path, headers, sent)
+        answer = json.loads(received) if received else None
+        if 200 <= status < 300:
+            return answer
+        error = answer.get("error", {}) if isinstance(answer, dict) else {}
+        raise Refused(status, error.get("message") or f"The server answered {status}.", error.get("remedy"))
+
+
+@contextmanager
+def reach(place: Place, *, making: bool = False, server_only: bool = False) -> Iterator[Control]:
+    """Find who answers for the data folder.
+
+    Where no server runs, a folder without a database is made when `making`, else it is an error; with `server_only` no
+    server is one.
+    """
+    folder = place.folder
+    for attempt in range(ATTEMPTS):
+        if (connection := _connect(folder)) is not None:
+            connection.close()
+            yield Control(_Socket(folder))
+            return
+        if server_only:
+            raise NoServer(f"No server works on {folder.root}. Start one with: callwright serve --data {folder.root}")
+        if not making and not folder.database.exists():
+            raise DataFolderError(
+                f"{folder.root} holds no Callwright data. Start the server there once with: callwright serve "
+                f"--data {folder.root}; or name another folder with --data"
+            )
+        try:
+            folder.prepare()
+            lock = folder.lock("callwright (command line)")
+        except FolderInUse as error:
+            if attempt == ATTEMPTS - 1:
+                raise DataFolderError(
+                    f"{error.name or 'Another process'} (pid {error.pid or 'unknown'}) holds {folder.root} but does not answer "
+                    f"at {folder.control_socket}. Wait for it, or end it"
+                ) from error
+            time.sleep(PAUSE_S)
+            continue
+        with lock, _inside(place) as transport:
+            yield Control(transport)
+        return
+
+
+def _connect(folder: DataFolder) -> socket.socket | None:
+    """A connection to the server's control socket, or None when nobody listens there."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(ANSWER_S)
+    try:
+        with folder.control_address() as address:
+            connection.connect(address)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        connection.close()
+        return None
+    except PermissionError:
+        connection.close()
+        raise DataFolderError(
+            f"{folder.control_socket} belongs to another user. Run this command as the user the server runs as"
+        ) from None
+    return connection
+
+
+class _Socket:
+    """HTTP over the control socket, a connection for each request."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self._folder = folder
+
+    def exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        connected = _connect(self._folder)
+        if connected is None:
+            raise NoServer("The server went away while it was being asked.")
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = connected
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise NoServer(f"The server did not answer: {str(error) or type(error).__name__}.") from error
+        finally:
+            connection.close()
+
+
+class _InProcess:
+    """The native application called directly."""
+
+    def __init__(self, app: ASGIApp, runner: asyncio.Runner) -> None:
+        self._app = app
+        self._runner = runner
+
+    def exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        return self._runner.run(call_asgi(self._app, method, path, headers, body))
+
+
+@contextmanager
+def _inside(place: Place) -> Iterator[Transport]:
+    from callwright.accounts.worlds import Accounts
+    from callwright.clock import SystemClock
+    from callwright.flows.flows import Flows
+    from callwright.native import Limits, Parts, control_app
+    from callwright.numbers.numbers import Numbers
+    from callwright.settings import rows
+    from callwright.store import Store
+
+    loaded = place.settings()
+    clock = SystemClock()
+    store = Store.open(place.folder.database, clock, synchronous=loaded.settings.store.synchronous)
+    try:
+        accounts = Accounts(store, clock)
+        parts = Parts(
+            store=store,
+            accounts=accounts,
+            numbers=Numbers(store, clock, claim=loaded.settings.numbers.claim),
+            flows=Flows(store, clock),
+            settings=lambda: rows(loaded),
+            health=lambda: {"server": "no server runs on this folder"},
+            limits=Limits(
+                body=loaded.settings.api.body_limit, flow=loaded.settings.api.flow_limit, claim=loaded.settings.numbers.claim
+            ),
+        )
+        with asyncio.Runner() as runner:
+            runner.run(accounts.prepare())
+            yield _InProcess(control_app(parts), runner)
+    finally:
+        store.close()
+
+
+async def call_asgi(app: ASGIApp, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    """Put one request to an ASGI application and return status and body of its answer."""
+    path, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": None,
+        "server": None,
+    }
+    requests: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    status = 500
+    received = bytearray()
+
+    async def receive() -> Message:
+        return requests.pop() if requests else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        elif message["type"] == "http.response.body":
+            received.extend(message.get("body", b""))
+
+    await app(scope, receive, send)
+    return status, bytes(received)

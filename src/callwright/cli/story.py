@@ -1,0 +1,106 @@
+"""A call's journal as lines to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+
+def lines(call: Mapping[str, Any], entries: Sequence[Entry]) -> Iterator[str]:
+    """A head, each entry with its seconds since the first, and how each leg ended with what to do about it."""
+    names = {leg["id"]: f"leg {leg['n']}" for leg in call["legs"]}
+    yield f"call {call['id']} ({call['world']}), {call['source']} to {call['destination']}, {call['status']}"
+    start = _moment(entries[0]["at"]) if entries else None
+    for entry in entries:
+        after = (_moment(entry["at"]) - start).total_seconds() if start else 0.0
+        yield f"{after:+9.3f}  {sentence(entry, names)}"
+    for leg in call["legs"]:
+        if leg["reason"] is not None:
+            detail = f" ({leg['detail']})" if leg["detail"] else ""
+            yield f"leg {leg['n']} {leg['status']}: {leg['reason']['sentence']}{detail} {leg['reason']['remedy']}"
+
+
+def sentence(entry: Entry, names: Mapping[str, str]) -> str:
+    """One entry in words; one of a kind that is not known here, as it came."""
+    write = _SENTENCES.get(entry["kind"])
+    if write is None:
+        rest = {name: value for name, value in entry.items() if name not in ("seq", "at", "kind")}
+        return f"{entry['kind']} {json.dumps(rest, ensure_ascii=False)}"
+    return write(entry, lambda name: names.get(entry.get(name) or "", "a leg"))
+
+
+_Leg = Callable[[str], str]
+
+
+def _leg_made(entry: Entry, leg: _Leg) -> str:
+    made = entry["leg"]
+    return f"leg {made['n']} is made, {made['direction']}, {made['source']} to {made['destination']}"
+
+
+def _leg_moved(entry: Entry, leg: _Leg) -> str:
+    reason = f", {entry['reason']}" if entry.get("reason") else ""
+    return f"{leg('leg')} is {entry['status']}{reason}{_bracketed(entry.get('detail'))}"
+
+
+def _leg_addressed(entry: Entry, leg: _Leg) -> str:
+    facts = [f"its SIP Call-ID is {entry['sip_call_id']}"] if entry.get("sip_call_id") else []
+    facts += [f"its final SIP code is {entry['sip_code']}"] if entry.get("sip_code") is not None else []
+    return f"{leg('leg')}: {', '.join(facts) or 'nothing new'}"
+
+
+def _flow_started(entry: Entry, leg: _Leg) -> str:
+    steps = ", ".join(str(step.get("action")) for step in entry["flow"].get("steps", ()))
+    return f"the flow {entry['flow_id'] or 'sent with the call'} begins: {steps}"
+
+
+def _media_fetched(entry: Entry, leg: _Leg) -> str:
+    return f"{entry['url']} fetched: {entry.get('error') or entry['status']}"
+
+
+def _leg_last(entry: Entry, leg: _Leg) -> str:
+    code = f", SIP {entry['sip_code']} {entry['sip_phrase']}".rstrip() if entry["sip_code"] is not None else ""
+    counters = entry.get("counters")
+    sound = ""
+    if counters:
+        sound = (
+            f"; sound: {counters['sent']} packets sent, {counters['received']} received, {counters['lost']} lost, "
+            f"jitter {counters['jitter_ms']:.1f} ms"
+        )
+        sound += f", MOS {counters['mos']:.1f}" if counters.get("mos") is not None else ""
+    return f"{leg('leg')} is over: {entry['cause']}{code}{_bracketed(entry.get('reason') or entry.get('detail'))}{sound}"
+
+
+_SENTENCES: Mapping[str, Callable[[Entry, _Leg], str]] = {
+    "call_made": lambda entry, leg: f"the call is made, {entry['call']['source']} to {entry['call']['destination']}",
+    "leg_made": _leg_made,
+    "call_moved": lambda entry, leg: f"the call is {entry['status']}",
+    "leg_moved": _leg_moved,
+    "leg_intends": lambda entry, leg: f"{leg('leg')} is to be answered" if entry["intent"] else f"{leg('leg')} is settled",
+    "leg_addressed": _leg_addressed,
+    "flow_started": _flow_started,
+    "step_started": lambda entry, leg: f"step {entry['step']} begins: {entry['action']}",
+    "step_ended": lambda entry, leg: f"step {entry['step']} ends: {entry['outcome']}{_bracketed(entry.get('detail'))}",
+    "digit_pressed": lambda entry, leg: (
+        f"{leg('leg')} pressed {entry['digit']} for {entry['duration_ms']} ms ({entry['means']})"
+    ),
+    "media_fetched": _media_fetched,
+    "bridged": lambda entry, leg: f"{leg('leg')} and {leg('other')} are bridged ({entry['how']})",
+    "held": lambda entry, leg: f"{leg('leg')} asks for {entry['direction']}",
+    "asked": lambda entry, leg: f"asked from outside: {entry['what']}{' of ' + leg('leg') if entry.get('leg') else ''}",
+    "leg_last": _leg_last,
+    "late_answer_released": lambda entry, leg: f"{leg('leg')} was answered after it was given up; let go",
+    "settled": lambda entry, leg: f"the server was not there; what lived is ended, {entry['reason']}",
+    "ignored": lambda entry, leg: f"ignored: {entry['event']}",
+}
+
+
+def _bracketed(text: str | None) -> str:
+    return f" ({text})" if text else ""
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

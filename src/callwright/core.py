@@ -1,0 +1,153 @@
+"""The rooms of the core process put together: the only place that knows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from callwright import native, settings
+from callwright.accounts.worlds import LIVE, TEST, Accounts
+from callwright.api import parts as api_parts
+from callwright.api.app import Api
+from callwright.calls import events
+from callwright.clock import Clock
+from callwright.datafolder import DataFolder
+from callwright.dialect import render
+from callwright.egress.late import LateDoor
+from callwright.flows.flows import Flows
+from callwright.metrics import Metrics, MetricsEndpoint
+from callwright.native.asking import Calling
+from callwright.numbers.numbers import Numbers
+from callwright.settings import Loaded, rooms
+from callwright.simulator import engine as simulator
+from callwright.simulator.engine import SimulatedEngine
+from callwright.sip.engine import SipEngine
+from callwright.store import Store
+from callwright.switch import recovery
+from callwright.switch.sounds import SoundLibrary
+from callwright.switch.switch import Line, Switch
+from callwright.trunks.routes import Routes
+from callwright.webhooks.deliverer import Deliverer
+from callwright.webhooks.webhooks import Webhooks
+
+NODE = "one"  # the name this server stamps on its calls; there is one until there are more
+Health = Callable[[], Mapping[str, str | None]]
+
+
+class Core:
+    """The rooms over an open store; `prepare` first, then `connect` gives them calls."""
+
+    def __init__(
+        self, loaded: Loaded, folder: DataFolder, store: Store, sip_engine: SipEngine, metrics: Metrics, clock: Clock
+    ) -> None:
+        chosen = loaded.settings
+        self.settings = chosen
+        self.store = store
+        self.accounts = Accounts(store, clock)
+        self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
+        self.flows = Flows(store, clock)
+        self.door = LateDoor(rooms.egress(chosen), clock)
+        self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
+        self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds)
+        self.deliverer = Deliverer(
+            store,
+            self.door,
+            clock,
+            rooms.webhooks(chosen),
+            render=lambda event: render.callback_body(event.snapshot, event.kind, chosen.calls.currency),
+            signing_key=self._signing_key,
+            counted=metrics.delivery,
+        )
+        store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
+        self.routes = Routes(rooms.trunks(chosen), chosen.sip.allow_hosts, chosen.calls.emergency_numbers)
+        self.sip_engine = sip_engine
+        self.simulated_engine = SimulatedEngine(clock, chosen.simulator)
+        self._clock = clock
+        self._metrics = metrics
+        self._loaded = loaded
+
+    async def prepare(self) -> tuple[str, str] | None:
+        """Settle what a predecessor left; in a new folder make worlds and first keys, and return those (live, test)."""
+        await self.accounts.prepare()
+        await recovery.settle(self.store, self._clock, NODE)
+        if self.accounts.keys():
+            return None
+        live, test = [await self.accounts.make_key(kind, "made at first start") for kind in (LIVE, TEST)]
+        return live.secret, test.secret
+
+    def connect(self, ringback: Path) -> Switch:
+        """Make the switch; `ringback` is what a caller hears while the called party rings."""
+        live, test = self.accounts.world(LIVE), self.accounts.world(TEST)
+        return Switch(
+            lines={
+                live.id: Line(live, self.sip_engine, self.routes.target),
+                test.id: Line(test, self.simulated_engine, simulator.route),
+            },
+            store=self.store,
+            clock=self._clock,
+            numbers=self.numbers,
+            flows=self.flows,
+            sounds=self.sounds,
+            settings=msgspec.structs.replace(rooms.call_control(self.settings), ringback=str(ringback)),
+            counters=self._metrics,
+            node=NODE,
+        )
+
+    def public_app(self, switch: Switch, health: Health, metrics: MetricsEndpoint) -> ASGIApp:
+        """What listens on TCP: the compatible interface, with ``/api`` and ``/metrics`` beside it."""
+        limits = self.settings.api
+        api = Api(
+            api_parts.Parts(
+                store=self.store,
+                clock=self._clock,
+                accounts=self.accounts,
+                numbers=self.numbers,
+                flows=self.flows,
+                webhooks=self.webhooks,
+                switch=switch,
+                limits=api_parts.Limits(limits.body_limit, limits.flow_limit),
+                currency=self.settings.calls.currency,
+            )
+        )
+        mounted = Starlette(
+            routes=[Mount("/api", native.native_app(self._native_parts(switch, health), native.Authority.NETWORK))]
+        )
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            path: str = scope["path"]
+            if path == "/metrics":
+                await metrics(scope, receive, send)
+            elif path.startswith("/api/"):
+                await mounted(scope, receive, send)
+            else:
+                await api(scope, receive, send)
+
+        return app
+
+    def control_app(self, switch: Switch, health: Health) -> ASGIApp:
+        """What listens on the control socket."""
+        return native.control_app(self._native_parts(switch, health))
+
+    def _native_parts(self, switch: Switch, health: Health) -> native.Parts:
+        limits = self.settings.api
+        return native.Parts(
+            store=self.store,
+            accounts=self.accounts,
+            numbers=self.numbers,
+            flows=self.flows,
+            settings=lambda: settings.rows(self._loaded),
+            health=health,
+            calling=Calling(switch, self.webhooks),
+            limits=native.Limits(body=limits.body_limit, flow=limits.flow_limit, claim=self.settings.numbers.claim),
+        )
+
+    def _signing_key(self, world_id: UUID) -> str:
+        world = self.accounts.world_by_id(world_id)
+        assert world is not None, world_id
+        return world.signing_key

@@ -1,0 +1,1 @@
+"""The sound of calls: RTP streams, prompts, keys and bridges, in a process of its own."""

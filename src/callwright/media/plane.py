@@ -1,0 +1,280 @@
+"""All streams of one media process, and what the core asks of them."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+
+from callwright.clock import Clock
+from callwright.log import Log
+from callwright.media.clips import Clip, ClipLibrary
+from callwright.media.g711 import FRAME, SAMPLE_RATE
+from callwright.media.latch import Address
+from callwright.media.line import Line
+from callwright.media.ports import NoPorts, PortPair, PortPool
+from callwright.media.stream import Stream
+from callwright.media.wav import UnplayableFile
+from callwright.media.wire import (
+    Close,
+    Closed,
+    Connect,
+    CoreMessage,
+    Dropped,
+    Join,
+    Joined,
+    Load,
+    MediaMessage,
+    Open,
+    Opened,
+    OpenFailed,
+    Part,
+    Parted,
+    Play,
+    SendDigits,
+    Stop,
+)
+from callwright.telephony import PlayOutcome
+
+TICKS_A_SECOND: Final = SAMPLE_RATE // FRAME
+
+Receive = Callable[[bytes, Address, int], None]
+Entropy = Callable[[int], int]
+
+_log = Log("media")
+
+
+class Watcher(Protocol):
+    """Whoever waits for datagrams: told which sockets to read, and who takes what comes."""
+
+    def watch(self, sock: socket.socket, receive: Receive) -> None: ...
+
+    def forget(self, sock: socket.socket) -> None: ...
+
+
+class _Seat(msgspec.Struct, frozen=True):
+    """A stream and its ports."""
+
+    stream: Stream
+    pair: PortPair
+
+
+class Plane:
+    """Times are media time; `entropy` gives so many random bits; `report` takes what the core is to be told."""
+
+    def __init__(
+        self,
+        pool: PortPool,
+        library: ClipLibrary,
+        watcher: Watcher,
+        clock: Clock,
+        entropy: Entropy,
+        report: Callable[[MediaMessage], None],
+        silence_s: float,
+    ) -> None:
+        self._pool = pool
+        self._library = library
+        self._watcher = watcher
+        self._clock = clock
+        self._entropy = entropy
+        self._report = report
+        self._silence = int(silence_s * SAMPLE_RATE)
+        self._seats: dict[UUID, _Seat] = {}
+        # Each tick looks after one of these, so that a stream's turn comes every second and reports do not bunch.
+        self._turns: list[dict[UUID, Stream]] = [{} for _ in range(TICKS_A_SECOND)]
+        self._opened = 0
+        self._strays = 0
+        self._failures = 0
+        self._commands: dict[type[Any], Callable[[Any, int], None]] = {
+            Open: self._open,
+            Connect: self._connect,
+            Play: self._play,
+            Stop: self._stop,
+            SendDigits: self._send_digits,
+            Join: self._join,
+            Part: self._part,
+            Close: self._close,
+        }
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def handle(self, message: CoreMessage, now: int) -> None:
+        """Carry out a command. One that cannot be is counted and logged; none stops the process."""
+        try:
+            self._commands[type(message)](message, now)
+        except Exception:
+            self._failures += 1
+            _log.exception("media_command_failed", command=type(message).__name__, stream=message.stream)
+
+    def tick(self, now: int) -> None:
+        """Fill the slot of every stream."""
+        for seat in self._seats.values():
+            try:
+                seat.stream.tick(now)
+            except Exception:
+                self._fail(seat.stream)
+        turn = self._turns[now // FRAME % TICKS_A_SECOND]
+        if turn:
+            at_us = self._clock.now_us()
+            for stream in turn.values():
+                try:
+                    stream.watch(at_us, now, self._silence)
+                except Exception:
+                    self._fail(stream)
+
+    def collect_clips(self) -> None:
+        """Begin to play what has been read meanwhile."""
+        for (play, message), clips in self._library.collect():
+            seat = self._seats.get(message.stream)
+            if seat is None or seat.stream.loading != play:
+                continue
+            if isinstance(clips, UnplayableFile):
+                seat.stream.end_play(PlayOutcome.FAILED, str(clips))
+            else:
+                self._begin(seat.stream, message, clips)
+
+    def load(self, late_ms: float, skipped: int, now: int) -> Load:
+        """What is told every second; the counts of strays and failures begin anew."""
+        load = Load(
+            UUID(int=0), len(self._seats), round(late_ms, 3), skipped, self._strays, self._failures, self._pool.free(now)
+        )
+        if self._strays or self._failures:
+            _log.warning("media_commands_lost", strays=self._strays, failures=self._failures)
+        self._strays = self._failures = 0
+        return load
+
+    def _open(self, message: Open, now: int) -> None:
+        seat = self._seats.get(message.stream)
+        if seat is not None:
+            self._report(Opened(message.stream, seat.pair.port))
+            return
+        try:
+            pair = self._pool.take(now)
+        except NoPorts as error:
+            _log.warning("media_open_failed", stream=message.stream, detail=str(error))
+            self._report(OpenFailed(message.stream, str(error)))
+            return
+        line = Line(self._entropy(32), self._entropy(16), self._entropy(32), now)
+        # RFC 7022 §4.2: a name that says nothing about the host, new for each session.
+        cname = base64.b64encode(self._entropy(96).to_bytes(12, "big")).decode()
+        stream = Stream(message.stream, line, cname, pair.rtp.sendto, pair.rtcp.sendto, self._report, now)
+        self._seats[message.stream] = _Seat(stream, pair)
+        self._turns[self._opened % TICKS_A_SECOND][message.stream] = stream
+        self._opened += 1
+        self._watcher.watch(pair.rtp, partial(self._receive, stream))
+        self._watcher.watch(pair.rtcp, partial(self._receive_control, stream))
+        self._report(Opened(message.stream, pair.port))
+
+    def _receive(self, stream: Stream, data: bytes, source: Address, now: int) -> None:
+        try:
+            stream.receive(data, source, now)
+        except Exception:
+            self._fail(stream)
+
+    def _receive_control(self, stream: Stream, data: bytes, source: Address, now: int) -> None:
+        try:
+            stream.receive_control(data, source, self._clock.now_us(), now)
+        except Exception:
+            self._fail(stream)
+
+    def _connect(self, message: Connect, now: int) -> None:
+        stream = self._find(message.stream)
+        if stream is not None:
+            wrong = stream.connect(message, now)
+            if wrong:
+                _log.warning("media_connect_unusable", stream=message.stream, detail=wrong)
+
+    def _play(self, message: Play, now: int) -> None:
+        stream = self._find(message.stream)
+        if stream is None or stream.is_playing(message.play):
+            return
+        clips = self._library.find(message.files, (message.play, message))
+        if clips is None:
+            stream.expect_play(message.play)
+        else:
+            self._begin(stream, message, clips)
+
+    def _begin(self, stream: Stream, message: Play, clips: tuple[Clip, ...]) -> None:
+        stream.loading = None
+        stream.play(message.play, clips, message.repeat, stop_on_digit=message.stop_on_digit)
+
+    def _stop(self, message: Stop, now: int) -> None:
+        stream = self._find(message.stream)
+        if stream is not None:
+            stream.end_play(PlayOutcome.STOPPED)
+
+    def _send_digits(self, message: SendDigits, now: int) -> None:
+        stream = self._find(message.stream)
+        if stream is not None:
+            refused = stream.keypad.press(message.digits, message.tone_ms, message.gap_ms)
+            if refused:
+                _log.warning("media_digits_refused", stream=message.stream, refused=refused, keys="0-9*#A-D")
+
+    def _join(self, message: Join, now: int) -> None:
+        stream, other = self._find(message.stream), self._find(message.other)
+        if stream is None or other is None or stream is other:
+            # Who waits for Joined learns that it will not come.
+            self._report(Parted(message.stream))
+            return
+        if stream.peer is other:
+            how = "relay" if stream.law is other.law else "mix"
+            self._report(Joined(stream.id, other.id, how))
+            self._report(Joined(other.id, stream.id, how))
+            return
+        stream.part()
+        other.part()
+        stream.join(other)
+
+    def _part(self, message: Part, now: int) -> None:
+        stream = self._find(message.stream)
+        if stream is not None:
+            stream.part()
+
+    def _close(self, message: Close, now: int) -> None:
+        seat = self._seats.pop(message.stream, None)
+        if seat is None:
+            self._strays += 1
+            return
+        stream = seat.stream
+        for turn in self._turns:
+            turn.pop(message.stream, None)
+        try:
+            stream.part()
+            stream.end_play(PlayOutcome.STOPPED)
+            stream.goodbye(self._clock.now_us(), now)
+        except Exception:
+            self._fail(stream)
+        self._watcher.forget(seat.pair.rtp)
+        self._watcher.forget(seat.pair.rtcp)
+        self._pool.give_back(seat.pair, now)
+        if stream.dropped:
+            _log.info("media_dropped", stream=stream.id, port=seat.pair.port, **stream.dropped)
+        self._report(
+            Closed(
+                stream.id,
+                stream.counters(),
+                Dropped(**stream.dropped),
+                stream.round_trip_ms,
+                stream.far_lost,
+                stream.far_jitter_ms,
+            )
+        )
+
+    def _find(self, stream: UUID) -> Stream | None:
+        seat = self._seats.get(stream)
+        if seat is None:
+            self._strays += 1
+            return None
+        return seat.stream
+
+    def _fail(self, stream: Stream) -> None:
+        self._failures += 1
+        if not stream.dropped["failures"]:
+            _log.exception("media_stream_failed", stream=stream.id)
+        stream.dropped["failures"] += 1

@@ -1,0 +1,385 @@
+"""The sound of one leg: what comes from its far end, and what goes there, one 20 ms slot at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from callwright.media import quality, rtcp, rtp
+from callwright.media.clips import Clip
+from callwright.media.g711 import FRAME, LAWS, SAMPLE_RATE, TRANSLATED, Law
+from callwright.media.keypad import Keypad, Press
+from callwright.media.latch import Address, Latch
+from callwright.media.line import Line
+from callwright.media.prompt import Prompt
+from callwright.media.reception import NEXT, REORDERED, Arrival, Reception
+from callwright.media.relay import Hop
+from callwright.media.rtp import COMFORT_NOISE, MalformedPacket, RtpPacket
+from callwright.media.telephone_event import EventPayload, EventReader, KeyDown, KeyUp
+from callwright.media.wire import Connect, DigitHeard, Joined, MediaMessage, Parted, PlayBegan, PlayEnded, WentSilent
+from callwright.telephony import PlayOutcome, RtpCounters
+
+REPORT_EVERY: Final = 5 * SAMPLE_RATE
+_PAYLOADS: Final = range(FRAME // 4, 6 * FRAME + 1)  # 5 to 120 ms; 10 to 60 are agreed
+_PER_MS: Final = SAMPLE_RATE // 1000
+
+Send = Callable[[bytes, Address], object]
+
+
+class Stream:
+    """Built when its ports are bound, in use from the first `Connect`, and unaware of sockets.
+
+    `send` and `send_control` put a datagram on the RTP and the RTCP port; `report` takes what the core is to know.
+    Times are media time. What comes and is not used is counted in `dropped`, by reason.
+    """
+
+    def __init__(
+        self,
+        stream: UUID,
+        line: Line,
+        cname: str,
+        send: Send,
+        send_control: Send,
+        report: Callable[[MediaMessage], None],
+        now: int,
+    ) -> None:
+        self.id: Final = stream
+        self.line: Final = line
+        self.latch = Latch()
+        self.law: Law | None = None
+        self.reception = Reception()
+        self.keypad = Keypad()
+        self.prompt: Prompt | None = None
+        self.loading: int | None = None
+        self.peer: Stream | None = None
+        self.dropped: Counter[str] = Counter()
+        self.sends = False
+        self._cname = cname
+        self._send = send
+        self._send_control = send_control
+        self._report = report
+        self._receives = False
+        self._laws: dict[int, Law] = LAWS
+        self._event_type: int | None = None
+        self._hop_out: Hop | None = None  # from here to the peer
+        self._hop_in: Hop | None = None
+        self._held_key: Press | None = None
+        self._reader = EventReader()
+        self._sounding = False
+        self._late_before = 0
+        self._heard_at = now
+        self._told_silent = False
+        self._report_at = now + line.ssrc % REPORT_EVERY
+        self._last_sr = 0
+        self._last_sr_at = 0
+        self.round_trip_ms: float | None = None
+        self.far_lost: int | None = None
+        self.far_jitter_ms: float | None = None
+
+    def connect(self, far: Connect, now: int) -> str | None:
+        """Take what was agreed with the far end; return what is wrong with it, if anything is."""
+        law = LAWS.get(far.payload_type)
+        if law is None:
+            return f"payload type {far.payload_type}: only 0 (PCMU) and 8 (PCMA) are spoken"
+        usable = self.latch.signal((far.address, far.port))
+        if self.law is None or (far.receive and not self._receives):
+            self._heard_at = now
+            self._told_silent = False
+        changed = law is not self.law
+        self.law = law
+        self.line.payload_type = far.payload_type if far.mapped_type is None else far.mapped_type
+        self._laws = {**LAWS, self.line.payload_type: law}
+        self._event_type = far.event_type
+        self._receives = far.receive
+        self.sends = far.send and self.latch.signalled is not None
+        if not self.sends:
+            self._sounding = False
+        if changed and self.peer is not None:
+            self._agree_hops()
+        return None if usable else f"address {far.address}:{far.port}: not an IPv4 address and port that can be sent to"
+
+    def play(self, play: int, clips: tuple[Clip, ...], repeat: int, *, stop_on_digit: bool) -> None:
+        """Begin to play in place of whatever is played now."""
+        self.end_play(PlayOutcome.STOPPED)
+        self.prompt = Prompt(play, clips, repeat, stop_on_digit=stop_on_digit)
+
+    def expect_play(self, play: int) -> None:
+        """End what is played now; the clips of `play` are being read."""
+        self.end_play(PlayOutcome.STOPPED)
+        self.loading = play
+
+    def end_play(self, outcome: PlayOutcome, detail: str = "") -> None:
+        play = self.loading if self.prompt is None else self.prompt.play
+        self.prompt = self.loading = None
+        if play is not None:
+            self._report(PlayEnded(self.id, play, outcome.value, detail))
+
+    def is_playing(self, play: int) -> bool:
+        return self.loading == play or (self.prompt is not None and self.prompt.play == play)
+
+    def join(self, peer: Stream) -> None:
+        """Let both hear each other; neither may have a peer yet."""
+        for one, other in ((self, peer), (peer, self)):
+            one.peer = other
+        self._agree_hops()
+        how = "relay" if self.law is peer.law else "mix"
+        for one, other in ((self, peer), (peer, self)):
+            one._report(Joined(one.id, other.id, how))
+
+    def part(self) -> None:
+        """Undo `join`, on both sides."""
+        peer = self.peer
+        if peer is None:
+            return
+        for one in (self, peer):
+            if one._hop_out is not None:
+                one._late_before += one._hop_out.late
+            one._let_key_go(0)
+            one.peer = one._hop_out = one._hop_in = None
+            one._report(Parted(one.id))
+
+    def goodbye(self, at_us: int, now: int) -> None:
+        """Tell the far end over RTCP that nothing more will come."""
+        self._send_report(at_us, now, rtcp.Goodbye((self.line.ssrc,)))
+
+    def counters(self) -> RtpCounters:
+        reception = self.reception
+        late = self._late_before + (self._hop_out.late if self._hop_out else 0)
+        jitter_ms = round(reception.jitter / _PER_MS, 2)
+        return RtpCounters(
+            sent=self.line.packets,
+            received=reception.received,
+            lost=reception.lost,
+            late=late,
+            duplicate=reception.duplicate,
+            reordered=reception.reordered,
+            jitter_ms=jitter_ms,
+            mos=quality.mos(reception.received, reception.lost, late, jitter_ms, self.round_trip_ms),
+        )
+
+    def receive(self, data: bytes, source: Address, now: int) -> None:
+        """Take a datagram of the RTP port."""
+        try:
+            if len(data) > 1 and data[1] in rtp.RTCP_TYPES:
+                self.dropped["control"] += 1
+                return
+            packet = rtp.parse(data)
+        except MalformedPacket:
+            self.dropped["malformed"] += 1
+            return
+        law = self.law
+        if law is None:
+            self.dropped["early"] += 1
+            return
+        kind = packet.payload_type
+        spoken = self._laws.get(kind)
+        if spoken is None and kind not in (self._event_type, COMFORT_NOISE):
+            self.dropped["payload_type"] += 1
+            return
+        if source != self.latch.locked and not self.latch.admit(source):
+            self.dropped["stranger"] += 1
+            return
+        self._heard_at = now
+        self._told_silent = False
+        if spoken is not None:
+            self._receive_sound(packet, spoken, law, now)
+        elif kind == COMFORT_NOISE:
+            if self._counts(packet, now) and self._hop_out is not None:
+                self._hop_out.interrupt()
+        else:
+            self._receive_event(packet, now)
+
+    def receive_control(self, data: bytes, source: Address, at_us: int, now: int) -> None:
+        """Take a datagram of the RTCP port: note how the far end hears us."""
+        if not self.latch.knows(source[0]):
+            self.dropped["stranger_control"] += 1
+            return
+        try:
+            packets = rtcp.parse(data)
+        except MalformedPacket:
+            self.dropped["malformed_control"] += 1
+            return
+        for packet in packets:
+            if isinstance(packet, rtcp.SenderReport):
+                self._last_sr, self._last_sr_at = packet.ntp >> 16 & 0xFFFF_FFFF, now
+            if isinstance(packet, rtcp.SenderReport | rtcp.ReceiverReport):
+                for block in packet.blocks:
+                    if block.ssrc == self.line.ssrc:
+                        self._note(block, at_us)
+
+    def tick(self, now: int) -> None:
+        """Fill the slot that begins now."""
+        if self._reader.pressed:
+            self._hear_keys(self._reader.elapse(now))
+        law = self.law
+        if law is None:
+            return
+        if self.sends:
+            if not self.line.is_due(now):
+                return
+            if self.keypad.busy:
+                self._send_key(law, now)
+                return
+        # A prompt runs on while the far end is on hold: its length in time is what the flow counts on.
+        frame = self._next_of_prompt(law) if self.prompt is not None else None
+        if not self.sends:
+            return
+        if frame is None and self._hop_in is not None:
+            if self._hop_in.relays:
+                assert self.peer is not None
+                if not self._hop_in.is_gap(now, self.peer.reception.jitter):
+                    return
+            else:
+                frame = self._hop_in.frame(now)
+        spurt = frame is not None and not self._sounding
+        self._sounding = frame is not None
+        self._transmit(self.line.sound(law.silent_frame if frame is None else frame, now, spurt=spurt))
+
+    def watch(self, at_us: int, now: int, silence: int) -> None:
+        """What is due only now and then: reports, and the far end's silence."""
+        if self.law is None:
+            return
+        if now >= self._report_at:
+            self._report_at = now + REPORT_EVERY
+            self._send_report(at_us, now)
+        if self._receives and not self._told_silent and now - self._heard_at >= silence:
+            self._told_silent = True
+            self._report(WentSilent(self.id))
+
+    def _receive_sound(self, packet: RtpPacket, spoken: Law, agreed: Law, now: int) -> None:
+        if len(packet.payload) not in _PAYLOADS:
+            self.dropped["payload_size"] += 1
+            return
+        if not self._counts(packet, now):
+            return
+        self.reception.timed(packet.timestamp, now)
+        if not self._receives:
+            self.dropped["held"] += 1
+            return
+        peer, hop = self.peer, self._hop_out
+        if peer is None or hop is None:
+            return
+        if peer.prompt is not None or peer.keypad.busy or not peer.sends:
+            hop.interrupt()
+            return
+        if spoken is not agreed:
+            packet = _translated(packet, spoken, agreed)
+        data = hop.hear(packet, now)
+        if data is not None:
+            peer._transmit(data)
+
+    def _counts(self, packet: RtpPacket, now: int) -> bool:
+        """Take the packet into the counters; False for one that is not to be heard."""
+        arrival = self.reception.arrived(packet.sequence, packet.ssrc, now)
+        if arrival is NEXT or arrival is REORDERED:
+            return True
+        if arrival is Arrival.RESTART:
+            if self._hop_out is not None:
+                self._hop_out.restart()
+            return True
+        return False
+
+    def _receive_event(self, packet: RtpPacket, now: int) -> None:
+        # Some gateways send events under an SSRC of their own; that is no new source of sound.
+        if packet.ssrc == self.reception.ssrc and not self._counts(packet, now):
+            return
+        if not self._receives:
+            self.dropped["held"] += 1
+            return
+        try:
+            event = EventPayload.parse(packet.payload)
+        except MalformedPacket:
+            self.dropped["malformed"] += 1
+            return
+        if self._hop_out is not None:
+            self._hop_out.interrupt()
+        self._hear_keys(self._reader.packet(packet.timestamp, event, packet.marker, now))
+
+    def _hear_keys(self, found: list[KeyDown | KeyUp]) -> None:
+        for event in found:
+            if isinstance(event, KeyDown):
+                if self.prompt is not None and self.prompt.stop_on_digit:
+                    self.end_play(PlayOutcome.DIGIT)
+                if self.peer is not None and self.peer._event_type is not None:
+                    self._held_key = self.peer.keypad.hold(event.key)
+            else:
+                self._let_key_go(event.duration_ms)
+                self._report(DigitHeard(self.id, event.key, event.duration_ms))
+
+    def _let_key_go(self, duration_ms: int) -> None:
+        if self._held_key is not None:
+            self._held_key.release(duration_ms)
+            self._held_key = None
+
+    def _next_of_prompt(self, law: Law) -> bytes | None:
+        prompt = self.prompt
+        assert prompt is not None
+        if not prompt.began:
+            prompt.began = True
+            self._sounding = False
+            self._report(PlayBegan(self.id, prompt.play))
+        frame = prompt.next(law)
+        if frame is None:
+            self.end_play(PlayOutcome.DONE)
+        return frame
+
+    def _send_key(self, law: Law, now: int) -> None:
+        slot = self.keypad.next(law, self._event_type is not None)
+        self._sounding = False
+        if slot.event and self._event_type is not None:
+            self._transmit(self.line.event(self._event_type, slot.payload, now, first=slot.first))
+        else:
+            payload = law.silent_frame if slot.event else slot.payload
+            self._transmit(self.line.sound(payload, now))
+
+    def _transmit(self, data: bytes) -> None:
+        target = self.latch.target
+        if target is None:
+            return
+        try:
+            self._send(data, target)
+        except OSError:
+            self.dropped["unsendable"] += 1
+
+    def _agree_hops(self) -> None:
+        peer = self.peer
+        assert peer is not None
+        for one, other in ((self, peer), (peer, self)):
+            if one.law is None or other.law is None:
+                continue
+            if one._hop_out is None:
+                one._hop_out = other._hop_in = Hop(other.line, one.law, other.law)
+            else:
+                one._hop_out.agree(one.law, other.law)
+
+    def _send_report(self, at_us: int, now: int, *more: rtcp.RtcpPacket) -> None:
+        target = self.latch.target
+        if target is None:
+            return
+        delay = (now - self._last_sr_at) * 65536 // SAMPLE_RATE if self._last_sr else 0
+        block = self.reception.report(self._last_sr, delay)
+        blocks = () if block is None else (block,)
+        line = self.line
+        own: rtcp.RtcpPacket = rtcp.ReceiverReport(line.ssrc, blocks)
+        if line.packets:
+            own = rtcp.SenderReport(line.ssrc, rtcp.ntp_time(at_us), line.clock(now), line.packets, line.octets, blocks)
+        try:
+            self._send_control(rtcp.serialize(own, rtcp.SourceName(line.ssrc, self._cname), *more), (target[0], target[1] + 1))
+        except (OSError, OverflowError):
+            self.dropped["unsendable"] += 1
+
+    def _note(self, block: rtcp.ReportBlock, at_us: int) -> None:
+        self.far_lost = max(block.lost, 0)
+        self.far_jitter_ms = block.jitter / _PER_MS
+        if block.last_sr:
+            passed = ((rtcp.ntp_time(at_us) >> 16) - block.last_sr - block.delay) & 0xFFFF_FFFF
+            if passed < 60 << 16:
+                self.round_trip_ms = passed / 65.536
+
+
+def _translated(packet: RtpPacket, spoken: Law, agreed: Law) -> RtpPacket:
+    """A packet in the other law, as far ends send that list both in their session description."""
+    payload = packet.payload.translate(TRANSLATED[spoken.payload_type, agreed.payload_type])
+    return RtpPacket(packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, payload, packet.marker)

@@ -1,0 +1,127 @@
+"""Which path is answered by what, and to whom; and how a `Problem` looks here.
+
+Errors are ``{"error": {"code", "message", "parameter", "remedy"}}``. Codes are those of the compatible interface
+(contract §3.4); statuses are plain HTTP: 400 for a bad value, 409 for a conflict, where that one says 422.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any, NamedTuple
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from callwright.errors import Forbidden, NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
+from callwright.log import Log
+from callwright.native import operations, provisioning, records
+from callwright.native.asking import Ask, Authority, Parts
+
+_log = Log("native")
+_encode = msgspec.json.Encoder().encode
+
+
+class Who(Enum):
+    ANYONE = "anyone"
+    WORLD = "world"  # an access key, or the control socket
+    OPERATOR = "operator"  # the control socket alone
+
+
+class Entry(NamedTuple):
+    method: str
+    path: str
+    who: Who
+    answer: Callable[[Ask], Awaitable[Any]]
+
+
+ENTRIES = (
+    Entry("GET", "/health", Who.ANYONE, operations.show_health),
+    Entry("GET", "/settings", Who.OPERATOR, operations.show_settings),
+    Entry("GET", "/keys", Who.OPERATOR, provisioning.list_keys),
+    Entry("POST", "/keys", Who.OPERATOR, provisioning.make_key),
+    Entry("GET", "/keys/signing", Who.OPERATOR, provisioning.show_signing_key),
+    Entry("DELETE", "/keys/{id}", Who.OPERATOR, provisioning.revoke_key),
+    Entry("GET", "/numbers", Who.WORLD, provisioning.list_numbers),
+    Entry("POST", "/numbers", Who.WORLD, provisioning.make_number),
+    Entry("DELETE", "/numbers/{number}", Who.WORLD, provisioning.remove_number),
+    Entry("GET", "/flows", Who.WORLD, provisioning.list_flows),
+    Entry("POST", "/flows", Who.WORLD, provisioning.make_flow),
+    Entry("GET", "/flows/{id}", Who.WORLD, provisioning.show_flow),
+    Entry("PUT", "/flows/{id}", Who.WORLD, provisioning.replace_flow),
+    Entry("POST", "/flows/{id}/default", Who.WORLD, provisioning.make_default),
+    Entry("POST", "/flows/{id}/numbers", Who.WORLD, provisioning.bind_numbers),
+    Entry("POST", "/calls", Who.WORLD, records.place_call),
+    Entry("GET", "/calls/{id}", Who.WORLD, records.show_call),
+    Entry("GET", "/calls/{id}/journal", Who.WORLD, records.show_journal),
+)
+
+
+def native_app(parts: Parts, authority: Authority) -> Starlette:
+    """The interface as an ASGI application to mount under ``/api``."""
+    by_path: dict[str, dict[str, Entry]] = {}
+    for entry in ENTRIES:
+        by_path.setdefault(entry.path, {})[entry.method] = entry
+    app = Starlette(
+        routes=[Route(path, _endpoint(entries, parts, authority), methods=list(entries)) for path, entries in by_path.items()],
+        exception_handlers={HTTPException: _no_such_thing},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def control_app(parts: Parts) -> ASGIApp:
+    """What listens on the control socket."""
+    return Starlette(
+        routes=[Mount("/api", native_app(parts, Authority.SOCKET))], exception_handlers={HTTPException: _no_such_thing}
+    )
+
+
+def _endpoint(entries: dict[str, Entry], parts: Parts, authority: Authority) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        entry = entries["GET" if request.method == "HEAD" else request.method]
+        ask = Ask(request, parts, authority)
+        try:
+            if entry.who is Who.OPERATOR and not ask.control:
+                raise Forbidden(
+                    "This is done on the server's own machine, over its control socket.",
+                    remedy="Run callwright there as the user that owns the data folder.",
+                )
+            return _success(await entry.answer(ask))
+        except Problem as problem:
+            return _failure(problem)
+        except StoreUnavailable as error:
+            return _failure(
+                Unavailable(f"The database does not accept writes: {error}.", remedy="Free the disk, then try again.")
+            )
+        except Exception:
+            _log.exception("request_failed", method=request.method, path=entry.path)
+            return _failure(Problem("Something failed inside the server; its log has the details."))
+
+    return answer
+
+
+def _success(answered: Any) -> Response:
+    status, content = answered if isinstance(answered, tuple) else (200, answered)
+    if content is None:
+        return Response(status_code=status)
+    return Response(_encode(content), status, media_type="application/json")
+
+
+def _failure(problem: Problem) -> Response:
+    error = {"code": problem.code, "message": problem.message, "parameter": problem.parameter, "remedy": problem.remedy}
+    return Response(_encode({"error": error}), problem.documented_http, media_type="application/json")
+
+
+async def _no_such_thing(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        failure = _failure(WrongMethod(f"{request.method} is not for this path."))
+        failure.headers.update(error.headers or {})
+        return failure
+    return _failure(NoRoute(f"There is no {request.url.path[:100]}."))

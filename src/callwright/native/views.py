@@ -1,0 +1,103 @@
+"""Rows as native JSON: keys in camelCase, times in RFC 3339 with microseconds, absent values null."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from callwright.accounts.worlds import Key, World
+from callwright.calls import journal
+from callwright.calls.model import Call, Leg
+from callwright.calls.rows import Told
+from callwright.clock import SECOND_US, rfc3339
+from callwright.flows.flows import StoredFlow
+from callwright.numbers.numbers import Number
+
+
+def moment(at_us: int | None) -> str | None:
+    """Write a time with its microseconds.
+
+    >>> moment(1_488_023_999_000_042)
+    '2017-02-25T11:59:59.000042Z'
+    """
+    return None if at_us is None else f"{rfc3339(at_us)[:-1]}.{at_us % SECOND_US:06}Z"
+
+
+def page(items: Sequence[Any], total: int, limit: int, offset: int) -> dict[str, Any]:
+    return {"data": list(items), "total": total, "limit": limit, "offset": offset}
+
+
+def key(shown: Key) -> dict[str, Any]:
+    return {
+        "id": shown.id,
+        "kind": shown.kind,
+        "label": shown.label,
+        "ending": shown.ending,
+        "createdAt": moment(shown.created_us),
+        "revokedAt": moment(shown.revoked_us),
+    }
+
+
+def number(shown: Number) -> dict[str, Any]:
+    return {
+        "id": shown.id,
+        "number": shown.number,
+        "flowId": shown.flow_id,
+        "createdAt": moment(shown.created_us),
+        "updatedAt": moment(shown.updated_us),
+    }
+
+
+def flow(shown: StoredFlow) -> dict[str, Any]:
+    body = {"title": None, "record": False, "default": False, "maxDuration": None} | shown.body
+    return {"id": shown.id, **body, "createdAt": moment(shown.created_us), "updatedAt": moment(shown.updated_us)}
+
+
+def call(shown: Call, legs: Sequence[Leg], world: World) -> dict[str, Any]:
+    """A call with its legs, oldest first."""
+    return {
+        "id": shown.id,
+        "world": world.kind,
+        "status": shown.status,
+        "source": shown.source,
+        "destination": shown.destination,
+        "numberId": shown.number_id,
+        "flowId": None if shown.called is None else shown.called.flow_id,
+        "webhookUrl": shown.webhook_url,
+        "createdAt": moment(shown.created_us),
+        "updatedAt": moment(shown.updated_us),
+        "endedAt": moment(shown.ended_us),
+        "legs": [_leg(leg) for leg in legs],
+    }
+
+
+def _leg(shown: Leg) -> dict[str, Any]:
+    reason = shown.reason
+    return {
+        "id": shown.id,
+        "n": shown.n,
+        "direction": shown.direction,
+        "source": shown.source,
+        "destination": shown.destination,
+        "status": shown.status,
+        "intent": shown.intent,
+        "reason": None if reason is None else {"name": reason.value, "sentence": reason.sentence, "remedy": reason.remedy},
+        "detail": shown.detail,
+        "sipCode": shown.sip_code,
+        "sipCallId": shown.sip_call_id,
+        "duration": shown.duration_s,
+        "createdAt": moment(shown.created_us),
+        "updatedAt": moment(shown.updated_us),
+        "answeredAt": moment(shown.answered_us),
+        "endedAt": moment(shown.ended_us),
+    }
+
+
+def told(line: Told) -> dict[str, Any]:
+    """A journal entry: ``seq``, ``at``, ``kind`` and the fields of that kind under their own names; no webhook's token."""
+    entry: dict[str, Any] = msgspec.json.decode(journal.encode(line.entry))
+    if isinstance(made := entry.get("call"), dict):
+        made.pop("webhook_token", None)
+    return {"seq": line.seq, "at": moment(line.at_us), **entry}

@@ -1,0 +1,115 @@
+"""SIPp, driven by scenarios of ``tests/interop/sipp``: whatever a scenario does not expect fails its call, and the test."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from support.peers import require_peer
+from support.server import free_port, ports_in_use, until
+
+SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"
+PATIENCE_S = 30.0
+
+
+def media_port() -> int:
+    """Where SIPp echoes sound: it binds this port and the second after it, for pictures."""
+    while True:
+        port = free_port() & ~3
+        if not {port, port + 2}.intersection(ports_in_use()):
+            return port
+
+
+class Sipp:
+    """A running SIPp. `sip` is its host and port."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+        self.process = process
+        self.port = port
+        self.sip = f"127.0.0.1:{port}"
+        self._folder = folder
+
+    @classmethod
+    def start(
+        cls,
+        folder: Path,
+        scenario: str,
+        target: str = "",
+        *,
+        calls: int = 1,
+        address: str = "127.0.0.1",
+        port: int = 0,
+        echo: bool = False,
+        options: tuple[str, ...] = (),
+        **words: Any,
+    ) -> Self:
+        """Run `scenario`, towards `target` (host:port) if it is a caller's, for so many calls.
+
+        With `echo` what comes in as sound goes back. A word like ``@NUMBER@`` of the scenario is replaced by ``words["NUMBER"]``.
+        """
+        program = require_peer("sipp", apt="sip-tester")
+        text = (SCENARIOS / f"{scenario}.xml").read_text()
+        for word, value in words.items():
+            assert f"@{word}@" in text, f"{scenario} has no word {word}"
+            text = text.replace(f"@{word}@", str(value))
+        assert "@@" not in text
+        work = Path(tempfile.mkdtemp(prefix=f"{scenario}-", dir=folder))
+        (work / "scenario.xml").write_text(text)
+        port = port or free_port()
+        media = ["-mp", str(media_port()), *(["-rtp_echo"] if echo else [])]
+        process = subprocess.Popen(
+            [
+                program, *([target] if target else []), "-sf", "scenario.xml", "-i", address, "-p", str(port),
+                "-mi", address, *media, "-m", str(calls), "-nostdin", "-timeout", f"{PATIENCE_S:.0f}s", "-timeout_error",
+                "-trace_err", "-error_file", "errors.log", "-trace_stat", "-stf", "stat.csv", "-fd", "1",
+                "-trace_screen", "-screen_file", "screen.log", *options,
+            ],
+            cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        sipp = cls(process, port, work)
+        until(lambda: port in ports_in_use() or process.poll() is not None, bool, what=f"SIPp on port {port}")
+        return sipp
+
+    def finish(self) -> dict[str, int]:
+        """Wait for the end; AssertionError, with SIPp's own words, unless every call went as the scenario says.
+
+        Returns SIPp's final counts by their names, such as ``SuccessfulCall(C)``.
+        """
+        try:
+            code = self.process.wait(PATIENCE_S + 10.0)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            code = None
+        assert code == 0, f"SIPp exited with {code}: {self.words()}"
+        names, *rows = [line.split(";") for line in (self._folder / "stat.csv").read_text().splitlines()]
+        return {name: int(value) for name, value in zip(names, rows[-1], strict=False) if name and value.lstrip("-").isdigit()}
+
+    def words(self) -> str:
+        """What SIPp has to say about what went wrong."""
+        said = [(self._folder / name) for name in ("errors.log", "screen.log")]
+        return "\n".join(file.read_text(errors="replace")[:6000] for file in said if file.exists())
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def cast(folder: Path) -> Iterator[Any]:
+    """Starts SIPps that end with the test, whatever becomes of it."""
+    started: list[Sipp] = []
+
+    def start(*scenario: Any, **options: Any) -> Sipp:
+        started.append(Sipp.start(folder, *scenario, **options))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for one in started:
+            one.stop()

@@ -1,0 +1,117 @@
+"""Journals as lines to read."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+from uuid import UUID
+
+import pytest
+
+from callwright.calls import journal
+from callwright.calls.model import CallStatus, Direction, Leg, LegStatus
+from callwright.calls.rows import Told
+from callwright.cli import story
+from callwright.native.views import told
+from callwright.reasons import Reason
+from callwright.telephony import RtpCounters
+
+A, B, CALL = UUID(int=1), UUID(int=2), UUID(int=3)
+NAMES = {str(A): "leg 1", str(B): "leg 2"}
+LEG = Leg(
+    id=B,
+    call_id=CALL,
+    n=2,
+    direction=Direction.OUTGOING,
+    source="31205550177",
+    destination="31205550199",
+    created_us=0,
+    updated_us=0,
+)
+
+
+def spoken(entry):
+    return story.sentence(told(Told(1, 0, entry)), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (journal.LegMade(leg=LEG), "leg 2 is made, outgoing, 31205550177 to 31205550199"),
+        (journal.CallMoved(status=CallStatus.ONGOING), "the call is ongoing"),
+        (
+            journal.LegMoved(leg=B, status=LegStatus.BUSY, reason=Reason.BUSY, detail="486 from the trunk"),
+            "leg 2 is busy, busy (486 from the trunk)",
+        ),
+        (journal.LegMoved(leg=A, status=LegStatus.RINGING), "leg 1 is ringing"),
+        (journal.LegIntends(leg=A, intent="answering"), "leg 1 is to be answered"),
+        (
+            journal.LegAddressed(leg=B, sip_call_id="x@y", sip_code=486),
+            "leg 2: its SIP Call-ID is x@y, its final SIP code is 486",
+        ),
+        (
+            journal.FlowStarted(flow_id=CALL, flow={"steps": [{"action": "play"}, {"action": "transfer"}]}),
+            f"the flow {CALL} begins: play, transfer",
+        ),
+        (journal.FlowStarted(flow_id=None, flow={}), "the flow sent with the call begins: "),
+        (journal.StepStarted(step="step-1", action="play"), "step step-1 begins: play"),
+        (journal.StepEnded(step="step-1", outcome="done"), "step step-1 ends: done"),
+        (journal.DigitPressed(leg=A, digit="7", duration_ms=100, means="rfc4733"), "leg 1 pressed 7 for 100 ms (rfc4733)"),
+        (journal.MediaFetched(url="http://h/x.wav", status=200), "http://h/x.wav fetched: 200"),
+        (journal.MediaFetched(url="http://h/x.wav", status=None, error="no route"), "http://h/x.wav fetched: no route"),
+        (journal.Bridged(leg=A, other=B, how="relay"), "leg 1 and leg 2 are bridged (relay)"),
+        (journal.Held(leg=A, direction="sendonly"), "leg 1 asks for sendonly"),
+        (journal.Asked(what="hang_up_leg", leg=B), "asked from outside: hang_up_leg of leg 2"),
+        (journal.Asked(what="shut_down"), "asked from outside: shut_down"),
+        (
+            journal.LegLast(
+                leg=A,
+                cause="hangup",
+                sip_code=200,
+                sip_phrase="OK",
+                counters=RtpCounters(sent=10, received=9, lost=1, jitter_ms=0.25, mos=4.31),
+            ),
+            "leg 1 is over: hangup, SIP 200 OK; sound: 10 packets sent, 9 received, 1 lost, jitter 0.2 ms, MOS 4.3",
+        ),
+        (journal.LateAnswerReleased(leg=B), "leg 2 was answered after it was given up; let go"),
+        (
+            journal.Settled(reason=Reason.NODE_RESTARTED),
+            "the server was not there; what lived is ended, node_restarted",
+        ),
+        (journal.Ignored(leg=None, event="digit"), "ignored: digit"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, journal.Entry) else "",
+)
+def test_an_entry_in_words(entry, words):
+    assert spoken(entry) == words
+
+
+def test_every_kind_of_entry_has_its_words():
+    kinds = {kind.__struct_config__.tag for kind in get_args(journal.AnyEntry)}
+    assert kinds == set(story._SENTENCES)
+
+
+def test_what_a_newer_server_says_is_shown_as_it_came():
+    assert story.sentence({"seq": 1, "at": "", "kind": "teleported", "leg": "x"}, NAMES) == 'teleported {"leg": "x"}'
+
+
+def test_a_whole_story():
+    legs = [
+        {
+            "id": str(A),
+            "n": 1,
+            "status": "no_answer",
+            "detail": "487",
+            "reason": {"sentence": "Nobody answered.", "remedy": "Wait."},
+        }
+    ]
+    call = {"id": "c", "world": "live", "source": "1", "destination": "2", "status": "no_answer", "legs": legs}
+    entries = [
+        {"seq": 1, "at": "2023-11-14T22:13:20.500000Z", "kind": "call_moved", "status": "starting"},
+        {"seq": 2, "at": "2023-11-14T22:13:21.750000Z", "kind": "leg_intends", "leg": str(A), "intent": None},
+    ]
+    head, first, second, last = story.lines(call, entries)
+    assert head == "call c (live), 1 to 2, no_answer"
+    assert re.split(r"\s{2,}", first.strip()) == ["+0.000", "the call is starting"]
+    assert re.split(r"\s{2,}", second.strip()) == ["+1.250", "leg 1 is settled"]
+    assert last == "leg 1 no_answer: Nobody answered. (487) Wait."

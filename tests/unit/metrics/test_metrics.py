@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from callwright.metrics import Metrics, MetricsEndpoint
+
+TOKEN = "operator-token-0001"
+
+
+def values(metrics):
+    """The project's own samples, by name and labels, without the process's."""
+    lines = [line for line in metrics.exposition().decode().splitlines() if line.startswith("callwright_")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines) if "_process_" not in name}
+
+
+def test_what_happened_is_counted():
+    metrics = Metrics("0.1.0", legs_live=lambda: 3)
+    metrics.call_started("incoming", "live")
+    metrics.call_started("incoming", "live")
+    metrics.call_started("outgoing", "test")
+    metrics.call_ended("no_answer", "live")
+    metrics.invite_refused("unknown_number")
+    metrics.delivery("delivered")
+    metrics.store_commit(0.003)
+    seen = values(metrics)
+    assert {name: value for name, value in seen.items() if "_created" not in name and "_bucket" not in name} == {
+        'callwright_info{version="0.1.0"}': 1,
+        'callwright_calls_started_total{direction="incoming",world="live"}': 2,
+        'callwright_calls_started_total{direction="outgoing",world="test"}': 1,
+        'callwright_calls_ended_total{status="no_answer",world="live"}': 1,
+        'callwright_invites_refused_total{reason="unknown_number"}': 1,
+        'callwright_deliveries_total{result="delivered"}': 1,
+        "callwright_legs_live": 3,
+        "callwright_store_commit_seconds_count": 1,
+        "callwright_store_commit_seconds_sum": 0.003,
+    }
+    assert seen['callwright_store_commit_seconds_bucket{le="0.002"}'] == 0
+    assert seen['callwright_store_commit_seconds_bucket{le="0.005"}'] == 1
+
+
+def test_it_says_when_the_process_began():
+    assert b"callwright_process_start_time_seconds " in Metrics("0.1.0").exposition()
+
+
+def test_servers_in_one_process_do_not_share_counters():
+    one, other = Metrics("0.1.0"), Metrics("0.1.0")
+    one.delivery("failed")
+    assert 'callwright_deliveries_total{result="failed"}' not in values(other)
+
+
+async def ask(client, *headers, token=TOKEN, method="GET"):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "client": client, "headers": list(headers)}
+    await MetricsEndpoint(Metrics("0.1.0"), token)(scope, None, send)
+    start, body = sent
+    assert dict(start["headers"])[b"content-length"] == str(len(body["body"])).encode() or method == "HEAD"
+    return start["status"], body["body"]
+
+
+BEARER = (b"Authorization", f"Bearer {TOKEN}".encode())
+
+
+@pytest.mark.parametrize(
+    ("client", "headers", "token", "status"),
+    [
+        (("127.0.0.1", 5), [], TOKEN, 200),
+        (("::1", 5), [], "", 200),
+        (("::ffff:127.0.0.1", 5), [], "", 200),
+        (("192.0.2.1", 5), [], TOKEN, 403),
+        (("::ffff:192.0.2.1", 5), [], TOKEN, 403),
+        (("192.0.2.1", 5), [BEARER], TOKEN, 200),
+        (("192.0.2.1", 5), [BEARER], "", 403),
+        (("192.0.2.1", 5), [(b"authorization", b"Bearer wrong")], TOKEN, 403),
+        (("192.0.2.1", 5), [(b"authorization", b"Bearer ")], "", 403),
+        # a proxy on this machine speaks for somebody else
+        (("127.0.0.1", 5), [(b"x-forwarded-for", b"192.0.2.1")], TOKEN, 403),
+        (("127.0.0.1", 5), [(b"Forwarded", b"for=192.0.2.1")], TOKEN, 403),
+        (("127.0.0.1", 5), [(b"x-forwarded-for", b"192.0.2.1"), BEARER], TOKEN, 200),
+        (None, [], TOKEN, 403),
+        (("testclient", 5), [], TOKEN, 403),
+    ],
+)
+async def test_who_may_read(client, headers, token, status):
+    got, body = await ask(client, *headers, token=token)
+    assert got == status
+    assert (b"callwright_info" in body) == (status == 200)
+    assert (b"http.operator_token" in body) == (status == 403)
+
+
+async def test_only_reading():
+    assert (await ask(("127.0.0.1", 5), method="POST"))[0] == 405
+    assert await ask(("127.0.0.1", 5), method="HEAD") == (200, b"")

@@ -1,0 +1,142 @@
+"""Who may call and whether there is room, without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from callwright import ipc
+from callwright.clock import VirtualClock, VirtualLoop
+from callwright.errors import SettingsError
+from callwright.reasons import Refusal
+from callwright.sip import wire
+from callwright.sip.exchange import TurnedAwayReports
+from callwright.sip.gate import Admission, Lateness, SourceRules, TurnedBack
+from callwright.sip.settings import SignallingSettings, TrunkSource
+
+RULES = SourceRules(
+    [
+        TrunkSource("wide", ("192.0.2.0/24", "127.0.0.0/8")),
+        TrunkSource("narrow", ("192.0.2.16/28",)),
+        TrunkSource("one", ("192.0.2.17", "198.51.100.7/32")),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        ("192.0.2.1", (True, "wide")),
+        ("192.0.2.16", (True, "narrow")),
+        ("192.0.2.17", (True, "one")),
+        ("198.51.100.7", (True, "one")),
+        ("198.51.100.8", (False, None)),
+        ("127.0.0.1", (True, "wide")),
+    ],
+)
+def test_source_rules(host: str, found: tuple[bool, str | None]) -> None:
+    assert RULES.find(host) == found
+
+
+def test_loopback_needs_no_trunk() -> None:
+    assert SourceRules([]).find("127.3.2.1") == (True, None)
+    assert SourceRules([]).find("10.0.0.1") == (False, None)
+
+
+def test_a_network_that_is_none() -> None:
+    with pytest.raises(SettingsError, match=r"trunks.carrier.from: '192.0.2' is no IPv4 network .*; write it like"):
+        SourceRules([TrunkSource("carrier", ("192.0.2",))])
+
+
+def test_lateness_is_smoothed_and_the_worst_is_kept() -> None:
+    late = Lateness()
+    late.note(120.0)
+    assert late.smoothed == 30.0  # one hiccup
+    for _ in range(8):
+        late.note(120.0)
+    assert late.smoothed > 100.0
+    assert (late.take_worst(), late.take_worst()) == (120.0, 0.0)
+
+
+class Room:
+    """An admission whose surroundings a test sets."""
+
+    def __init__(self, clock: VirtualClock, **changes: float) -> None:
+        self.legs = 0
+        self.backlog = 0
+        settings = SignallingSettings(**changes)  # type: ignore[arg-type]
+        self.admission = Admission(settings, clock, lambda: self.legs, lambda: self.backlog)
+
+    def verdict(self) -> tuple[Refusal, str] | None:
+        try:
+            self.admission.check()
+        except TurnedBack as refused:
+            return refused.refusal, refused.detail
+        return None
+
+
+def test_admission_says_what_is_full() -> None:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        room = Room(VirtualClock(runner.get_loop()), max_legs=3, max_late_ms=50.0)  # type: ignore[arg-type]
+    assert room.verdict() is None
+    room.admission.lateness.smoothed = 50.1
+    assert room.verdict() == (Refusal.OVER_LIMIT, "signalling is 50 ms late (max_late_ms)")
+    room.backlog = ipc.MAX_BACKLOG + 1
+    assert room.verdict() == (Refusal.OVER_LIMIT, "the core does not keep up")
+    room.legs = 3
+    assert room.verdict() == (Refusal.OVER_LIMIT, "3 legs are up (max_legs)")
+    room.admission.closed = Refusal.DRAINING
+    assert room.verdict() == (Refusal.DRAINING, "the core takes no calls")
+    with pytest.raises(TurnedBack) as refused:
+        room.admission.check()
+    assert (refused.value.response, refused.value.fields) == ((503, "Service Unavailable"), (("Retry-After", "5"),))
+
+
+def test_rate_is_a_bucket_of_half_a_second() -> None:
+    async def story() -> None:
+        clock = VirtualClock(asyncio.get_running_loop())  # type: ignore[arg-type]
+        room = Room(clock, new_legs_per_s=100.0)
+
+        def taken(asked: int) -> int:
+            count = 0
+            for _ in range(asked):
+                if room.verdict() is None:
+                    room.admission.count()
+                    count += 1
+            return count
+
+        assert taken(80) == 50
+        await clock.sleep(0.1)
+        assert taken(80) == 10
+        await clock.sleep(60.0)
+        assert taken(80) == 50
+        for _ in range(500):  # legs of ours are never refused here, but they use the room of others
+            room.admission.count()
+        await clock.sleep(0.5)
+        assert taken(80) == 0
+        await clock.sleep(0.1)
+        assert taken(80) == 10
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(story())
+
+
+def test_reports_of_what_was_turned_away_are_one_a_second_each() -> None:
+    told: list[wire.TurnedAway] = []
+    now = SimpleNamespace(ns=10**12)
+    reports = TurnedAwayReports(SimpleNamespace(mono_ns=lambda: now.ns), told.append)  # type: ignore[arg-type]
+    for number in range(5):
+        reports.note(Refusal.STRANGER, f"192.0.2.{number}:5060", "who")
+    reports.note(Refusal.OVER_LIMIT, "192.0.2.9:5060", "full")
+    now.ns += 999_999_999
+    reports.flush_all()
+    assert [(m.refusal, m.count, m.address) for m in told] == [
+        ("stranger", 1, "192.0.2.0:5060"),
+        ("over_limit", 1, "192.0.2.9:5060"),
+    ]
+    now.ns += 1
+    reports.flush_all()
+    reports.flush_all()
+    assert told[2:] == [wire.TurnedAway(wire.NO_LEG, "stranger", 4, "192.0.2.4:5060", "who")]
