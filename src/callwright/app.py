@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from callwright import __version__, log
+from callwright import __version__, log, web
 from callwright.clock import Clock, SystemClock
+from callwright.core import Core
 from callwright.datafolder import DataFolder
 from callwright.descriptors import bind_http, bind_sip, raise_descriptor_limit
 from callwright.media import wire as media_wire
@@ -27,9 +28,7 @@ from callwright.sip import wire as sip_wire
 from callwright.sip.engine import SipEngine
 from callwright.store import Store
 from callwright.supervisor import Child, Supervisor
-
-if TYPE_CHECKING:
-    from callwright.switch.switch import Switch
+from callwright.switch.switch import Switch
 
 _log = log.Log("app")
 
@@ -66,24 +65,13 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         engine = SipEngine(
             rooms.engine(chosen), clock, media_processes=chosen.media.processes, turned_away=partial(_turned_away, metrics)
         )
-        engine.admit(Refusal.UNHEALTHY.value)  # until there is a switch to take calls
-        supervisor = Supervisor(_children(chosen, engine, sip_socket, clock))
-        supervisor.start()
-        stack.push_async_callback(supervisor.stop)
         stack.callback(engine.close)
-        await asyncio.sleep(0)  # the children are born here
-
-        # The rest of the program is loaded while the children load theirs: half of the time to the first answer.
-        from callwright import web
-        from callwright.core import Core
-
         core = Core(loaded, folder, store, engine, metrics, clock)
         stack.push_async_callback(core.door.close)
         keys = await core.prepare()
         switch = core.connect(stack.enter_context(as_file(files("callwright.switch").joinpath("ringback.wav"))))
         await switch.start()
         stack.push_async_callback(switch.stop)
-        engine.admit()
 
         def health() -> Mapping[str, str | None]:
             return {"database": store.unhealthy(), "engine": engine.unhealthy()}
@@ -96,6 +84,10 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         deliverer = asyncio.create_task(core.deliverer.run(), name="webhooks")
         stack.push_async_callback(_cancel, deliverer)
         stack.push_async_callback(web.stop, servers)
+        await asyncio.sleep(0)  # requests are answered from here on; the children would only slow the start down
+        supervisor = Supervisor(_children(chosen, engine, sip_socket, clock))
+        supervisor.start()
+        stack.push_async_callback(supervisor.stop)
 
         with _signals() as stops:
             started = asyncio.ensure_future(supervisor.started())

@@ -9,6 +9,15 @@ from uuid import UUID
 
 import msgspec
 
+NO_LEG = UUID(int=0)  # in messages that are about no leg
+
+
+class Admit(msgspec.Struct, frozen=True, tag=True):
+    """Take new INVITEs, or answer them 503 and report them with `refusal` (``draining`` or ``unhealthy``)."""
+
+    open: bool
+    refusal: str = "draining"
+
 
 class ToSignalling(msgspec.Struct, frozen=True, tag=True):
     leg: UUID
@@ -68,7 +77,7 @@ class AnswerOffer(ToSignalling, frozen=True):
     phrase: str = "OK"
 
 
-CoreMessage = PlaceLeg | SendProgress | SendAnswer | SendReject | EndLeg | SendOffer | AnswerOffer
+CoreMessage = Admit | PlaceLeg | SendProgress | SendAnswer | SendReject | EndLeg | SendOffer | AnswerOffer
 
 
 class ToCore(msgspec.Struct, frozen=True, tag=True):
@@ -108,10 +117,11 @@ class AnswerSent(ToCore, frozen=True):
 
 
 class LegFailed(ToCore, frozen=True):
-    """An INVITE ended without an answer.
+    """An INVITE ended without an answer, whoever ended it; the leg's last message.
 
-    `code` is its final SIP code; 0 when there was none, then `kind` tells why: ``cancelled`` (by the caller),
-    ``no_response``, ``unreachable``. `kind` is ``auth`` for a 401 or 407 that our credentials did not satisfy.
+    `code` is its final SIP code, sent or received; 0 when there was none, then `kind` tells why: ``no_response``,
+    ``unreachable``, or ``cancelled``. That is the kind of every INVITE ended by a CANCEL: the caller's (487), and ours, then
+    with whatever code came. `kind` is ``auth`` for a 401 or 407 that our credentials did not satisfy.
     """
 
     code: int
@@ -121,7 +131,7 @@ class LegFailed(ToCore, frozen=True):
 
 
 class LegEnded(ToCore, frozen=True):
-    """An answered leg is over.
+    """An answered leg is over, whoever ended it; its last message.
 
     `who` is ``far`` or ``us``; `kind` is ``bye``, ``no_ack``, ``dialog_lost`` or ``late_answer`` (an answer that crossed
     our CANCEL and was let go).
@@ -140,7 +150,7 @@ class OfferArrived(ToCore, frozen=True):
 
 
 class OfferAnswered(ToCore, frozen=True):
-    """The far end's answer to our re-INVITE."""
+    """The far end's answer to our re-INVITE, or to the offer in our 200 when its INVITE came without one."""
 
     code: int
     sdp: str
@@ -152,7 +162,10 @@ class InfoArrived(ToCore, frozen=True):
 
 
 class TurnedAway(ToCore, frozen=True):
-    """An INVITE did not pass the gate (`reasons.Refusal`); `count` of them since the last report, the last one named."""
+    """An INVITE did not pass the gate (`reasons.Refusal`); `count` of them since the last report, the last one named.
+
+    About no leg, like `Load`.
+    """
 
     refusal: str
     count: int
@@ -161,7 +174,9 @@ class TurnedAway(ToCore, frozen=True):
 
 
 class Load(ToCore, frozen=True):
-    """Every second: legs alive, the worst lateness of the loop in milliseconds, datagrams dropped and garbage seen."""
+    """Legs alive, and of the last second: the worst lateness of the loop in milliseconds, datagrams that could not be sent,
+    and datagrams received that could not be used.
+    """
 
     live: int
     late_ms: float
