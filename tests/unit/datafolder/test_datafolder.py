@@ -54,7 +54,7 @@ def mode(path: Path) -> int:
 
 def test_the_layout(folder):
     assert {str(path.relative_to(folder.root)) for path in folder.root.rglob("*")} == {
-        "recordings", "cache", "cache/media", "cache/speech", "secrets", "run",
+        "recordings", "sounds", "cache", "cache/media", "cache/speech", "secrets", "run",
     }  # fmt: skip
     assert [mode(path) for path in (folder.root, folder.recordings, folder.secrets, folder.run)] == [0o700] * 4
 
