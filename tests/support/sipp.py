@@ -65,7 +65,7 @@ class Sipp:
             [
                 program, *([target] if target else []), "-sf", "scenario.xml", "-i", address, "-p", str(port),
                 "-mi", address, *media, "-m", str(calls), "-nostdin", "-timeout", f"{PATIENCE_S:.0f}s", "-timeout_error",
-                "-trace_err", "-error_file", "errors.log", "-trace_stat", "-stf", "stat.csv", "-fd", "1",
+                "-trace_err", "-error_file", "errors.log", "-trace_logs", "-log_file", "notes.log", "-trace_stat", "-stf", "stat.csv", "-fd", "1",
                 "-trace_screen", "-screen_file", "screen.log", *options,
             ],
             cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -87,6 +87,10 @@ class Sipp:
         assert code == 0, f"SIPp exited with {code}: {self.words()}"
         names, *rows = [line.split(";") for line in (self._folder / "stat.csv").read_text().splitlines()]
         return {name: int(value) for name, value in zip(names, rows[-1], strict=False) if name and value.lstrip("-").isdigit()}
+
+    def notes(self) -> list[str]:
+        """What the scenario noted with its ``log`` actions."""
+        return (self._folder / "notes.log").read_text().splitlines()
 
     def words(self) -> str:
         """What SIPp has to say about what went wrong."""

@@ -1,0 +1,1 @@
+"""SIP: session descriptions, the engine in the core, and the signalling process."""

@@ -1,0 +1,202 @@
+"""A leg as the engine sees it: its phase, its stream, its call, and the tables of what a phase takes.
+
+incoming   ARRIVED ── Answer ──> PREPARING ── SendAnswer ──> ANSWERING ── AnswerSent ──> ANSWERED
+outgoing   PREPARING ── PlaceLeg ──> CALLING ── LegAnswered ──> ANSWERED
+any        ── we end it ──> LEAVING ── signalling's last word ──> CLOSING ── sound closed ──> last event
+any        ── the far end ends it ──────────────────────────────> CLOSING
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from uuid import UUID
+
+from callwright.sip.offer import Agreed, Local
+from callwright.sip.sdp import Session
+from callwright.sip.streams import MediaProcess
+from callwright.telephony import (
+    Answer,
+    Bridge,
+    Cause,
+    Command,
+    Ended,
+    HangUp,
+    Originate,
+    Play,
+    Refused,
+    Reject,
+    Ring,
+    RtpCounters,
+    SendDigits,
+    Stop,
+    Unbridge,
+)
+
+
+class Phase(Enum):
+    """Where a leg is; the value completes the sentence "the leg is …"."""
+
+    ARRIVED = "not answered"
+    PREPARING = "being prepared"
+    CALLING = "not answered by the far end"
+    ANSWERING = "being answered"
+    ANSWERED = "answered"
+    LEAVING = "being ended"
+    CLOSING = "over"
+
+
+class StreamState(Enum):
+    NONE = "none"
+    OPENING = "opening"
+    OPEN = "open"
+    CONNECTED = "connected"
+    CLOSING = "closing"
+
+
+SOUND: frozenset[type[Command]] = frozenset({Play, Stop, SendDigits, Bridge, Unbridge})
+GONE = frozenset({Phase.LEAVING, Phase.CLOSING})
+
+# Sound before the answer is for legs with early media only (`Leg.audible`).
+TAKES: dict[Phase, frozenset[type[Command]]] = {
+    Phase.ARRIVED: SOUND | {Ring, Answer, Reject, HangUp},
+    Phase.PREPARING: frozenset({HangUp}),
+    Phase.CALLING: SOUND | {HangUp},
+    Phase.ANSWERING: frozenset({HangUp}),
+    Phase.ANSWERED: SOUND | {HangUp},
+    Phase.LEAVING: frozenset({HangUp}),
+    Phase.CLOSING: frozenset({HangUp}),
+}
+
+
+class Call:
+    """What the legs of a call share: the highest command id seen, one media process, and the law to prefer.
+
+    `streams` counts the open streams; while it is above zero `media` is the process that has them all.
+    """
+
+    __slots__ = ("id", "last_command", "law", "legs", "media", "retired_ns", "streams")
+
+    def __init__(self, call_id: UUID) -> None:
+        self.id = call_id
+        self.last_command = 0
+        self.legs = 0
+        self.media: MediaProcess | None = None
+        self.streams = 0
+        self.law: int | None = None
+        self.retired_ns = 0
+
+
+class Pair:
+    """Two legs that are, or are about to be, bridged."""
+
+    __slots__ = ("joined", "legs", "parting", "sent", "timer")
+
+    def __init__(self, one: Leg, other: Leg) -> None:
+        self.legs = (one, other)
+        self.sent = False
+        self.joined: set[UUID] = set()
+        self.parting: Leg | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def whole(self) -> bool:
+        return len(self.joined) == 2
+
+    def other(self, leg: Leg) -> Leg:
+        return self.legs[1] if leg is self.legs[0] else self.legs[0]
+
+
+class Prompt:
+    """A `Play` that is not finished. `by_key`: a key that came in an INFO stopped it."""
+
+    __slots__ = ("by_key", "stop_on_digit", "timer")
+
+    def __init__(self, stop_on_digit: bool, timer: asyncio.TimerHandle) -> None:
+        self.stop_on_digit = stop_on_digit
+        self.timer = timer
+        self.by_key = False
+
+
+class Leg:
+    """One leg; its stream has the leg's id."""
+
+    __slots__ = (
+        "address",
+        "agreed",
+        "answered",
+        "awaiting_answer",
+        "blocked",
+        "call",
+        "cause",
+        "code",
+        "counters",
+        "detail",
+        "early",
+        "held",
+        "id",
+        "incoming",
+        "key_means",
+        "late_answer",
+        "local",
+        "media",
+        "offer",
+        "offered_law",
+        "order",
+        "ours",
+        "outcome",
+        "pair",
+        "phase",
+        "prompts",
+        "seq",
+        "sip_call_id",
+        "stream",
+        "timer",
+        "told",
+    )
+
+    def __init__(self, leg_id: UUID, *, incoming: bool, phase: Phase) -> None:
+        self.id = leg_id
+        self.incoming = incoming
+        self.phase = phase
+        self.seq = 0
+        self.call: Call | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.sip_call_id = ""
+
+        # descriptions: the far end's offer that waits for our answer, what we sent last, what came of it
+        self.offer: Session | None = None
+        self.offered_law: int | None = None
+        self.blocked: Cause | None = None
+        self.local: Local | None = None
+        self.ours: Session | None = None
+        self.awaiting_answer = False
+        self.agreed: Agreed | None = None
+
+        # an outgoing leg waits for an address and a port, then for the far end; `told` holds what was told of its 18x
+        self.order: Originate | None = None
+        self.address = ""
+        self.told: set[type] = set()
+
+        # sound
+        self.media: MediaProcess | None = None
+        self.stream = StreamState.NONE
+        self.early = False
+        self.held: list[Play | Stop | SendDigits] = []
+        self.prompts: dict[int, Prompt] = {}
+        self.pair: Pair | None = None
+        self.key_means = ""
+
+        # the end: what we know of it before signalling's last word, and the event that waits for the counters
+        self.answered = False
+        self.late_answer = False
+        self.cause: Cause | None = None
+        self.code: int | None = None
+        self.detail = ""
+        self.outcome: Refused | Ended | None = None
+        self.counters: RtpCounters | None = None
+
+    @property
+    def audible(self) -> bool:
+        """Whether sound commands make sense: the leg is answered, or has early media and may be."""
+        return self.phase is Phase.ANSWERED or (self.early and self.phase in (Phase.ARRIVED, Phase.CALLING))
