@@ -8,6 +8,7 @@ what becomes of it arrives later as events. Rules every engine keeps, and the co
 * Every leg has exactly one last event, `Refused` (it was never answered) or `Ended`, whoever ended it.
 * Every accepted `Play` has one `PlayFinished`, before the leg's last event. Every `Bridged` has one `Unbridged`: on the leg
   that was told to part, or on the survivor when the other leg ends.
+* Events are never delivered from inside `submit`.
 * A fact of the far end (its BYE, its 200) is acted on at once by the engine and reported afterwards.
 """
 
@@ -250,6 +251,10 @@ class Held(Event, frozen=True, kw_only=True):
 
 class Silent(Event, frozen=True, kw_only=True):
     """Nothing was heard from the leg for the configured time, and it is not on hold."""
+
+
+class HeardAgain(Event, frozen=True, kw_only=True):
+    """A leg that was silent is not any more."""
 
 
 class CommandRefused(CallwrightError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -76,7 +77,7 @@ def check_record(store: Store, world_id: UUID, call_id: UUID, *, over: bool) -> 
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.kind for event in events] == [CREATED] + [UPDATED] * (len(events) - 1)
     assert [event.snapshot.call.live for event in events] == [True] * (len(events) - 1) + [call.live]
-    for earlier, later in zip(events, events[1:], strict=False):
+    for earlier, later in pairwise(events):
         assert earlier.snapshot.call.updated_us <= later.snapshot.call.updated_us
         statuses = {leg.id: leg.status for leg in earlier.snapshot.legs}
         for leg in later.snapshot.legs:

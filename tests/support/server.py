@@ -1,4 +1,4 @@
-"""``callwright serve`` as its users have it: a process with a data folder of its own, asked over HTTP, and read from outside."""
+"""``callwright serve`` as its users have it: a process with a data folder of its own, asked over HTTP and seen from outside."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class Webserver:
                 file = web.files.get(self.path)
                 self._answer(404 if file is None else 200, file or b"")
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *_: Any) -> None:
                 pass
 
             def _answer(self, status: int, content: bytes) -> None:
@@ -228,10 +228,15 @@ class Server:
         self.log = folder / "serve.log"
 
     @classmethod
-    def start(cls, folder: Path, settings: Mapping[str, str] | None = None, toml: str = "") -> Self:
-        """Run a server with its data in `folder`; `settings` are flags, `toml` what only a file can say."""
+    def start(
+        cls, folder: Path, settings: Mapping[str, str] | None = None, toml: str = "", *, keys: Mapping[str, str] | None = None
+    ) -> Self:
+        """Run a server with its data in `folder`; `settings` are flags, `toml` what only a file can say.
+
+        A folder that another server made needs the `keys` that one gave out.
+        """
         data = folder / "data"
-        data.mkdir(parents=True)
+        data.mkdir(parents=True, exist_ok=keys is not None)
         (data / "callwright.toml").write_text(toml)
         first = random.SystemRandom().randrange(12_000, 32_000, 2)
         rtp_ports = range(first, first + 2 * PORT_PAIRS)
@@ -251,14 +256,13 @@ class Server:
             )
         server = cls(process, folder, rtp_ports)
         try:
-            server._introduce()
+            server._introduce(keys)
         except BaseException:
-            process.kill()
-            process.wait()
+            server.kill()
             raise
         return server
 
-    def _introduce(self) -> None:
+    def _introduce(self, keys: Mapping[str, str] | None) -> None:
         stdout = self.process.stdout
         assert stdout is not None
         lines: queue.Queue[str] = queue.Queue()
@@ -271,20 +275,38 @@ class Server:
         self.sip: str = ready["sip"]
         self.host, port = self.sip.split(":")
         self.port = int(port)
-        self.live, self.test = (Customer(self.http, ready["keys"][kind]) for kind in ("live", "test"))
+        self.keys: Mapping[str, str] = ready["keys"] if keys is None else keys
+        self.live, self.test = (Customer(self.http, self.keys[kind]) for kind in ("live", "test"))
+
+    def ask_to_stop(self) -> None:
+        """Send the signal, and wait until it is obeyed: no more calls are taken."""
+        self.process.send_signal(signal.SIGTERM)
+        until(lambda: self.logged(event="draining"), bool, what="that the server drains")
+
+    def kill(self) -> None:
+        """End it however it is."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
     def stop(self) -> None:
         """Stop as a service manager does; whatever went wrong unseen in its life fails here."""
-        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.ask_to_stop()
+            self.stopped()
+        finally:
+            self.kill()
+
+    def stopped(self) -> None:
+        """Wait for the end of a server that was asked to stop."""
         try:
             code = self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
             raise AssertionError(f"the server did not stop within {STOP_S:g} s: {self._tail()}") from None
         finally:
-            if self.process.stdout is not None:
-                self.process.stdout.close()
+            self.kill()
         assert code == 0, self._tail()
         text = self.log.read_text()
         assert "Traceback" not in text, text
@@ -309,9 +331,7 @@ class Server:
             assert self.live.post(f"/numbers/{number}/webhook", {"url": webhook, "token": "token"}).status == 201
         return number
 
-    def calls(
-        self, destination: str, *steps: dict[str, Any], source: str = "31205550100", webhook: str | None = None
-    ) -> str:
+    def calls(self, destination: str, *steps: dict[str, Any], source: str = "31205550100", webhook: str | None = None) -> str:
         """Place a call with POST /calls; its id."""
         body: dict[str, Any] = {"source": source, "destination": destination, "callFlow": {"steps": list(steps)}}
         if webhook is not None:
@@ -371,17 +391,22 @@ class Server:
 
     def journalled(self, call_id: str, kind: str, *, within: float = PATIENCE_S) -> dict[str, Any]:
         """The first entry of a kind, once it is there."""
-        return until(
-            lambda: self.journal(call_id, kind), bool, within=within, what=f"an entry {kind} of call {call_id}"
-        )[0]
+        return until(lambda: self.journal(call_id, kind), bool, within=within, what=f"an entry {kind} of call {call_id}")[0]
 
     def counters(self, call_id: str) -> list[dict[str, Any]]:
         """The final RTP counters of the legs, oldest leg first; empty where a leg never had sound."""
         last = {entry["leg"]: entry["counters"] or {} for entry in self.journal(call_id, "leg_last")}
         return [last[leg["id"]] for leg in self._native(f"/api/calls/{call_id}")["legs"]]
 
-    def digits(self, call_id: str) -> list[str]:
-        return [entry["digit"] for entry in self.journal(call_id, "digit_pressed")]
+    def pressed(self, call_id: str, keys: str) -> list[dict[str, Any]]:
+        """The journal's entries of the keys that were pressed: these, each once, and no other."""
+        found = until(
+            lambda: self.journal(call_id, "digit_pressed"),
+            lambda entries: len(entries) >= len(keys),
+            what=f"keys {keys} in call {call_id}",
+        )
+        assert "".join(entry["digit"] for entry in found) == keys
+        return found
 
     def bridges(self, call_id: str) -> list[str]:
         """How legs were joined, an entry of each side."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -49,29 +50,32 @@ class Sipp:
     ) -> Self:
         """Run `scenario`, towards `target` (host:port) if it is a caller's, for so many calls.
 
-        With `echo` what comes in as sound goes back. A word like ``@NUMBER@`` of the scenario is replaced by ``words["NUMBER"]``.
+        With `echo` what comes in as sound goes back. ``words["NUMBER"]`` stands where the scenario says ``@NUMBER@``.
         """
         program = require_peer("sipp", apt="sip-tester")
         text = (SCENARIOS / f"{scenario}.xml").read_text()
         for word, value in words.items():
             assert f"@{word}@" in text, f"{scenario} has no word {word}"
             text = text.replace(f"@{word}@", str(value))
-        assert "@@" not in text
+        assert not (missing := re.findall(r"@[A-Z_]+@", text)), f"{scenario} needs {missing}"
         work = Path(tempfile.mkdtemp(prefix=f"{scenario}-", dir=folder))
         (work / "scenario.xml").write_text(text)
         port = port or free_port()
-        media = ["-mp", str(media_port()), *(["-rtp_echo"] if echo else [])]
+        arguments = ["-sf", "scenario.xml", "-i", address, "-p", str(port), "-m", str(calls), "-nostdin"]
+        arguments += ["-mi", address, "-mp", str(media_port()), *(["-rtp_echo"] if echo else [])]
+        arguments += ["-timeout", f"{PATIENCE_S:.0f}s", "-timeout_error"]
+        arguments += ["-trace_err", "-error_file", "errors.log", "-trace_logs", "-log_file", "notes.log"]
+        arguments += ["-trace_screen", "-screen_file", "screen.log", "-trace_stat", "-stf", "stat.csv", "-fd", "1"]
+        quiet = subprocess.DEVNULL
         process = subprocess.Popen(
-            [
-                program, *([target] if target else []), "-sf", "scenario.xml", "-i", address, "-p", str(port),
-                "-mi", address, *media, "-m", str(calls), "-nostdin", "-timeout", f"{PATIENCE_S:.0f}s", "-timeout_error",
-                "-trace_err", "-error_file", "errors.log", "-trace_logs", "-log_file", "notes.log", "-trace_stat", "-stf", "stat.csv", "-fd", "1",
-                "-trace_screen", "-screen_file", "screen.log", *options,
-            ],
-            cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [program, *([target] if target else []), *arguments, *options], cwd=work, stdin=quiet, stdout=quiet, stderr=quiet
+        )
         sipp = cls(process, port, work)
-        until(lambda: port in ports_in_use() or process.poll() is not None, bool, what=f"SIPp on port {port}")
+        try:
+            until(lambda: port in ports_in_use() or process.poll() is not None, bool, what=f"SIPp on port {port}")
+        except AssertionError:
+            sipp.stop()
+            raise
         return sipp
 
     def finish(self) -> dict[str, int]:

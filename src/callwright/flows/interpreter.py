@@ -121,11 +121,15 @@ class Phase(Enum):
 
 
 class State(msgspec.Struct, frozen=True):
-    """Where a flow stands. `failed` is why the last transfer failed, if no step has followed it."""
+    """Where a flow stands.
+
+    `answering` says that A's answer was asked for; `failed` is why the last transfer failed, if no step has followed it.
+    """
 
     flow: Flow
     phase: Phase = Phase.BEGIN
     index: int = -1
+    answering: bool = False
     answered: bool = False
     failed: Reason | None = None
 
@@ -156,14 +160,22 @@ def step(state: State, happened: Input) -> Result:
         case Phase.DIAL, PeerAnswered() if state.answered:
             return replace(state, phase=Phase.TALK), (Connect(),)
         case Phase.DIAL, PeerAnswered():
-            return replace(state, phase=Phase.ANSWER_TO_CONNECT), (Answer(),)
+            return _answer(state, Phase.ANSWER_TO_CONNECT)
         case Phase.DIAL, PeerFailed(reason=reason):
             return _leave(replace(state, failed=reason), reason.value)
         case Phase.ANSWER_TO_CONNECT, Answered():
             return replace(state, phase=Phase.TALK, answered=True), (Connect(),)
         case ((Phase.ANSWER_TO_CONNECT | Phase.TALK), PeerGone()):
             return _leave(state, "talked")
+        case _, Answered():
+            return replace(state, answered=True), ()  # asked for in a step that is over
     return state, ()
+
+
+def _answer(state: State, phase: Phase) -> Result:
+    """Ask for A's answer, once, and wait for it in `phase`."""
+    asked = () if state.answering else (Answer(),)
+    return replace(state, phase=phase, answering=True), asked
 
 
 def _next(state: State) -> Result:
@@ -177,7 +189,7 @@ def _next(state: State) -> Result:
     if (missing := _unsupported(state.step)) is not None:
         after, effects = _finish(state, Reason.NOT_SUPPORTED_YET, f"step {state.step.id}: {missing}")
     elif state.step.action in ("play", "pause") and not state.answered:
-        after, effects = replace(state, phase=Phase.ANSWER), (Answer(),)
+        after, effects = _answer(state, Phase.ANSWER)
     else:
         after, effects = _work(state)
     return after, (entered, *effects)

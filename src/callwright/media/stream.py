@@ -18,7 +18,17 @@ from callwright.media.reception import NEXT, REORDERED, Arrival, Reception
 from callwright.media.relay import Hop
 from callwright.media.rtp import COMFORT_NOISE, MalformedPacket, RtpPacket
 from callwright.media.telephone_event import EventPayload, EventReader, KeyDown, KeyUp
-from callwright.media.wire import Connect, DigitHeard, Joined, MediaMessage, Parted, PlayBegan, PlayEnded, WentSilent
+from callwright.media.wire import (
+    Connect,
+    DigitHeard,
+    HeardAgain,
+    Joined,
+    MediaMessage,
+    Parted,
+    PlayBegan,
+    PlayEnded,
+    WentSilent,
+)
 from callwright.telephony import PlayOutcome, RtpCounters
 
 REPORT_EVERY: Final = 5 * SAMPLE_RATE
@@ -84,9 +94,8 @@ class Stream:
         if law is None:
             return f"payload type {far.payload_type}: only 0 (PCMU) and 8 (PCMA) are spoken"
         usable = self.latch.signal((far.address, far.port))
-        if self.law is None or (far.receive and not self._receives):
-            self._heard_at = now
-            self._told_silent = False
+        self._heard_at = now
+        self._told_silent = False
         changed = law is not self.law
         self.law = law
         self.line.payload_type = far.payload_type if far.mapped_type is None else far.mapped_type
@@ -182,7 +191,9 @@ class Stream:
             self.dropped["stranger"] += 1
             return
         self._heard_at = now
-        self._told_silent = False
+        if self._told_silent:
+            self._told_silent = False
+            self._report(HeardAgain(self.id))
         if spoken is not None:
             self._receive_sound(packet, spoken, law, now)
         elif kind == COMFORT_NOISE:

@@ -112,6 +112,10 @@ class WentSilent(ToCore, frozen=True):
     """No packet came for `media.silence_s` seconds while the stream may receive. Sent once per silence."""
 
 
+class HeardAgain(ToCore, frozen=True):
+    """A packet came after `WentSilent`."""
+
+
 class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
     """Datagrams that came and were not used, and packets that could not be sent, by reason.
 
@@ -158,4 +162,6 @@ class Load(ToCore, frozen=True):
     ports: int = 0
 
 
-MediaMessage = Opened | OpenFailed | DigitHeard | PlayBegan | PlayEnded | Joined | Parted | WentSilent | Closed | Load
+MediaMessage = (
+    Opened | OpenFailed | DigitHeard | PlayBegan | PlayEnded | Joined | Parted | WentSilent | HeardAgain | Closed | Load
+)

@@ -65,6 +65,7 @@ class SimulatedEngine:
         self._callees = dict(settings.callees)
         self._legs: dict[UUID, _Leg] = {}
         self._calls: dict[UUID, _Call] = {}
+        self._outbox: list[Event] = []
         self._sink: Callable[[Event], None] | None = None
         self._down: str | None = None
 
@@ -117,7 +118,7 @@ class SimulatedEngine:
             case telephony.Unbridge():
                 self._unbridge(leg)
 
-    # the far side -------------------------------------------------------------------------------------------------
+    # the far side
 
     def call_in(self, leg: UUID, source: str, destination: str, script: CalleeScript | None = None, *, hops: int = 0) -> None:
         """A simulated caller dials. `script` says what it does once answered: its digits and when it hangs up."""
@@ -156,7 +157,7 @@ class SimulatedEngine:
         else:
             self._last(leg, telephony.Refused, cause=cause)
 
-    # legs ---------------------------------------------------------------------------------------------------------
+    # legs
 
     def _originate(self, command: telephony.Originate) -> None:
         if command.leg in self._legs:
@@ -201,7 +202,7 @@ class SimulatedEngine:
         else:
             self._last(leg, telephony.Refused, cause=Cause.REJECTED, sip_code=603, sip_phrase="Decline")
 
-    # sound --------------------------------------------------------------------------------------------------------
+    # sound
 
     def _play(self, leg: _Leg, command: telephony.Play) -> None:
         self._stop(leg, PlayOutcome.STOPPED)
@@ -240,7 +241,7 @@ class SimulatedEngine:
             peer.peer = None
             self._emit(peer if over else leg, telephony.Unbridged)
 
-    # small things -------------------------------------------------------------------------------------------------
+    # small things
 
     def _need(self, leg: _Leg, state: State) -> None:
         if leg.state is not state:
@@ -264,7 +265,16 @@ class SimulatedEngine:
     def _emit(self, leg: _Leg, kind: Callable[..., Event], **fields: object) -> None:
         assert self._sink is not None, "attach comes first"
         leg.seq += 1
-        self._sink(kind(leg=leg.id, seq=leg.seq, at_us=self._clock.now_us(), mono_ns=self._clock.mono_ns(), **fields))
+        event = kind(leg=leg.id, seq=leg.seq, at_us=self._clock.now_us(), mono_ns=self._clock.mono_ns(), **fields)
+        self._outbox.append(event)
+        if len(self._outbox) == 1:
+            self._clock.call_later(0, self._deliver)
+
+    def _deliver(self) -> None:
+        assert self._sink is not None
+        events, self._outbox = self._outbox, []
+        for event in events:
+            self._sink(event)
 
     def _later(self, leg: _Leg, seconds: float, act: Callable[[], None]) -> asyncio.TimerHandle:
         timer = self._clock.call_later(seconds / self._speed, act)

@@ -102,6 +102,7 @@ class SipEngine:
             media.Opened: steps.opened,
             media.OpenFailed: steps.open_failed,
             media.WentSilent: steps.went_silent,
+            media.HeardAgain: steps.heard_again,
             media.DigitHeard: sound.heard,
             media.PlayBegan: sound.play_began,
             media.PlayEnded: sound.play_ended,

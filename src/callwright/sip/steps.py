@@ -25,6 +25,7 @@ from callwright.telephony import (
     EarlyMedia,
     Event,
     HangUp,
+    HeardAgain,
     Held,
     Incoming,
     Originate,
@@ -322,6 +323,10 @@ class Steps:
             self._send_reject(leg, sip.SendReject(leg.id, 503, "Service Unavailable"))
         else:
             self._legs.refuse(leg, Cause.MEDIA_CAPACITY)
+
+    def heard_again(self, leg: Leg, message: media.HeardAgain) -> None:
+        if leg.phase is Phase.ANSWERED:
+            self._legs.emit(leg, HeardAgain)
 
     def went_silent(self, leg: Leg, message: media.WentSilent) -> None:
         if leg.phase is Phase.ANSWERED and leg.agreed is not None and leg.agreed.direction == SENDRECV:

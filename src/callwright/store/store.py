@@ -11,6 +11,8 @@ import queue
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +32,10 @@ CHECKPOINT_PAGES = 1_000
 TRUNCATE_PAGES = 32_000
 
 _log = Log("store")
+
+
+# Errors that are the statement's own fault, and only its.
+_OF_THE_JOB = (apsw.ConstraintError, apsw.SQLError, apsw.BindingsError, apsw.MismatchError, apsw.TooBigError, apsw.RangeError)
 
 
 class ConstraintViolated(CallwrightError):
@@ -129,30 +135,40 @@ class Store:
             for write in change.writes:
                 transaction.write(write)
 
-        await self._submit(run)
-        for wake in change.wakes:
-            for listener in self._listeners[wake.topic]:
-                listener(wake)
+        job = self._put(run)
+        job.add_done_callback(partial(self._wake, change.wakes))
+        await self._durable(job)
 
     async def transact(self, run: Callable[[Transaction], T]) -> T:
         """Run a function that reads and writes in one transaction, on the writer's thread; for rare admin writes."""
-        result: T = await self._submit(run)
+        result: T = await self._durable(self._put(run))
         return result
 
     def unhealthy(self) -> str | None:
         """Why the last commit failed, or None."""
         return self._unhealthy
 
-    async def _submit(self, run: Callable[[Transaction], Any]) -> Any:
+    def _put(self, run: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
         job = _Job(run, asyncio.get_running_loop().create_future())
         self._writer.put(job)
+        return job.future
+
+    async def _durable(self, future: asyncio.Future[Any]) -> Any:
+        """Wait for a job. Whoever stops waiting does not stop the job, nor its wake-ups."""
         try:
-            result = await job.future
+            result = await asyncio.shield(future)
         except StoreUnavailable as error:
             self._unhealthy = str(error)
             raise
         self._unhealthy = None
         return result
+
+    def _wake(self, wakes: tuple[Wake, ...], future: asyncio.Future[Any]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            return
+        for wake in wakes:
+            for listener in self._listeners[wake.topic]:
+                listener(wake)
 
 
 def _connect(path: str, synchronous: str) -> apsw.Connection:
@@ -174,9 +190,9 @@ def _run_batch(connection: apsw.Connection, transaction: Transaction, batch: lis
             connection.execute("SAVEPOINT job")
             try:
                 job.result = job.run(transaction)
-            except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.BusyError, apsw.CorruptError, apsw.NotADBError):
-                raise
             except Exception as error:
+                if isinstance(error, apsw.Error) and not isinstance(error, _OF_THE_JOB):
+                    raise  # the database itself fails: disk, locks, memory
                 job.error = ConstraintViolated(str(error)) if isinstance(error, apsw.ConstraintError) else error
                 connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
@@ -184,7 +200,8 @@ def _run_batch(connection: apsw.Connection, transaction: Transaction, batch: lis
     except apsw.Error as error:
         # SQLite has often rolled back by itself here; nothing of the batch is on disk either way.
         if connection.in_transaction:
-            connection.execute("ROLLBACK")
+            with suppress(apsw.Error):
+                connection.execute("ROLLBACK")
         for job in batch:
             job.error = StoreUnavailable(f"{type(error).__name__}: {error}")
 
@@ -252,7 +269,10 @@ class _GroupWriter:
                 continue
             started = self._clock.mono_ns()
             _run_batch(self._connection, self._transaction, batch)
-            self._on_commit((self._clock.mono_ns() - started) / 1e9)
+            try:
+                self._on_commit((self._clock.mono_ns() - started) / 1e9)
+            except Exception:
+                _log.exception("commit_not_counted")
             if self._wal_pages > TRUNCATE_PAGES:
                 self._empty_log()
             self._settle(batch)

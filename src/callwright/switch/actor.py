@@ -1,16 +1,14 @@
-"""One live call: a mailbox, and an actor that takes one message at a time.
+"""What a live call does: the engine's events and the flow's wishes, turned into changes of the record and commands.
 
-For each message the actor changes the record, commits what changed, and only then tells the engine what to do; the
-first message in the mailbox wins every race. The flow decides what the call does, the tables what its legs become.
-A is the first leg, the party the flow talks to; B is the leg of the transfer that is running.
+The flow decides what the call does, the tables of `calls` what its legs become. A is the first leg, the party the flow
+talks to; B is the leg of the transfer that is running.
 """
 
 from __future__ import annotations
 
-import asyncio
+from collections import deque
 from collections.abc import Callable
-from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from callwright import telephony
@@ -18,65 +16,26 @@ from callwright.calls import journal
 from callwright.calls.lifecycle import ANSWERING, CallRecord
 from callwright.calls.model import Direction, Leg, LegStatus
 from callwright.calls.tables import end_of
-from callwright.clock import Clock
-from callwright.errors import StoreUnavailable, Unavailable
 from callwright.flows import interpreter
 from callwright.flows.interpreter import Begin, PeerAnswered, PeerFailed, PeerGone, PlayEnded, Slept
-from callwright.flows.schema import Flow
 from callwright.log import Log
 from callwright.reasons import Reason
-from callwright.store import Change, Store
-from callwright.switch.outcomes import TAKES_ALL, reason_of_end, reason_of_refusal, rejection
-from callwright.switch.settings import CallSettings
-from callwright.switch.sounds import Sounds, SoundUnavailable
-from callwright.telephony import Command, CommandRefused, Engine, Target
+from callwright.switch.mailbox import Asked, Due, Mailbox
+from callwright.switch.outcomes import CALLEES_OWN, TAKES_ALL, reason_of_end, reason_of_refusal, rejection
+from callwright.switch.plan import Plan, Surroundings
+from callwright.switch.sounds import SoundUnavailable
+from callwright.telephony import Cause, Command, PlayOutcome, Target
 from callwright.trunks.routes import NoRoute
 
-MAILBOX = 1_000
 _log = Log("switch")
-
-
-class World(NamedTuple):
-    """What a call runs in: its engine, its way to destinations, and everything it shares with other calls."""
-
-    engine: Engine
-    route: Callable[[str], Target]
-    store: Store
-    clock: Clock
-    sounds: Sounds
-    settings: CallSettings
-    new_id: Callable[[int], UUID]
-    allow_leg: Callable[[], bool]
-
-
-class Ask(Enum):
-    """What others ask of a call; the value is the reason its legs end with."""
-
-    HANG_UP = Reason.API_HANGUP
-    SHUT_DOWN = Reason.SHUTDOWN
-
-
-class Asked(NamedTuple):
-    """A request from outside; `done` is set once it is committed. Without `leg` it means the whole call."""
-
-    what: Ask
-    leg: UUID | None
-    done: asyncio.Future[None]
 
 
 class Dial(NamedTuple):
     """It is this queued call's turn (row N5)."""
 
 
-class Due(NamedTuple):
-    """A timer fired. One that was set before the call moved on carries an old `turn` and is passed over."""
-
-    timer: str
-    turn: int
-
-
 class Fetched(NamedTuple):
-    """The media of a play step is there, or `fault` says why it is not."""
+    """The media of step number `turn` is there, or `fault` says why it is not."""
 
     turn: int
     files: tuple[str, ...]
@@ -84,249 +43,219 @@ class Fetched(NamedTuple):
     fault: str
 
 
-class Finishing(NamedTuple):
-    """The flow is over, but the answer that got it there is to be told first."""
+class Transfer:
+    """The transfer that is running: B, and what A hears of it."""
 
-    reason: Reason
-    detail: str
+    def __init__(self, leg_id: UUID) -> None:
+        self.leg_id = leg_id
+        self.joined = False
+        self.ringing_back = False
 
 
-Message = telephony.Event | Asked | Dial | Due | Fetched | Finishing
-
-
-class CallActor:
+class CallActor(Mailbox[Dial | Fetched]):
     """Runs one call from its first commit to the last word of the engine."""
 
     def __init__(
         self,
         record: CallRecord,
-        world: World,
-        flow: Flow | None,
-        flow_entry: journal.FlowStarted | None,
+        around: Surroundings,
+        plan: Plan,
         retired: Callable[[CallActor], None],
-        *,
-        hops: int = 0,
-        max_forwards: int = 70,
+        first: telephony.Incoming | None = None,
     ) -> None:
-        self.record = record
-        self._world = world
-        self._flow = None if flow is None else interpreter.State(flow)
-        self._flow_entry = flow_entry
-        self._retired = retired
-        self._hops = hops
-        self._max_forwards = max_forwards
-        self._mailbox: asyncio.Queue[Message] = asyncio.Queue(MAILBOX)
-        self._commands: list[Command] = []
-        self._command_id = 0
+        settings = around.settings
+        super().__init__(record, around.engine, around.store, around.clock, settings.store_patience, retired)
+        self.at_us = record.call.created_us
+        self._around = around
+        self._settings = settings
+        self._plan = plan
+        self._first = first
+        self._flow = None if plan.flow is None else interpreter.State(plan.flow)
+        self._inputs: deque[interpreter.Input] = deque()
         self._a = record.legs[0].id
-        self._b: UUID | None = None
-        self._on_wire: set[UUID] = set()
-        self._joined = False
-        self._ringing_back = False
-        self._play: int | None = None
+        self._b: Transfer | None = None
+        self._prompt: int | None = None
         self._turn = 0
-        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._silent: set[UUID] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._reason_header = ""
         self._just_answered = False
-        self._closed = False
-        self._at_us = record.call.created_us
+        self._finish: interpreter.Finish | None = None
+        if first is not None:
+            self.on_wire.add(self._a)
 
-    # what others call ---------------------------------------------------------------------------------------------
+    # messages
 
-    def put(self, message: Message) -> bool:
-        """Leave a message. A mailbox that is full means the database has stalled; what came is logged and lost."""
-        try:
-            self._mailbox.put_nowait(message)
-        except asyncio.QueueFull:
-            _log.error("mailbox_full", call=self.record.call.id, dropped=type(message).__name__)
-            return False
-        return True
+    def begin(self) -> None:
+        """Row N2 puts a call that comes in on record; the next commit is the first thing decided about it."""
 
-    async def ask(self, what: Ask, leg: UUID | None = None) -> None:
-        """Ask for something and return when it is committed; a call that is over has nothing left to do.
+    def after_commit(self) -> bool:
+        """Say first that a call was answered, or is there at all; then do what follows at once."""
+        first, self._first = self._first, None
+        finish, self._finish = self._finish, None
+        if first is not None:
+            self._arrived(first)
+        elif finish is not None:
+            self._just_answered = False
+            self._end_all(finish.reason, finish.detail, of_callee=finish.reason in CALLEES_OWN)
+        return first is not None or finish is not None
 
-        Raises `Unavailable` when the call cannot listen now.
-        """
-        if self._closed:
-            return
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if not self.put(Asked(what, leg, done)):
-            raise Unavailable("The call waits for the database and takes no more requests. Try again in a moment.")
-        await done
-
-    async def run(self, first: telephony.Incoming | None) -> None:
-        """Live until the call is over and the engine has said its last word on every leg."""
-        try:
-            if first is not None:
-                await self._arrive(first)
-            while not self._over:
-                message = await self._mailbox.get()
-                await self._take(message)
-        except Exception:
-            _log.exception("call_failed", call=self.record.call.id)
-            await self._give_up()
-        finally:
-            self._closed = True
-            for timer in self._timers.values():
-                timer.cancel()
-            for task in self._tasks:
-                task.cancel()
-            while not self._mailbox.empty():
-                left = self._mailbox.get_nowait()
-                if isinstance(left, Asked) and not left.done.done():
-                    left.done.set_result(None)
-            self._retired(self)
-
-    # one message --------------------------------------------------------------------------------------------------
-
-    @property
-    def _over(self) -> bool:
-        return not self.record.live and not self._on_wire
-
-    async def _arrive(self, call: telephony.Incoming) -> None:
-        """Rows N2 and N3: the call is on record before anything is decided about it."""
-        self._on_wire.add(self._a)
-        await self._commit(self.record.take())
-        self._at_us = self._world.clock.now_us()
-        if call.blocked is not None:
-            self._end_all(reason_of_refusal(call.blocked, Direction.INCOMING), call.detail)
-        elif self._flow is None:
-            self._end_all(Reason.NO_FLOW)
-        else:
-            self._begin_flow(answered=False)
-        await self._finish_turn()
-
-    async def _take(self, message: Message) -> None:
-        self._at_us = message.at_us if isinstance(message, telephony.Event) else self._world.clock.now_us()
+    def take(self, message: telephony.Event | Asked | Due | Dial | Fetched) -> None:
         self._reason_header = ""
         self._just_answered = False
         match message:
             case telephony.Event():
                 self._heard(message)
             case Asked():
-                self._asked(message)
+                self._asked_for(message)
+            case Due():
+                if self.is_due(message):
+                    self._due(message.timer)
             case Dial():
                 self._dial_first()
-            case Due(timer=timer, turn=turn):
-                self._due(timer, turn)
             case Fetched():
                 self._fetched(message)
-            case Finishing(reason=reason, detail=detail):
-                self._end_all(reason, detail)
-        await self._finish_turn()
-        if isinstance(message, Asked) and not message.done.done():
-            message.done.set_result(None)
 
-    async def _finish_turn(self) -> None:
-        """Commit, then let the engine act: an intent is on disk before it is on the wire."""
-        change = self.record.take()
-        commands, self._commands = self._commands, []
-        if change.writes:
-            await self._commit(change)
-        for command in commands:
-            self._submit(command)
+    def idle(self) -> None:
         if not self.record.live:
-            self._cancel_timers()
-            if self._on_wire:
-                self._start_timer("linger", self._world.settings.linger)
+            self.cancel_timer("ring", "sleep", "max_duration")
+            if self.on_wire and not self.runs("linger"):
+                self.start_timer("linger", self._settings.linger)
 
-    async def _commit(self, change: Change) -> None:
-        """Wait for the database. Sound goes on meanwhile; when it stays away too long the legs are let go."""
-        clock = self._world.clock
-        give_up_ns = clock.mono_ns() + round(self._world.settings.store_patience * 1e9)
-        while True:
-            try:
-                await self._world.store.commit(change)
-            except StoreUnavailable as error:
-                if self._on_wire and clock.mono_ns() > give_up_ns:
-                    _log.error("store_unavailable", call=self.record.call.id, error=error)
-                    for leg in tuple(self._on_wire):
-                        self._submit(telephony.HangUp(**self._address(leg)))
-                    give_up_ns = clock.mono_ns() + round(self._world.settings.store_patience * 1e9)
-                await clock.sleep(0.5)
-            else:
-                return
+    def let_go(self, reason: Reason) -> None:
+        for leg_id in tuple(self.on_wire):
+            if not self._leg(leg_id).live:
+                self.command(telephony.HangUp, leg_id)
+        self._end_all(reason)
 
-    def _submit(self, command: Command) -> None:
+    def refused(self, command: Command, why: str) -> None:
+        """A leg that just ended on the wire takes no commands, its last event is in the mailbox; two kinds matter still."""
+        if isinstance(command, telephony.Originate):
+            self.on_wire.discard(command.leg)
+            now_us, mono_ns = self._around.clock.now_us(), self._around.clock.mono_ns()
+            event = telephony.Refused(leg=command.leg, seq=1, at_us=now_us, mono_ns=mono_ns, cause=Cause.HANGUP, detail=why)
+            self.put(event)
+        elif isinstance(command, telephony.Bridge) and self._b is not None:
+            self._b.joined = False
+
+    # rows N2, N3, N5 and N6
+
+    def _arrived(self, call: telephony.Incoming) -> None:
+        self.at_us = self._around.clock.now_us()
+        if call.blocked is not None:
+            self._end_all(reason_of_refusal(call.blocked, Direction.INCOMING), call.detail)
+        elif self._flow is None:
+            self._end_all(self._plan.fault, self._plan.detail)
+        else:
+            self._begin_flow(answered=False)
+
+    def _dial_first(self) -> None:
+        """Place the leg an API call begins with."""
+        if not self.record.live:
+            return
+        leg = self._leg(self._a)
         try:
-            self._world.engine.submit(command)
-        except CommandRefused as refused:
-            # The leg ended on the wire a moment ago, and its last event is in the mailbox; or it cannot be placed.
-            _log.debug("command_refused", call=command.call, command=type(command).__name__, why=refused)
-            if isinstance(command, telephony.Originate):
-                self._on_wire.discard(command.leg)
-                self.put(
-                    telephony.Refused(
-                        leg=command.leg,
-                        seq=1,
-                        at_us=self._world.clock.now_us(),
-                        mono_ns=self._world.clock.mono_ns(),
-                        cause=telephony.Cause.MEDIA_CAPACITY,
-                        detail=str(refused),
-                    )
-                )
+            target = self._around.route(leg.destination)
+        except NoRoute as no_route:
+            self.record.end_leg(leg.id, no_route.reason, self.at_us, detail=str(no_route))
+            return
+        self.record.start(self.at_us)
+        self._originate(leg, target, self._settings.ring_timeout)
 
-    async def _give_up(self) -> None:
-        """Something in here failed: end the call on the record and on the wire rather than leave a ghost."""
-        self._commands = []
-        for leg in self.record.legs:
-            if leg.live:
-                self.record.end_leg(leg.id, Reason.INTERNAL, self._world.clock.now_us())
-        for leg_id in tuple(self._on_wire):
-            self._submit(telephony.HangUp(**self._address(leg_id)))
-        try:
-            await self._commit(self.record.take())
-        except Exception:
-            _log.exception("call_not_closed", call=self.record.call.id)
-
-    # events of the engine -----------------------------------------------------------------------------------------
+    # events of the engine
 
     def _heard(self, event: telephony.Event) -> None:
         leg = self.record.leg(event.leg)
         if leg is None:
             return
-        if isinstance(event, (telephony.Refused, telephony.Ended)):
-            self._on_wire.discard(leg.id)
+        if isinstance(event, telephony.Refused | telephony.Ended):
+            self.on_wire.discard(leg.id)
             self._last_word(leg, event)
-        elif not leg.live:
-            self._note(journal.Ignored(leg=leg.id, event=type(event).__name__))
-        else:
+        elif leg.live:
             self._progress(leg, event)
+        elif isinstance(event, telephony.Answered) and leg.direction is Direction.OUTGOING:
+            self._note(journal.LateAnswerReleased(leg=leg.id))  # P7: our CANCEL was behind it
+        else:
+            self._note(journal.Ignored(leg=leg.id, event=type(event).__name__))
 
     def _progress(self, leg: Leg, event: telephony.Event) -> None:
         match event:
             case telephony.Ringing():
                 self._rings(leg, early_media=False)
             case telephony.EarlyMedia():
-                self._rings(leg, early_media=self._world.settings.early_media)
+                self._rings(leg, early_media=self._settings.early_media)
             case telephony.Answered(sip_call_id=sip_call_id):
-                self.record.learn(leg.id, self._at_us, sip_call_id=sip_call_id)
+                self.record.learn(leg.id, self.at_us, sip_call_id=sip_call_id)
                 self._answered(leg)
             case telephony.Digit(digit=digit, duration_ms=duration_ms, means=means):
+                self._silent.discard(leg.id)
                 self._note(journal.DigitPressed(leg=leg.id, digit=digit, duration_ms=duration_ms, means=means))
-            case telephony.PlayFinished(play=play, outcome=outcome, detail=detail) if play == self._play:
-                self._play = None
-                failed = outcome is telephony.PlayOutcome.FAILED
-                self._advance(PlayEnded(detail or "the sound could not be played" if failed else ""))
+            case telephony.PlayFinished(play=play, outcome=outcome, detail=detail) if play == self._prompt:
+                self._prompt = None
+                # Nobody here stops the sound of a step: its leg is over, and the event that says so comes next.
+                if outcome is not PlayOutcome.STOPPED:
+                    failed = outcome is PlayOutcome.FAILED
+                    self._advance(PlayEnded(detail or "the sound could not be played" if failed else ""))
             case telephony.Bridged(other=other, how=how):
                 self._note(journal.Bridged(leg=leg.id, other=other, how=how))
             case telephony.Held(direction=direction):
                 self._note(journal.Held(leg=leg.id, direction=direction))
+            case telephony.HeardAgain():
+                self._silent.discard(leg.id)
             case telephony.Silent():
                 self._silent.add(leg.id)
                 if all(other.id in self._silent for other in self.record.legs if other.live):
                     self._end_all(Reason.MEDIA_TIMEOUT)
 
+    def _rings(self, leg: Leg, *, early_media: bool) -> None:
+        """Row P1: B rings, so A is told, or hears it."""
+        self.record.rings(leg.id, self.at_us)
+        b = self._b
+        if b is None or leg.id != b.leg_id:
+            return
+        a = self._leg(self._a)
+        if a.status is LegStatus.ONGOING:
+            if early_media:
+                self._stop_ringing_back()
+                self._join()
+            elif not b.joined:
+                self._ring_back()
+        elif a.intent == ANSWERING:
+            return  # A is past ringing; it hears ring-back, or B, once its answer has left
+        elif early_media and not b.joined:
+            self.record.rings(a.id, self.at_us)
+            self.command(telephony.Ring, a.id, early_media=True)
+            self._join()
+        elif a.status is LegStatus.STARTING:
+            self.record.rings(a.id, self.at_us)
+            self.command(telephony.Ring, a.id)
+
+    def _answered(self, leg: Leg) -> None:
+        """Rows P2 and A2."""
+        if leg.direction is Direction.INCOMING and leg.intent != ANSWERING:
+            self._note(journal.Ignored(leg=leg.id, event="Answered"))
+            return
+        self.record.answered(leg.id, self.at_us)
+        self._just_answered = True
+        if not self.runs("max_duration"):
+            self.start_timer("max_duration", self._longest())
+        if self._b is not None and leg.id == self._b.leg_id:
+            self.cancel_timer("ring")
+            self._advance(PeerAnswered())
+        elif leg.direction is Direction.INCOMING:
+            self._advance(interpreter.Answered())
+        else:
+            self.cancel_timer("ring")
+            self._begin_flow(answered=True)
+
     def _last_word(self, leg: Leg, event: telephony.Refused | telephony.Ended) -> None:
         """A leg is over on the wire; rows P3 to P7, A3 to A5, B1 to B5."""
+        phrase = event.sip_phrase if isinstance(event, telephony.Refused) else ""
         self._note(
             journal.LegLast(
                 leg=leg.id,
                 cause=event.cause.value,
                 sip_code=event.sip_code,
-                sip_phrase=event.sip_phrase if isinstance(event, telephony.Refused) else "",
+                sip_phrase=phrase,
                 reason=event.reason,
                 detail=event.detail,
                 counters=event.counters,
@@ -335,132 +264,80 @@ class CallActor:
         if not leg.live:
             if isinstance(event, telephony.Ended) and event.late_answer:
                 self._note(journal.LateAnswerReleased(leg=leg.id))
-            self.record.learn(leg.id, self._at_us, sip_code=None if event.sip_code == 200 else event.sip_code)
+            self.record.learn(leg.id, self.at_us, sip_code=None if event.sip_code == 200 else event.sip_code)
             return
         self._reason_header = event.reason
-        if isinstance(event, telephony.Ended) and leg.status is LegStatus.ONGOING:
-            reason = reason_of_end(event.cause, leg.direction)
-            sip_code = None
-        else:
-            reason = reason_of_refusal(event.cause, leg.direction)
-            sip_code = event.sip_code
-        detail = event.detail
-        if isinstance(event, telephony.Refused) and event.sip_code and not detail:
-            detail = f"{event.sip_code} {event.sip_phrase}".strip()
+        answered = leg.status is LegStatus.ONGOING
+        detail = event.detail or (f"{event.sip_code} {phrase}".strip() if phrase else "")
+        reason = (reason_of_end if answered else reason_of_refusal)(event.cause, leg.direction)
         if end_of(leg.direction, leg.status, reason) is None:
             reason = Reason.INTERNAL
-        self.record.end_leg(leg.id, reason, self._at_us, detail=detail, sip_code=sip_code)
-        if leg.id == self._a or reason in TAKES_ALL:
-            self._end_all(reason if reason in TAKES_ALL else Reason.PEER_GONE)
-        elif leg.id == self._b:
+        self.record.end_leg(leg.id, reason, self.at_us, detail=detail, sip_code=None if answered else event.sip_code)
+        if reason in TAKES_ALL:
+            self._end_all(reason)
+        elif leg.id == self._a:
+            self._end_all(Reason.PEER_GONE if answered else Reason.CALLER_GONE)
+        elif self._b is not None and leg.id == self._b.leg_id:
             self._b_over(leg, reason)
 
-    def _rings(self, leg: Leg, *, early_media: bool) -> None:
-        """Row P1: B rings, so A is told, or hears it."""
-        self.record.rings(leg.id, self._at_us)
-        if leg.id != self._b:
-            return
-        a = self._leg(self._a)
-        if a.status is LegStatus.ONGOING:
-            if early_media:
-                self._join()
-            else:
-                self._ring_back()
-        elif early_media and not self._joined:
-            self.record.rings(a.id, self._at_us)
-            self._command(telephony.Ring, a.id, early_media=True)
-            self._join()
-        elif a.status is LegStatus.STARTING:
-            self.record.rings(a.id, self._at_us)
-            self._command(telephony.Ring, a.id)
-
-    def _answered(self, leg: Leg) -> None:
-        """Rows P2 and A2."""
-        if leg.id == self._a and leg.direction is Direction.INCOMING and leg.intent != ANSWERING:
-            self._note(journal.Ignored(leg=leg.id, event="Answered"))
-            return
-        self.record.answered(leg.id, self._at_us)
-        self._just_answered = True
-        if "max_duration" not in self._timers:
-            self._start_timer("max_duration", self._longest())
-        if leg.id == self._b:
-            self._cancel_timer("ring")
-            self._advance(PeerAnswered())
-        elif leg.direction is Direction.INCOMING:
-            self._advance(interpreter.Answered())
-        else:
-            self._cancel_timer("ring")
-            self._begin_flow(answered=True)
-
     def _b_over(self, leg: Leg, reason: Reason) -> None:
-        """Rows B2 and B4: the flow goes on with A."""
-        self._cancel_timer("ring")
+        """Rows B2 and B4: the flow goes on with A. `leg` is B as it was."""
+        self.cancel_timer("ring")
         self._stop_ringing_back()
         self._b = None
-        self._joined = False
         self._advance(PeerGone() if leg.status is LegStatus.ONGOING else PeerFailed(reason))
 
-    # what others ask, and timers ----------------------------------------------------------------------------------
+    # what others ask, and timers
 
-    def _asked(self, asked: Asked) -> None:
+    def _asked_for(self, asked: Asked) -> None:
         """Rows C1, C2, C4 and R3."""
         leg = None if asked.leg is None else self.record.leg(asked.leg)
-        if not self.record.live or (leg is not None and not leg.live):
+        if not self.record.live or (asked.leg is not None and (leg is None or not leg.live)):
             return
         self._note(journal.Asked(what=asked.what.name.lower(), leg=asked.leg))
         reason: Reason = asked.what.value
         if leg is None:
             self._end_all(reason)
-        elif leg.id == self._a:
-            self._end_leg(leg, reason)
+            return
+        self._end_leg(leg, reason)
+        if leg.id == self._a:
             self._end_all(Reason.PEER_GONE)
-        else:
-            self._end_leg(leg, reason)
-            if leg.id == self._b:
-                self._b_over(leg, reason)
+        elif self._b is not None and leg.id == self._b.leg_id:
+            self._b_over(leg, reason)
 
-    def _due(self, timer: str, turn: int) -> None:
-        if timer == "sleep" and turn == self._turn:
-            self._advance(Slept())
-        elif timer == "ring":
-            ringing = self._leg(self._b or self._a)
-            if ringing.status in (LegStatus.STARTING, LegStatus.RINGING):
-                self._end_leg(ringing, Reason.RING_TIMEOUT)
+    def _due(self, timer: str) -> None:
+        match timer:
+            case "sleep":
+                self._advance(Slept())
+            case "ring":
+                leg = self._leg(self._a if self._b is None else self._b.leg_id)
+                self._end_leg(leg, Reason.RING_TIMEOUT)
                 if self._b is not None:
-                    self._b_over(ringing, Reason.RING_TIMEOUT)
-        elif timer == "max_duration":
-            self._end_all(Reason.MAX_DURATION)
-        elif timer == "linger" and not self.record.live:
-            _log.warning("leg_without_last_word", call=self.record.call.id, legs=len(self._on_wire))
-            self._on_wire.clear()
+                    self._b_over(leg, Reason.RING_TIMEOUT)
+            case "max_duration":
+                self._end_all(Reason.MAX_DURATION)
+            case "linger":
+                _log.warning("leg_without_last_word", call=self.record.call.id, legs=len(self.on_wire))
+                self.on_wire.clear()
 
-    def _dial_first(self) -> None:
-        """Rows N5 and N6: place the leg an API call begins with."""
-        if not self.record.live:
-            return
-        leg = self._leg(self._a)
-        try:
-            target = self._world.route(leg.destination)
-        except NoRoute as no_route:
-            self.record.end_leg(leg.id, no_route.reason, self._at_us, detail=str(no_route))
-            return
-        self.record.start(self._at_us)
-        self._originate(leg, target, self._world.settings.ring_timeout)
-
-    # the flow -----------------------------------------------------------------------------------------------------
+    # the flow
 
     def _begin_flow(self, *, answered: bool) -> None:
-        if self._flow_entry is not None:
-            self._note(self._flow_entry)
+        if self._plan.entry is not None:
+            self._note(self._plan.entry)
         self._advance(Begin(answered))
 
     def _advance(self, happened: interpreter.Input) -> None:
-        """Feed the flow and carry out what it wants; that may feed it again."""
-        if self._flow is None or not self._leg(self._a).live:
+        """Feed the flow and carry out what it wants; what that leads to at once is fed after it."""
+        self._inputs.append(happened)
+        if len(self._inputs) > 1:
             return
-        self._flow, effects = interpreter.step(self._flow, happened)
-        for effect in effects:
-            self._carry_out(effect)
+        while self._inputs:
+            if self._flow is not None and self._leg(self._a).live:
+                self._flow, effects = interpreter.step(self._flow, self._inputs[0])
+                for effect in effects:
+                    self._carry_out(effect)
+            self._inputs.popleft()
 
     def _carry_out(self, effect: interpreter.Effect) -> None:
         match effect:
@@ -470,64 +347,70 @@ class CallActor:
             case interpreter.Leave(step=step, outcome=outcome, detail=detail):
                 self._note(journal.StepEnded(step=step, outcome=outcome, detail=detail))
             case interpreter.Answer():
-                self.record.intend_answer(self._a, self._at_us)
-                self._command(telephony.Answer, self._a)
+                self.record.intend_answer(self._a, self.at_us)
+                self.command(telephony.Answer, self._a)
             case interpreter.Play(urls=urls):
-                self._spawn(self._fetch(self._turn, urls))
+                self.spawn(self._fetch(self._turn, urls))
             case interpreter.Sleep(seconds=seconds):
-                self._start_timer("sleep", seconds)
-            case interpreter.Dial(destination=destination, mask=mask, ring_timeout=ring_timeout):
-                self._transfer(destination, mask=mask, ring_timeout=ring_timeout)
+                self.start_timer("sleep", seconds)
+            case interpreter.Dial():
+                self._transfer(effect)
             case interpreter.Connect():
                 self._stop_ringing_back()
                 self._join()
-            case interpreter.Finish(reason=reason, detail=detail) if self._just_answered:
-                self.put(Finishing(reason, detail))
+            case interpreter.Finish() if self._just_answered:
+                self._finish = effect
             case interpreter.Finish(reason=reason, detail=detail):
-                self._end_all(reason, detail)
+                self._end_all(reason, detail, of_callee=reason in CALLEES_OWN)
 
-    def _transfer(self, destination: str, *, mask: bool, ring_timeout: int | None) -> None:
+    def _transfer(self, dial: interpreter.Dial) -> None:
         """Rows N7 and N8."""
         call = self.record.call
-        masked = call.destination if self._leg(self._a).direction is Direction.INCOMING else call.source
-        leg_id = self._world.new_id(self._at_us)
-        self.record.add_transfer(leg_id, masked if mask else call.source, destination, self._at_us)
-        self._b = leg_id
+        called = call.destination if self._leg(self._a).direction is Direction.INCOMING else call.source
+        leg_id = self._around.new_leg_id(self.at_us)
+        self.record.add_transfer(leg_id, called if dial.mask else call.source, dial.destination, self.at_us)
+        self._b = Transfer(leg_id)
         leg = self._leg(leg_id)
         try:
-            target = self._world.route(destination)
-            if not self._world.allow_leg():
+            target = self._around.route(dial.destination)
+            if not self._around.allow_leg():
                 raise NoRoute(Reason.LIMIT, "too many new legs in this second (sip.new_legs_per_second)")
         except NoRoute as no_route:
-            self.record.end_leg(leg_id, no_route.reason, self._at_us, detail=str(no_route))
+            self.record.end_leg(leg_id, no_route.reason, self.at_us, detail=str(no_route))
             self._b_over(leg, no_route.reason)
             return
-        self._originate(leg, target, ring_timeout or self._world.settings.ring_timeout)
+        self._originate(leg, target, dial.ring_timeout or self._settings.ring_timeout)
 
     def _originate(self, leg: Leg, target: Target, ring_timeout: float) -> None:
-        self._on_wire.add(leg.id)
-        self._command(
+        self.on_wire.add(leg.id)
+        self.command(
             telephony.Originate,
             leg.id,
             caller=leg.source,
             target=target,
-            hops=self._hops,
-            max_forwards=self._max_forwards,
+            hops=self._plan.hops,
+            max_forwards=self._plan.max_forwards,
         )
-        self._start_timer("ring", ring_timeout)
+        self.start_timer("ring", ring_timeout)
 
     async def _fetch(self, turn: int, urls: tuple[str, ...]) -> None:
         files: list[str] = []
         fetches: list[journal.MediaFetched] = []
         fault = ""
-        try:
-            for url in urls:
-                sound = await self._world.sounds.fetch(url)
-                files.append(str(sound.path))
-                fetches.append(journal.MediaFetched(url=url, status=sound.status))
-        except SoundUnavailable as error:
-            fault = str(error)
-            fetches.append(journal.MediaFetched(url=url, status=error.status, error=fault))
+        for url in urls:
+            try:
+                sound = await self._around.sounds.fetch(url)
+            except SoundUnavailable as error:
+                fault = str(error)
+                fetches.append(journal.MediaFetched(url=url, status=error.status, error=fault))
+                break
+            except Exception:
+                _log.exception("sound_failed", call=self.record.call.id)
+                fault = "it could not be fetched; the server's log has the error"
+                fetches.append(journal.MediaFetched(url=url, status=None, error=fault))
+                break
+            files.append(str(sound.path))
+            fetches.append(journal.MediaFetched(url=url, status=sound.status))
         self.put(Fetched(turn, tuple(files), tuple(fetches), fault))
 
     def _fetched(self, fetched: Fetched) -> None:
@@ -538,47 +421,52 @@ class CallActor:
         if fetched.fault:
             self._advance(PlayEnded(fetched.fault))
         else:
-            self._play = self._command(telephony.Play, self._a, files=fetched.files)
+            self._prompt = self.command(telephony.Play, self._a, files=fetched.files)
 
-    # sound between legs -------------------------------------------------------------------------------------------
+    # sound between A and B
 
     def _join(self) -> None:
-        if self._b is not None and not self._joined:
-            self._joined = True
-            self._command(telephony.Bridge, self._a, other=self._b)
+        if self._b is not None and not self._b.joined:
+            self._b.joined = True
+            self.command(telephony.Bridge, self._a, other=self._b.leg_id)
 
     def _ring_back(self) -> None:
-        if not self._ringing_back and self._world.settings.ringback:
-            self._ringing_back = True
-            self._command(telephony.Play, self._a, files=(self._world.settings.ringback,), repeat=0)
+        if self._b is not None and not self._b.ringing_back and self._settings.ringback:
+            self._b.ringing_back = True
+            self.command(telephony.Play, self._a, files=(self._settings.ringback,), repeat=0)
 
     def _stop_ringing_back(self) -> None:
-        if self._ringing_back:
-            self._ringing_back = False
-            self._command(telephony.Stop, self._a)
+        if self._b is not None and self._b.ringing_back:
+            self._b.ringing_back = False
+            self.command(telephony.Stop, self._a)
 
-    # endings ------------------------------------------------------------------------------------------------------
+    # endings
 
-    def _end_all(self, reason: Reason, detail: str = "") -> None:
-        """End every live leg. A leg the tables do not let end for `reason` ends because its peer did."""
+    def _end_all(self, reason: Reason, detail: str = "", *, of_callee: bool = False) -> None:
+        """End every live leg; `of_callee` says that the reason is one the callee gave, not A's own."""
         for leg in self.record.legs:
             if leg.live:
-                self._end_leg(leg, reason, detail if leg.id == self._a else "")
+                self._end_leg(leg, reason, detail if leg.id == self._a else "", of_callee=of_callee)
 
-    def _end_leg(self, leg: Leg, reason: Reason, detail: str = "") -> None:
-        """End a leg by our own decision, on the record now and on the wire after the commit."""
+    def _end_leg(self, leg: Leg, reason: Reason, detail: str = "", *, of_callee: bool = False) -> None:
+        """End a leg by our own decision: on the record now, on the wire after the commit.
+
+        A leg that the tables do not let end for `reason` ends because the other one did.
+        """
         if end_of(leg.direction, leg.status, reason) is None:
-            reason = Reason.PEER_GONE if leg.status is LegStatus.ONGOING else Reason.CALLER_GONE
-        self.record.end_leg(leg.id, reason, self._at_us, detail=detail)
-        if leg.id not in self._on_wire:
+            outgoing_unanswered = leg.direction is Direction.OUTGOING and leg.status is not LegStatus.ONGOING
+            reason = Reason.CALLER_GONE if outgoing_unanswered else Reason.PEER_GONE
+        unanswered = leg.direction is Direction.INCOMING and leg.status is not LegStatus.ONGOING and leg.intent is None
+        if unanswered and leg.id in self.on_wire:
+            code, phrase = rejection(reason, of_callee=of_callee)
+            self.command(telephony.Reject, leg.id, code=code, phrase=phrase, reason=self._reason_header)
+            self.record.end_leg(leg.id, reason, self.at_us, detail=detail, sip_code=code)
             return
-        if leg.direction is Direction.INCOMING and leg.status is not LegStatus.ONGOING and leg.intent is None:
-            code, phrase = rejection(reason)
-            self._command(telephony.Reject, leg.id, code=code, phrase=phrase, reason=self._reason_header)
-        else:
-            self._command(telephony.HangUp, leg.id, reason=self._reason_header)
+        self.record.end_leg(leg.id, reason, self.at_us, detail=detail)
+        if leg.id in self.on_wire:
+            self.command(telephony.HangUp, leg.id, reason=self._reason_header)
 
-    # small things -------------------------------------------------------------------------------------------------
+    # small things
 
     def _leg(self, leg_id: UUID) -> Leg:
         leg = self.record.leg(leg_id)
@@ -586,39 +474,10 @@ class CallActor:
         return leg
 
     def _note(self, entry: journal.Entry) -> None:
-        self.record.note(entry, self._at_us)
+        self.record.note(entry, self.at_us)
 
     def _longest(self) -> float:
-        longest = self._world.settings.max_duration
+        longest = self._settings.max_duration
         if self._flow is not None and self._flow.flow.max_duration is not None:
             return min(longest, self._flow.flow.max_duration)
         return longest
-
-    def _address(self, leg_id: UUID) -> dict[str, Any]:
-        self._command_id += 1
-        return {"id": self._command_id, "call": self.record.call.id, "leg": leg_id}
-
-    def _command(self, kind: Callable[..., Command], leg_id: UUID, **fields: Any) -> int:
-        """Queue a command for after the commit and return its id."""
-        address = self._address(leg_id)
-        self._commands.append(kind(**address, **fields))
-        return int(address["id"])
-
-    def _start_timer(self, timer: str, seconds: float) -> None:
-        self._cancel_timer(timer)
-        due = Due(timer, self._turn)
-        self._timers[timer] = self._world.clock.call_later(seconds, lambda: self.put(due))
-
-    def _cancel_timer(self, timer: str) -> None:
-        handle = self._timers.pop(timer, None)
-        if handle is not None:
-            handle.cancel()
-
-    def _cancel_timers(self) -> None:
-        for timer in ("ring", "sleep", "max_duration"):
-            self._cancel_timer(timer)
-
-    def _spawn(self, work: Any) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -42,13 +42,16 @@ _REJECTIONS: dict[Reason, tuple[int, str]] = {
     Reason.API_HANGUP: (603, "Decline"),
     Reason.MAX_DURATION: (603, "Decline"),
     Reason.PEER_GONE: (603, "Decline"),
-    Reason.SHUTDOWN: (503, "Service Unavailable"),
+    Reason.SHUTDOWN: (603, "Decline"),
     Reason.NOT_SUPPORTED_YET: (501, "Not Implemented"),
 }
 _OTHERWISE = (503, "Service Unavailable")
 
 # The loss of a process takes every leg of the call with it, whichever is told first (rows R1 and R2).
 TAKES_ALL = frozenset({Reason.MEDIA_LOST, Reason.SIGNALLING_LOST})
+
+# What says of a callee that it cannot talk to us says nothing of the caller, who hears 503 and not 488.
+CALLEES_OWN = frozenset({Reason.NO_COMMON_CODEC, Reason.BAD_OFFER})
 
 
 def reason_of_refusal(cause: Cause, direction: Direction) -> Reason:
@@ -65,6 +68,8 @@ def reason_of_end(cause: Cause, direction: Direction) -> Reason:
     return _ENDED.get(cause, Reason.INTERNAL)
 
 
-def rejection(reason: Reason) -> tuple[int, str]:
-    """SIP code and phrase for a caller whose leg ends unanswered."""
+def rejection(reason: Reason, *, of_callee: bool = False) -> tuple[int, str]:
+    """SIP code and phrase for a caller whose leg ends unanswered; `of_callee` when the reason is the callee's."""
+    if of_callee and reason in CALLEES_OWN:
+        return _OTHERWISE
     return _REJECTIONS.get(reason, _OTHERWISE)

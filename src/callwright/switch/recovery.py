@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from callwright.calls import rows
 from callwright.calls.lifecycle import CallRecord
 from callwright.clock import Clock
@@ -19,9 +21,11 @@ async def settle(store: Store, clock: Clock, node: str) -> int:
     """
     left = rows.live_calls(store, node)
     seen_us = rows.last_heartbeat(store, node)
+    commits = []
     for call, legs, journal_seq, event_seq in left:
         record = CallRecord(call, legs, node, journal_seq=journal_seq, event_seq=event_seq)
         record.settle_after_death(Reason.NODE_RESTARTED, ended_us=seen_us or call.updated_us, now_us=clock.now_us())
-        await store.commit(record.take())
+        commits.append(store.commit(record.take()))
         _log.warning("call_settled", call=call.id, reason=Reason.NODE_RESTARTED.value)
+    await asyncio.gather(*commits)
     return len(left)

@@ -15,4 +15,4 @@ class CallSettings(msgspec.Struct, frozen=True, kw_only=True):
     early_media: bool = False
     ringback: str = ""
     store_patience: float = 30.0
-    linger: float = 40.0
+    linger: float = 45.0

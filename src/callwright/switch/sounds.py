@@ -64,7 +64,11 @@ class SoundLibrary:
 
     async def _own(self, name: str) -> Sound:
         path = self._local / name
-        if "/" in name or name.startswith(".") or not path.is_file():
+        try:
+            there = "/" not in name and not name.startswith(".") and path.is_file()
+        except (OSError, ValueError):  # longer than a name may be, or with a null in it
+            there = False
+        if not there:
             raise SoundUnavailable(f"there is no sound {name[:80]!r} in the folder {self._local.name}")
         await asyncio.to_thread(check_wav, path)
         return Sound(path, None)

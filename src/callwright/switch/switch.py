@@ -13,16 +13,17 @@ from callwright.calls import journal, rows
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call, CalledNumber
 from callwright.clock import Clock
-from callwright.errors import NotFound, StoreUnavailable, Unavailable
+from callwright.errors import NotFound, Problem, StoreUnavailable, Unavailable
 from callwright.flows.flows import Flows, StoredFlow
 from callwright.flows.schema import Flow
 from callwright.log import Log, masked
 from callwright.numbers.numbers import Number, Numbers, normalised
-from callwright.reasons import Refusal
+from callwright.reasons import Reason, Refusal
 from callwright.store import Store
-from callwright.switch import actor
-from callwright.switch.actor import Ask, CallActor, Dial
+from callwright.switch.actor import CallActor, Dial
 from callwright.switch.admission import Admission, Pace
+from callwright.switch.mailbox import Ask
+from callwright.switch.plan import Plan, Surroundings
 from callwright.switch.settings import CallSettings
 from callwright.switch.sounds import Sounds
 from callwright.telephony import Engine, Target
@@ -83,13 +84,14 @@ class Switch:
         self._pace = Pace(clock, settings.new_legs_per_second)
         self._by_call: dict[UUID, CallActor] = {}
         self._by_leg: dict[UUID, CallActor] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._placing = 0
         self._heart: asyncio.Task[None] | None = None
         self.admission = Admission(settings.max_live, lambda: len(self._by_call), store.unhealthy)
         for line in lines.values():
             line.engine.attach(self._listener(line))
 
-    # for the API --------------------------------------------------------------------------------------------------
+    # for the API
 
     async def place_call(
         self,
@@ -121,15 +123,34 @@ class Switch:
             at_us=now,
             node=self._node,
         )
+        plan = Plan(flow, journal.FlowStarted(flow_id=None, flow=flow_body))
+        placing = asyncio.get_running_loop().create_task(self._put_on_record(line, record, plan))
+        self._keep(placing)
+        self._placing += 1
         try:
-            await self._store.commit(record.take())
-        except StoreUnavailable as error:
-            raise Unavailable(f"The call was not placed: the database does not accept writes ({error}).") from error
-        placed = record.call
+            async with self._clock.timeout(self._settings.store_patience):
+                call = await asyncio.shield(placing)
+        except (StoreUnavailable, TimeoutError) as error:
+            placing.add_done_callback(self._forget)
+            raise Unavailable(
+                f"The call was not placed: the database does not accept writes. {error}".strip(),
+                remedy="Look at the disk and the log; then ask again.",
+            ) from error
+        finally:
+            self._placing -= 1
+        placed = call.record.call
         self._counters.call_started("outgoing", world.kind)
-        call = self._start(line, record, flow, journal.FlowStarted(flow_id=None, flow=flow_body), None)
         self._pace.when_free(lambda: call.put(Dial()))
         return placed
+
+    async def _put_on_record(self, line: Line, record: CallRecord, plan: Plan) -> CallActor:
+        await self._store.commit(record.take())
+        return self._start(line, record, plan)
+
+    def _forget(self, placing: asyncio.Task[CallActor]) -> None:
+        """End a call whose commit came after its customer was told that there is none; it was never dialled."""
+        if not placing.cancelled() and placing.exception() is None:
+            self._keep(asyncio.get_running_loop().create_task(placing.result().ask(Ask.FORGET)))
 
     async def hang_up_call(self, world_id: UUID, call_id: UUID) -> None:
         """Rows C1 to C3. Raises `NotFound` for a call the world does not have."""
@@ -155,7 +176,7 @@ class Switch:
     def live_legs(self) -> int:
         return sum(1 for call in self._by_call.values() for leg in call.record.legs if leg.live)
 
-    # life of the switch -------------------------------------------------------------------------------------------
+    # life of the switch
 
     async def start(self) -> None:
         self._heart = asyncio.get_running_loop().create_task(self._beat())
@@ -165,13 +186,17 @@ class Switch:
         self.admission.draining = True
         try:
             async with self._clock.timeout(seconds):
-                while self._by_call:
+                while self._by_call or self._placing:
                     await self._clock.sleep(0.1)
         except TimeoutError:
             _log.info("drain_over", calls=len(self._by_call))
-            await asyncio.gather(*(call.ask(Ask.SHUT_DOWN) for call in tuple(self._by_call.values())))
-            while any(call.record.live for call in self._by_call.values()):
+            asked: dict[CallActor, asyncio.Task[None]] = {}
+            while self._placing or any(call.record.live for call in self._by_call.values()):
+                for call in tuple(self._by_call.values()):
+                    if call not in asked:
+                        asked[call] = asyncio.get_running_loop().create_task(call.ask(Ask.SHUT_DOWN))
                 await self._clock.sleep(0.05)
+            await asyncio.gather(*asked.values(), return_exceptions=True)
 
     async def stop(self) -> None:
         tasks = [*self._tasks, *([self._heart] if self._heart else [])]
@@ -182,7 +207,7 @@ class Switch:
     async def _beat(self) -> None:
         """Stamp the time of day on disk while calls live, so that a successor knows when this node was last there."""
         while True:
-            if self._by_call:
+            if self._by_call or self._store.unhealthy():  # the second to find out whether it is back
                 try:
                     await self._store.transact(
                         lambda transaction: transaction.write(rows.heartbeat(self._node, self._clock.now_us()))
@@ -191,7 +216,7 @@ class Switch:
                     _log.warning("heartbeat_failed", error=error)
             await self._clock.sleep(HEARTBEAT_S)
 
-    # events of the engines ----------------------------------------------------------------------------------------
+    # events of the engines
 
     def _listener(self, line: Line) -> Callable[[telephony.Event], None]:
         def heard(event: telephony.Event) -> None:
@@ -211,17 +236,16 @@ class Switch:
             refused = Refusal.LOOP, f"{event.hops} hops"
         if refused is None:
             number = self._owner(line.world, destination)
-            if number is None:
-                refused = Refusal.UNKNOWN_NUMBER, self._why_unknown(destination)
-        if refused is not None or number is None:
-            self._turn_away(line, event, *(refused or (Refusal.UNKNOWN_NUMBER, "")))
+        if number is None:
+            self._turn_away(line, event, *(refused or (Refusal.UNKNOWN_NUMBER, self._why_unknown(destination))))
             return
         flow = self._flow_of(number)
+        plan = _plan(flow, event)
         called = CalledNumber(number.id, number.number, None if flow is None else flow.id, number.created_us, number.updated_us)
         record = CallRecord.incoming(
             call_id=self._new_id(event.at_us),
             leg_id=event.leg,
-            world_id=line.world.id,
+            world_id=number.world_id,
             source=normalised(event.source) or event.source,
             destination=destination,
             called=called,
@@ -230,16 +254,7 @@ class Switch:
             node=self._node,
         )
         self._counters.call_started("incoming", line.world.kind)
-        entry = None if flow is None else journal.FlowStarted(flow_id=flow.id, flow=flow.body)
-        self._start(
-            line,
-            record,
-            None if flow is None else flow.compiled(),
-            entry,
-            event,
-            hops=event.hops + 1,
-            max_forwards=max(event.max_forwards - 1, 0),
-        )
+        self._start(line, record, plan, event)
 
     def _owner(self, world: World, number: str) -> Number | None:
         return self._numbers.find_live(number) if world.live else self._numbers.find(world.id, number)
@@ -281,36 +296,28 @@ class Switch:
         part = line.engine.unhealthy()
         return None if part is None else (Refusal.UNHEALTHY, part)
 
-    # actors -------------------------------------------------------------------------------------------------------
+    # actors
 
-    def _start(
-        self,
-        line: Line,
-        record: CallRecord,
-        flow: Flow | None,
-        entry: journal.FlowStarted | None,
-        first: telephony.Incoming | None,
-        *,
-        hops: int = 1,
-        max_forwards: int = 70,
-    ) -> CallActor:
-        world = actor.World(
+    def _start(self, line: Line, record: CallRecord, plan: Plan, first: telephony.Incoming | None = None) -> CallActor:
+        around = Surroundings(
             engine=line.engine,
             route=line.route,
             store=self._store,
             clock=self._clock,
             sounds=self._sounds,
             settings=self._settings,
-            new_id=self._leg_id_for(record.call.id),
+            new_leg_id=self._leg_id_for(record.call.id),
             allow_leg=self._pace.take,
         )
-        call = CallActor(record, world, flow, entry, self._retire, hops=hops, max_forwards=max_forwards)
+        call = CallActor(record, around, plan, self._retire, first)
         self._by_call[record.call.id] = call
         self._by_leg[record.legs[0].id] = call
-        task = asyncio.get_running_loop().create_task(call.run(first))
+        self._keep(asyncio.get_running_loop().create_task(call.run()))
+        return call
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return call
 
     def _leg_id_for(self, call_id: UUID) -> Callable[[int], UUID]:
         """Make leg ids of a call known here before the engine can speak of them."""
@@ -328,6 +335,8 @@ class Switch:
         for leg in record.legs:
             self._by_leg.pop(leg.id, None)
         ended = record.call
+        if ended.live:
+            return  # the server stops without having drained; a successor settles the record
         self._counters.call_ended(ended.status.value, self._lines[ended.world_id].world.kind)
         first = record.legs[0]
         _log.info(
@@ -340,3 +349,15 @@ class Switch:
             legs=len(record.legs),
             seconds=max(leg.duration_s for leg in record.legs),
         )
+
+
+def _plan(flow: StoredFlow | None, call: telephony.Incoming) -> Plan:
+    """What a call that comes in is to do."""
+    plan = Plan(hops=call.hops + 1, max_forwards=max(call.max_forwards - 1, 0))
+    if flow is None:
+        return plan
+    plan = plan._replace(entry=journal.FlowStarted(flow_id=flow.id, flow=flow.body))
+    try:
+        return plan._replace(flow=flow.compiled())
+    except Problem as problem:
+        return plan._replace(fault=Reason.BAD_FLOW, detail=f"{problem.parameter}: {problem.message}")

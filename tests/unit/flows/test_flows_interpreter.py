@@ -74,7 +74,7 @@ def tell(steps: list[dict[str, Any]], inputs: list[Input]) -> list[Effect]:
             [Begin(True), PeerFailed(Reason.BUSY)],
             [Enter("t", "transfer"), DIAL, Leave("t", "busy"), Finish(Reason.FLOW_ENDED)],
         ),
-        # B goes away while A is being answered
+        # B goes away while A is being answered: that is asked for once
         (
             [TRANSFER, PAUSE],
             [Begin(False), PeerAnswered(), PeerGone()],
@@ -84,7 +84,6 @@ def tell(steps: list[dict[str, Any]], inputs: list[Input]) -> list[Effect]:
                 Answer(),
                 Leave("t", "talked"),
                 Enter("w", "pause"),
-                Answer(),
             ],
         ),
         # sound needs an answer first

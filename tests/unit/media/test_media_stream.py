@@ -18,7 +18,7 @@ from callwright.media.line import Line
 from callwright.media.rtp import RtpPacket
 from callwright.media.stream import Stream
 from callwright.media.telephone_event import KEYS, EventPayload
-from callwright.media.wire import Connect, DigitHeard, Joined, Parted, PlayBegan, PlayEnded, WentSilent
+from callwright.media.wire import Connect, DigitHeard, HeardAgain, Joined, Parted, PlayBegan, PlayEnded, WentSilent
 from callwright.telephony import PlayOutcome, RtpCounters
 from support.sound import FRAME, share, tone
 
@@ -453,7 +453,7 @@ def test_silence_of_the_far_end_is_told_once_for_each() -> None:
     assert leg.told == [WentSilent(A)]
     leg.say(PCMU.silent_frame, begin * FRAME)
     begin = run(3001, leg, begin=begin)
-    assert leg.told == [WentSilent(A)] * 2
+    assert leg.told == [WentSilent(A), HeardAgain(A), WentSilent(A)]
 
 
 def test_a_far_end_on_hold_is_not_silent_until_it_is_back() -> None:

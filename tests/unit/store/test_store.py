@@ -81,10 +81,24 @@ async def test_wake_ups_fire_after_the_commit_and_only_then() -> None:
     store.on("calls.events", lambda wake: heard.append((wake, names(store))))
     wake = Wake("calls.events", UUID(int=1), UUID(int=2))
     await store.commit(Change((account("a"),), (wake,)))
+    await asyncio.sleep(0)
     with pytest.raises(ConstraintViolated):
         await store.commit(Change((account("a"),), (wake,)))
     await store.commit(Change((account("b"),), (Wake("other", UUID(int=1), UUID(int=2)),)))
+    await asyncio.sleep(0)
     assert heard == [(wake, ["a"])]
+
+
+async def test_a_change_whose_submitter_is_gone_is_committed_and_told(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "a.db", SystemClock())
+    heard = asyncio.Event()
+    store.on("calls.events", lambda wake: heard.set())
+    submitting = asyncio.ensure_future(store.commit(Change((account("a"),), (Wake("calls.events", UUID(int=1), UUID(int=2)),))))
+    await asyncio.sleep(0)
+    submitting.cancel()
+    await heard.wait()
+    assert names(store) == ["a"]
+    store.close()
 
 
 async def test_transact_reads_its_own_writes_and_runs_on_the_writers_thread(tmp_path: Path) -> None:

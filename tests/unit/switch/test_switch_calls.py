@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from callwright.calls import journal
 from callwright.clock import SECOND_US
 from callwright.errors import NotFound
 from callwright.simulator.settings import CalleeScript
@@ -97,6 +98,19 @@ def test_a_caller_hears_what_became_of_the_last_transfer(
         assert platform.calls()[0].ended_us is not None
 
     run(story, callees={B: callee})
+
+
+def test_a_caller_who_hangs_up_during_a_sound_ends_the_flow(tmp_path: Path) -> None:
+    async def story(platform: Platform) -> None:
+        platform.sounds.sounds["http://sounds.test/long.wav"] = write_wav(tmp_path / "long.wav", 30)
+        play = {"action": "play", "options": {"media": "http://sounds.test/long.wav"}}
+        await platform.number(NUMBER, [play, transfer()])
+        platform.dial(NUMBER, CalleeScript(hangup_after=4))
+        await platform.after(60)
+        assert platform.outcome() == ("ended", [("incoming", "hangup", "caller_hangup")])
+        assert [line.entry.outcome for line in platform.journal() if isinstance(line.entry, journal.StepEnded)] == []
+
+    run(story)
 
 
 def test_a_busy_transfer_is_followed_by_the_next_step() -> None:
@@ -400,6 +414,7 @@ def test_draining_waits_for_calls_and_then_ends_them() -> None:
         assert platform.outcome(long) == ("ended", [("outgoing", "hangup", "shutdown")])
         assert platform.outcome(platform.calls()[0]) == ("ended", [("outgoing", "hangup", "flow_ended")])
         platform.dial(NUMBER)
+        await platform.after(1)
         assert platform.counters.seen["refused", "draining"] == 1
 
     run(story)

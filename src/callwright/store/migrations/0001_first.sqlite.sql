@@ -1,6 +1,6 @@
 -- Ids are UUIDs in 16 bytes; times are microseconds since the epoch, UTC; pos grows in commit order and never leaves the store.
 
--- accounts ---------------------------------------------------------------------------------------------------------
+-- accounts
 
 CREATE TABLE accounts (
     id BLOB PRIMARY KEY,
@@ -28,7 +28,7 @@ CREATE TABLE keys (
     PRIMARY KEY (world_id, id)
 ) WITHOUT ROWID;
 
--- numbers and flows ------------------------------------------------------------------------------------------------
+-- numbers and flows
 
 CREATE TABLE flows (
     pos INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -60,7 +60,7 @@ CREATE INDEX numbers_by_flow ON numbers (world_id, flow_id, pos);
 -- A number that the network can call belongs to one world only.
 CREATE UNIQUE INDEX numbers_live ON numbers (number) WHERE is_live = 1;
 
--- calls ------------------------------------------------------------------------------------------------------------
+-- calls
 
 CREATE TABLE calls (
     pos INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -131,7 +131,7 @@ CREATE TABLE nodes (
     heartbeat_us INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- webhooks ---------------------------------------------------------------------------------------------------------
+-- webhooks
 
 -- Webhooks of a world (number_id is null) and of a number; a call's own stands with the call. `target` is the URL as it
 -- is requested: two spellings of one URL are one receiver.

@@ -1,0 +1,284 @@
+"""What any live call is, whatever it does: a mailbox, one message at a time, and disk before wire.
+
+The first message in the mailbox wins every race. What a message changes is committed before any command it leads to
+goes to the engine; a command that waits longer for the database than the operator's patience dies, and the call is let go.
+Facts that need no command wait as long as it takes, and sound goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from callwright import telephony
+from callwright.calls.lifecycle import CallRecord
+from callwright.clock import Clock
+from callwright.errors import StoreUnavailable, Unavailable
+from callwright.log import Log
+from callwright.reasons import Reason
+from callwright.store import Change, Store
+from callwright.telephony import Command, CommandRefused, Engine
+
+M = TypeVar("M")
+# Past this many messages, those that no call depends on are dropped.
+MAILBOX = 1_000
+STORE_RETRY_S = 0.5
+_SPARED = (
+    telephony.Digit,
+    telephony.Held,
+    telephony.Ringing,
+    telephony.EarlyMedia,
+    telephony.Bridged,
+    telephony.Unbridged,
+    telephony.PlayStarted,
+    telephony.Silent,
+)
+
+_log = Log("switch")
+
+
+class Ask(Enum):
+    """What others ask of a call; the value is the reason its legs end with."""
+
+    HANG_UP = Reason.API_HANGUP
+    SHUT_DOWN = Reason.SHUTDOWN
+    FORGET = Reason.STORE_UNAVAILABLE
+
+
+class Asked(NamedTuple):
+    """A request from outside; `done` is set once it is committed. Without `leg` it means the whole call."""
+
+    what: Ask
+    leg: UUID | None
+    done: asyncio.Future[None]
+
+    def settle(self, error: Exception | None = None) -> None:
+        if not self.done.done():
+            if error is None:
+                self.done.set_result(None)
+            else:
+                self.done.set_exception(error)
+                self.done.exception()  # whoever asked may be gone
+
+
+class Due(NamedTuple):
+    """A timer fired. One that was cancelled or set again since has another `token` and is passed over."""
+
+    timer: str
+    token: int
+
+
+class Mailbox(Generic[M]):
+    """The machinery of a live call; `CallActor` says what a message means.
+
+    A subclass implements `begin`, `take` and `let_go`. It queues commands in `commands` and leaves changes in `record`.
+    """
+
+    def __init__(
+        self, record: CallRecord, engine: Engine, store: Store, clock: Clock, patience_s: float, retired: Callable[[Any], None]
+    ) -> None:
+        self.record = record
+        self.on_wire: set[UUID] = set()
+        self.commands: list[Command] = []
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+        self._patience_s = patience_s
+        self._retired = retired
+        self._messages: asyncio.Queue[Any] = asyncio.Queue()
+        self._asked: list[Asked] = []
+        self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
+        self._token = 0
+        self._command_id = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._overflowed = False
+
+    # what others call
+
+    def put(self, message: M | telephony.Event | Asked | Due) -> None:
+        """Leave a message. When too many wait for the database, those that only inform are dropped."""
+        if self._messages.qsize() >= MAILBOX and isinstance(message, _SPARED):
+            if not self._overflowed:
+                self._overflowed = True
+                _log.error("mailbox_full", call=self.record.call.id, dropped=type(message).__name__)
+            return
+        self._messages.put_nowait(message)
+
+    async def ask(self, what: Ask, leg: UUID | None = None) -> None:
+        """Ask for something and return when it is committed; a call that is over has nothing left to do.
+
+        Raises `Unavailable` when the database keeps it waiting too long.
+        """
+        if self._closed:
+            return
+        asked = Asked(what, leg, asyncio.get_running_loop().create_future())
+        self.put(asked)
+        try:
+            async with self._clock.timeout(self._patience_s):
+                await asyncio.shield(asked.done)
+        except TimeoutError:
+            raise Unavailable("The database does not accept writes; what was asked is done when it does again.") from None
+
+    async def run(self) -> None:
+        """Live until the call is over and the engine has said its last word on every leg."""
+        try:
+            await self._work(self.begin)
+            while self.record.live or self.on_wire:
+                message = await self._messages.get()
+                if isinstance(message, Asked):
+                    self._asked.append(message)
+                self._now(message)
+                await self._work(self.take, message)
+                while self._asked:
+                    self._asked.pop().settle()
+        except Exception:
+            _log.exception("call_failed", call=self.record.call.id)
+            await self._break_off()
+        finally:
+            self._close()
+
+    # what a subclass says
+
+    def begin(self) -> None:
+        """The call is on record; do the first thing, if there is one."""
+
+    def take(self, message: Any) -> None:
+        raise NotImplementedError
+
+    def after_commit(self) -> bool:
+        """What is left to do once the change of this message is told; whether there was anything."""
+        return False
+
+    def let_go(self, reason: Reason) -> None:
+        """End every leg on the record, and queue the commands that end them on the wire."""
+        raise NotImplementedError
+
+    def idle(self) -> None:
+        """The message is dealt with, its commands are given."""
+
+    # timers, tasks, commands
+
+    def start_timer(self, timer: str, seconds: float) -> None:
+        self.cancel_timer(timer)
+        self._token += 1
+        due = Due(timer, self._token)
+        self._timers[timer] = (self._token, self._clock.call_later(seconds, lambda: self.put(due)))
+
+    def cancel_timer(self, *timers: str) -> None:
+        for timer in timers:
+            _, handle = self._timers.pop(timer, (0, None))
+            if handle is not None:
+                handle.cancel()
+
+    def runs(self, timer: str) -> bool:
+        return timer in self._timers
+
+    def is_due(self, due: Due) -> bool:
+        """Whether a timer's message is of its present setting; it is over then."""
+        token, _ = self._timers.get(due.timer, (0, None))
+        if token != due.token:
+            return False
+        del self._timers[due.timer]
+        return True
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def command(self, kind: Callable[..., Command], leg_id: UUID, **fields: Any) -> int:
+        """Queue a command for after the commit and return its id."""
+        self._command_id += 1
+        self.commands.append(kind(id=self._command_id, call=self.record.call.id, leg=leg_id, **fields))
+        return self._command_id
+
+    def refused(self, command: Command, why: str) -> None:
+        """The engine would not take a command."""
+
+    def _now(self, message: Any) -> None:
+        self.at_us = message.at_us if isinstance(message, telephony.Event) else self._clock.now_us()
+
+    def submit(self) -> None:
+        """Give the queued commands to the engine."""
+        commands, self.commands = self.commands, []
+        for command in commands:
+            try:
+                self._engine.submit(command)
+            except CommandRefused as refused:
+                _log.debug("command_refused", call=command.call, command=type(command).__name__, why=refused)
+                self.refused(command, str(refused))
+
+    # disk before wire
+
+    async def _work(self, step: Callable[..., None], *arguments: Any) -> None:
+        step(*arguments)
+        await self._settle()
+        if self.after_commit():
+            await self._settle()
+
+    async def _settle(self) -> None:
+        change = self.record.take()
+        if change.writes:
+            await self._commit(change)
+            late = self.record.take()
+            if late.writes:
+                await self._write(late)
+        self.submit()
+        self.idle()
+
+    async def _commit(self, change: Change) -> None:
+        """Wait for the database. An intent that has waited too long dies: its commands are dropped, the call let go."""
+        writing = asyncio.get_running_loop().create_task(self._write(change))
+        try:
+            if self.commands or self._asked:
+                try:
+                    async with self._clock.timeout(self._patience_s):
+                        await asyncio.shield(writing)
+                except TimeoutError:
+                    _log.error("store_unavailable", call=self.record.call.id, waited_s=self._patience_s)
+                    for asked in self._asked:
+                        asked.settle(Unavailable("The database does not accept writes; the call is let go."))
+                    self.commands = []
+                    self.at_us = self._clock.now_us()
+                    self.let_go(Reason.STORE_UNAVAILABLE)
+                    self.submit()
+            await writing
+        finally:
+            writing.cancel()
+
+    async def _write(self, change: Change) -> None:
+        while True:
+            try:
+                await self._store.commit(change)
+            except StoreUnavailable:
+                await self._clock.sleep(STORE_RETRY_S)
+            else:
+                return
+
+    async def _break_off(self) -> None:
+        """Something in here failed: end the call on the record and on the wire rather than leave a ghost."""
+        self.commands = []
+        self.at_us = self._clock.now_us()
+        try:
+            self.let_go(Reason.INTERNAL)
+            self.submit()
+        except Exception:
+            _log.exception("call_not_released", call=self.record.call.id)
+        await self._write(self.record.take())
+
+    def _close(self) -> None:
+        self._closed = True
+        self.cancel_timer(*tuple(self._timers))
+        for task in self._tasks:
+            task.cancel()
+        while not self._messages.empty():
+            left = self._messages.get_nowait()
+            if isinstance(left, Asked):
+                self._asked.append(left)
+        while self._asked:
+            self._asked.pop().settle()
+        self._retired(self)
