@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
-from uuid import UUID
 
-from callwright.accounts.worlds import Accounts, World
-from callwright.calls.model import Call
+from callwright.accounts.worlds import Accounts
 from callwright.clock import Clock
 from callwright.flows.flows import Flows
-from callwright.flows.schema import Flow
 from callwright.numbers.numbers import Numbers
 from callwright.store import Store
+from callwright.switch.switch import Switch
 from callwright.webhooks.webhooks import Webhooks
-
-
-class Switch(Protocol):
-    """Call control (`callwright.switch`). Each method returns when its intent is committed, not when the wire has seen it."""
-
-    async def place_call(
-        self,
-        world: World,
-        *,
-        source: str,
-        destination: str,
-        flow: Flow,
-        flow_body: dict[str, Any],
-        webhook_url: str | None,
-        webhook_token: str | None,
-    ) -> Call: ...
-
-    async def hang_up_call(self, world_id: UUID, call_id: UUID) -> None:
-        """Raises `NotFound` for a call the world does not have; one that is over is left as it is."""
-        ...
-
-    async def hang_up_leg(self, world_id: UUID, leg_id: UUID) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

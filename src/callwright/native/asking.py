@@ -13,12 +13,11 @@ from starlette.requests import Request
 
 from callwright import ids
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
-from callwright.calls.model import Call
 from callwright.errors import Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
-from callwright.flows.schema import Flow
 from callwright.numbers.numbers import Numbers
 from callwright.store import Store
+from callwright.switch.switch import Switch
 from callwright.webhooks.webhooks import Webhooks
 
 CONTROL_WORLD_HEADER = "Callwright-World"
@@ -44,26 +43,10 @@ class SettingRow(Protocol):
     def origin(self) -> str: ...
 
 
-class Switchboard(Protocol):
-    """What places calls."""
-
-    async def place_call(
-        self,
-        world: World,
-        *,
-        source: str,
-        destination: str,
-        flow: Flow,
-        flow_body: dict[str, Any],
-        webhook_url: str | None,
-        webhook_token: str | None,
-    ) -> Call: ...
-
-
 class Calling(NamedTuple):
     """What a new call needs."""
 
-    switchboard: Switchboard
+    switch: Switch
     webhooks: Webhooks
 
 
