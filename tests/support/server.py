@@ -27,6 +27,7 @@ START_S = 30.0
 STOP_S = 20.0
 PATIENCE_S = 15.0
 TERMINAL = frozenset({"ended", "busy", "no_answer", "failed"})
+ABOUT_THE_MACHINE = frozenset({"small_receive_buffer", "media_stalled"})
 NEVER_PLACED = frozenset({"no_route", "not_allowed", "limit"})
 PORT_PAIRS = 500
 
@@ -311,7 +312,8 @@ class Server:
         text = self.log.read_text()
         assert "Traceback" not in text, text
         assert self.logged(level="error") == []
-        assert self.logged(level="warning") == []
+        warned = {line["event"] for line in self.logged(level="warning")}
+        assert warned <= ABOUT_THE_MACHINE, text
 
     def logged(self, **fields: Any) -> list[dict[str, Any]]:
         """The lines of the log that have these fields."""
