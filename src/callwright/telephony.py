@@ -80,10 +80,14 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Originate(Command, frozen=True, kw_only=True):
-    """Place a leg. `caller` is a number or URI; `hops` counts passes through this server."""
+    """Place a leg. `caller` is a number or URI; `hops` counts passes through this server.
+
+    `sip_call_id` is the Call-ID to give its INVITE, so that the record has it from the start; empty: the engine's choice.
+    """
 
     caller: str
     target: Target
+    sip_call_id: str = ""
     hops: int = 0
     max_forwards: int = 70
 

@@ -23,6 +23,11 @@ from callwright.store import Change, Wake, Write
 ANSWERING = "answering"
 
 
+def call_id_of(leg_id: UUID) -> str:
+    """The SIP Call-ID that a leg of ours is placed with: unique, and found in a trace by the leg's own id."""
+    return str(leg_id)
+
+
 class CallRecord:
     """A call while it lives, in the memory of its actor."""
 
@@ -112,7 +117,7 @@ class CallRecord:
         )
         record = cls(call, (), node)
         record._note(at_us, journal.CallMade(call=call))
-        record._add_leg(leg_id, Direction.OUTGOING, source, destination, at_us)
+        record._add_leg(leg_id, Direction.OUTGOING, source, destination, at_us, call_id_of(leg_id))
         return record
 
     @property
@@ -136,7 +141,7 @@ class CallRecord:
 
     def add_transfer(self, leg_id: UUID, source: str, destination: str, at_us: int) -> None:
         """Rows N7 and N8: a transfer step makes an outgoing leg."""
-        self._add_leg(leg_id, Direction.OUTGOING, source, destination, at_us)
+        self._add_leg(leg_id, Direction.OUTGOING, source, destination, at_us, call_id_of(leg_id))
 
     def intend_answer(self, leg_id: UUID, at_us: int) -> None:
         """Row A1: the leg is to be answered. Nothing is shown before the answer has left."""

@@ -67,13 +67,12 @@ class SimulatedEngine:
         self._calls: dict[UUID, _Call] = {}
         self._outbox: list[Event] = []
         self._sink: Callable[[Event], None] | None = None
-        self._down: str | None = None
 
     def attach(self, sink: Callable[[Event], None]) -> None:
         self._sink = sink
 
     def unhealthy(self) -> str | None:
-        return self._down
+        return None
 
     @property
     def legs(self) -> int:

@@ -125,7 +125,9 @@ class Dialog(UA):
         if order.username:
             self.credentials = Credentials(order.username, order.password)
         self.max_forwards = order.max_forwards
-        event = CCEventTry((SipCallId(), caller, order.user or None, description(order.sdp), None, None))
+        event = CCEventTry(
+            (SipCallId(order.sip_call_id or None), caller, order.user or None, description(order.sdp), None, None)
+        )
         event.max_forwards = order.max_forwards
         event.extra_headers = (ALLOW, field(HOPS, str(order.hops)))
 

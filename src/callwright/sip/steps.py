@@ -188,6 +188,7 @@ class Steps:
                 password=target.password,
                 max_forwards=order.max_forwards,
                 hops=order.hops,
+                sip_call_id=order.sip_call_id,
             )
         )
         self._legs.arm(leg, self._legs.settings.call_s, self._call_overdue)

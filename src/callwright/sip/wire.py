@@ -24,7 +24,7 @@ class ToSignalling(msgspec.Struct, frozen=True, tag=True):
 
 
 class PlaceLeg(ToSignalling, frozen=True):
-    """Send an INVITE to `address`, a literal IP, for ``sip:user@host``."""
+    """Send an INVITE to `address`, a literal IP, for ``sip:user@host``; without `sip_call_id` a random one is made."""
 
     user: str
     host: str
@@ -36,6 +36,7 @@ class PlaceLeg(ToSignalling, frozen=True):
     password: str = ""
     max_forwards: int = 70
     hops: int = 0
+    sip_call_id: str = ""
 
 
 class SendProgress(ToSignalling, frozen=True):

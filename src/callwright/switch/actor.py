@@ -388,6 +388,7 @@ class CallActor(Mailbox[Dial | Fetched]):
             leg.id,
             caller=leg.source,
             target=target,
+            sip_call_id=leg.sip_call_id,
             hops=self._plan.hops,
             max_forwards=self._plan.max_forwards,
         )

@@ -231,7 +231,7 @@ class Switch:
         """Rows N1 and N2."""
         destination = normalised(event.destination) or event.destination
         number = None
-        refused = self.admission.refusal()
+        refused = self.admission.refusal() or self._engine_down(line)
         if refused is None and event.hops > MAX_HOPS:
             refused = Refusal.LOOP, f"{event.hops} hops"
         if refused is None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from callwright.calls import journal
+from callwright.calls import journal, rows
 from callwright.clock import SECOND_US
-from callwright.errors import NotFound
+from callwright.errors import NotFound, Unavailable
 from callwright.simulator.settings import CalleeScript
 from callwright.switch.settings import CallSettings
 from support.platform import Platform, run, write_wav
@@ -145,8 +145,6 @@ def test_the_ring_timeout_of_the_step_wins_over_the_setting() -> None:
 
 def test_mask_shows_the_called_number_to_the_callee() -> None:
     async def story(platform: Platform) -> None:
-        from callwright.calls import rows
-
         await platform.number(NUMBER, [transfer(mask=True), transfer()])
         platform.dial(NUMBER, source="+31 6 0000 0002")
         await platform.after(60)
@@ -219,8 +217,6 @@ def test_what_is_not_built_yet_ends_the_call_with_its_name(
     steps: list[dict[str, Any]], flow: dict[str, Any], named: str
 ) -> None:
     async def story(platform: Platform) -> None:
-        from callwright.calls import rows
-
         await platform.number(NUMBER, steps, **flow)
         platform.dial(NUMBER)
         await platform.after(10)
@@ -358,8 +354,6 @@ def test_deleting_a_call_ends_it_whatever_it_does(at: float) -> None:
 
 def test_deleting_the_callees_leg_lets_the_flow_go_on() -> None:
     async def story(platform: Platform) -> None:
-        from callwright.calls import rows
-
         await platform.number(NUMBER, [transfer(), pause(5)])
         platform.dial(NUMBER)
         await platform.after(10)
@@ -432,3 +426,26 @@ def test_two_calls_that_arrive_together_do_not_meet() -> None:
         assert len(platform.calls()) == 50
 
     run(story)
+
+
+def test_a_call_that_comes_while_the_engine_lacks_a_part_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(platform: Platform) -> None:
+        await platform.number(NUMBER, [pause(1)])
+        monkeypatch.setattr(platform.engine, "unhealthy", lambda: "media-1 is down")
+        platform.dial(NUMBER)
+        await platform.after(1)
+        assert (platform.calls(), platform.counters.seen) == ([], {("refused", "unhealthy"): 1})
+        with pytest.raises(Unavailable, match="media-1 is down"):
+            await platform.place("31600000009", [pause(1)])
+
+    run(story)
+
+
+def test_a_leg_that_is_placed_is_on_record_with_its_sip_call_id() -> None:
+    async def story(platform: Platform) -> None:
+        await platform.place("31600000009", [pause(1)])
+        await platform.after(10)
+        (leg,) = rows.legs_of(platform.store, platform.world.id, platform.calls()[0].id)
+        assert leg.sip_call_id == str(leg.id)
+
+    run(story, callees={"31600000009": CalleeScript(outcome="busy")})
