@@ -27,7 +27,7 @@ class Phone:
 
     @classmethod
     async def start(cls, **options: str | int | bool) -> Phone:
-        """Start ``python -m callwright.phone`` with `options` (address, port, user, trace)."""
+        """Start ``python -m callwright.phone`` with `options` (address, port, user)."""
         flags = [f"--{name}" + ("" if value is True else f"={value}") for name, value in options.items() if value is not False]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(

@@ -18,8 +18,8 @@ from callwright.phone.sound import FRAME, LAWS, Heard, Samples, Tone, decode, en
 DIGITS = "0123456789*#ABCD"
 END = 0x80
 TICK, WINDOW, MEMORY = 0.02, 0.2, 30.0
-# `lost` is expected minus received, over all SSRCs; the jitter is that of RFC 3550 §6.4.1.
-COUNTED = """sent received lost duplicate reordered gaps markers ssrc_changes timestamp_back malformed unknown_type while_held
+# `lost` is expected minus received, over all SSRCs.
+COUNTED = """sent received lost duplicate reordered gaps markers ssrc_changes timestamp_back malformed unknown_type
     event_packets event_ends""".split()  # noqa: SIM905
 
 
@@ -37,16 +37,11 @@ class Packet(NamedTuple):
 
     @classmethod
     def parse(cls, data: bytes) -> Packet:
-        """Raise ValueError for anything that is not RTP version 2, whole."""
-        if len(data) < 12 or data[0] >> 6 != 2:
-            raise ValueError("not RTP")
-        first, second, sequence, timestamp, ssrc = struct.unpack_from("!BBHII", data)
-        start, stop = 12 + 4 * (first & 15), len(data) - (data[-1] if first & 0x20 else 0)
-        if first & 0x10:
-            start += 4 + 4 * int.from_bytes(data[start + 2 : start + 4], "big")
-        if start > stop:
-            raise ValueError("the header is longer than the packet")
-        return cls(second & 127, bool(second & 128), sequence, timestamp, ssrc, data[start:stop])
+        """Raise ValueError for anything but RTP version 2 without sources, extension and padding, which nobody agreed on."""
+        if len(data) < 12 or data[0] != 0x80:
+            raise ValueError("not RTP with the plain header")
+        _, second, sequence, timestamp, ssrc = struct.unpack_from("!BBHII", data)
+        return cls(second & 127, bool(second & 128), sequence, timestamp, ssrc, data[12:])
 
 
 def digit_payloads(digit: str, tone_ms: int) -> list[bytes]:
@@ -63,30 +58,34 @@ class Reception:
         self.counts: Counter[str] = Counter()
         self.jitter_ms = 0.0
         self._ssrc: int | None = None
+        self._last: tuple[float, int] | None = None
         self._event: tuple[int, int] | None = None
 
     def note(self, packet: Packet, at: float) -> bool:
         """Enter a packet that arrived `at` (seconds); False for a duplicate."""
         if packet.ssrc != self._ssrc:
             self.counts["ssrc_changes"] += self._ssrc is not None
-            self._ssrc, self._highest, self._missing, self._last = packet.ssrc, packet.sequence - 1, set[int](), (at, -1)
+            self._ssrc, self._highest, self._missing, self._last = packet.ssrc, packet.sequence - 1, set[int](), None
         ahead = (packet.sequence - self._highest + 0x8000 & 0xFFFF) - 0x8000
         number = self._highest + ahead
-        if ahead <= 0 and number not in self._missing:
+        if ahead > 0:
+            self.counts.update(gaps=ahead > 1, lost=ahead - 1)
+            self._missing.update(range(max(self._highest + 1, number - 1000), number))
+            self._highest = number
+        elif number in self._missing:
+            self.counts.update(reordered=1, lost=-1)
+            self._missing.discard(number)
+        else:
             self.counts["duplicate"] += 1
             return False
-        self.counts.update(received=1, markers=packet.marker, gaps=ahead > 1, reordered=ahead <= 0, lost=max(ahead, 0) - 1)
-        if ahead <= 0:
-            self._missing.discard(number)
-            return True
-        self._missing.update(range(max(self._highest + 1, number - 1000), number))
-        self._highest = number
-        if packet.payload_type in LAWS.values():  # the packets of an event all carry its first timestamp
-            (before, last), self._last = self._last, (at, packet.timestamp)
-            if last >= 0:
-                forward = (packet.timestamp - last + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
+        self.counts.update(received=1, markers=packet.marker)
+        if ahead > 0 and packet.payload_type in LAWS.values():  # the packets of an event all carry its first timestamp
+            if self._last is not None:
+                forward = (packet.timestamp - self._last[1] + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
                 self.counts["timestamp_back"] += forward < 0
-                self.jitter_ms += (abs((at - before) * 1000 - forward / 8) - self.jitter_ms) / 16
+                # RFC 3550 §6.4.1
+                self.jitter_ms += (abs((at - self._last[0]) * 1000 - forward / 8) - self.jitter_ms) / 16
+            self._last = at, packet.timestamp
         return True
 
     def digit(self, packet: Packet) -> tuple[str, int] | None:
@@ -113,9 +112,9 @@ class Stream:
     """The sound of one call: a packet every 20 ms on one SSRC line out, whatever arrives in, measured every 200 ms."""
 
     def __init__(self, address: str, tone: Tone, tell: Callable[..., None]) -> None:
-        self._loop, self._tell, self.tone, self._end = asyncio.get_running_loop(), tell, tone, _even_port(address)
+        self._loop, self._tell, self._tone, self._end = asyncio.get_running_loop(), tell, tone, _even_port(address)
         self.here: tuple[str, int] = self._end.getsockname()
-        self.muted = self.withheld = self._talking = False
+        self._muted = self._withheld = self._talking = False
         self._ssrc, self._sequence, self._timestamp = (random.getrandbits(bits) for bits in (32, 16, 32))
         self._reception, self._heard, self._told, self._event_start, self._ticks = Reception(), Heard(), Heard(), 0, 0
         self._keys: deque[tuple[bytes, bool] | None] = deque()
@@ -123,26 +122,35 @@ class Stream:
         self._timer: asyncio.TimerHandle | None = None
         self._loop.add_reader(self._end, self._read)
 
-    def connect(self, to: tuple[str, int], law: str, events: tuple[int | None, int | None], ways: tuple[bool, bool]) -> None:
-        """Send to `to`; `events` are the payload types of telephone-event out and in, `ways` whether sound goes out and in."""
-        self._to, self._kind, (self._event_out, self._event_in), (self._sends, self._hears) = to, LAWS[law], events, ways
+    def connect(self, to: tuple[str, int], law: str, event_type: int | None, sends: bool) -> None:
+        """Send to `to`, if we send; `event_type` is the payload type of telephone-event, both ways."""
+        self._to, self._kind, self._event_type, self._sends = to, LAWS[law], event_type, sends
         if self._timer is None:
             self._due = self._loop.time()
             self._tick()
 
-    def dial(self, digits: str, tone_ms: int, gap_ms: int) -> None:
-        if self._timer is None or self._event_out is None:
+    def tone(self, hz: float = 0.0, level: float = -13.0) -> None:
+        self._tone = Tone(hz, level)
+
+    def mute(self, on: bool = True, packets: bool = True) -> None:
+        """Send silence or, without `packets`, nothing at all."""
+        self._muted, self._withheld = on, on and not packets
+
+    def digits(self, digits: str, tone_ms: int = 100, gap_ms: int = 100) -> None:
+        if self._timer is None or self._event_type is None:
             raise ValueError("telephone-event was not agreed for this call")
         for payloads in [digit_payloads(digit, tone_ms) for digit in digits]:
             self._keys.extend((payload, n == 0) for n, payload in enumerate(payloads))
             self._keys.extend([None] * max(1, round(gap_ms / 20) - 2))  # the end is repeated for 40 ms
 
-    def measure(self, since: float) -> Heard:
-        """What was heard from `since`, in the loop's time and at most 30 s ago, until now."""
-        return measure(np.concatenate([np.empty(0, np.int16), *(samples for at, samples in self._frames if at >= since)]))
+    def report(self, measure: float = 0.5) -> None:
+        """Tell what is heard in the next seconds, at most 30."""
+        since = self._loop.time()
+        self._loop.call_later(measure, lambda: self._report(since, self._measure(since), asked=True))
 
-    def counters(self) -> dict[str, float]:
-        return {name: self._reception.counts[name] for name in COUNTED} | {"jitter_ms": round(self._reception.jitter_ms, 2)}
+    def counters(self) -> None:
+        counts = {name: self._reception.counts[name] for name in COUNTED}
+        self._tell("counters", **counts, jitter_ms=round(self._reception.jitter_ms, 2))
 
     def close(self) -> None:
         self._loop.remove_reader(self._end)
@@ -155,23 +163,31 @@ class Stream:
         self._due = now if now - self._due > 1.0 else self._due + TICK
         self._timer = self._loop.call_at(self._due, self._tick)
         self._timestamp = self._timestamp + FRAME & 0xFFFFFFFF
-        self._talking = self._sends and not self.withheld and self._speak()
+        talks = self._sends and not self._withheld
+        if talks:
+            self._speak(first=not self._talking)
+        self._talking = talks
         self._ticks += 1
         if self._ticks % round(WINDOW / TICK) == 0:
-            before, self._heard = self._heard, self.measure(now - WINDOW)
+            before, self._heard = self._heard, self._measure(now - WINDOW)
             # One window may hold the end of one sound and the start of the next: a new one is told when two agree.
             if self._heard.resembles(before) and not self._heard.resembles(self._told):
                 self._told = self._heard
-                self._tell("heard", since=round(now - 2 * WINDOW, 4), asked=False, **self._heard._asdict())
+                self._report(now - 2 * WINDOW, self._heard, asked=False)
 
-    def _speak(self) -> bool:
-        frame, key = self.tone.frame(), self._keys.popleft() if self._keys else None
-        if key is not None and self._event_out is not None:
+    def _measure(self, since: float) -> Heard:
+        return measure(np.concatenate([np.empty(0, np.int16), *(samples for at, samples in self._frames if at >= since)]))
+
+    def _report(self, since: float, heard: Heard, asked: bool) -> None:
+        self._tell("heard", since=round(since, 4), asked=asked, **heard._asdict())
+
+    def _speak(self, first: bool) -> None:
+        frame, key = self._tone.frame(), self._keys.popleft() if self._keys else None
+        if key is not None and self._event_type is not None:
             self._event_start = self._timestamp if key[1] else self._event_start
-            self._send(self._event_out, key[1], self._event_start, key[0])
+            self._send(self._event_type, key[1], self._event_start, key[0])
         else:
-            self._send(self._kind, not self._talking, self._timestamp, encode(frame * (not self.muted), self._kind))
-        return True
+            self._send(self._kind, first, self._timestamp, encode(frame * (not self._muted), self._kind))
 
     def _send(self, kind: int, marker: bool, timestamp: int, payload: bytes) -> None:
         self._sequence = self._sequence + 1 & 0xFFFF
@@ -191,10 +207,9 @@ class Stream:
         now = self._loop.time()
         if not self._reception.note(packet, now) or self._timer is None:
             return
-        self._reception.counts["while_held"] += not self._hears
         if packet.payload_type in LAWS.values():
             self._frames.append((now, decode(packet.payload, packet.payload_type)))
-        elif packet.payload_type != self._event_in:
+        elif packet.payload_type != self._event_type:
             self._reception.counts["unknown_type"] += 1
         elif (key := self._reception.digit(packet)) is not None:
             self._tell("digit", digit=key[0], duration_ms=key[1])

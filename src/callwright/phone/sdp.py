@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from callwright.phone.sound import LAWS
@@ -17,45 +18,36 @@ def meet(ours: str, theirs: str) -> str:
 
 
 class Description(NamedTuple):
-    """What the far side says. `sections` are its ``m=`` lines, and `audio` the place of ours among them."""
-
     to: tuple[str, int]
-    laws: tuple[str, ...]
+    law: str
     event_type: int | None
     direction: str
-    sections: tuple[str, ...]
-    audio: int
 
 
-def parse(text: str) -> Description:
-    """Raise ValueError when there is no audio section with an IPv4 address."""
-    lines = text.splitlines()
-    starts = [n for n, line in enumerate(lines) if line.startswith("m=")] + [len(lines)]
-    audio = next((n for n, start in enumerate(starts[:-1]) if lines[start].startswith("m=audio ")), None)
-    if audio is None:
-        raise ValueError("no audio section")
-    section = lines[starts[audio] : starts[audio + 1]]
-    applies = section[1:] + lines[: starts[0]]  # its own lines go before those of the session
-    address = next((line[9:].partition("/")[0].strip() for line in applies if line.startswith("c=IN IP4 ")), "")
-    if not address:
+def parse(text: str, laws: tuple[str, ...]) -> Description:
+    """What the far side says, with its first law among `laws`. Raise ValueError for anything but audio over IPv4."""
+    session, _, section = text.partition("m=audio ")
+    if not section or "\nm=" in session + section:
+        raise ValueError("not one audio section")
+    applies = f"{section}\n{session}"  # its own lines go before those of the session
+    if (address := re.search(r"^c=IN IP4 ([\d.]+)", applies, re.M)) is None:
         raise ValueError("neither the session nor its audio section has c=IN IP4")
-    way = next((line[2:] for line in applies if line.startswith("a=") and line[2:] in DIRECTIONS), "sendrecv")
-    _, port, _, *kinds = section[0].split()
-    laws = tuple(name for kind in kinds for name, number in LAWS.items() if kind == str(number))
-    events = [line[9:].split()[0] for line in section if line.startswith("a=rtpmap:") and "telephone-event/8000" in line]
-    event = next((int(kind) for kind in events if kind in kinds), None)
-    if address == "0.0.0.0" or port == "0":  # the hold of RFC 2543, and a section refused
-        way = "inactive"
-    return Description((address, int(port)), laws, event, way, tuple(lines[n] for n in starts[:-1]), audio)
+    way = re.search(rf"^a=({'|'.join(DIRECTIONS)})\s*$", applies, re.M)
+    port, _, *kinds = section.splitlines()[0].split()
+    law = next((name for kind in kinds for name in laws if kind == str(LAWS[name])), None)
+    if law is None:
+        raise ValueError("No Common Codec")
+    event = next((kind for kind in re.findall(r"^a=rtpmap:(\d+) telephone-event/8000", section, re.M) if kind in kinds), None)
+    off = address[1] == "0.0.0.0" or port == "0"  # the hold of RFC 2543, and a section refused
+    direction = "inactive" if off else way[1] if way else "sendrecv"
+    return Description((address[1], int(port)), law, int(event) if event else None, direction)
 
 
-def write(here: tuple[str, int], serial: tuple[int, int], laws: tuple[str, ...], event_type: int | None, way: str,
-          sections: tuple[str, ...] = ("m=audio",), audio: int = 0) -> str:  # fmt: skip
-    """A description of ours. An answer names the offer's `sections` and refuses all but the audio one (RFC 3264 §6)."""
-    kinds = [f"{LAWS[law]} {law}/8000" for law in laws] + ([] if event_type is None else [f"{event_type} telephone-event/8000"])
-    mine = [f"m=audio {here[1]} RTP/AVP {' '.join(kind.split()[0] for kind in kinds)}"]
-    mine += [f"a=rtpmap:{kind}" for kind in kinds] + ([] if event_type is None else [f"a=fmtp:{event_type} 0-15"])
+def write(here: tuple[str, int], serial: tuple[int, int], laws: tuple[str, ...], event_type: int | None, way: str) -> str:
+    """A description of ours; `serial` is session and version."""
+    kinds = {LAWS[law]: law for law in laws} | ({} if event_type is None else {event_type: "telephone-event"})
     lines = ["v=0", f"o=phone {serial[0]} {serial[1]} IN IP4 {here[0]}", "s=-", f"c=IN IP4 {here[0]}", "t=0 0"]
-    for n, (kind, *rest) in enumerate(section.split() for section in sections):
-        lines += [*mine, "a=ptime:20", f"a={way}"] if n == audio else [" ".join([kind, "0", *rest[1:]])]
-    return "\r\n".join(lines) + "\r\n"
+    lines += [f"m=audio {here[1]} RTP/AVP {' '.join(map(str, kinds))}"]
+    lines += [f"a=rtpmap:{number} {name}/8000" for number, name in kinds.items()]
+    lines += [] if event_type is None else [f"a=fmtp:{event_type} 0-15"]
+    return "\r\n".join([*lines, "a=ptime:20", f"a={way}", ""])

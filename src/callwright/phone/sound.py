@@ -14,36 +14,34 @@ LAWS = {"PCMU": 0, "PCMA": 8}
 SILENT_BELOW, TONE_SHARE = -50.0, 0.5
 
 
-def _exponent(values: NDArray[Any]) -> NDArray[np.int32]:
-    return np.frexp(values.astype(np.float64))[1].astype(np.int32) - 1
+def _tables(edges: NDArray[Any], sizes: NDArray[Any], plus: int, minus: int) -> tuple[NDArray[np.uint8], Samples]:
+    """A law of ITU-T G.711: the codes by sample + 32768, and the samples by code.
+
+    Step n is for the sizes from edge n to edge n + 1, and decoded as their middle; the sign turns over bits of the code.
+    """
+    middles = (edges[:-1] + edges[1:]) // 2
+    samples = np.empty(256, np.int16)
+    samples[np.arange(128) ^ plus], samples[np.arange(128) ^ minus] = middles, -middles
+    steps = np.searchsorted(edges[:-1], sizes, side="right") - 1
+    return (steps ^ np.where(_LINEAR < 0, minus, plus)).astype(np.uint8), samples
 
 
-def _tables() -> tuple[dict[int, NDArray[np.uint8]], dict[int, Samples]]:
-    """Encoding tables, indexed by sample + 32768, and decoding tables of ITU-T G.711, by payload type."""
-    linear = np.arange(-32768, 32768, dtype=np.int32)
-    u = np.minimum(np.abs(linear >> 2) + 33, 8191)
-    segment = _exponent(u) - 5
-    to_u = (segment << 4 | (u >> (segment + 1)) & 15) ^ np.where(linear < 0, 0x7F, 0xFF)
-    a = np.where(linear < 0, ~(linear >> 3), linear >> 3)
-    segment = np.maximum(_exponent(np.maximum(a, 1)) - 4, 0)
-    to_a = (segment << 4 | (a >> np.maximum(segment, 1)) & 15) ^ np.where(linear < 0, 0x55, 0xD5)
-    u, a = np.arange(256) ^ 0xFF, np.arange(256) ^ 0x55
-    from_u = (((u & 15) << 3) + 132 << (u >> 4 & 7)) - 132
-    segment = a >> 4 & 7
-    from_a = ((a & 15) << 4) + np.where(segment > 0, 264, 8) << np.maximum(segment - 1, 0)
-    decode = {0: np.where(u & 128, -from_u, from_u), 8: np.where(a & 128, from_a, -from_a)}
-    return {0: to_u.astype(np.uint8), 8: to_a.astype(np.uint8)}, {k: table.astype(np.int16) for k, table in decode.items()}
-
-
-_ENCODE, _DECODE = _tables()
+_LINEAR = np.arange(-32768, 32768)
+_SEGMENT, _STEP = np.divmod(np.arange(129), 16)
+_MU_EDGES = ((_STEP + 16 << _SEGMENT + 1) - 33) * 4
+_A_EDGES = np.where(_SEGMENT > 0, _STEP + 16 << _SEGMENT, 2 * _STEP) * 8
+_TABLES = {
+    LAWS["PCMU"]: _tables(_MU_EDGES, np.abs(_LINEAR & ~3), 0xFF, 0x7F),
+    LAWS["PCMA"]: _tables(_A_EDGES, np.maximum(_LINEAR, ~_LINEAR), 0xD5, 0x55),
+}
 
 
 def encode(samples: Samples, payload_type: int) -> bytes:
-    return _ENCODE[payload_type][samples.astype(np.int32) + 32768].tobytes()
+    return _TABLES[payload_type][0][samples.astype(np.int32) + 32768].tobytes()
 
 
 def decode(payload: bytes, payload_type: int) -> Samples:
-    return _DECODE[payload_type][np.frombuffer(payload, np.uint8)]
+    return _TABLES[payload_type][1][np.frombuffer(payload, np.uint8)]
 
 
 class Tone:

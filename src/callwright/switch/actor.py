@@ -65,7 +65,6 @@ class CallActor(Mailbox[Dial | Fetched]):
     ) -> None:
         settings = around.settings
         super().__init__(record, around.engine, around.store, around.clock, settings.store_patience, retired)
-        self.at_us = record.call.created_us
         self._around = around
         self._settings = settings
         self._plan = plan
@@ -85,11 +84,8 @@ class CallActor(Mailbox[Dial | Fetched]):
 
     # messages
 
-    def begin(self) -> None:
-        """Row N2 puts a call that comes in on record; the next commit is the first thing decided about it."""
-
     def after_commit(self) -> bool:
-        """Say first that a call was answered, or is there at all; then do what follows at once."""
+        """Row N2 first, then what is decided about the call; an answer first, then the end of a flow that is over with it."""
         first, self._first = self._first, None
         finish, self._finish = self._finish, None
         if first is not None:

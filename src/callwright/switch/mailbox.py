@@ -8,6 +8,7 @@ Facts that need no command wait as long as it takes, and sound goes on meanwhile
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -71,16 +72,17 @@ class Due(NamedTuple):
     token: int
 
 
-class Mailbox(Generic[M]):
+class Mailbox(ABC, Generic[M]):
     """The machinery of a live call; `CallActor` says what a message means.
 
-    A subclass implements `begin`, `take` and `let_go`. It queues commands in `commands` and leaves changes in `record`.
+    It queues commands in `commands` and leaves changes in `record`; `at_us` is the time of the message at hand.
     """
 
     def __init__(
         self, record: CallRecord, engine: Engine, store: Store, clock: Clock, patience_s: float, retired: Callable[[Any], None]
     ) -> None:
         self.record = record
+        self.at_us = record.call.created_us
         self.on_wire: set[UUID] = set()
         self.commands: list[Command] = []
         self._engine = engine
@@ -126,13 +128,14 @@ class Mailbox(Generic[M]):
     async def run(self) -> None:
         """Live until the call is over and the engine has said its last word on every leg."""
         try:
-            await self._work(self.begin)
+            await self._finish_turn()
             while self.record.live or self.on_wire:
                 message = await self._messages.get()
                 if isinstance(message, Asked):
                     self._asked.append(message)
                 self._now(message)
-                await self._work(self.take, message)
+                self.take(message)
+                await self._finish_turn()
                 while self._asked:
                     self._asked.pop().settle()
         except Exception:
@@ -143,20 +146,23 @@ class Mailbox(Generic[M]):
 
     # what a subclass says
 
-    def begin(self) -> None:
-        """The call is on record; do the first thing, if there is one."""
+    @abstractmethod
+    def take(self, message: M | telephony.Event | Asked | Due) -> None:
+        """Change the record and queue commands as the message asks."""
 
-    def take(self, message: Any) -> None:
-        raise NotImplementedError
-
+    @abstractmethod
     def after_commit(self) -> bool:
-        """What is left to do once the change of this message is told; whether there was anything."""
-        return False
+        """Do what is left once the change of this message is told; say whether there was anything."""
 
+    @abstractmethod
     def let_go(self, reason: Reason) -> None:
         """End every leg on the record, and queue the commands that end them on the wire."""
-        raise NotImplementedError
 
+    @abstractmethod
+    def refused(self, command: Command, why: str) -> None:
+        """The engine would not take a command."""
+
+    @abstractmethod
     def idle(self) -> None:
         """The message is dealt with, its commands are given."""
 
@@ -196,9 +202,6 @@ class Mailbox(Generic[M]):
         self.commands.append(kind(id=self._command_id, call=self.record.call.id, leg=leg_id, **fields))
         return self._command_id
 
-    def refused(self, command: Command, why: str) -> None:
-        """The engine would not take a command."""
-
     def _now(self, message: Any) -> None:
         self.at_us = message.at_us if isinstance(message, telephony.Event) else self._clock.now_us()
 
@@ -214,8 +217,7 @@ class Mailbox(Generic[M]):
 
     # disk before wire
 
-    async def _work(self, step: Callable[..., None], *arguments: Any) -> None:
-        step(*arguments)
+    async def _finish_turn(self) -> None:
         await self._settle()
         if self.after_commit():
             await self._settle()

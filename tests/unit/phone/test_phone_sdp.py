@@ -9,7 +9,7 @@ def text(*lines):
 
 HEAD = ("v=0", "o=- 1 1 IN IP4 192.0.2.9", "s=-")
 AUDIO = ("m=audio 4000 RTP/AVP 8 0 96", "a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-16")
-PLAIN = Description(("192.0.2.1", 4000), ("PCMA", "PCMU"), 96, "sendrecv", (AUDIO[0],), 0)
+PLAIN = Description(("192.0.2.1", 4000), "PCMA", 96, "sendrecv")
 
 
 @pytest.mark.parametrize(
@@ -36,24 +36,32 @@ PLAIN = Description(("192.0.2.1", 4000), ("PCMA", "PCMU"), 96, "sendrecv", (AUDI
         # no digits; a law by its static number alone; a codec we do not know
         (
             text(*HEAD, "c=IN IP4 192.0.2.1", "t=0 0", "m=audio 4000 RTP/AVP 9 0"),
-            Description(("192.0.2.1", 4000), ("PCMU",), None, "sendrecv", ("m=audio 4000 RTP/AVP 9 0",), 0),
+            Description(("192.0.2.1", 4000), "PCMU", None, "sendrecv"),
         ),
-        # video first: its lines are not ours
+        # a payload type that the section does not offer
         (
-            text(*HEAD, "t=0 0", "m=video 5000 RTP/AVP 31", "c=IN IP4 192.0.2.7", "a=inactive", *AUDIO, "c=IN IP4 192.0.2.1"),
-            PLAIN._replace(sections=("m=video 5000 RTP/AVP 31", AUDIO[0]), audio=1),
+            text(*HEAD, "c=IN IP4 192.0.2.1", "t=0 0", "m=audio 4000 RTP/AVP 8", *AUDIO[1:]),
+            PLAIN._replace(event_type=None),
         ),
     ],
 )
 def test_a_description_is_understood(sdp, meaning):
-    assert parse(sdp) == meaning
+    assert parse(sdp, ("PCMU", "PCMA")) == meaning
+
+
+@pytest.mark.parametrize(("laws", "law"), [(("PCMU",), "PCMU"), (("PCMA",), "PCMA"), (("PCMU", "PCMA"), "PCMA")])
+def test_the_far_side_chooses_among_our_laws(laws, law):
+    assert parse(text(*HEAD, "c=IN IP4 192.0.2.1", "t=0 0", *AUDIO), laws).law == law
 
 
 @pytest.mark.parametrize(
     ("sdp", "complaint"),
     [
-        ("", "no audio section"),
-        (text(*HEAD, "c=IN IP4 192.0.2.1", "t=0 0", "m=video 5000 RTP/AVP 31"), "no audio section"),
+        ("", "not one audio section"),
+        (text(*HEAD, "c=IN IP4 192.0.2.1", "t=0 0", "m=video 5000 RTP/AVP 31"), "not one audio section"),
+        (text(*HEAD, "c=IN IP4 192.0.2.1", "t=0 0", "m=video 5000 RTP/AVP 31", *AUDIO), "not one audio section"),
+        (text(*HEAD, "c=IN IP4 192.0.2.1", "t=0 0", *AUDIO, "m=video 5000 RTP/AVP 31"), "not one audio section"),
+        (text(*HEAD, "c=IN IP4 192.0.2.1", "t=0 0", "m=audio 4000 RTP/AVP 9 96", *AUDIO[1:]), "No Common Codec"),
         (text(*HEAD, "t=0 0", *AUDIO), "neither the session nor its audio section has c=IN IP4"),
         (text(*HEAD, "c=IN IP4 ", "t=0 0", *AUDIO), "neither the session nor its audio section has c=IN IP4"),
         (text(*HEAD, "c=IN IP6 ::1", "t=0 0", *AUDIO), "neither the session nor its audio section has c=IN IP4"),
@@ -62,7 +70,7 @@ def test_a_description_is_understood(sdp, meaning):
 )
 def test_a_description_of_no_use_is_refused(sdp, complaint):
     with pytest.raises(ValueError, match=complaint):
-        parse(sdp)
+        parse(sdp, ("PCMU", "PCMA"))
 
 
 def test_our_offer():
@@ -73,11 +81,9 @@ def test_our_offer():
     )  # fmt: skip
 
 
-def test_our_answer_has_as_many_sections_as_the_offer_and_refuses_the_others():
-    sections = ("m=video 5000 RTP/AVP 31 34", AUDIO[0])
-    assert write(("127.0.0.1", 30000), (5, 1), ("PCMA",), None, "recvonly", sections, 1) == text(
+def test_our_answer_without_telephone_event():
+    assert write(("127.0.0.1", 30000), (5, 1), ("PCMA",), None, "recvonly") == text(
         "v=0", "o=phone 5 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0",
-        "m=video 0 RTP/AVP 31 34",
         "m=audio 30000 RTP/AVP 8", "a=rtpmap:8 PCMA/8000", "a=ptime:20", "a=recvonly",
     )  # fmt: skip
 
