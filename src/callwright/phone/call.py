@@ -108,7 +108,7 @@ class Call:
         self.hold("sendrecv")
 
     def on_event(self, event: Any, leg: Leg) -> None:
-        data, reason = event.getData(), str(event.reason_rfc3326 or "")
+        data, reason = event.getData(), leg.reason or str(event.reason_rfc3326 or "")
         match event:
             case CCEvents.CCEventRing() if data[0] > 100 and not self._answered:
                 self._tell("ringing", code=data[0], phrase=data[1], sdp=data[2] is not None)

@@ -24,7 +24,7 @@ Udp_server_opts.nworkers = 0  # the threads; what those that send are given can 
 class Leg(UA):
     """A dialog, with what sippy leaves undone. `owner` gets its events, and `on_end` with the response to our BYE or CANCEL."""
 
-    godead_timeout = 1.0
+    godead_timeout, reason = 1.0, ""
 
     def __init__(self, stack: Stack, owner: Any, user: str, headers: list[SipHeader]) -> None:
         super().__init__(stack.config, owner.on_event, extra_headers=headers)
@@ -34,6 +34,7 @@ class Leg(UA):
 
     def recvRequest(self, request: Any, transaction: Any) -> Any:  # noqa: N802
         first = self.state is None
+        self._keep_reason(request)
         outcome = super().recvRequest(request, transaction)
         if first and transaction.r487 is not None:
             transaction.r487.getHFBody("to").setTag(self.lTag)  # a CANCEL ends the dialog that the 180 began
@@ -41,6 +42,7 @@ class Leg(UA):
 
     def recvResponse(self, response: Any, transaction: Any) -> None:  # noqa: N802
         cancelling = str(self.state) == "Cancelling(UAC)"
+        self._keep_reason(response)
         super().recvResponse(response, transaction)
         if cancelling:
             self._settled(response)
@@ -55,6 +57,9 @@ class Leg(UA):
     def _settled(self, response: Any) -> None:
         if response.getSCode()[0] >= 200:
             self._owner.on_end(response.getSCode()[0])
+
+    def _keep_reason(self, message: Any) -> None:
+        self.reason = ", ".join(header.body.body for header in message.getHFs("reason")) or self.reason
 
 
 class Stack:

@@ -235,7 +235,7 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
     ] = 16
     legacy_signature: Annotated[
         Literal["base64", "hex"],
-        Meta(description="How MessageBird-Signature is written. Set hex if your library compares hexadecimal."),
+        Meta(description="How X-MessageBird-Signature is written. Set hex if your library compares hexadecimal."),
     ] = "base64"
 
 
