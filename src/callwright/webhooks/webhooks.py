@@ -41,7 +41,10 @@ class Webhooks:
         if sentence := self._refusal(url):
             raise Invalid(f"{parameter} cannot be used: {sentence}.", parameter=parameter)
         if token is not None and len(token) > MAX_TOKEN:
-            raise Invalid(f"token has {len(token)} characters; at most {MAX_TOKEN} are taken.", parameter="token")
+            raise Invalid(
+                f"The token has {len(token)} characters; at most {MAX_TOKEN} are taken.",
+                parameter=parameter.removesuffix("url") + "token",
+            )
         return url
 
     def get(self, world_id: UUID, webhook_id: UUID) -> Webhook:
