@@ -139,19 +139,15 @@ async def test_early_media_and_several_provisional_responses(phone):
     assert (await alice.wait("counters"))["ssrc_changes"] == 0
 
 
-async def test_calls_are_refused_and_redirected(phone):
+async def test_calls_are_refused(phone):
     alice, bob = await pair(phone)
     for policy, refusal in (
-        ({"answer": 486}, {"code": 486, "phrase": "Busy Here", "contacts": []}),
-        ({"answer": 480, "phrase": "Gone Fishing", "ring": 0.2}, {"code": 480, "phrase": "Gone Fishing", "contacts": []}),
-        (
-            {"answer": 302, "contact": "sip:carol@192.0.2.7:5070"},
-            {"code": 302, "phrase": "Moved Temporarily", "contacts": ["sip:carol@192.0.2.7:5070"]},
-        ),
+        ({"answer": 486}, {"code": 486, "phrase": "Busy Here"}),
+        ({"answer": 480, "phrase": "Gone Fishing", "ring": 0.2}, {"code": 480, "phrase": "Gone Fishing"}),
     ):
         await bob.do("policy", **policy)
         await alice.call(f"sip:bob@{bob.sip}")
-        assert seen(await alice.wait("refused"), "code", "phrase", "contacts") == refusal
+        assert seen(await alice.wait("refused"), "code", "phrase") == refusal
         assert seen(await bob.wait("ended"), "who", "code", "answered") == {
             "who": "us",
             "code": refusal["code"],
@@ -167,24 +163,23 @@ async def test_a_phone_that_never_answers_is_cancelled(phone):
     assert incoming["headers"]["x-shift"] == "night"
     assert incoming["uri"] == f"sip:bob@{bob.sip}"
     await alice.wait("ringing", code=180)
-    await alice.do("cancel", reason='SIP;cause=200;text="elsewhere"')
+    await alice.do("hangup", reason='SIP;cause=200;text="elsewhere"')
     assert seen(await alice.wait("ended"), "who", "code", "answered") == {"who": "us", "code": 487, "answered": False}
     assert seen(await bob.wait("ended"), "who", "code", "answered") == {"who": "far", "code": 487, "answered": False}
     with pytest.raises(PhoneError, match="call 1 is not there, or over"):
         await alice.do("digits", digits="1")
 
 
-async def test_a_call_is_answered_by_hand_and_ended_by_a_clock(phone):
+async def test_a_call_is_answered_by_hand(phone):
     alice, bob = await pair(phone, answer=None, progress=[])
-    number = await alice.call(f"sip:bob@{bob.sip}", hang_up_after=0.3)
+    number = await alice.call(f"sip:bob@{bob.sip}")
     await bob.wait("incoming")
     await bob.do("ring", code=183, early_media=True)
     assert (await alice.wait("ringing"))["sdp"] is True
-    with pytest.raises(PhoneError, match="G729 was not offered"):
-        await bob.do("answer", law="G729")
-    await bob.do("answer", law="PCMA")
-    up = await alice.wait("answered", call=number, law="PCMA")
-    assert (await bob.wait("ended", who="far"))["at"] - up["at"] == pytest.approx(0.3, abs=0.15)
+    await bob.do("answer")
+    await alice.wait("answered", call=number, law="PCMU")
+    with pytest.raises(PhoneError, match="only an incoming call that has no answer yet"):
+        await bob.do("answer")
 
 
 async def test_two_calls_at_once_are_told_apart(phone):
@@ -200,7 +195,7 @@ async def test_two_calls_at_once_are_told_apart(phone):
 async def test_a_command_that_cannot_be_done_says_why_and_the_phone_goes_on(phone):
     alice = await phone()
     for command, fields, complaint in (
-        ("dance", {}, "dance: not among call, policy, quit, ring"),
+        ("dance", {}, "dance: not among call, policy, ring"),
         ("hangup", {}, "call 0 is not there"),
         ("policy", {"rings": 3}, "rings: not among laws"),
         ("policy", {"tone": 4000}, "below 4000 Hz"),
@@ -222,7 +217,7 @@ async def test_a_phone_that_is_stopped_hangs_up_first(phone):
         await alice.wait("never")
 
 
-@pytest.mark.parametrize("how", ["quit", "SIGTERM", "end of input"])
+@pytest.mark.parametrize("how", ["SIGTERM", "end of input"])
 async def test_the_process_ends_and_writes_nothing_but_json(how):
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
@@ -237,23 +232,16 @@ async def test_the_process_ends_and_writes_nothing_but_json(how):
     transport.sendto(b"INVITE sip:garbage SIP/2.0\r\n" + b"\xff\x00" * 40)
     transport.close()
     await asyncio.sleep(0.1)
-    if how == "quit":
-        process.stdin.write(b'not json\n{"do": "quit", "id": 7}\n')
-    elif how == "SIGTERM":
+    process.stdin.write(b'not json\n{"do": "policy", "id": 7}\n')
+    answers = [json.loads(await process.stdout.readline()) for _ in range(2)]
+    assert [answer["event"] for answer in answers] == ["error", "done"]
+    if how == "SIGTERM":
         process.terminate()
     else:
         process.stdin.close()
     async with asyncio.timeout(5):
         rest, complaints = await process.stdout.read(), await process.stderr.read()
         assert await process.wait() == 0
-    events = [json.loads(line) for line in rest.splitlines()]
-    assert [event["event"] for event in events] == (["error", "done"] if how == "quit" else [])
+    assert rest == b""
     assert b"SipTransactionManager" in complaints or b"unhandled exception" in complaints  # what sippy prints goes there
     process.stdin.close()
-
-
-async def test_a_phone_with_nothing_to_read_ends_at_once():
-    none = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "callwright.phone", stdin=none, stdout=none)
-    async with asyncio.timeout(5):
-        assert await process.wait() == 0

@@ -1,24 +1,17 @@
 """SIPp, which is nobody's relative, calls the phone and is called by it."""
 
 import asyncio
-import shutil
-import socket
 
-import pytest
+from support.peers import require_peer
+from support.server import free_port
 
-pytestmark = pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is missing: apt-get install sip-tester")
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-        end.bind(("127.0.0.1", 0))
-        return end.getsockname()[1]
+SIPP = require_peer("sipp", apt="sip-tester")
 
 
 async def sipp(tmp_path, *arguments):
     quiet = asyncio.subprocess.DEVNULL
     return await asyncio.create_subprocess_exec(
-        "sipp", "-i", "127.0.0.1", "-nostdin", *arguments, cwd=tmp_path, stdin=quiet, stdout=quiet, stderr=quiet
+        SIPP, "-i", "127.0.0.1", "-nostdin", *arguments, cwd=tmp_path, stdin=quiet, stdout=quiet, stderr=quiet
     )
 
 

@@ -1,7 +1,6 @@
 """What the phone puts on the wire, seen by a peer that is nothing but a socket."""
 
 import asyncio
-import hashlib
 import re
 import socket
 
@@ -73,34 +72,6 @@ def peer(bob):
     peer.end.close()
 
 
-def response_to(challenge, request, username, password):
-    """The digest of RFC 2617 that `request` ought to carry."""
-    given = dict(re.findall(r'(\w+)="?([^",]*)"?', field(request, "Authorization")))
-    asked = dict(re.findall(r'(\w+)="?([^",]*)"?', challenge))
-
-    def digest(*parts):
-        return hashlib.md5(":".join(parts).encode()).hexdigest()
-
-    account = digest(username, asked["realm"], password)
-    what = digest("INVITE", request.split()[1])
-    expected = digest(account, asked["nonce"], given["nc"], given["cnonce"], "auth", what)
-    return given["response"], expected
-
-
-async def test_a_challenge_is_acknowledged_and_then_answered(bob, peer):
-    await bob.call(f"sip:trunk@127.0.0.1:{peer.port}", username="bob", password="secret")
-    challenge = 'Digest realm="trunk", nonce="abc", algorithm=MD5, qop="auth"'
-    first = await peer.next("INVITE")
-    peer.respond(first, "401 Unauthorized", f"WWW-Authenticate: {challenge}")
-    after = [await peer.next("") for _ in range(2)]
-    assert [message.split()[0] for message in after] == ["ACK", "INVITE"]
-    given, expected = response_to(challenge, after[1], "bob", "secret")
-    assert given == expected
-    assert int(field(after[1], "CSeq").split()[0]) == int(field(first, "CSeq").split()[0]) + 1
-    peer.respond(after[1], "401 Unauthorized", f"WWW-Authenticate: {challenge}")
-    assert (await bob.wait("refused"))["code"] == 401
-
-
 async def test_the_bye_of_the_phone_ends_a_call_with_its_answer(bob, peer):
     await bob.call(f"sip:trunk@127.0.0.1:{peer.port}")
     peer.respond(await peer.next("INVITE"), "200 OK", body=OFFER)
@@ -129,25 +100,30 @@ async def answered(peer, body):
     return ok
 
 
-async def test_an_answer_takes_the_event_type_of_the_offer_and_refuses_other_sections(bob, peer):
-    ok = await answered(peer, OFFER + "m=video 9002 RTP/AVP 31\r\n")
+async def test_an_answer_takes_the_law_and_the_event_type_of_the_offer(bob, peer):
+    ok = await answered(peer, OFFER)
     sdp = ok.partition("\r\n\r\n")[2]
     audio, *rest = re.findall(r"^[ma]=.*?(?=\r)", sdp, re.M)
     assert re.fullmatch(r"m=audio \d+ RTP/AVP 8 96", audio)
     assert int(audio.split()[1]) % 2 == 0
     assert rest == [
         "a=rtpmap:8 PCMA/8000", "a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-15", "a=ptime:20", "a=sendrecv",
-        "m=video 0 RTP/AVP 31",
     ]  # fmt: skip
 
 
-async def test_without_an_offer_the_phone_makes_one_and_uses_the_answer_in_the_ack(bob, peer):
-    ok = await answered(peer, "")
-    assert re.search(r"m=audio \d+ RTP/AVP 0 8 101\r", ok)
+@pytest.mark.parametrize("offer", ["", OFFER + "m=video 9002 RTP/AVP 31\r\n", OFFER.replace("AVP 8 96", "AVP 9 96")])
+async def test_an_offer_the_phone_cannot_follow_is_refused(bob, peer, offer):
+    peer.request("INVITE", offer)
+    await peer.next("SIP/2.0 488")
+    assert (await bob.wait("ended"))["code"] == 488
+
+
+async def test_the_sound_of_the_phone_is_one_line_of_packets(bob, peer):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
         media.bind(("127.0.0.1", 0))
         media.setblocking(False)
-        peer.request("ACK", OFFER.replace("9000", str(media.getsockname()[1])), number=1)
+        await answered(peer, OFFER.replace("9000", str(media.getsockname()[1])))
+        peer.request("ACK", number=1)
         assert (await bob.wait("answered"))["law"] == "PCMA"
         async with asyncio.timeout(2):
             packets = [await asyncio.get_running_loop().sock_recv(media, 2048) for _ in range(5)]
@@ -173,20 +149,6 @@ async def test_a_hold_that_is_refused_changes_nothing(bob, peer):
     assert (await bob.wait("changed"))["direction"] == "sendrecv"
 
 
-async def test_a_reinvite_without_an_offer_gets_one_and_changes_nothing(bob, peer):
-    await answered(peer, OFFER)
-    peer.request("ACK", number=1)
-    await bob.wait("answered")
-    for number in (2, 3):
-        peer.request("INVITE")
-        again = await peer.next("SIP/2.0 200")
-        assert re.search(r"m=audio \d+ RTP/AVP .*\r\n(.*\r\n)*a=sendrecv\r", again)
-        peer.request("ACK", number=number)
-    peer.request("BYE")
-    await peer.next("SIP/2.0 200")
-    assert (await bob.wait("ended"))["who"] == "far"
-
-
 async def test_a_reinvite_the_phone_cannot_follow_is_488_and_the_call_goes_on(bob, peer):
     await answered(peer, OFFER)
     peer.request("ACK", number=1)
@@ -203,16 +165,10 @@ async def test_other_requests_have_an_answer(bob, peer):
         peer.request(method)
         return (await peer.next(f"SIP/2.0 .*(\r\n.*)*CSeq: .* {method}")).split()[1]
 
-    assert [await answer_to(method) for method in ("MESSAGE", "OPTIONS")] == ["405", "200"]
+    assert await answer_to("MESSAGE") == "501"
     peer.to = "<sip:bob@127.0.0.1>;tag=nobody"
     assert await answer_to("BYE") == "481"
     peer.to = "<sip:bob@127.0.0.1>"
     await answered(peer, OFFER)
-    peer.request("ACK", number=4)
-    assert [await answer_to(method) for method in ("UPDATE", "REFER", "OPTIONS", "INFO", "BYE")] == [
-        "405",
-        "405",
-        "200",
-        "200",
-        "200",
-    ]
+    peer.request("ACK", number=3)
+    assert [await answer_to(method) for method in ("OPTIONS", "INFO", "BYE")] == ["200"] * 3
