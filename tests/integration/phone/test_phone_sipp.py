@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from support.peers import require_peer
 from support.server import free_port
 
