@@ -39,6 +39,7 @@ class Ready(NamedTuple):
     http: str
     sip: str
     keys: tuple[str, str] | None
+    loopback_only: bool
 
 
 async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]) -> None:
@@ -66,15 +67,21 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             rooms.engine(chosen), clock, media_processes=chosen.media.processes, turned_away=partial(_turned_away, metrics)
         )
         stack.callback(engine.close)
+        supervisor = Supervisor(_children(chosen, engine, sip_socket, clock))
         core = Core(loaded, folder, store, engine, metrics, clock)
         stack.push_async_callback(core.door.close)
         keys = await core.prepare()
-        switch = core.connect(stack.enter_context(as_file(files("callwright.switch").joinpath("ringback.wav"))))
+        ringback = stack.enter_context(as_file(files("callwright.switch").joinpath("ringback.wav")))
+        switch = core.connect(ringback, supervisor.unhealthy)
         await switch.start()
         stack.push_async_callback(switch.stop)
 
         def health() -> Mapping[str, str | None]:
-            return {"database": store.unhealthy(), "engine": engine.unhealthy()}
+            return {
+                "database": store.unhealthy(),
+                "engine": engine.unhealthy() or supervisor.unhealthy(),
+                "admission": "draining" if switch.admission.draining else None,
+            }
 
         endpoint = MetricsEndpoint(metrics, chosen.http.operator_token)
         servers = [
@@ -85,7 +92,6 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         stack.push_async_callback(_cancel, deliverer)
         stack.push_async_callback(web.stop, servers)
         await asyncio.sleep(0)  # requests are answered from here on; the children would only slow the start down
-        supervisor = Supervisor(_children(chosen, engine, sip_socket, clock))
         supervisor.start()
         stack.push_async_callback(supervisor.stop)
 
@@ -95,6 +101,8 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             if started.done():
                 started.result()
                 announce(_where(chosen, http_socket, sip_socket, keys))
+                if chosen.loopback_only:
+                    _log.info("egress_to_loopback", allowed=rooms.LOOPBACK, why="only this machine can reach the server")
                 await core.door.open()
                 await _first(stops, deliverer, *(serving.task for serving in servers))
                 await _drain(engine, switch, stops, chosen.drain.seconds)
@@ -169,7 +177,9 @@ def _signals() -> Iterator[asyncio.Queue[None]]:
 
 def _where(chosen: Settings, http: socket.socket, sip: socket.socket, keys: tuple[str, str] | None) -> Ready:
     host = f"[{chosen.http.host}]" if ":" in chosen.http.host else chosen.http.host
-    return Ready(f"http://{host}:{http.getsockname()[1]}", f"{chosen.sip.host}:{sip.getsockname()[1]}", keys)
+    return Ready(
+        f"http://{host}:{http.getsockname()[1]}", f"{chosen.sip.host}:{sip.getsockname()[1]}", keys, chosen.loopback_only
+    )
 
 
 def _turned_away(metrics: Metrics, report: sip_wire.TurnedAway) -> None:

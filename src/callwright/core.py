@@ -81,12 +81,12 @@ class Core:
         live, test = [await self.accounts.make_key(kind, "made at first start") for kind in (LIVE, TEST)]
         return live.secret, test.secret
 
-    def connect(self, ringback: Path) -> Switch:
+    def connect(self, ringback: Path, children_unhealthy: Callable[[], str | None]) -> Switch:
         """Make the switch; `ringback` is what a caller hears while the called party rings."""
         live, test = self.accounts.world(LIVE), self.accounts.world(TEST)
         return Switch(
             lines={
-                live.id: Line(live, self.sip_engine, self.routes.target),
+                live.id: Line(live, self.sip_engine, self.routes.target, children_unhealthy),
                 test.id: Line(test, self.simulated_engine, simulator.route),
             },
             store=self.store,

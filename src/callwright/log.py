@@ -44,7 +44,7 @@ class Log:
 
 def masked(number: str) -> str:
     """Hide all but the last three characters of a number or address."""
-    return "*" * max(len(number) - 3, 0) + number[-3:]
+    return "*" * min(max(len(number) - 3, 0), 12) + number[-3:]
 
 
 def configure(level: str = "info", stream: TextIO | None = None, layout: str = "auto") -> None:

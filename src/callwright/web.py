@@ -10,6 +10,41 @@ from typing import NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# Enough for 64 kB over the worst line, little enough that idle strangers do not collect.
+REQUEST_S = 20.0
+
+
+class _Patient(HttpToolsProtocol):
+    """A connection that is closed when a request takes longer than `REQUEST_S` to arrive, or none begins."""
+
+    _overdue: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._wait()
+
+    def on_message_complete(self) -> None:
+        self._arrived()
+        super().on_message_complete()
+
+    def _wait(self) -> None:
+        self._arrived()
+        self._overdue = self.loop.call_later(REQUEST_S, self.transport.close)
+
+    def _arrived(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
 
 
 class _Server(uvicorn.Server):
@@ -31,7 +66,7 @@ def start(app: ASGIApp, bound: socket.socket) -> Serving:
     """Serve an application on a bound socket, on the running loop."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=_Patient,
         ws="none",
         lifespan="off",
         log_config=None,

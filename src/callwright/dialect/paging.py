@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl
 
 DEFAULT_SIZE = 10
 MAX_SIZE = 100
-# Beyond any list, and small enough for its offset to fit the database's integers.
-MAX_NUMBER = 1_000_000_000
+# What fits the integers of every client, and of the database.
+MAX_NUMBER = (1 << 63) - 1
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+_INTEGER = re.compile(r"[+-]?[0-9]{1,100}", re.ASCII)
 
 
 class Page(NamedTuple):
@@ -23,7 +23,7 @@ class Page(NamedTuple):
 
     @property
     def offset(self) -> int:
-        return (self.number - 1) * self.size
+        return min((self.number - 1) * self.size, MAX_NUMBER)
 
 
 @lru_cache(maxsize=1024)

@@ -282,5 +282,7 @@ class SimulatedEngine:
 
 
 def _seconds(file: str) -> float:
+    # Counted and not read off the header: a WAV that was written as a stream says too much there.
     with wave.open(file, "rb") as sound:
-        return sound.getnframes() / sound.getframerate()
+        samples = len(sound.readframes(sound.getnframes())) // (sound.getsampwidth() * sound.getnchannels())
+        return samples / sound.getframerate()

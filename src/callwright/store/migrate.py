@@ -62,6 +62,7 @@ def migrate(connection: apsw.Connection) -> list[Migration]:
             )
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite rolls back by itself when the disk is full
+            connection.execute("ROLLBACK")
         raise
     return todo

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 import apsw
 
 from callwright.clock import Clock
-from callwright.errors import CallwrightError, StoreUnavailable
+from callwright.errors import CallwrightError, DataFolderError, StoreUnavailable
 from callwright.log import Log
 from callwright.store import queries
 from callwright.store.change import Change, Row, Wake, Write
@@ -36,6 +36,15 @@ _log = Log("store")
 
 # Errors that are the statement's own fault, and only its.
 _OF_THE_JOB = (apsw.ConstraintError, apsw.SQLError, apsw.BindingsError, apsw.MismatchError, apsw.TooBigError, apsw.RangeError)
+
+
+_REMEDIES: dict[type[Exception], str] = {
+    apsw.NotADBError: "It is not a Callwright database, or it is damaged: restore a copy, or move it away to start anew.",
+    apsw.CorruptError: "It is damaged: restore a copy, or move it away to start anew.",
+    apsw.FullError: "The disk is full: free some space.",
+    apsw.ReadOnlyError: "The file may not be written: see to its owner and mode.",
+    apsw.BusyError: "Another program holds it open: stop that program.",
+}
 
 
 class ConstraintViolated(CallwrightError):
@@ -98,12 +107,20 @@ class Store:
     def open(
         cls, path: Path, clock: Clock, *, synchronous: str = "full", on_commit: Callable[[float], None] = lambda seconds: None
     ) -> Store:
-        """Open or make the database file; `on_commit` is told the seconds each group commit took."""
-        connection = _connect(str(path), synchronous)
-        migrate(connection)
-        reader = _connect(str(path), synchronous)
-        reader.execute("PRAGMA query_only = 1")
-        return cls(_GroupWriter(connection, _connect(str(path), synchronous), clock, on_commit), reader)
+        """Open or make the database file; `on_commit` is told the seconds each group commit took.
+
+        Raises `DataFolderError` when the file cannot be used.
+        """
+        try:
+            connection = _connect(str(path), synchronous)
+            migrate(connection)
+            reader = _connect(str(path), synchronous)
+            reader.execute("PRAGMA query_only = 1")
+            checkpointer = _connect(str(path), synchronous)
+        except apsw.Error as error:
+            remedy = _REMEDIES.get(type(error), "See that the folder is on a healthy disk and belongs to this user.")
+            raise DataFolderError(f"The database {path} cannot be opened: {error}. {remedy}") from error
+        return cls(_GroupWriter(connection, checkpointer, clock, on_commit), reader)
 
     @classmethod
     def in_memory(cls) -> Store:

@@ -78,6 +78,7 @@ class CallActor(Mailbox[Dial | Fetched]):
         self._silent: set[UUID] = set()
         self._reason_header = ""
         self._just_answered = False
+        self._told_over = False
         self._finish: interpreter.Finish | None = None
         if first is not None:
             self.on_wire.add(self._a)
@@ -113,6 +114,9 @@ class CallActor(Mailbox[Dial | Fetched]):
 
     def idle(self) -> None:
         if not self.record.live:
+            if not self._told_over:
+                self._told_over = True
+                self._around.over(self.record)
             self.cancel_timer("ring", "sleep", "max_duration")
             if self.on_wire and not self.runs("linger"):
                 self.start_timer("linger", self._settings.linger)
@@ -369,6 +373,8 @@ class CallActor(Mailbox[Dial | Fetched]):
         leg = self._leg(leg_id)
         try:
             target = self._around.route(dial.destination)
+            if self._plan.max_forwards < 0:
+                raise NoRoute(Reason.LIMIT, "the caller's Max-Forwards is used up (RFC 3261 §16.3)")
             if not self._around.allow_leg():
                 raise NoRoute(Reason.LIMIT, "too many new legs in this second (sip.new_legs_per_second)")
         except NoRoute as no_route:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from callwright.calls import journal
+from callwright.calls.lifecycle import CallRecord
 from callwright.clock import Clock
 from callwright.flows.schema import Flow
 from callwright.reasons import Reason
@@ -27,6 +28,7 @@ class Surroundings(NamedTuple):
     settings: CallSettings
     new_leg_id: Callable[[int], UUID]
     allow_leg: Callable[[], bool]
+    over: Callable[[CallRecord], None]
 
 
 class Plan(NamedTuple):

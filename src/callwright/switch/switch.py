@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from callwright import ids, telephony
@@ -45,13 +45,13 @@ class Counters(Protocol):
     def invite_refused(self, reason: str) -> None: ...
 
 
-class Line:
-    """How a world reaches the telephone network: its engine and its routes."""
+class Line(NamedTuple):
+    """How a world reaches the telephone network; `unhealthy` says what is wrong besides what the engine knows."""
 
-    def __init__(self, world: World, engine: Engine, route: Callable[[str], Target]) -> None:
-        self.world = world
-        self.engine = engine
-        self.route = route
+    world: World
+    engine: Engine
+    route: Callable[[str], Target]
+    unhealthy: Callable[[], str | None] = lambda: None
 
 
 class Switch:
@@ -293,7 +293,7 @@ class Switch:
         )
 
     def _engine_down(self, line: Line) -> tuple[Refusal, str] | None:
-        part = line.engine.unhealthy()
+        part = line.engine.unhealthy() or line.unhealthy()
         return None if part is None else (Refusal.UNHEALTHY, part)
 
     # actors
@@ -308,6 +308,7 @@ class Switch:
             settings=self._settings,
             new_leg_id=self._leg_id_for(record.call.id),
             allow_leg=self._pace.take,
+            over=self._over,
         )
         call = CallActor(record, around, plan, self._retire, first)
         self._by_call[record.call.id] = call
@@ -330,13 +331,13 @@ class Switch:
         return new_leg_id
 
     def _retire(self, call: CallActor) -> None:
-        record = call.record
-        self._by_call.pop(record.call.id, None)
-        for leg in record.legs:
+        self._by_call.pop(call.record.call.id, None)
+        for leg in call.record.legs:
             self._by_leg.pop(leg.id, None)
+
+    def _over(self, record: CallRecord) -> None:
+        """A call has ended on the record; the wire may take longer."""
         ended = record.call
-        if ended.live:
-            return  # the server stops without having drained; a successor settles the record
         self._counters.call_ended(ended.status.value, self._lines[ended.world_id].world.kind)
         first = record.legs[0]
         _log.info(
@@ -353,7 +354,7 @@ class Switch:
 
 def _plan(flow: StoredFlow | None, call: telephony.Incoming) -> Plan:
     """What a call that comes in is to do."""
-    plan = Plan(hops=call.hops + 1, max_forwards=max(call.max_forwards - 1, 0))
+    plan = Plan(hops=call.hops + 1, max_forwards=call.max_forwards - 1)
     if flow is None:
         return plan
     plan = plan._replace(entry=journal.FlowStarted(flow_id=flow.id, flow=flow.body))

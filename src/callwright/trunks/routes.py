@@ -13,6 +13,8 @@ from callwright.reasons import Reason
 from callwright.telephony import Target
 
 DEFAULT_PORT = 5060
+# Parameters of a URI that say what is done anyway.
+_HONOURED = frozenset({"transport=udp", "user=phone", "lr"})
 
 
 class Trunk(msgspec.Struct, frozen=True):
@@ -35,29 +37,30 @@ class NoRoute(CallwrightError):
 
 
 class SipUri(msgspec.Struct, frozen=True):
-    """The parts of a SIP URI that matter for routing (RFC 3261 §19.1.1)."""
+    """The parts of a SIP URI that matter for routing (RFC 3261 §19.1.1); `unsupported` is one that cannot be honoured."""
 
     user: str
     host: str
     port: int | None
+    unsupported: str = ""
 
 
 def parse_sip_uri(text: str) -> SipUri | None:
-    """Read ``sip:user@host:port;…``; None when it is not one. IPv6 hosts and sips: are not supported and give None."""
+    """Read ``sip:user@host:port;…``; None when it is not one. IPv6 hosts, sips: and a URI without a user give None."""
     scheme, colon, rest = text.strip().partition(":")
     if scheme.lower() != "sip" or not colon:
         return None
-    rest = rest.partition("?")[0]
-    user, at, host = rest.rpartition("@")
-    if not at:
-        host = rest
-    host = host.partition(";")[0]
+    rest, question, headers = rest.partition("?")
+    user, _, host = rest.rpartition("@")
+    host, *parameters = host.split(";")
+    unsupported = [one for one in parameters if one.lower() not in _HONOURED] + [question + headers] * bool(question)
     host, colon, port = host.partition(":")
-    if not host or any(char.isspace() or char in '<>"[]@' for char in host + user):
+    if not host or not user or any(char.isspace() or char in '<>"[]@' for char in host + user):
         return None
     if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
         return None
-    return SipUri(unquote(user.partition(";")[0]), host.lower(), int(port) if colon else None)
+    port_number = int(port) if colon else None
+    return SipUri(unquote(user.partition(";")[0]), host.lower(), port_number, "".join(unsupported[:1]))
 
 
 class Routes:
@@ -84,6 +87,10 @@ class Routes:
             return Target(number, trunk.host, trunk.port, trunk.username, trunk.password)
         if uri is None:
             raise NoRoute(Reason.NO_ROUTE, "the destination is neither a number nor a sip: URI this server can reach")
+        if uri.unsupported:
+            raise NoRoute(
+                Reason.NO_ROUTE, f"the part {uri.unsupported[:40]!r} of the sip: URI cannot be honoured; calls leave over UDP"
+            )
         for trunk in self._trunks:
             if trunk.host.lower() == uri.host and (uri.port is None or uri.port == trunk.port):
                 return Target(uri.user, trunk.host, trunk.port, trunk.username, trunk.password)

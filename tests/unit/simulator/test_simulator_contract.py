@@ -15,7 +15,7 @@ from callwright import telephony  # noqa: E402
 from callwright.simulator.engine import SimulatedEngine, route  # noqa: E402
 from callwright.simulator.settings import CalleeScript, SimulatorSettings  # noqa: E402
 from callwright.telephony import Event, Originate, Target  # noqa: E402
-from support.engine_contract import EngineContract  # noqa: E402
+from support.engine_contract import EngineContract, Story  # noqa: E402
 from support.fake_children import ManualClock  # noqa: E402
 
 CALLEES = {
@@ -76,6 +76,24 @@ class TestSimulatedEngine(EngineContract):
     @pytest.fixture
     def driver(self, fresh: Callable[[], SimulatorDriver]) -> SimulatorDriver:
         return fresh()
+
+
+def test_a_sound_lasts_as_long_as_its_samples_whatever_its_header_says(tmp_path: Path) -> None:
+    path = tmp_path / "streamed.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, 8000, 8000, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    streamed = bytearray(path.read_bytes())
+    streamed[4:8] = streamed[40:44] = b"\xff\xff\xff\xff"
+    path.write_bytes(streamed)
+    driver = SimulatorDriver(path)
+    story = Story(driver)
+    leg = story.answered()
+    began_ns = driver.clock.mono_ns()
+    story.do(telephony.Play, leg, files=(str(path),))
+    driver.settle(10)
+    (finished,) = [event for event in story.events if isinstance(event, telephony.PlayFinished)]
+    assert (finished.outcome, (finished.mono_ns - began_ns) / 1e9) == (telephony.PlayOutcome.DONE, pytest.approx(1.0))
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,35 @@ async def test_a_database_that_refuses_writes_says_so_and_recovers(tmp_path: Pat
         await store.commit(Change((account("c"),)))
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"junk, and enough of it that nobody takes it for a header",
+            r"a\.db cannot be opened: file is not a database\. .* move it",
+        ),
+        (None, r"a\.db cannot be opened: unable to open database file\. "),
+    ],
+    ids=["not a database", "a folder"],
+)
+def test_a_file_that_cannot_be_used_is_one_sentence_with_a_remedy(tmp_path: Path, content: bytes | None, said: str) -> None:
+    path = tmp_path / "a.db"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(DataFolderError, match=said):
+        Store.open(path, SystemClock())
+
+
+def test_a_migration_that_sqlite_rolled_back_tells_why(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "small.db"))
+    connection.execute("PRAGMA max_page_count = 4")
+    with pytest.raises(apsw.FullError):
+        migrate(connection)
+    assert list(connection.execute("SELECT name FROM sqlite_master")) == []
+
+
 async def test_the_log_of_writes_stays_bounded(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "a.db", SystemClock(), synchronous="normal")
     big = "x" * 20_000

@@ -373,3 +373,31 @@ def test_the_last_callback_shows_the_legs_as_rest_does() -> None:
         assert [leg.sip_code for leg in last.snapshot.legs] == [leg.sip_code for leg in stage.legs()] == [486, 486]
 
     tell(story)
+
+
+def test_a_caller_whose_max_forwards_is_used_up_is_transferred_nowhere() -> None:
+    """N8: RFC 3261 §16.3. With one left the next leg has none."""
+
+    async def story(stage: Stage) -> None:
+        await stage.arrive([transfer()], max_forwards=0)
+        assert stage.placed() == []
+        assert stage.sound() == ("failed", [("incoming", "failed", "limit"), ("outgoing", "failed", "limit")])
+        await stage.arrive(max_forwards=1)
+        assert [placed.max_forwards for placed in stage.script.of(telephony.Originate)] == [0]
+
+    tell(story)
+
+
+def test_a_call_is_counted_when_it_ends_on_record_not_when_the_wire_is_done() -> None:
+    """A silent callee can hold a CANCEL for half a minute."""
+
+    async def story(stage: Stage) -> None:
+        a = await stage.arrive([transfer()])
+        stage.script.refused(a, Cause.CANCELLED, 487)
+        await stage.tick()
+        assert stage.switch.live_calls == 1
+        assert stage.counters.seen["ended", "no_answer", "live"] == 1
+        await stage.after(100)
+        assert (stage.switch.live_calls, stage.counters.seen["ended", "no_answer", "live"]) == (0, 1)
+
+    tell(story)

@@ -1,0 +1,58 @@
+"""Connections that never get to the point are closed; those that do are not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from callwright import web
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    more = True
+    while more:
+        more = (await receive()).get("more_body", False)
+    await asyncio.sleep(0.6)  # the answer may take longer than the request was allowed to
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@pytest.fixture
+async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+    monkeypatch.setattr(web, "REQUEST_S", 0.3)
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    serving = web.start(application, bound)
+    await asyncio.sleep(0)
+    yield bound.getsockname()[1]
+    await web.stop([serving])
+    bound.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"", b""),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", b""),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345", b""),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\n12345", b"HTTP/1.1 200 OK"),
+    ],
+    ids=["nothing", "half a head", "half a body", "a whole request"],
+)
+async def test_a_request_has_to_arrive(port: int, sent: bytes, answer: bytes) -> None:
+    for _ in range(100):
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            break
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.02)
+    writer.write(sent)
+    async with asyncio.timeout(5):
+        said = await reader.read()
+    assert said.partition(b"\r\n")[0] == answer
+    writer.close()
+    await writer.wait_closed()
