@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from callwright.telephony import Engine, Target
 MAX_HOPS = 5
 RETRY_AFTER_S = 5
 HEARTBEAT_S = 1.0
+LAST_WORDS_S = 2.0
 
 _log = Log("switch")
 
@@ -136,6 +138,9 @@ class Switch:
                 f"The call was not placed: the database does not accept writes. {error}".strip(),
                 remedy="Look at the disk and the log; then ask again.",
             ) from error
+        except asyncio.CancelledError:
+            placing.add_done_callback(self._forget)  # nobody will learn of this call
+            raise
         finally:
             self._placing -= 1
         placed = call.record.call
@@ -197,6 +202,10 @@ class Switch:
                         asked[call] = asyncio.get_running_loop().create_task(call.ask(Ask.SHUT_DOWN))
                 await self._clock.sleep(0.05)
             await asyncio.gather(*asked.values(), return_exceptions=True)
+            with suppress(TimeoutError):  # the far ends' last words belong to the journal
+                async with self._clock.timeout(LAST_WORDS_S):
+                    while self._by_call:
+                        await self._clock.sleep(0.05)
 
     async def stop(self) -> None:
         tasks = [*self._tasks, *([self._heart] if self._heart else [])]

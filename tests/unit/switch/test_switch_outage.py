@@ -223,3 +223,18 @@ async def test_recovery_ends_what_a_node_left(intent: bool, queued: bool, call_i
     assert call.updated_us == leg.updated_us >= 90_000_000_000
     check_record(store, UUID(int=7), record.call.id, over=True)
     assert leg.id == leg_id
+
+
+def test_a_call_whose_customer_went_away_while_it_was_placed_is_not_left_queued() -> None:
+    """N4: nobody has its id, so nobody could end it."""
+
+    async def story(stage: Stage) -> None:
+        stage.disk.seconds = 1.0
+        placing = asyncio.ensure_future(stage.place(B, [pause(5)]))
+        await stage.tick()
+        placing.cancel()
+        await stage.after(5)
+        assert stage.script.of(telephony.Originate) == []
+        assert stage.outcome() == ("failed", [("outgoing", "failed", "store_unavailable")])
+
+    tell(story)
