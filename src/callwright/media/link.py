@@ -15,6 +15,10 @@ SILENCE_NS: Final = int(DEAD_AFTER_PINGS * PING_S * 1_000_000_000)
 _READ: Final = 1 << 18
 
 
+# Whether an end is noticed by reading or by writing is chance.
+_CLOSED = (BrokenPipeError, ConnectionResetError)
+
+
 class CoreGone(CallwrightError):
     """There is nobody to work for any more."""
 
@@ -50,6 +54,8 @@ class CoreLink:
             data = self._sock.recv(_READ)
         except BlockingIOError:
             return
+        except _CLOSED as error:
+            raise CoreGone("end of file") from error
         except OSError as error:
             raise CoreGone(f"the link broke: {error.strerror}") from error
         if not data:
@@ -80,6 +86,8 @@ class CoreLink:
             sent = self._sock.send(self._unsent)
         except BlockingIOError:
             sent = 0
+        except _CLOSED as error:
+            raise CoreGone("end of file") from error
         except OSError as error:
             raise CoreGone(f"the link broke: {error.strerror}") from error
         del self._unsent[:sent]

@@ -165,7 +165,7 @@ async def test_a_page_past_the_end(rest: Rest) -> None:
     await rest.inbound_call()
     reply = await rest.live("GET", "/calls?page=99999999999999")
     assert (reply.status, reply.json["data"]) == (200, [])
-    assert reply.json["pagination"] == {"totalCount": 1, "pageCount": 1, "currentPage": 1_000_000_000, "perPage": 10}
+    assert reply.json["pagination"] == {"totalCount": 1, "pageCount": 1, "currentPage": 99999999999999, "perPage": 10}
 
 
 @pytest.mark.parametrize(
