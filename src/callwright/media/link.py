@@ -13,8 +13,6 @@ from callwright.ipc import DEAD_AFTER_PINGS, MAX_FRAME, PING_S, PROTOCOL, Hello,
 
 SILENCE_NS: Final = int(DEAD_AFTER_PINGS * PING_S * 1_000_000_000)
 _READ: Final = 1 << 18
-
-
 # Whether an end is noticed by reading or by writing is chance.
 _CLOSED = (BrokenPipeError, ConnectionResetError)
 
