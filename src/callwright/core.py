@@ -75,7 +75,7 @@ class Core:
     async def prepare(self) -> tuple[str, str] | None:
         """Settle what a predecessor left; in a new folder make worlds and first keys, and return those (live, test)."""
         await self.accounts.prepare()
-        await recovery.settle(self.store, self._clock, NODE)
+        await recovery.settle(self.store, self._clock, NODE, self.sip_engine.release)
         if self.accounts.keys():
             return None
         live, test = [await self.accounts.make_key(kind, "made at first start") for kind in (LIVE, TEST)]

@@ -156,7 +156,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incoming(Event, frozen=True, kw_only=True):
-    """A call arrives. `blocked` says that the engine already knows the leg cannot be answered, and why."""
+    """A call arrives. `blocked` says that the engine already knows the leg cannot be answered, and why.
+
+    `dialog` is what the engine needs to end the leg after a death of this process; nobody else reads it, nor shows it.
+    """
 
     source: str
     destination: str
@@ -165,6 +168,7 @@ class Incoming(Event, frozen=True, kw_only=True):
     hops: int = 0
     max_forwards: int = 70
     sip_call_id: str = ""
+    dialog: bytes = b""
     blocked: Cause | None = None
     detail: str = ""
 
@@ -178,9 +182,16 @@ class EarlyMedia(Event, frozen=True, kw_only=True):
 
 
 class Answered(Event, frozen=True, kw_only=True):
-    """Outgoing: the far end answered. Incoming: our answer has left."""
+    """Outgoing: the far end answered. Incoming: our answer has left. `dialog` is as in `Incoming`."""
 
     sip_call_id: str = ""
+    dialog: bytes = b""
+
+
+class Moved(Event, frozen=True, kw_only=True):
+    """The far end goes on from another address; `dialog` takes the place of the one told before."""
+
+    dialog: bytes
 
 
 class Refused(Event, frozen=True, kw_only=True):

@@ -125,6 +125,7 @@ class Bench:
             line.sent = self.log
             self.media.append(line)
             self.engine.media_up(index, line)
+        self.take()  # what signalling is told when it comes up
 
     def take(self) -> list[msgspec.Struct]:
         taken = self.log[:]

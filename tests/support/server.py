@@ -132,11 +132,15 @@ class Told(NamedTuple):
 
 
 class Webserver:
-    """The customer's web service: keeps what is posted, and serves `files` by path."""
+    """The customer's web service: keeps what is posted, and serves `files` by path.
+
+    With a `status` other than 200 it takes no callback.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.posted: list[Posted] = []
+        self.status = 200
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._answerer())
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -176,8 +180,9 @@ class Webserver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                web.posted.append(Posted(self.path, headers, body, time.monotonic()))
-                self._answer(200, b"{}")
+                if web.status == 200:
+                    web.posted.append(Posted(self.path, headers, body, time.monotonic()))
+                self._answer(web.status, b"{}")
 
             def do_GET(self) -> None:
                 file = web.files.get(self.path)
@@ -230,11 +235,17 @@ class Server:
 
     @classmethod
     def start(
-        cls, folder: Path, settings: Mapping[str, str] | None = None, toml: str = "", *, keys: Mapping[str, str] | None = None
+        cls,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        toml: str = "",
+        *,
+        keys: Mapping[str, str] | None = None,
+        sip_port: int = 0,
     ) -> Self:
         """Run a server with its data in `folder`; `settings` are flags, `toml` what only a file can say.
 
-        A folder that another server made needs the `keys` that one gave out.
+        A folder that another server made needs the `keys` that one gave out; peers find a successor at the same `sip_port`.
         """
         data = folder / "data"
         data.mkdir(parents=True, exist_ok=keys is not None)
@@ -249,7 +260,12 @@ class Server:
             **(settings or {}),
         }
         arguments = [sys.executable, "-m", "callwright", f"--data={data}", "serve"]
-        arguments += ["--http-port=0", "--sip-port=0", "--json", *(f"--set={key}={value}" for key, value in chosen.items())]
+        arguments += [
+            "--http-port=0",
+            f"--sip-port={sip_port}",
+            "--json",
+            *(f"--set={key}={value}" for key, value in chosen.items()),
+        ]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CALLWRIGHT_")}
         with (folder / "serve.log").open("wb") as log:
             process = subprocess.Popen(

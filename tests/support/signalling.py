@@ -46,7 +46,7 @@ class Core:
         self.sip.bind(("127.0.0.1", 0))
         self.address: tuple[str, int] = self.sip.getsockname()
 
-    async def start(self, *, child_epoch: int | None = None) -> Core:
+    async def start(self, *, child_epoch: int | None = None, admit: bool = True) -> Core:
         ours, theirs = socket.socketpair()
         self.process = subprocess.Popen(  # noqa: ASYNC220 (a fork, done at once)
             [
@@ -68,6 +68,8 @@ class Core:
                 await self.link.ready
         except (TimeoutError, LinkBroken) as error:
             raise AssertionError(f"the process did not start ({error}): {await self.stop()}") from None
+        if admit:
+            self.send(wire.Admit(True))
         return self
 
     async def stop(self) -> tuple[str, str]:

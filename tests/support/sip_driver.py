@@ -57,6 +57,8 @@ class Signalling:
             self.over(sip.LegEnded(leg, "far"))
 
     def _take(self, message: Any) -> None:
+        if isinstance(message, sip.Admit):
+            return
         leg, phase = message.leg, self.phases.get(message.leg)
         match message:
             case sip.PlaceLeg(user=user):

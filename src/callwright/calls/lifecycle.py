@@ -54,6 +54,8 @@ class CallRecord:
             self._stored_call = call
             self._stored_legs = dict(self._legs)
         self._entries: list[Write] = []
+        self._dialogs: dict[UUID, bytes] = {}
+        self._unsaved_dialogs: set[UUID] = set()
         self._visible = False
 
     @classmethod
@@ -67,6 +69,7 @@ class CallRecord:
         destination: str,
         called: CalledNumber,
         sip_call_id: str,
+        dialog: bytes = b"",
         at_us: int,
         node: str,
     ) -> CallRecord:
@@ -85,6 +88,7 @@ class CallRecord:
         record = cls(call, (), node)
         record._note(at_us, journal.CallMade(call=call))
         record._add_leg(leg_id, Direction.INCOMING, source, destination, at_us, sip_call_id)
+        record.learn(leg_id, at_us, dialog=dialog)
         return record
 
     @classmethod
@@ -194,12 +198,25 @@ class CallRecord:
                 self._legs[leg.id] = replace(leg, updated_us=self._at_us)
         self._note(now_us, journal.Settled(reason=reason))
 
-    def learn(self, leg_id: UUID, at_us: int, *, sip_call_id: str = "", sip_code: int | None = None) -> None:
-        """Keep what signalling tells of a leg without changing its status."""
+    def learn(
+        self, leg_id: UUID, at_us: int, *, sip_call_id: str = "", sip_code: int | None = None, dialog: bytes = b""
+    ) -> None:
+        """Keep what signalling tells of a leg without changing its status.
+
+        The `dialog` is for row R2 alone. It is no part of the leg, so that neither journal nor events hold it.
+        """
+        if dialog and dialog != self._dialogs.get(leg_id):
+            self._dialogs[leg_id] = dialog
+            self._unsaved_dialogs.add(leg_id)
         leg = self._legs[leg_id]
         self._legs[leg_id] = replace(leg, sip_call_id=sip_call_id or leg.sip_call_id, sip_code=sip_code or leg.sip_code)
         if self._legs[leg_id] != leg:
             self._note(at_us, journal.LegAddressed(leg=leg_id, sip_call_id=sip_call_id, sip_code=sip_code))
+
+    def released(self, leg_id: UUID) -> None:
+        """The leg is over on the wire too: nobody will have to end its dialog."""
+        if self._dialogs.pop(leg_id, None) is not None:
+            self._unsaved_dialogs.add(leg_id)
 
     def note(self, entry: journal.Entry, at_us: int) -> None:
         """Add a line to the journal; it changes no row."""
@@ -219,6 +236,10 @@ class CallRecord:
                 writes.append(rows.insert_leg(self.call.world_id, leg))
             elif stored != leg:
                 writes.append(rows.update_leg(self.call.world_id, leg))
+        writes += [
+            rows.keep_dialog(self.call.world_id, self._legs[leg_id], self._dialogs.get(leg_id))
+            for leg_id in self._unsaved_dialogs
+        ]
         writes += self._entries
         wakes: tuple[Wake, ...] = ()
         if self._visible:
@@ -229,6 +250,7 @@ class CallRecord:
         self._stored_call = self.call
         self._stored_legs = dict(self._legs)
         self._entries = []
+        self._unsaved_dialogs.clear()
         self._visible = False
         return Change(tuple(writes), wakes)
 

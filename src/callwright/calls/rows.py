@@ -71,6 +71,20 @@ def update_leg(world_id: UUID, leg: Leg) -> Write:
     return Write("calls.update_leg", (*_changing(leg), world_id.bytes, leg.call_id.bytes, leg.n))
 
 
+def keep_dialog(world_id: UUID, leg: Leg, dialog: bytes | None) -> Write:
+    """Keep what the engine needs to end the leg after a death of the core; None when it needs that no more."""
+    return Write("calls.keep_dialog", (dialog, world_id.bytes, leg.call_id.bytes, leg.n))
+
+
+def forget_dialogs(node: str) -> Write:
+    return Write("calls.forget_dialogs", (node,))
+
+
+def dialogs_left(store: Store, node: str) -> list[tuple[UUID, bytes]]:
+    """Legs of a node, with their dialogs, that were answered or about to be and are not known to be over on the wire."""
+    return [_dialog(row) for row in store.read("calls.dialogs_left", (node,))]
+
+
 def _changing(leg: Leg) -> Row:
     return (
         leg.status.value,
@@ -188,6 +202,11 @@ def _call(row: Any) -> Call:
         updated_us=updated_us,
         ended_us=ended_us,
     )
+
+
+def _dialog(row: Any) -> tuple[UUID, bytes]:
+    id_, dialog = row
+    return UUID(bytes=id_), dialog
 
 
 def _leg(row: Any) -> Leg:

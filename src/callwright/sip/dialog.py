@@ -16,10 +16,8 @@ from sippy.CCEvents import (
     CCEventTry,
     CCEventUpdate,
 )
-from sippy.SipAddress import SipAddress
 from sippy.SipCallId import SipCallId
 from sippy.SipConf import SipConf
-from sippy.SipContact import SipContact
 from sippy.SipHeader import SipHeader
 from sippy.SipTransactionManager import TRYING
 from sippy.SipURL import SipURL
@@ -41,6 +39,7 @@ from callwright.sip.headers import (
     reason_of,
 )
 from callwright.sip.patches import Faults
+from callwright.sip.release import our_contact, state_of
 from callwright.sip.server import Address, is_ipv4
 from callwright.sip.settings import SignallingSettings
 from callwright.sip.states import (
@@ -95,9 +94,7 @@ class Dialog(UA):
         self.leg = leg
         self.phase = phase
         self.peer = peer
-        self.lContact = SipContact(
-            address=SipAddress(url=SipURL(host=SipConf.my_address, port=SipConf.my_port, transport=SipConf.my_transport))
-        )
+        self.lContact = our_contact()
         self.reason = ""  # the far end's, from the message being worked on
         self.heard = False  # anything at all, from the callee
         self.max_forwards: int | None = None
@@ -118,6 +115,10 @@ class Dialog(UA):
     @property
     def is_over(self) -> bool:
         return self.phase is Phase.OVER
+
+    def kept(self) -> bytes:
+        """What a successor of this process needs to end the dialog (`wire.DialogState`)."""
+        return state_of(self, self.peer, self.global_config["_sip_tm"].server.getSIPaddr())
 
     # what the core asks
 
@@ -388,7 +389,7 @@ class Dialog(UA):
         code, _, body = data
         if self.phase is Phase.CALLING:
             self._move(Phase.UP)
-            self.around.tell(wire.LegAnswered(self.leg, description_in(body), str(self.cId)))
+            self.around.tell(wire.LegAnswered(self.leg, description_in(body), str(self.cId), self.kept()))
         elif self.phase is Phase.UP:
             self.sent_offer = None
             self.around.tell(wire.OfferAnswered(self.leg, code, description_in(body)))
@@ -450,10 +451,14 @@ class Dialog(UA):
 
     def _refresh_target(self, target: Any) -> None:
         """A re-INVITE moves the far end's address (RFC 3261 §12.2); the route set stays."""
-        if target is not None:
-            self.rTarget = target
-            if not self.routes:
-                self.rAddr = target.getTAddr()
+        if target is None:
+            return
+        moved = str(target) != str(self.rTarget)
+        self.rTarget = target
+        if not self.routes:
+            self.rAddr = target.getTAddr()
+        if moved:
+            self.around.tell(wire.DialogMoved(self.leg, self.kept()))
 
     # the rest
 

@@ -7,8 +7,9 @@ through links that come and go. What the far end does is acted on at once. Event
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+from uuid import UUID
 
 from callwright import ipc
 from callwright.clock import Clock
@@ -89,6 +90,7 @@ class SipEngine:
             (Phase.ANSWERING, sip.AnswerSent): steps.answer_left,
             (Phase.ANSWERING, sip.LegFailed): steps.failed,
             (Phase.ANSWERING, sip.LegEnded): steps.over,
+            (Phase.ANSWERED, sip.DialogMoved): steps.moved,
             (Phase.ANSWERED, sip.OfferArrived): steps.offered,
             (Phase.ANSWERED, sip.OfferAnswered): steps.offer_answered,
             (Phase.ANSWERED, sip.InfoArrived): steps.info,
@@ -164,17 +166,26 @@ class SipEngine:
         self._refusal = refusal
         self._legs.tell(sip.Admit(open=refusal is None, refusal=refusal or ""))
 
+    def release(self, dialogs: Iterable[tuple[UUID, bytes]]) -> None:
+        """Have signalling end dialogs, as events told them, of legs that were left by an engine before this one.
+
+        A BYE goes out for each: at once, or else as soon as signalling is up and before it takes an INVITE.
+        """
+        self._legs.release(dialogs)
+
     def signalling_up(self, link: Wire) -> None:
         if self._legs.signalling is not None:
             self.signalling_down("replaced by a successor")
         self._legs.signalling = link
-        if self._refusal is not None:
-            self.admit(self._refusal)
+        self._legs.release(())
+        self.admit(self._refusal)
 
     def signalling_down(self, why: str) -> None:
-        """End every leg: the process that knew its dialog is gone (lifecycle row R2)."""
+        """End every leg: the process that knew its dialog is gone. A successor ends on the wire what was answered (row R2)."""
         self._legs.signalling, self._legs.signalling_why, self.signalling_load = None, why, None
-        for leg in list(self._legs.alive.values()):
+        alive = list(self._legs.alive.values())
+        self._legs.release([(leg.id, leg.dialog) for leg in alive if leg.in_dialog and leg.phase is not Phase.CLOSING])
+        for leg in alive:
             if leg.phase is not Phase.CLOSING:
                 self._legs.lose(leg, why, Cause.SIGNALLING_LOST)
 

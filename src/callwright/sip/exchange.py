@@ -21,6 +21,7 @@ from callwright.sip import patches, wire
 from callwright.sip.dialog import Dialog
 from callwright.sip.gate import Admission, Gate, SourceRules, TurnedBack
 from callwright.sip.headers import ACCEPT, ALLOW, field
+from callwright.sip.release import bye
 from callwright.sip.server import Address, is_ipv4
 from callwright.sip.settings import SignallingSettings
 from callwright.sip.states import NO_DIALOG, NOT_ALLOWED, Phase
@@ -119,6 +120,10 @@ class Exchange:
         try:
             if isinstance(message, wire.PlaceLeg):
                 done = self._place(message)
+            elif isinstance(message, wire.ReleaseDialog):
+                # Whatever comes back, 200, 481 or nothing, ends the transaction: the dialog is over here.
+                self.transactions.newTransaction(bye(message.dialog))
+                done = True
             else:
                 dialog = self.dialogs.get(message.leg)
                 done = dialog is not None and COMMANDS[type(message)](dialog, message)
@@ -181,6 +186,7 @@ class Exchange:
         leg = ids.uuid7(self._clock.now_us())
         dialog = Dialog(self, leg, Phase.ARRIVED, address)
         answer = dialog.recvRequest(request, t)
+        kept = dialog.kept()
         self.dialogs[leg] = dialog
         self.admission.count()
         self.tell(
@@ -195,6 +201,7 @@ class Exchange:
                 trunk=arrival.trunk,
                 hops=arrival.hops,
                 max_forwards=arrival.max_forwards,
+                dialog=kept,
             )
         )
         return answer

@@ -132,9 +132,11 @@ class Leg:
         "code",
         "counters",
         "detail",
+        "dialog",
         "early",
         "held",
         "id",
+        "in_dialog",
         "incoming",
         "key_means",
         "late_answer",
@@ -163,6 +165,8 @@ class Leg:
         self.call: Call | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.sip_call_id = ""
+        self.dialog = b""  # what a successor of signalling needs to end the leg
+        self.in_dialog = False  # our answer may have left, or the far end's has come
 
         # descriptions: the far end's offer that waits for our answer, what we sent last, what came of it
         self.offer: Session | None = None

@@ -7,7 +7,7 @@ last event. Nothing but the last event follows once a leg is on its way out.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -66,6 +66,7 @@ class Legs:
         self.signalling_why = "not started"
         self.media: tuple[MediaProcess, ...] = tuple([MediaProcess(index) for index in range(media_processes)])
         self._retired: deque[Call] = deque()
+        self._left: list[sip.ReleaseDialog] = []
 
     def close(self) -> None:
         """Stop all waiting; no event follows."""
@@ -77,6 +78,14 @@ class Legs:
     def tell(self, message: sip.CoreMessage) -> None:
         if self.signalling is not None:
             self.signalling.send(message)
+
+    def release(self, dialogs: Iterable[tuple[UUID, bytes]]) -> None:
+        """End dialogs that a signalling process took to its grave: now, or as the first thing its successor does."""
+        self._left += [sip.ReleaseDialog(leg_id, dialog) for leg_id, dialog in dialogs if dialog]
+        if self.signalling is not None:
+            left, self._left = self._left, []
+            for message in left:
+                self.signalling.send(message)
 
     def emit(self, leg: Leg, event: type[Event], **fields: Any) -> None:
         leg.seq += 1

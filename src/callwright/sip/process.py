@@ -55,17 +55,21 @@ class Signalling:
         self._tick: asyncio.TimerHandle | None = None
         self._due_ns = 0
         self._reported = (0, 0)
+        self._reading = False
 
     def start(self) -> None:
         gc.collect()
         gc.freeze()
         gc.disable()
-        self._loop.add_reader(self._poll.fileno(), self._readable)
         self._arm(BUSY_TICK_S)
         self._loop.call_later(1.0, self._every_second)
 
     def command(self, message: msgspec.Struct) -> None:
         self.exchange.command(message)
+        if isinstance(message, wire.Admit) and not self._reading:
+            # Until then the kernel keeps what arrives: the dialogs of a predecessor are ended first.
+            self._reading = True
+            self._loop.add_reader(self._poll.fileno(), self._readable)
         self._wake()
 
     def _tell(self, message: msgspec.Struct) -> None:

@@ -28,6 +28,7 @@ from callwright.telephony import (
     HeardAgain,
     Held,
     Incoming,
+    Moved,
     Originate,
     Reject,
     Ring,
@@ -52,7 +53,7 @@ class Steps:
 
     def arrived(self, message: sip.LegArrived) -> None:
         leg = Leg(message.leg, incoming=True, phase=Phase.ARRIVED)
-        leg.sip_call_id = message.sip_call_id
+        leg.sip_call_id, leg.dialog = message.sip_call_id, message.dialog
         if message.sdp:
             try:
                 leg.offer = parse(message.sdp)
@@ -70,6 +71,7 @@ class Steps:
             hops=message.hops,
             max_forwards=message.max_forwards,
             sip_call_id=message.sip_call_id,
+            dialog=message.dialog,
             blocked=leg.blocked,
             detail=leg.detail,
         )
@@ -118,7 +120,7 @@ class Steps:
     def _send_answer(self, leg: Leg) -> None:
         # The stream is connected before the 200 leaves, so that no sound is lost.
         text = self._describe(leg)
-        leg.phase = Phase.ANSWERING
+        leg.phase, leg.in_dialog = Phase.ANSWERING, True
         self._legs.tell(sip.SendAnswer(leg.id, text))
         self._legs.arm(leg, self._legs.settings.word_s, self._answer_overdue)
 
@@ -215,7 +217,7 @@ class Steps:
 
     def far_answered(self, leg: Leg, message: sip.LegAnswered) -> None:
         self._legs.disarm(leg)
-        leg.sip_call_id = message.sip_call_id
+        leg.sip_call_id, leg.dialog, leg.in_dialog = message.sip_call_id, message.dialog, True
         try:
             # A 200 without a description repeats that of the 18x, if there was one.
             agreed = leg.agreed if leg.agreed is not None and not message.sdp else self._read_answer(leg, message.sdp)
@@ -230,9 +232,13 @@ class Steps:
 
     def _answered(self, leg: Leg) -> None:
         leg.phase, leg.answered = Phase.ANSWERED, True
-        self._legs.emit(leg, Answered, sip_call_id=leg.sip_call_id)
+        self._legs.emit(leg, Answered, sip_call_id=leg.sip_call_id, dialog=leg.dialog)
         if leg.agreed is not None and leg.agreed.direction != SENDRECV:
             self._legs.emit(leg, Held, direction=leg.agreed.direction)
+
+    def moved(self, leg: Leg, message: sip.DialogMoved) -> None:
+        leg.dialog = message.dialog
+        self._legs.emit(leg, Moved, dialog=leg.dialog)
 
     def offered(self, leg: Leg, message: sip.OfferArrived) -> None:
         """Answer a re-INVITE, or offer all we have when it has no offer (RFC 3261 §14.2); refusing it changes nothing."""
@@ -358,6 +364,8 @@ class Steps:
 
     def late(self, leg: Leg, message: sip.LegAnswered | sip.AnswerSent) -> None:
         leg.late_answer = True
+        if isinstance(message, sip.LegAnswered):
+            leg.dialog, leg.in_dialog = message.dialog, True
 
     def failed(self, leg: Leg, message: sip.LegFailed) -> None:
         if leg.incoming:

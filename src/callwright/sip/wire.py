@@ -12,8 +12,27 @@ import msgspec
 NO_LEG = UUID(int=0)  # in messages that are about no leg
 
 
+class DialogState(msgspec.Struct, frozen=True, array_like=True):
+    """What a BYE needs of a dialog (RFC 3261 §12.1), as the bytes of the wire; core and database keep it unread, packed.
+
+    `cseq` is the next number of ours, `routes` the route set in the order of the Route fields, `address` a literal IP.
+    """
+
+    call_id: bytes
+    local: bytes
+    remote: bytes
+    target: bytes
+    routes: tuple[bytes, ...]
+    cseq: int
+    address: str
+    port: int
+
+
 class Admit(msgspec.Struct, frozen=True, tag=True):
-    """Take new INVITEs, or answer them 503 and report them with `refusal` (``draining`` or ``unhealthy``)."""
+    """Take new INVITEs, or answer them 503 and report them with `refusal` (``draining`` or ``unhealthy``).
+
+    Nothing is read from the SIP socket before the first one.
+    """
 
     open: bool
     refusal: str = "draining"
@@ -78,7 +97,13 @@ class AnswerOffer(ToSignalling, frozen=True):
     phrase: str = "OK"
 
 
-CoreMessage = Admit | PlaceLeg | SendProgress | SendAnswer | SendReject | EndLeg | SendOffer | AnswerOffer
+class ReleaseDialog(ToSignalling, frozen=True):
+    """Send a BYE in a dialog of a predecessor; `dialog` is a packed `DialogState`. Nothing is told of what becomes of it."""
+
+    dialog: bytes
+
+
+CoreMessage = Admit | PlaceLeg | SendProgress | SendAnswer | SendReject | EndLeg | SendOffer | AnswerOffer | ReleaseDialog
 
 
 class ToCore(msgspec.Struct, frozen=True, tag=True):
@@ -86,7 +111,10 @@ class ToCore(msgspec.Struct, frozen=True, tag=True):
 
 
 class LegArrived(ToCore, frozen=True):
-    """An INVITE passed the gate. `destination` is the user of the request URI, or the whole URI without one."""
+    """An INVITE passed the gate. `destination` is the user of the request URI, or the whole URI without one.
+
+    `dialog` is the packed `DialogState` that an answer of ours will make.
+    """
 
     source: str
     destination: str
@@ -97,6 +125,7 @@ class LegArrived(ToCore, frozen=True):
     trunk: str | None
     hops: int
     max_forwards: int
+    dialog: bytes = b""
 
 
 class LegProgress(ToCore, frozen=True):
@@ -107,14 +136,21 @@ class LegProgress(ToCore, frozen=True):
 
 
 class LegAnswered(ToCore, frozen=True):
-    """The far end answered our INVITE; it has been acknowledged."""
+    """The far end answered our INVITE; it has been acknowledged. `dialog` is a packed `DialogState`."""
 
     sdp: str
     sip_call_id: str
+    dialog: bytes = b""
 
 
 class AnswerSent(ToCore, frozen=True):
     """Our 200 has left."""
+
+
+class DialogMoved(ToCore, frozen=True):
+    """A re-INVITE moved the target of an answered leg; `dialog` is the packed `DialogState` from now on."""
+
+    dialog: bytes
 
 
 class LegFailed(ToCore, frozen=True):
@@ -190,6 +226,7 @@ SignallingMessage = (
     | LegProgress
     | LegAnswered
     | AnswerSent
+    | DialogMoved
     | LegFailed
     | LegEnded
     | OfferArrived

@@ -183,9 +183,11 @@ class CallActor(Mailbox[Dial | Fetched]):
                 self._rings(leg, early_media=False)
             case telephony.EarlyMedia():
                 self._rings(leg, early_media=self._settings.early_media)
-            case telephony.Answered(sip_call_id=sip_call_id):
-                self.record.learn(leg.id, self.at_us, sip_call_id=sip_call_id)
+            case telephony.Answered(sip_call_id=sip_call_id, dialog=dialog):
+                self.record.learn(leg.id, self.at_us, sip_call_id=sip_call_id, dialog=dialog)
                 self._answered(leg)
+            case telephony.Moved(dialog=dialog):
+                self.record.learn(leg.id, self.at_us, dialog=dialog)
             case telephony.Digit(digit=digit, duration_ms=duration_ms, means=means):
                 self._silent.discard(leg.id)
                 self._note(journal.DigitPressed(leg=leg.id, digit=digit, duration_ms=duration_ms, means=means))
@@ -249,6 +251,7 @@ class CallActor(Mailbox[Dial | Fetched]):
 
     def _last_word(self, leg: Leg, event: telephony.Refused | telephony.Ended) -> None:
         """A leg is over on the wire; rows P3 to P7, A3 to A5, B1 to B5."""
+        self.record.released(leg.id)
         phrase = event.sip_phrase if isinstance(event, telephony.Refused) else ""
         self._note(
             journal.LegLast(

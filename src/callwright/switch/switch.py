@@ -259,6 +259,7 @@ class Switch:
             destination=destination,
             called=called,
             sip_call_id=event.sip_call_id,
+            dialog=event.dialog,
             at_us=event.at_us,
             node=self._node,
         )

@@ -39,6 +39,7 @@ async def test_arrival_says_what_the_invite_says(core: Core, peer: Peer) -> None
         trunk=None,
         hops=3,
         max_forwards=12,
+        dialog=arrived.dialog,
     )
     assert arrived.leg.version == 7
     call.cancel()

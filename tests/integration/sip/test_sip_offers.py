@@ -27,7 +27,8 @@ async def hang_up(core: Core, peer: Peer, call: Caller, arrived: wire.LegArrived
     while (await peer.get(200)).cseq[1] != "BYE":
         pass
     assert (await core.take(wire.LegEnded, arrived.leg)).who == "far"
-    assert core.about(arrived.leg) == []
+    # The peer writes its Contact otherwise in responses than in requests.
+    assert [message for message in core.about(arrived.leg) if not isinstance(message, wire.DialogMoved)] == []
 
 
 async def offered(core: Core, peer: Peer, arrived: wire.LegArrived, offer: str) -> Message:

@@ -111,7 +111,8 @@ async def test_answer_says_description_and_call_id(core: Core, peer: Peer) -> No
     command, invite = await placed(core, peer)
     peer.reply(invite, 200, body=sdp(5))
     await peer.get("ACK")
-    assert await core.take(wire.LegAnswered) == wire.LegAnswered(command.leg, sdp(5), invite.get("Call-ID"))
+    answer = await core.take(wire.LegAnswered)
+    assert answer == wire.LegAnswered(command.leg, sdp(5), invite.get("Call-ID"), answer.dialog)
     peer.reply(invite, 200, body=sdp(5))
     await peer.get("ACK")  # a repeated 200 is acknowledged again, and no news
     assert core.about(command.leg) == []

@@ -1,5 +1,6 @@
 """The call record by itself: batches, times, and what is written when."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ T0 = 1_700_000_000_000_000
 WORLD = ids.uuid7(T0)
 
 
-def incoming() -> tuple[CallRecord, UUID]:
+def incoming(*, dialog: bytes = b"") -> tuple[CallRecord, UUID]:
     leg_id = ids.uuid7(T0)
     called = CalledNumber(ids.uuid7(T0), "31205550123", None, T0, T0)
     record = CallRecord.incoming(
@@ -27,6 +28,7 @@ def incoming() -> tuple[CallRecord, UUID]:
         destination="31205550123",
         called=called,
         sip_call_id="abc@far",
+        dialog=dialog,
         at_us=T0,
         node="test",
     )
@@ -44,6 +46,39 @@ def test_one_event_is_one_batch_and_one_callback() -> None:
     assert queries(record.take()) == ["update_call", "update_leg", "insert_entry", "insert_entry", "insert_event"]
     assert record.call.status is CallStatus.NO_ANSWER
     assert record.take() == Change((), ())
+
+
+def kept(store: Store, call_id: UUID) -> list[bytes | None]:
+    """The private column `legs.dialog`, oldest leg first."""
+    found = store._reader.execute("SELECT dialog FROM legs WHERE call_id = ? ORDER BY n", (call_id.bytes,))
+    return [dialog for (dialog,) in found]
+
+
+async def test_a_dialog_is_kept_until_the_leg_is_over_on_the_wire_and_shown_to_nobody() -> None:
+    store = Store.in_memory()
+    record, leg = incoming(dialog=b"arrived")
+    call_id = record.call.id
+    await store.commit(record.take())
+    assert kept(store, call_id) == [b"arrived"]
+    record.learn(leg, T0 + 1, dialog=b"arrived")
+    assert record.take() == Change((), ()), "the same again is no news"
+    record.answered(leg, T0 + 2)
+    record.learn(leg, T0 + 2, dialog=b"moved")
+    await store.commit(record.take())
+    assert kept(store, call_id) == [b"moved"]
+    record.end_leg(leg, Reason.API_HANGUP, T0 + 3)
+    await store.commit(record.take())
+    assert kept(store, call_id) == [b"moved"], "the BYE has not left yet"
+    record.released(leg)
+    change = record.take()
+    assert (queries(change), change.wakes) == (["keep_dialog"], ())
+    await store.commit(change)
+    assert kept(store, call_id) == [None]
+    record.released(leg)
+    assert record.take() == Change((), ())
+    check_record(store, WORLD, call_id, over=True)  # the journal alone makes the same rows
+    for table, column in (("journal", "entry"), ("events", "snapshot")):
+        assert not [row for (row,) in store._reader.execute(f"SELECT {column} FROM {table}") if b"dialog" in bytes(row)]
 
 
 def test_a_note_and_an_intent_are_written_but_not_told() -> None:
@@ -96,6 +131,7 @@ async def test_a_successor_settles_what_was_left_alive() -> None:
     from callwright.switch import recovery
 
     store = Store.in_memory()
+    released: list[tuple[UUID, bytes]] = []
     record, leg = incoming()
     transfer = ids.uuid7(T0)
     await store.commit(record.take())
@@ -104,10 +140,11 @@ async def test_a_successor_settles_what_was_left_alive() -> None:
     await store.commit(record.take())
     await store.transact(lambda transaction: transaction.write(rows.heartbeat("test", T0 + 60_000_000)))
 
-    assert await recovery.settle(store, SystemClock(), "another node") == 0
-    assert await recovery.settle(store, SystemClock(), "test") == 1
-    assert await recovery.settle(store, SystemClock(), "test") == 0
+    assert await recovery.settle(store, SystemClock(), "another node", released.extend) == 0
+    assert await recovery.settle(store, SystemClock(), "test", released.extend) == 1
+    assert await recovery.settle(store, SystemClock(), "test", released.extend) == 0
 
+    assert released == []
     call = rows.find_call(store, WORLD, record.call.id)
     assert call is not None
     assert (call.status, call.ended_us) == (CallStatus.ENDED, T0 + 60_000_000)
@@ -117,3 +154,49 @@ async def test_a_successor_settles_what_was_left_alive() -> None:
         (LegStatus.FAILED, Reason.NODE_RESTARTED, T0 + 60_000_000),
     ]
     check_record(store, WORLD, call.id, over=True)
+
+
+async def test_a_successor_releases_the_dialogs_of_what_was_answered_or_may_have_been() -> None:
+    from callwright.clock import SystemClock
+    from callwright.switch import recovery
+
+    store = Store.in_memory()
+    released: list[tuple[UUID, bytes]] = []
+    expected = []
+
+    async def left(dialog: bytes, *steps: Callable[[CallRecord, UUID], object]) -> UUID:
+        record, leg = incoming(dialog=dialog)
+        await store.commit(record.take())
+        for step in steps:
+            step(record, leg)
+            await store.commit(record.take())
+        return leg
+
+    def answers(record: CallRecord, leg: UUID) -> None:
+        record.answered(leg, T0)
+
+    def hangs_up(record: CallRecord, leg: UUID) -> None:
+        record.end_leg(leg, Reason.API_HANGUP, T0)
+
+    def calls_on(record: CallRecord, leg: UUID) -> None:
+        transfer = ids.uuid7(T0)
+        record.add_transfer(transfer, "31600000001", "31205550199", T0)
+        record.learn(transfer, T0, dialog=b"callee")
+        record.answered(transfer, T0)
+        expected.append((transfer, b"callee"))
+
+    await left(b"ringing")
+    await left(b"refused", hangs_up)
+    expected.append((await left(b"answering", lambda record, leg: record.intend_answer(leg, T0)), b"answering"))
+    expected.append((await left(b"answered", answers, calls_on), b"answered"))
+    expected.append((await left(b"hung up, no BYE yet", answers, hangs_up), b"hung up, no BYE yet"))
+    await left(b"over", answers, hangs_up, lambda record, leg: record.released(leg))
+    await left(b"", answers)
+
+    assert await recovery.settle(store, SystemClock(), "another node", released.extend) == 0
+    assert released == []
+    await recovery.settle(store, SystemClock(), "test", released.extend)
+    assert sorted(released) == sorted(expected)
+    released.clear()
+    await recovery.settle(store, SystemClock(), "test", released.extend)
+    assert released == []

@@ -492,7 +492,8 @@ def test_a_closed_gate_stays_closed_for_a_successor(bench: Bench) -> None:
     bench.engine.signalling_down("gone")
     bench.engine.signalling_up(bench.signalling)
     closed = sip.Admit(open=False, refusal="draining")
-    assert bench.take() == [closed, closed, sip.Admit(open=True, refusal="")]
+    opened = sip.Admit(open=True, refusal="")
+    assert bench.take() == [closed, closed, opened, opened]
 
 
 def test_a_successor_that_comes_before_the_death_was_told(bench: Bench) -> None:
@@ -504,6 +505,7 @@ def test_a_successor_that_comes_before_the_death_was_told(bench: Bench) -> None:
     why = "replaced by a successor"
     assert bench.take() == [
         media.Close(B),
+        sip.Admit(open=True, refusal=""),
         bench.event(Ended, B, 3, cause=Cause.SIGNALLING_LOST, who=Who.US, detail=why, counters=COUNTERS),
     ]
 

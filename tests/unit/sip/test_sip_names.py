@@ -17,6 +17,9 @@ from callwright.telephony import Cause, HangUp, Originate, Refused, Target
 LEG, CALL = UUID(int=1), UUID(int=2)
 
 
+ADMIT = sip.Admit(open=True, refusal="")
+
+
 class Resolver:
     def __init__(self, answers: dict[str, str], seconds: float = 0.1) -> None:
         self.answers = answers
@@ -112,9 +115,10 @@ def test_an_invite_waits_for_the_address_and_the_port(opened_first: bool) -> Non
             engine.on_media(0, media.Opened(LEG, 20000))
         await clock.sleep(0.2)
         if not opened_first:
-            assert signalling.sent == []
+            assert signalling.sent == [ADMIT]
             engine.on_media(0, media.Opened(LEG, 20000))
-        [placed] = signalling.sent
+        [admit, placed] = signalling.sent
+        assert admit == ADMIT
         assert isinstance(placed, sip.PlaceLeg)
         assert (placed.user, placed.host, placed.address, placed.port, placed.username, placed.password) == (
             "2",
@@ -167,7 +171,7 @@ def test_a_name_found_too_late_dials_nothing() -> None:
         engine.on_media(0, media.Opened(LEG, 20000))
         engine.submit(HangUp(id=2, call=CALL, leg=LEG))
         await clock.sleep(1)
-        assert signalling.sent == []
+        assert signalling.sent == [ADMIT]
         assert [(type(e), e.cause) for e in events] == [(Refused, Cause.CANCELLED)]
 
     run(story)

@@ -162,6 +162,32 @@ def test_a_full_mailbox_does_not_lose_the_end_of_a_call() -> None:
     tell(story)
 
 
+def test_dialogs_are_kept_from_the_arrival_to_the_last_word() -> None:
+    async def story(stage: Stage) -> None:
+        def kept() -> list[bytes | None]:
+            return [dialog for (dialog,) in stage.store._reader.execute("SELECT dialog FROM legs ORDER BY n")]
+
+        a = await stage.arrive([transfer()], dialog=b"a")
+        assert kept() == [b"a", None]
+        (b,) = stage.placed()
+        stage.script.say(telephony.Answered, b, dialog=b"b")
+        await stage.tick()
+        stage.script.say(telephony.Answered, a, dialog=b"a")
+        stage.script.say(telephony.Moved, b, dialog=b"b, moved")
+        await stage.tick()
+        assert kept() == [b"a", b"b, moved"]
+        stage.script.ended(a)
+        await stage.tick()
+        assert stage.script.to(b)[-1] == "HangUp"
+        assert kept() == [None, b"b, moved"]
+        stage.script.ended(b, who=Who.US)
+        await stage.tick()
+        assert kept() == [None, None]
+        stage.sound()
+
+    tell(story)
+
+
 # times and recovery
 
 
@@ -214,7 +240,7 @@ async def test_recovery_ends_what_a_node_left(intent: bool, queued: bool, call_i
     await store.transact(lambda transaction: transaction.write(rows.heartbeat("test", 49_000_000)))
     loop = asyncio.get_running_loop()
     clock = VirtualClock(loop, start_us=90_000_000_000)  # type: ignore[arg-type]
-    assert await recovery.settle(store, clock, "test") == 1
+    assert await recovery.settle(store, clock, "test", lambda dialogs: None) == 1
     call = rows.find_call(store, UUID(int=7), record.call.id)
     (leg,) = rows.legs_of(store, UUID(int=7), record.call.id)
     assert call is not None

@@ -96,6 +96,7 @@ CREATE TABLE legs (
     detail TEXT NOT NULL,
     sip_code INTEGER,
     sip_call_id TEXT NOT NULL,
+    dialog BLOB,
     created_us INTEGER NOT NULL,
     updated_us INTEGER NOT NULL,
     answered_us INTEGER,
@@ -103,6 +104,8 @@ CREATE TABLE legs (
     PRIMARY KEY (world_id, call_id, n)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX legs_by_id ON legs (world_id, id);
+-- A dialog is kept until the leg is over on the wire, so that a successor can end it.
+CREATE INDEX legs_in_dialog ON legs (world_id, call_id) WHERE dialog IS NOT NULL;
 
 CREATE TABLE journal (
     world_id BLOB NOT NULL,
