@@ -69,7 +69,7 @@ class Unframer:
                 break
             try:
                 messages += self._decoder.decode(memoryview(buffer)[start + 4 : start + 4 + size])
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # text that is not UTF-8, endless nesting
                 raise LinkBroken(str(error)) from error
             start += 4 + size
         if start:

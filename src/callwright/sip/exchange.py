@@ -19,7 +19,7 @@ from callwright.log import Log
 from callwright.reasons import Refusal
 from callwright.sip import patches, wire
 from callwright.sip.dialog import Dialog
-from callwright.sip.gate import Admission, Gate, SourceRules, TurnedBack
+from callwright.sip.gate import Admission, Gate, SourceRules, TurnedBack, required
 from callwright.sip.headers import ACCEPT, ALLOW, field
 from callwright.sip.release import bye
 from callwright.sip.server import Address, is_ipv4
@@ -165,12 +165,17 @@ class Exchange:
         if not self._gate.knows(address[0]):
             self.transactions.answer_once(request.genResponse(403, "Forbidden"), t)
             return None
-        if method == "OPTIONS":
-            response = request.genResponse(200, "OK")
-            response.appendHeaders((ALLOW, ACCEPT))
-        else:
+        if method in ("BYE", "INFO"):  # RFC 3261 §15.1.2, RFC 6086 §4.2.2
+            response = request.genResponse(*NO_DIALOG)
+        elif method != "OPTIONS":
             response = request.genResponse(*NOT_ALLOWED)
             response.appendHeader(ALLOW)
+        elif tags := required(request):
+            response = request.genResponse(Refusal.EXTENSION.sip_code, Refusal.EXTENSION.sip_phrase)
+            response.appendHeader(field("Unsupported", tags))
+        else:
+            response = request.genResponse(200, "OK")
+            response.appendHeaders((ALLOW, ACCEPT))
         return (response, None, None)
 
     def _invite(self, request: Any, t: Any, address: Address) -> Any:

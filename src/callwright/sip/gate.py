@@ -143,10 +143,15 @@ class Gate:
         if not known:
             raise TurnedBack(Refusal.STRANGER, Refusal.STRANGER.sentence)
         self._admission.check()
-        if invite.countHFs("require"):
-            tags = ", ".join(str(header.body) for header in invite.getHFs("require"))
+        if tags := required(invite):
             raise TurnedBack(Refusal.EXTENSION, f"Require: {outward(tags)}", [("Unsupported", tags)])
         _check_contact(invite)
+        if invite.countHFs("content-encoding"):
+            codings = ", ".join(str(header.body) for header in invite.getHFs("content-encoding"))
+            if codings.strip().lower() != "identity":
+                raise _bad(
+                    f"Content-Encoding: {outward(codings)}", (415, "Unsupported Media Type"), [("Accept-Encoding", "identity")]
+                )
         kind = content_of(invite.getBody())[0]
         sdp = description_in(invite.getBody())
         if kind and not sdp:
@@ -160,6 +165,11 @@ class Gate:
             hops=_count(invite, HOPS, 0),
             max_forwards=_count(invite, "Max-Forwards", MAX_FORWARDS),
         )
+
+
+def required(request: Any) -> str:
+    """The extensions a request insists on; none is spoken here."""
+    return ", ".join(str(header.body) for header in request.getHFs("require"))
 
 
 def _network(trunk: str, text: str) -> IPv4Network:
@@ -179,15 +189,21 @@ def _check_contact(invite: Any) -> None:
     """Without one SIP URI to send a BYE to, a call could not be ended."""
     try:
         contacts = invite.getHFBodys("contact")
-        usable = len(contacts) == 1 and not contacts[0].asterisk and not isinstance(contacts[0].getUrl(), TelURL)
+        usable = len(contacts) == 1 and not contacts[0].asterisk and _is_reachable(contacts[0].getUrl())
     except Exception as error:
         raise _bad(f"Contact cannot be read: {error}", (400, "Bad Contact")) from error
     if not usable:
         raise _bad(f"{len(contacts)} Contact fields, none or not all usable", (400, "Bad Contact"))
 
 
+def _is_reachable(url: Any) -> bool:
+    return not isinstance(url, TelURL) and bool(url.host)
+
+
 def _caller(url: Any) -> str:
     """The user as it was sent when it looks like a number, else the URI."""
+    if not url.host:
+        raise _bad("From has no address", (400, "Bad From"))
     user = outward(url.username or "")
     if isinstance(url, TelURL) or _NUMBER.fullmatch(user):
         return user

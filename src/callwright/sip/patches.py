@@ -5,6 +5,7 @@
 * Errors are printed with the whole message: anyone who can send a datagram could fill the log.
 * ``tel:`` URIs in From and To come back as ``sip:`` URIs without a host.
 * A request shorter than its Content-Length raises in the code that would answer 400.
+* Of other first lines, lengths and Vias than it expects nothing comes, not even an answer (`wellformed`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote, unquote
 
-from sippy import SipTransactionManager, SipURL
+from sippy import SipContentLength, SipRequest, SipTransactionManager, SipURL, SipVia
 from sippy.Exceptions.SipParseError import SipParseError
 from sippy.SipConf import SipConf
 from sippy.Time import MonoTime
@@ -28,8 +29,10 @@ from sippy.Time.Timeout import Timeout
 from callwright.clock import Clock
 from callwright.log import Log
 from callwright.sip.settings import T1_S
+from callwright.sip.wellformed import read_length, read_start_line, tightened
 
 _MY = ("my",)
+_parse_via = SipVia.SipVia.parse
 
 
 class Here(str):
@@ -108,6 +111,9 @@ def install(faults: Faults, *, address: str, port: int, user_agent: str, t1_s: f
     SipURL.SipURL.convertTelURL = _read_tel
     SipURL.quote = partial(quote, errors="surrogateescape")
     SipParseError.getResponse = _answer_to_unreadable
+    SipRequest.SipRequest.setSL = read_start_line
+    SipContentLength.SipContentLength.parse = read_length
+    SipVia.SipVia.parse = _read_via
     SipTransactionManager.Timeout = _scaled(t1_s / T1_S)
     MonoTime.clock_getdtime = clock_gettime
     patch_dir()
@@ -149,6 +155,11 @@ def _read_tel(url: Any, text: str, relaxed: bool) -> None:
     url.host, url.port, url.transport = SipConf.my_address, SipConf.my_port, SipConf.my_transport
     url.username = unquote(number)
     url.userparams = parameters
+
+
+def _read_via(via: Any) -> None:
+    via.body = tightened(via.body)
+    _parse_via(via)
 
 
 def _answer_to_unreadable(error: Any, request: Any = None) -> Any:

@@ -17,6 +17,8 @@ from typing import Any
 from sippy.Network_server import Network_server, Network_server_opts, Remote_address
 from sippy.Time.MonoTime import MonoTime
 
+from callwright.sip.wellformed import framing_fault
+
 Address = tuple[str, int]
 
 MAX_DATAGRAM = 65_535
@@ -91,9 +93,14 @@ class DatagramServer(Network_server):
             self.handle_read(Datagram(memoryview(buffer)[:size]), Remote_address(address, "udp"), MonoTime())
 
     def handle_read(self, data: bytes, address: Remote_address, rtime: MonoTime, delayed: bool = False) -> None:
+        if data[:1] in (b"\r", b"\n"):
+            data = Datagram(data.lstrip(b"\r\n"))  # RFC 3261 §7.5
         if len(data) < SMALLEST_MESSAGE:
             if data.strip(b"\r\n\0"):  # else a keep-alive (RFC 5626 §3.5.1, and what telephones make of it)
                 self._garbage(str(address), ValueError(f"{len(data)} bytes are no SIP message"))
+            return
+        if fault := framing_fault(data):
+            self._garbage(str(address), ValueError(fault))
             return
         try:
             self.uopts.data_callback(data, address, self, rtime)

@@ -10,6 +10,7 @@ from sippy.SipTransactionManager import RINGING, TRYING
 from sippy.Time.Timeout import Timeout
 
 from callwright.sip.server import Address, DatagramOptions, DatagramServer, is_ipv4
+from callwright.sip.wellformed import Fault, fault_of
 
 MAX_REMEMBERED = 150_000  # datagrams whose repeat is answered or ignored without a look; 500 calls/s make 70,000
 TARGETS = ("contact", "record-route")
@@ -85,6 +86,10 @@ class Transactions(SipTransactionManager.SipTransactionManager):
             deliver(msg, t)
 
     def incomingRequest(self, msg: Any, checksum: bytes, tids: Any, server: DatagramServer) -> None:
+        fault = fault_of(msg, msg.getSource()[0])
+        if fault is not None:
+            self._refuse(msg, fault, checksum, server)
+            return
         if msg.getMethod() == "CANCEL":
             self._tag_cancel(msg)
         try:
@@ -141,10 +146,12 @@ class Transactions(SipTransactionManager.SipTransactionManager):
             super().sendResponse(resp, t)
 
     def _tag_cancel(self, cancel: Any) -> None:
-        """Give the answer to a CANCEL the To tag of the INVITE's answers (§9.2)."""
+        """Give the answer to a CANCEL the To tag of the INVITE's answers (§9.2), or one of its own (§8.2.6.2)."""
         to = cancel.getHFBody("to")
         t = self.tserver.get(cancel.getTId(wBRN=True))
-        if t is not None and t.r487 is not None and to.getTag() is None:
+        if t is None and to.getTag() is None:
+            to.genTag()
+        elif t is not None and t.r487 is not None and to.getTag() is None:
             tag = t.r487.getHFBody("to").getTag()
             if tag is not None:
                 to.setTag(tag)
@@ -153,7 +160,21 @@ class Transactions(SipTransactionManager.SipTransactionManager):
         """Nothing may stay behind of a request that could not be worked on; without this it would for good."""
         t = self.tserver.get(request.getTId(wBRN=True))
         if t is not None and t.data is None:
-            self.answer_once(request.genResponse(400, "Bad Request"), t)
+            try:
+                self.answer_once(request.genResponse(400, "Bad Request"), t)
+            finally:
+                if t.tid is not None:
+                    self._forget(t)
+
+    def _refuse(self, request: Any, fault: Fault, checksum: bytes, server: DatagramServer) -> None:
+        """Count it and answer without a transaction; a repeat of the request is answered from the cache."""
+        self.global_config["_sip_garbage"]("{}:{}".format(*request.getSource()), ValueError(fault[1]))
+        if request.getMethod() == "ACK":
+            return
+        response = request.genResponse(*fault)
+        if response.getHFBody("to").getTag() is None:
+            response.getHFBody("to").genTag()
+        self.transmitMsg(server, response, response.getHFBody("via").getTAddr(), checksum)
 
     def _forget(self, t: Any) -> None:
         for timer in (t.teA, t.teD, t.teE, t.teF):

@@ -44,6 +44,7 @@ def test_frames_survive_any_cutting(batches: list[list[Any]], data: st.DataObjec
         ((3).to_bytes(4, "big") + b"\xc1\xc1\xc1", "MessagePack|malformed|Invalid"),
         (frame([Ping()]).replace(b"Ping", b"Pang"), "Invalid value 'Pang'"),
         ((1).to_bytes(4, "big") + b"\x01", "Expected `array`"),
+        (frame([Word("word")]).replace(b"\xa4word", b"\xa4\xff\xffrd"), "'utf-8' codec can't decode byte 0xff"),
     ],
 )
 def test_what_is_not_the_protocol_breaks_the_link(data: bytes, why: str) -> None:
