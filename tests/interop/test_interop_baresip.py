@@ -44,7 +44,7 @@ async def test_it_calls_in_hears_a_file_and_presses_keys(server, web, number, co
 
 
 async def test_it_calls_in_and_is_hung_up_when_the_flow_is_over(server, web, number):
-    n = server.answers(number(), {"action": "pause", "options": {"length": 0.5}}, webhook=web.url("/calls"))
+    n = server.answers(number(), {"action": "pause", "options": {"length": 2}}, webhook=web.url("/calls"))
     async with baresip_phone(user="31612345678") as phone:
         here = await phone.dial(f"sip:{n}@{server.sip}")
         await here.hears(None)
