@@ -13,7 +13,6 @@ import msgspec
 
 from callwright.errors import Invalid, Missing
 
-NANOSECONDS_FROM = 1_000_000_000  # a Go client sends time.Duration as nanoseconds (contract C25)
 OPERATORS = frozenset({"==", "eq", "!=", "neq", ">", "<", ">=", "<=", "contains"})
 
 
