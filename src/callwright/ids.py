@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from uuid import UUID
 
 
 def uuid7(at_us: int) -> UUID:
     """Make an id whose first 48 bits are the wall time in milliseconds; the rest is random."""
-    value = (at_us // 1000 & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = (at_us // 1000 & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
     return UUID(int=value)

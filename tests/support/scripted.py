@@ -97,7 +97,7 @@ class Disk:
     def put(self, job: Any) -> None:
         if self.full:
             job.error = StoreUnavailable("disk full")
-            job.settle()
+            job.told(job)
         elif self.hangs:
             self._held.append(job)
         elif self.seconds:

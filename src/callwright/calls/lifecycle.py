@@ -233,7 +233,8 @@ class CallRecord:
         for leg in self._legs.values():
             stored = self._stored_legs.get(leg.id)
             if stored is None:
-                writes.append(rows.insert_leg(self.call.world_id, leg))
+                writes.append(rows.insert_leg(self.call.world_id, leg, self._dialogs.get(leg.id)))
+                self._unsaved_dialogs.discard(leg.id)
             elif stored != leg:
                 writes.append(rows.update_leg(self.call.world_id, leg))
         writes += [

@@ -50,7 +50,7 @@ def update_call(call: Call) -> Write:
     return Write("calls.update_call", (call.status.value, call.updated_us, call.ended_us, call.world_id.bytes, call.id.bytes))
 
 
-def insert_leg(world_id: UUID, leg: Leg) -> Write:
+def insert_leg(world_id: UUID, leg: Leg, dialog: bytes | None) -> Write:
     return Write(
         "calls.insert_leg",
         (
@@ -62,6 +62,7 @@ def insert_leg(world_id: UUID, leg: Leg) -> Write:
             leg.source,
             leg.destination,
             leg.created_us,
+            dialog,
             *_changing(leg),
         ),
     )

@@ -1,18 +1,18 @@
 """One SQLite file: a writer thread that commits in groups, a reader on the event loop, checkpoints on a third thread.
 
-Whatever waits in the queue when the writer is free becomes one transaction with one sync to disk; each change is a
-savepoint in it, so one that violates a constraint fails alone.
+Whatever waits in the queue when the writer is free becomes one transaction with one sync to disk. A change that violates a
+constraint fails alone: its group is run again with a savepoint around each job.
 """
 
 from __future__ import annotations
 
 import asyncio
 import queue
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +30,8 @@ MAX_BATCH = 256
 # Passive checkpoints start here (pages of 4 kB); where they cannot keep up, the writer stops once to empty the log.
 CHECKPOINT_PAGES = 1_000
 TRUNCATE_PAGES = 32_000
+
+_PLAIN_INSERT = re.compile(r"\AINSERT INTO [^;]*\bVALUES \([?, ]+\)\Z")
 
 _log = Log("store")
 
@@ -57,6 +59,8 @@ class Transaction:
     def __init__(self, connection: apsw.Connection, named: Mapping[str, str]) -> None:
         self._connection = connection
         self._named = named
+        # Plain inserts, whose rows can be put together, with their texts by the number of rows.
+        self._inserts: dict[str, dict[int, str]] = {name: {} for name, sql in named.items() if _PLAIN_INSERT.search(sql)}
 
     def read(self, query: str, params: Row = ()) -> list[Row]:
         return list(self._connection.execute(self._named[query], params))
@@ -66,25 +70,58 @@ class Transaction:
         self._connection.execute(self._named[write.query], write.params)
         return self._connection.changes()
 
+    def write_all(self, writes: tuple[Write, ...]) -> None:
+        """Run statements in order; rows for one table that follow each other go in by one statement."""
+        execute, named = self._connection.execute, self._named
+        position, end = 0, len(writes)
+        while position < end:
+            query, params = writes[position]
+            position += 1
+            if query in self._inserts:
+                first = position
+                while position < end and writes[position].query == query:
+                    params += writes[position].params
+                    position += 1
+                execute(self._insert(query, 1 + position - first), params)
+            else:
+                execute(named[query], params)
+
+    def _insert(self, query: str, rows: int) -> str:
+        sql = self._inserts[query].get(rows)
+        if sql is None:
+            text = self._named[query]
+            values = text[text.rindex("(") :]
+            sql = self._inserts[query][rows] = text + f", {values}" * (rows - 1)
+        return sql
+
 
 class _Job:
-    """A function to run in a savepoint, and the future that waits for its result to be durable."""
+    """Statements, or a function that needs a savepoint of its own; `told` hears when it is durable or has failed."""
 
-    __slots__ = ("error", "future", "result", "run")
+    __slots__ = ("error", "future", "result", "run", "told", "wakes", "writes")
 
-    def __init__(self, run: Callable[[Transaction], Any], future: asyncio.Future[Any]) -> None:
-        self.run = run
+    def __init__(
+        self,
+        future: asyncio.Future[Any],
+        told: Callable[[_Job], None],
+        *,
+        writes: tuple[Write, ...] = (),
+        wakes: tuple[Wake, ...] = (),
+        run: Callable[[Transaction], Any] | None = None,
+    ) -> None:
         self.future = future
+        self.told = told
+        self.writes = writes
+        self.wakes = wakes
+        self.run = run
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def settle(self) -> None:
-        if self.future.done():
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
+    def do(self, transaction: Transaction) -> None:
+        if self.run is None:
+            transaction.write_all(self.writes)
         else:
-            self.future.set_exception(self.error)
+            self.result = self.run(transaction)
 
 
 class Writer(Protocol):
@@ -143,49 +180,41 @@ class Store:
         return list(self._reader.execute(self._named[query], params))
 
     async def commit(self, change: Change) -> None:
-        """Write a change; return when it is durable.
+        """Write a change; return when it is durable. Whoever stops waiting stops neither it nor its wake-ups.
 
         Raises `ConstraintViolated` when the database refuses its content, `StoreUnavailable` when it cannot write.
         """
-
-        def run(transaction: Transaction) -> None:
-            for write in change.writes:
-                transaction.write(write)
-
-        job = self._put(run)
-        job.add_done_callback(partial(self._wake, change.wakes))
-        await self._durable(job)
+        future = asyncio.get_running_loop().create_future()
+        self._writer.put(_Job(future, self._settle, writes=change.writes, wakes=change.wakes))
+        await future
 
     async def transact(self, run: Callable[[Transaction], T]) -> T:
-        """Run a function that reads and writes in one transaction, on the writer's thread; for rare admin writes."""
-        result: T = await self._durable(self._put(run))
+        """Run a function that reads and writes in one transaction, on the writer's thread; for rare admin writes.
+
+        It may be run a second time, after what the first run did was rolled back.
+        """
+        future = asyncio.get_running_loop().create_future()
+        self._writer.put(_Job(future, self._settle, run=run))
+        result: T = await future
         return result
 
     def unhealthy(self) -> str | None:
         """Why the last commit failed, or None."""
         return self._unhealthy
 
-    def _put(self, run: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
-        job = _Job(run, asyncio.get_running_loop().create_future())
-        self._writer.put(job)
-        return job.future
-
-    async def _durable(self, future: asyncio.Future[Any]) -> Any:
-        """Wait for a job. Whoever stops waiting does not stop the job, nor its wake-ups."""
-        try:
-            result = await asyncio.shield(future)
-        except StoreUnavailable as error:
-            self._unhealthy = str(error)
-            raise
-        self._unhealthy = None
-        return result
-
-    def _wake(self, wakes: tuple[Wake, ...], future: asyncio.Future[Any]) -> None:
-        if future.cancelled() or future.exception() is not None:
-            return
-        for wake in wakes:
-            for listener in self._listeners[wake.topic]:
-                listener(wake)
+    def _settle(self, job: _Job) -> None:
+        """Tell what became of a job; on the event loop."""
+        error = job.error
+        self._unhealthy = str(error) if isinstance(error, StoreUnavailable) else None
+        if not job.future.done():
+            if error is None:
+                job.future.set_result(job.result)
+            else:
+                job.future.set_exception(error)
+        if error is None:
+            for wake in job.wakes:
+                for listener in self._listeners[wake.topic]:
+                    listener(wake)
 
 
 def _connect(path: str, synchronous: str) -> apsw.Connection:
@@ -202,18 +231,8 @@ def _connect(path: str, synchronous: str) -> apsw.Connection:
 def _run_batch(connection: apsw.Connection, transaction: Transaction, batch: list[_Job]) -> None:
     """Run jobs as one transaction; afterwards each has its result or its error."""
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        for job in batch:
-            connection.execute("SAVEPOINT job")
-            try:
-                job.result = job.run(transaction)
-            except Exception as error:
-                if isinstance(error, apsw.Error) and not isinstance(error, _OF_THE_JOB):
-                    raise  # the database itself fails: disk, locks, memory
-                job.error = ConstraintViolated(str(error)) if isinstance(error, apsw.ConstraintError) else error
-                connection.execute("ROLLBACK TO job")
-            connection.execute("RELEASE job")
-        connection.execute("COMMIT")
+        if not _run_together(connection, transaction, batch):
+            _run_apart(connection, transaction, batch)
     except apsw.Error as error:
         # SQLite has often rolled back by itself here; nothing of the batch is on disk either way.
         if connection.in_transaction:
@@ -223,6 +242,49 @@ def _run_batch(connection: apsw.Connection, transaction: Transaction, batch: lis
             job.error = StoreUnavailable(f"{type(error).__name__}: {error}")
 
 
+def _run_together(connection: apsw.Connection, transaction: Transaction, batch: list[_Job]) -> bool:
+    """Run changes without savepoints, which cost as much as many a change; False, and nothing is done, if one fails."""
+    connection.execute("BEGIN IMMEDIATE")
+    for job in batch:
+        if job.run is not None:
+            _run_alone(connection, transaction, job)
+            continue
+        try:
+            job.do(transaction)
+        except Exception as error:
+            if _is_fault_of_the_database(error):
+                raise
+            connection.execute("ROLLBACK")
+            return False
+    connection.execute("COMMIT")
+    return True
+
+
+def _run_apart(connection: apsw.Connection, transaction: Transaction, batch: list[_Job]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for job in batch:
+        _run_alone(connection, transaction, job)
+    connection.execute("COMMIT")
+
+
+def _run_alone(connection: apsw.Connection, transaction: Transaction, job: _Job) -> None:
+    connection.execute("SAVEPOINT job")
+    job.error = None
+    try:
+        job.do(transaction)
+    except Exception as error:
+        if _is_fault_of_the_database(error):
+            raise
+        job.error = ConstraintViolated(str(error)) if isinstance(error, apsw.ConstraintError) else error
+        connection.execute("ROLLBACK TO job")
+    connection.execute("RELEASE job")
+
+
+def _is_fault_of_the_database(error: Exception) -> bool:
+    """Whether it is the disk, a lock or memory, and no statement's own fault."""
+    return isinstance(error, apsw.Error) and not isinstance(error, _OF_THE_JOB)
+
+
 class _InlineWriter:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
@@ -230,7 +292,7 @@ class _InlineWriter:
 
     def put(self, job: _Job) -> None:
         _run_batch(self._connection, self._transaction, [job])
-        job.settle()
+        job.told(job)
 
     def close(self) -> None:
         pass
@@ -297,7 +359,7 @@ class _GroupWriter:
     def _settle(self, batch: list[_Job]) -> None:
         def settle() -> None:
             for job in batch:
-                job.settle()
+                job.told(job)
 
         try:
             batch[0].future.get_loop().call_soon_threadsafe(settle)

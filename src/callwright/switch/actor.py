@@ -85,7 +85,7 @@ class CallActor(Mailbox[Dial | Fetched]):
 
     # messages
 
-    def after_commit(self) -> bool:
+    def carry_on(self) -> bool:
         """Row N2 first, then what is decided about the call; an answer first, then the end of a flow that is over with it."""
         first, self._first = self._first, None
         finish, self._finish = self._finish, None

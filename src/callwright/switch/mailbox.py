@@ -151,8 +151,8 @@ class Mailbox(ABC, Generic[M]):
         """Change the record and queue commands as the message asks."""
 
     @abstractmethod
-    def after_commit(self) -> bool:
-        """Do what is left once the change of this message is told; say whether there was anything."""
+    def carry_on(self) -> bool:
+        """Do what the change of this message leads to, which has an event of its own; say whether there was anything."""
 
     @abstractmethod
     def let_go(self, reason: Reason) -> None:
@@ -218,12 +218,13 @@ class Mailbox(ABC, Generic[M]):
     # disk before wire
 
     async def _finish_turn(self) -> None:
-        await self._settle()
-        if self.after_commit():
-            await self._settle()
+        """Commit what the message changed, and what that leads to at once, then give the commands.
 
-    async def _settle(self) -> None:
+        Each of the two tells its own event; they become durable together.
+        """
         change = self.record.take()
+        if self.carry_on():
+            change += self.record.take()
         if change.writes:
             await self._commit(change)
             late = self.record.take()
@@ -234,23 +235,24 @@ class Mailbox(ABC, Generic[M]):
 
     async def _commit(self, change: Change) -> None:
         """Wait for the database. An intent that has waited too long dies: its commands are dropped, the call let go."""
-        writing = asyncio.get_running_loop().create_task(self._write(change))
+        dying = self._clock.call_later(self._patience_s, self._die) if self.commands or self._asked else None
         try:
-            if self.commands or self._asked:
-                try:
-                    async with self._clock.timeout(self._patience_s):
-                        await asyncio.shield(writing)
-                except TimeoutError:
-                    _log.error("store_unavailable", call=self.record.call.id, waited_s=self._patience_s)
-                    for asked in self._asked:
-                        asked.settle(Unavailable("The database does not accept writes; the call is let go."))
-                    self.commands = []
-                    self.at_us = self._clock.now_us()
-                    self.let_go(Reason.STORE_UNAVAILABLE)
-                    self.submit()
-            await writing
+            await self._write(change)
         finally:
-            writing.cancel()
+            if dying is not None:
+                dying.cancel()
+
+    def _die(self) -> None:
+        _log.error("store_unavailable", call=self.record.call.id, waited_s=self._patience_s)
+        for asked in self._asked:
+            asked.settle(Unavailable("The database does not accept writes; the call is let go."))
+        self.commands = []
+        self.at_us = self._clock.now_us()
+        try:
+            self.let_go(Reason.STORE_UNAVAILABLE)
+            self.submit()
+        except Exception:
+            _log.exception("call_not_released", call=self.record.call.id)
 
     async def _write(self, change: Change) -> None:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 from callwright.calls.events import Event
 from callwright.calls.rows import events_after
@@ -15,6 +16,8 @@ from callwright.webhooks.scopes import receivers
 
 Renderer = Callable[[Event], bytes]
 BATCH = 100
+# A position alone is not worth a commit each time: what lies behind it is read again after a death, and asks for nothing.
+POSITION_ALONE_S = 1.0
 
 _log = Log("webhooks")
 
@@ -27,6 +30,7 @@ class FanOut:
         self._clock = clock
         self._render = render
         self._pos: int | None = None
+        self._written_ns = clock.mono_ns()
 
     async def step(self) -> list[Endpoint] | None:
         """Turn the next events into deliveries and return where there may be something to send; None at the end."""
@@ -38,25 +42,31 @@ class FanOut:
         now_us = self._clock.now_us()
         touched: dict[Endpoint, None] = {}
         writes: list[Write] = []
+        known: dict[tuple[UUID, UUID | None], list[Webhook]] = {}
         for event in events:
-            asking = receivers(event.snapshot.call, self._webhooks(event))
+            asking = receivers(event.snapshot.call, self._webhooks(event, known))
             body = self._body(event) if asking else None
             if body is None:
                 continue
             for receiver in asking:
                 writes.append(rows.insert_delivery(event, receiver, body, now_us))
                 touched[Endpoint(event.world_id, receiver.endpoint)] = None
-        writes.append(rows.set_fanned_out(events[-1].pos))
-        await self._store.commit(Change(tuple(writes)))
+        if writes or self._clock.mono_ns() - self._written_ns > POSITION_ALONE_S * 1e9:
+            writes.append(rows.set_fanned_out(events[-1].pos))
+            await self._store.commit(Change(tuple(writes)))
+            self._written_ns = self._clock.mono_ns()
         self._pos = events[-1].pos
         return list(touched)
 
-    def _webhooks(self, event: Event) -> list[Webhook]:
-        found = rows.webhooks_of_world(self._store, event.world_id)
-        number_id = event.snapshot.call.number_id
-        if number_id is not None and (own := rows.webhook_of_number(self._store, event.world_id, number_id)):
-            found.append(own)
-        return found
+    def _webhooks(self, event: Event, known: dict[tuple[UUID, UUID | None], list[Webhook]]) -> list[Webhook]:
+        """Those of the world and of the call's number that were there when it happened."""
+        key = (event.world_id, event.snapshot.call.number_id)
+        found = known.get(key)
+        if found is None:
+            found = known[key] = rows.webhooks_of_world(self._store, event.world_id)
+            if key[1] is not None and (own := rows.webhook_of_number(self._store, event.world_id, key[1])):
+                found.append(own)
+        return [webhook for webhook in found if webhook.created_us <= event.at_us]
 
     def _body(self, event: Event) -> bytes | None:
         """One event that cannot be rendered must not hold up all that come after it; it stays in the table of events."""

@@ -9,9 +9,9 @@ UPDATE calls SET status = ?, updated_us = ?, ended_us = ? WHERE world_id = ? AND
 
 -- name: insert_leg
 INSERT INTO legs (
-    world_id, call_id, n, id, direction, source, destination, created_us,
+    world_id, call_id, n, id, direction, source, destination, created_us, dialog,
     status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_leg
 UPDATE legs SET
