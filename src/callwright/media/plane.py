@@ -255,16 +255,7 @@ class Plane:
         self._pool.give_back(seat.pair, now)
         if stream.dropped:
             _log.info("media_dropped", stream=stream.id, port=seat.pair.port, **stream.dropped)
-        self._report(
-            Closed(
-                stream.id,
-                stream.counters(),
-                Dropped(**stream.dropped),
-                stream.round_trip_ms,
-                stream.far_lost,
-                stream.far_jitter_ms,
-            )
-        )
+        self._report(Closed(stream.id, stream.counters(), Dropped(**stream.dropped)))
 
     def _find(self, stream: UUID) -> Stream | None:
         seat = self._seats.get(stream)

@@ -120,8 +120,8 @@ class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
     """Datagrams that came and were not used, and packets that could not be sent, by reason.
 
     `early`: before the far side was known; `stranger`: from elsewhere than the locked source; `payload_type`: one that
-    was not agreed; `payload_size`: not 5 to 120 ms of sound; `held`: while `receive` was off; `control`: RTCP on the
-    RTP port; `failures`: errors of ours, with a traceback in the log.
+    was not agreed; `stray`: a number or source out of all order, once; `payload_size`: not 5 to 120 ms of sound; `held`:
+    while `receive` was off; `control`: RTCP on the RTP port; `failures`: errors of ours, with a traceback in the log.
     """
 
     early: int = 0
@@ -129,6 +129,7 @@ class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
     malformed: int = 0
     payload_type: int = 0
     payload_size: int = 0
+    stray: int = 0
     held: int = 0
     control: int = 0
     stranger_control: int = 0
@@ -138,13 +139,8 @@ class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Closed(ToCore, frozen=True):
-    """`far_*` and `round_trip_ms` are what the far end's RTCP told of our packets, None when it told nothing."""
-
     counters: RtpCounters
     dropped: Dropped = Dropped()
-    round_trip_ms: float | None = None
-    far_lost: int | None = None
-    far_jitter_ms: float | None = None
 
 
 class Load(ToCore, frozen=True):
