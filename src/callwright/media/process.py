@@ -81,12 +81,12 @@ class MediaProcess:
             os.close(self._clips_ready)
 
     def watch(self, sock: socket.socket, receive: Receive) -> None:
-        self._readers[sock.fileno()] = (sock.recvfrom, receive)
         self._epoll.register(sock, select.EPOLLIN)
+        self._readers[sock.fileno()] = (sock.recvfrom, receive)
 
     def forget(self, sock: socket.socket) -> None:
-        self._epoll.unregister(sock)
-        del self._readers[sock.fileno()]
+        # Closing it takes it out of the epoll set.
+        self._readers.pop(sock.fileno(), None)
 
     def _turn(self) -> None:
         wait_ns = self._due_ns - self._clock.mono_ns()
