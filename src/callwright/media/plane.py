@@ -141,10 +141,10 @@ class Plane:
             else:
                 self._begin(seat.stream, message, clips)
 
-    def load(self, late_ms: float, skipped: int, now: int) -> Load:
+    def load(self, late_ms: float, skipped: int, now: int, ticks: tuple[int, ...] = ()) -> Load:
         """What is told every second; the counts of strays and failures begin anew."""
         load = Load(
-            UUID(int=0), len(self._seats), round(late_ms, 3), skipped, self._strays, self._failures, self._pool.free(now)
+            UUID(int=0), len(self._seats), round(late_ms, 3), skipped, self._strays, self._failures, self._pool.free(now), ticks
         )
         if self._strays or self._failures:
             _log.warning("media_commands_lost", strays=self._strays, failures=self._failures)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from callwright.telephony import RtpCounters
+
+TICK_LATE_MS: Final = (1, 2, 5, 10, 20, 50, 100)
 
 
 class ToMedia(msgspec.Struct, frozen=True, tag=True):
@@ -146,6 +149,7 @@ class Closed(ToCore, frozen=True):
 class Load(ToCore, frozen=True):
     """Every second: streams open and the worst lateness of a tick in milliseconds. `stream` is zero.
 
+    `ticks` counts the second's ticks by their lateness, up to each bound of `TICK_LATE_MS` and beyond the last;
     `skipped`: ticks left out because the process was stalled; `strays`: commands for streams that are not open;
     `failures`: errors of ours that were survived; `ports`: pairs that are free now.
     """
@@ -156,6 +160,7 @@ class Load(ToCore, frozen=True):
     strays: int = 0
     failures: int = 0
     ports: int = 0
+    ticks: tuple[int, ...] = ()
 
 
 MediaMessage = (
