@@ -67,6 +67,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             rooms.engine(chosen), clock, media_processes=chosen.media.processes, turned_away=partial(_turned_away, metrics)
         )
         stack.callback(engine.close)
+        metrics.watch_media(media_wire.TICK_LATE_MS, lambda: [(one.name, one.ticks) for one in engine.media_processes])
         supervisor = Supervisor(_children(chosen, engine, sip_socket, clock))
         core = Core(loaded, folder, store, engine, metrics, clock)
         stack.push_async_callback(core.door.close)

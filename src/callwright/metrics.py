@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 # Half a millisecond is a commit on a good disk; at 30 s intents give up waiting.
 _COMMIT_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0)
@@ -33,6 +36,25 @@ class _Labelled:
         if child is None:
             child = self._children[values] = self._counter.labels(*values)
         child.inc()
+
+
+class _MediaTicks(Collector):
+    """The lateness of the ticks of media processes, which count it themselves."""
+
+    def __init__(self, bounds_ms: Sequence[int], ticks: Callable[[], Iterable[tuple[str, Sequence[int]]]]) -> None:
+        self._bounds = [str(bound / 1000) for bound in bounds_ms] + ["+Inf"]
+        self._ticks = ticks
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        late = HistogramMetricFamily(
+            "callwright_media_tick_late_seconds",
+            "How late media processes were with the 20 ms they owed.",
+            labels=["process"],
+        )
+        for name, counts in self._ticks():
+            buckets = list(zip(self._bounds, accumulate(counts), strict=True))
+            late.add_metric([name], buckets, sum_value=None)
+        yield late
 
 
 class Metrics:
@@ -61,6 +83,10 @@ class Metrics:
             registry=registry,
             buckets=_COMMIT_BUCKETS,
         )
+
+    def watch_media(self, bounds_ms: Sequence[int], ticks: Callable[[], Iterable[tuple[str, Sequence[int]]]]) -> None:
+        """Have `ticks` asked, when the metrics are read, for each media process's count of ticks up to each bound."""
+        self._registry.register(_MediaTicks(bounds_ms, ticks))
 
     def call_started(self, direction: str, world: str) -> None:
         """`direction` is ``incoming`` or ``outgoing``, `world` is ``live`` or ``test``."""

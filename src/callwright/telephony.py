@@ -61,7 +61,11 @@ class Who(Enum):
 
 
 class RtpCounters(msgspec.Struct, frozen=True):
-    """What one leg's sound came to. Times in milliseconds; `mos` is an estimate by the E-model (ITU-T G.107)."""
+    """What one leg's sound came to. Times in milliseconds; a `mos` is an estimate by the E-model (ITU-T G.107).
+
+    Of what came from the far end, `mos` tells; of what it received of ours, `far_*`, which are its own words (RTCP) and
+    None where it said none, as is `round_trip_ms`.
+    """
 
     sent: int = 0
     received: int = 0
@@ -71,6 +75,10 @@ class RtpCounters(msgspec.Struct, frozen=True):
     reordered: int = 0
     jitter_ms: float = 0.0
     mos: float | None = None
+    round_trip_ms: float | None = None
+    far_lost: int | None = None
+    far_jitter_ms: float | None = None
+    far_mos: float | None = None
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

@@ -71,6 +71,11 @@ def _leg_last(entry: Entry, leg: _Leg) -> str:
             f"jitter {counters['jitter_ms']:.1f} ms"
         )
         sound += f", MOS {counters['mos']:.1f}" if counters.get("mos") is not None else ""
+        if counters.get("far_lost") is not None:
+            sound += f"; the far end reports {counters['far_lost']} lost, jitter {counters['far_jitter_ms']:.1f} ms"
+            sound += f", MOS {counters['far_mos']:.1f}" if counters["far_mos"] is not None else ""
+        if counters.get("round_trip_ms") is not None:
+            sound += f"; round trip {counters['round_trip_ms']:.0f} ms"
     return f"{leg('leg')} is over: {entry['cause']}{code}{_bracketed(entry.get('reason') or entry.get('detail'))}{sound}"
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from ipaddress import AddressValueError, IPv4Address
 from typing import Final
 
+from callwright.media.g711 import SAMPLE_RATE
+
 Address = tuple[str, int]
 
 LOCK_AFTER: Final = 3  # packets in a row from one source
+MOVED_AFTER: Final = 2 * SAMPLE_RATE  # of silence, in which a router may have given the far end another port
 
 
 class Latch:
@@ -15,7 +18,9 @@ class Latch:
 
     Until it is locked, packets from the signalled address go before those from its host, and these before those from
     elsewhere: a stranger's three packets cannot take the stream from a far end that is already heard, and neither can
-    the far end's old port after it signalled a new one. Once locked, only a new signalled address opens it.
+    the far end's old port after it signalled a new one. Once locked, it opens for a new signalled address, for three
+    packets from nearer to the signalled address (a stranger was first), and for another port of the locked host when
+    nothing came from the old one for two seconds.
     """
 
     def __init__(self) -> None:
@@ -43,10 +48,14 @@ class Latch:
             self._in_a_row = 0
         return usable or address[0] == "0.0.0.0" or address[1] == 0
 
-    def admit(self, source: Address) -> bool:
-        """Whether a packet from here is taken."""
-        if self.locked is not None:
-            return source == self.locked
+    def admit(self, source: Address, quiet: int) -> bool:
+        """Whether a packet from here is taken; `quiet` is for how long none was."""
+        locked = self.locked
+        if locked is not None:
+            if source == locked:
+                return True
+            if not (self._rank(source) > self._rank(locked) or (quiet >= MOVED_AFTER and source[0] == locked[0])):
+                return False
         if source == self._candidate:
             self._in_a_row += 1
         elif self._rank(source) < self._rank(self._candidate):
@@ -56,7 +65,8 @@ class Latch:
             self._in_a_row = 1
         if self._in_a_row >= LOCK_AFTER:
             self.locked = source
-        return True
+            self._candidate = None
+        return self.locked is None or self.locked == source
 
     def knows(self, host: str) -> bool:
         """Whether control packets from this host are of the far end."""

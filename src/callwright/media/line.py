@@ -22,7 +22,7 @@ class Line:
     `payload_type` is that of sound, and may change on the way.
     """
 
-    __slots__ = ("_event_start", "at", "octets", "packets", "payload_type", "sequence", "ssrc", "timestamp")
+    __slots__ = ("_event_start", "_origin", "at", "octets", "packets", "payload_type", "sequence", "ssrc", "timestamp")
 
     def __init__(self, ssrc: int, sequence: int, timestamp: int, now: int) -> None:
         self.ssrc: Final = ssrc
@@ -33,6 +33,7 @@ class Line:
         self.packets = 0
         self.octets = 0
         self._event_start = timestamp
+        self._origin = timestamp - self.at
 
     def is_due(self, now: int) -> bool:
         """Whether the last slot is over. It is not, once, when the tick takes over from relayed packets."""
@@ -68,6 +69,10 @@ class Line:
     def clock(self, now: int) -> int:
         """The timestamp that belongs to this moment."""
         return (self.timestamp + now - self.at) & 0xFFFF_FFFF
+
+    def behind(self, now: int) -> int:
+        """How far the last slot's timestamp lies behind the clock the line began with; negative when it is ahead."""
+        return (self._origin + now - self.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
 
     def _advance(self, now: int) -> int:
         slots = (now - self.at) // FRAME

@@ -54,7 +54,9 @@ class Watcher(Protocol):
 
     def watch(self, sock: socket.socket, receive: Receive) -> None: ...
 
-    def forget(self, sock: socket.socket) -> None: ...
+    def forget(self, sock: socket.socket) -> None:
+        """Read it no more; one that is not watched is no error."""
+        ...
 
 
 class _Seat(msgspec.Struct, frozen=True):
@@ -139,10 +141,10 @@ class Plane:
             else:
                 self._begin(seat.stream, message, clips)
 
-    def load(self, late_ms: float, skipped: int, now: int) -> Load:
+    def load(self, late_ms: float, skipped: int, now: int, ticks: tuple[int, ...] = ()) -> Load:
         """What is told every second; the counts of strays and failures begin anew."""
         load = Load(
-            UUID(int=0), len(self._seats), round(late_ms, 3), skipped, self._strays, self._failures, self._pool.free(now)
+            UUID(int=0), len(self._seats), round(late_ms, 3), skipped, self._strays, self._failures, self._pool.free(now), ticks
         )
         if self._strays or self._failures:
             _log.warning("media_commands_lost", strays=self._strays, failures=self._failures)
@@ -164,11 +166,18 @@ class Plane:
         # RFC 7022 §4.2: a name that says nothing about the host, new for each session.
         cname = base64.b64encode(self._entropy(96).to_bytes(12, "big")).decode()
         stream = Stream(message.stream, line, cname, pair.rtp.sendto, pair.rtcp.sendto, self._report, now)
+        try:
+            self._watcher.watch(pair.rtp, partial(self._receive, stream))
+            self._watcher.watch(pair.rtcp, partial(self._receive_control, stream))
+        except OSError as error:
+            self._release(pair, now)
+            detail = f"port {pair.port} cannot be waited on: {error.strerror}; look at fs.epoll.max_user_watches"
+            _log.warning("media_open_failed", stream=message.stream, detail=detail)
+            self._report(OpenFailed(message.stream, detail))
+            return
         self._seats[message.stream] = _Seat(stream, pair)
         self._turns[self._opened % TICKS_A_SECOND][message.stream] = stream
         self._opened += 1
-        self._watcher.watch(pair.rtp, partial(self._receive, stream))
-        self._watcher.watch(pair.rtcp, partial(self._receive_control, stream))
         self._report(Opened(message.stream, pair.port))
 
     def _receive(self, stream: Stream, data: bytes, source: Address, now: int) -> None:
@@ -250,21 +259,18 @@ class Plane:
             stream.goodbye(self._clock.now_us(), now)
         except Exception:
             self._fail(stream)
-        self._watcher.forget(seat.pair.rtp)
-        self._watcher.forget(seat.pair.rtcp)
-        self._pool.give_back(seat.pair, now)
+        self._release(seat.pair, now)
         if stream.dropped:
             _log.info("media_dropped", stream=stream.id, port=seat.pair.port, **stream.dropped)
-        self._report(
-            Closed(
-                stream.id,
-                stream.counters(),
-                Dropped(**stream.dropped),
-                stream.round_trip_ms,
-                stream.far_lost,
-                stream.far_jitter_ms,
-            )
-        )
+        self._report(Closed(stream.id, stream.counters(), Dropped(**stream.dropped)))
+
+    def _release(self, pair: PortPair, now: int) -> None:
+        """Give ports back, whether they are being waited on or not."""
+        try:
+            for sock in (pair.rtp, pair.rtcp):
+                self._watcher.forget(sock)
+        finally:
+            self._pool.give_back(pair, now)
 
     def _find(self, stream: UUID) -> Stream | None:
         seat = self._seats.get(stream)

@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -32,10 +33,11 @@ from callwright.media.link import CoreGone, CoreLink
 from callwright.media.plane import TICKS_A_SECOND, Entropy, Plane, Receive
 from callwright.media.ports import NoPorts, PortPool
 from callwright.media.settings import MediaSettings
-from callwright.media.wire import CoreMessage
+from callwright.media.wire import TICK_LATE_MS, CoreMessage
 
 _SAMPLE_NS: Final = 1_000_000_000 // SAMPLE_RATE
 _TICK_NS: Final = FRAME * _SAMPLE_NS
+_LATE_NS: Final = tuple(bound * 1_000_000 for bound in TICK_LATE_MS)
 _BATCH: Final = 64  # datagrams taken in before the clock is looked at again
 _CATCH_UP: Final = 5  # ticks made up for after a stall; what is older is skipped, and timestamps show it
 _LARGEST: Final = 2048  # bytes of a datagram that are read
@@ -62,6 +64,7 @@ class MediaProcess:
         self._now = 0
         self._ticks = 0
         self._late_ns = 0
+        self._late = [0] * (len(_LATE_NS) + 1)
         self._skipped = 0
         self._littered = False
 
@@ -81,12 +84,12 @@ class MediaProcess:
             os.close(self._clips_ready)
 
     def watch(self, sock: socket.socket, receive: Receive) -> None:
-        self._readers[sock.fileno()] = (sock.recvfrom, receive)
         self._epoll.register(sock, select.EPOLLIN)
+        self._readers[sock.fileno()] = (sock.recvfrom, receive)
 
     def forget(self, sock: socket.socket) -> None:
-        self._epoll.unregister(sock)
-        del self._readers[sock.fileno()]
+        # Closing it takes it out of the epoll set.
+        self._readers.pop(sock.fileno(), None)
 
     def _turn(self) -> None:
         wait_ns = self._due_ns - self._clock.mono_ns()
@@ -114,9 +117,11 @@ class MediaProcess:
 
     def _tick(self, now_ns: int) -> None:
         self._late_ns = max(self._late_ns, now_ns - self._due_ns)
+        self._late[bisect_left(_LATE_NS, now_ns - self._due_ns)] += 1
         behind = (now_ns - self._due_ns) // _TICK_NS
         if behind >= _CATCH_UP:
             self._skipped += behind
+            self._late[-1] += behind
             self._ticks += behind
             self._due_ns += behind * _TICK_NS
         self._plane.tick((self._due_ns - self._origin_ns) // _SAMPLE_NS)
@@ -128,10 +133,11 @@ class MediaProcess:
         self._link.check(now_ns)
 
     def _each_second(self) -> None:
-        self._link.send(self._plane.load(self._late_ns / 1e6, self._skipped, self._now))
+        self._link.send(self._plane.load(self._late_ns / 1e6, self._skipped, self._now, tuple(self._late)))
         if self._skipped:
             _log.warning("media_stalled", ticks_skipped=self._skipped, late_ms=self._late_ns // 1_000_000)
         self._late_ns = self._skipped = 0
+        self._late = [0] * len(self._late)
         if len(self._plane):
             self._littered = True
         elif self._littered:

@@ -22,7 +22,7 @@ class Arrival(IntEnum):
     REORDERED = 1
     DUPLICATE = 2
     RESTART = 3  # a new source, or one whose numbering jumped
-    STRAY = 4  # a number out of all order, once; a second that follows it is a restart
+    STRAY = 4  # a number or a source out of all order, once; a second that follows it is a restart
 
 
 # Looked up for every packet, and an enum's member costs more than all else that is done there.
@@ -31,17 +31,22 @@ REORDERED: Final = Arrival.REORDERED
 
 
 class Reception:
-    """Counts over the whole life of a stream; the figures of a report are of its present source."""
+    """Counts over the whole life of a stream; the figures of a report are of its present source.
+
+    `received` has duplicates in it, `gaps` is how often packets were missing, however many at once.
+    """
 
     def __init__(self) -> None:
         self.received = 0
         self.lost = 0
+        self.gaps = 0
         self.duplicate = 0
         self.reordered = 0
         self.jitter = 0.0
         self.ssrc: int | None = None
         self._highest = 0
         self._suspect = -1
+        self._newcomer: tuple[int, int] | None = None
         self._seen = 0
         self._last_at = 0
         self._transit: int | None = None
@@ -54,12 +59,12 @@ class Reception:
         """Count a packet and say how it came.
 
         A gap in the numbers is loss only if the packets could have been sent in the time that passed; a greater step
-        is a source that renumbered itself, and nothing was lost.
+        is a source that renumbered itself, and nothing was lost. Another source is believed with its second packet, if
+        the present one said nothing between: what a stranger throws in cuts up nobody's sound (RFC 3550 A.1).
         """
-        self.received += 1
         if ssrc != self.ssrc:
-            self._start(sequence, ssrc, now)
-            return Arrival.RESTART
+            return self._another(sequence, ssrc, now)
+        self._newcomer = None
         step = (sequence - self._highest) & 0xFFFF
         if step == 1:
             self._seen = (self._seen << 1 | 1) & _REMEMBERED
@@ -67,9 +72,11 @@ class Reception:
             if step - 1 > (now - self._last_at) // _SMALLEST_PACKET + _BURST:
                 return self._jumped(sequence, ssrc, now)
             self.lost += step - 1
+            self.gaps += 1
             self._seen = (self._seen << step | 1) & _REMEMBERED
         else:
             return self._behind((self._highest - sequence) & 0xFFFF, sequence, ssrc, now)
+        self.received += 1
         self._highest = sequence
         self._extended += step
         self._of_source += 1
@@ -105,6 +112,7 @@ class Reception:
     def _behind(self, age: int, sequence: int, ssrc: int, now: int) -> Arrival:
         if age >= _WINDOW:
             return self._jumped(sequence, ssrc, now)
+        self.received += 1
         bit = 1 << age
         if self._seen & bit:
             self.duplicate += 1
@@ -115,6 +123,14 @@ class Reception:
         self.lost = max(self.lost - 1, 0)
         return Arrival.REORDERED
 
+    def _another(self, sequence: int, ssrc: int, now: int) -> Arrival:
+        if self.ssrc is not None:
+            before, self._newcomer = self._newcomer, (ssrc, sequence)
+            if before is None or before[0] != ssrc or not 0 < (sequence - before[1]) & 0xFFFF <= _BURST:
+                return Arrival.STRAY
+        self._start(sequence, ssrc, now)
+        return Arrival.RESTART
+
     def _jumped(self, sequence: int, ssrc: int, now: int) -> Arrival:
         if sequence == self._suspect:
             self._start(sequence, ssrc, now)
@@ -123,7 +139,9 @@ class Reception:
         return Arrival.STRAY
 
     def _start(self, sequence: int, ssrc: int, now: int) -> None:
+        self.received += 1
         self.ssrc = ssrc
+        self._newcomer = None
         self._highest = self._base = self._extended = sequence
         self._suspect = -1
         # What came before the start is not waited for, so it counts as seen.

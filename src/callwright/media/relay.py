@@ -6,9 +6,10 @@ own jitter buffer deals with them. The line of the receiver is steady all the sa
 
 * Nothing is filled in while packets come, so jitter makes no second packet. Only when none came for 60 ms, more if
   the source jitters, does the tick send silence, a packet each 20 ms.
-* What then comes late, with a timestamp that silence has taken, is dropped. The first packet beyond it goes on with
-  the same timestamp shift, if that agrees with the clock within half a second, else with a new one.
-* When late packets are all that comes for 100 ms, the source has set its clock back: the shift is chosen anew.
+* What then comes late, with a timestamp that silence has taken, is dropped, and silence waits again. The first packet
+  beyond it goes on with the same timestamp shift, if that agrees with the clock within half a second.
+* A shift is chosen anew, and from the line's own clock, only for a new source and for one that set its clock. To choose
+  one whenever packets are late would set the line ahead by as much each time, and nothing would ever set it back.
 
 *Mix*: anything else. Packets go through a jitter buffer, and the receiver's tick takes 20 ms from it.
 """
@@ -26,6 +27,7 @@ _SHORTEST_GAP: Final = 3 * FRAME
 _LONGEST_GAP: Final = 15 * FRAME
 _CLOCK_TOLERANCE: Final = SAMPLE_RATE // 2
 _LOST_CLOCK: Final = SAMPLE_RATE // 10
+_FURTHEST_AHEAD: Final = SAMPLE_RATE  # more than clocks drift apart in four hours at 50 in a million
 
 
 class Relay:
@@ -35,6 +37,7 @@ class Relay:
         self.live = False
         self.late = 0
         self._line = line
+        self._heard_at: int | None = None  # None: silence need not wait
         self._sequence_shift = 0
         self._timestamp_shift: int | None = None
         self._floor = 0
@@ -48,10 +51,12 @@ class Relay:
     def interrupt(self) -> None:
         """Something else has the line."""
         self.live = False
+        self._heard_at = None
 
     def forward(self, packet: RtpPacket, now: int) -> bytes | None:
         """Write the packet for the line; None when it came too late to be sent."""
         line = self._line
+        self._heard_at = now
         if not self.live or self._timestamp_shift is None:
             return self._join(packet, now)
         sequence = (packet.sequence + self._sequence_shift) & 0xFFFF
@@ -71,9 +76,11 @@ class Relay:
 
     def is_gap(self, now: int, jitter: float) -> bool:
         """Whether the tick has to fill in silence; `jitter` is the source's, in samples."""
-        if self.live and now - self._line.at >= min(max(_SHORTEST_GAP, FRAME + 4 * int(jitter)), _LONGEST_GAP):
-            self.live = False
-        return not self.live
+        heard_at = self._heard_at
+        if heard_at is not None and now - heard_at < min(max(_SHORTEST_GAP, FRAME + 4 * int(jitter)), _LONGEST_GAP):
+            return False
+        self.live = False
+        return True
 
     def _join(self, packet: RtpPacket, now: int) -> bytes | None:
         """Let the packet follow what was last on the line."""
@@ -93,18 +100,18 @@ class Relay:
 
     def _following(self, source_timestamp: int, now: int) -> int | None:
         line = self._line
-        elapsed = now - line.at
         if self._timestamp_shift is not None:
-            step = (source_timestamp + self._timestamp_shift - line.timestamp) & 0xFFFF_FFFF
-            if 0 < step < 0x8000_0000 and abs(step - elapsed) <= _CLOCK_TOLERANCE:
-                return (line.timestamp + step) & 0xFFFF_FFFF
-            # By less than a packet late is the phase of the tick, and no reason to lose what follows.
-            if 0x8000_0000 <= step <= 0x1_0000_0000 - FRAME:
+            step = (source_timestamp + self._timestamp_shift - line.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+            if abs(step - now + line.at) <= _CLOCK_TOLERANCE:
+                return (line.timestamp + step) & 0xFFFF_FFFF if step > 0 else None
+            if step < 0:
                 if self._late_since is None:
                     self._late_since = now
                 if now - self._late_since < _LOST_CLOCK:
                     return None
-        return (line.timestamp + FRAME * max(elapsed // FRAME, 1)) & 0xFFFF_FFFF
+        behind = line.behind(now)
+        # Sources that begin anew in the midst of bursts have set the line ahead: let time catch up.
+        return (line.timestamp + FRAME * max(behind // FRAME, 1)) & 0xFFFF_FFFF if behind > -_FURTHEST_AHEAD else None
 
 
 class Hop:
@@ -127,6 +134,7 @@ class Hop:
         self._relay.interrupt()
         self._buffer = JitterBuffer(source)
         self._buffer.late = late
+        self._silence = source.silent_frame
         self._table = TRANSLATED.get((source.payload_type, sink.payload_type))
         self._equal = source is sink
         self.relays = self._equal and self._even
@@ -139,6 +147,12 @@ class Hop:
         """The sink hears something else, or nothing; what the source says meanwhile is not kept."""
         self._relay.interrupt()
         self._buffer.restart()
+
+    def hush(self, timestamp: int, now: int) -> None:
+        """The source says that it is silent from here on; what it said before is still heard."""
+        self._relay.interrupt()
+        if not self.relays:
+            self._buffer.put(timestamp, self._silence, now)
 
     def hear(self, packet: RtpPacket, now: int) -> bytes | None:
         """Take a packet of the source; return one for the sink when it is to be sent at once."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from callwright.media import quality, rtcp, rtp
 from callwright.media.clips import Clip
 from callwright.media.g711 import FRAME, LAWS, SAMPLE_RATE, TRANSLATED, Law
@@ -79,14 +81,14 @@ class Stream:
         self._reader = EventReader()
         self._sounding = False
         self._late_before = 0
-        self._heard_at = now
+        self._heard_at = self._reported_at = now
         self._told_silent = False
         self._report_at = now + line.ssrc % REPORT_EVERY
         self._last_sr = 0
         self._last_sr_at = 0
-        self.round_trip_ms: float | None = None
-        self.far_lost: int | None = None
-        self.far_jitter_ms: float | None = None
+        self._first_sequence = line.sequence + 1 & 0xFFFF
+        self._round_trip_ms: float | None = None
+        self._far: rtcp.ReportBlock | None = None
 
     def connect(self, far: Connect, now: int) -> str | None:
         """Take what was agreed with the far end; return what is wrong with it, if anything is."""
@@ -157,7 +159,9 @@ class Stream:
         reception = self.reception
         late = self._late_before + (self._hop_out.late if self._hop_out else 0)
         jitter_ms = round(reception.jitter / _PER_MS, 2)
-        return RtpCounters(
+        round_trip_ms = self._round_trip_ms
+        heard = reception.received - reception.duplicate
+        counters = RtpCounters(
             sent=self.line.packets,
             received=reception.received,
             lost=reception.lost,
@@ -165,7 +169,20 @@ class Stream:
             duplicate=reception.duplicate,
             reordered=reception.reordered,
             jitter_ms=jitter_ms,
-            mos=quality.mos(reception.received, reception.lost, late, jitter_ms, self.round_trip_ms),
+            mos=quality.mos(heard, reception.lost, late, jitter_ms, round_trip_ms, reception.gaps),
+            round_trip_ms=round_trip_ms,
+        )
+        far = self._far
+        if far is None:
+            return counters
+        far_lost, far_jitter_ms = max(far.lost, 0), round(far.jitter / _PER_MS, 2)
+        # What went out is what it should have: relayed gaps are in the numbers, but were never sent from here.
+        expected = min(far.highest - self._first_sequence + 1 & 0xFFFF_FFFF, self.line.packets + far_lost)
+        return msgspec.structs.replace(
+            counters,
+            far_lost=far_lost,
+            far_jitter_ms=far_jitter_ms,
+            far_mos=quality.mos(max(expected - far_lost, 0), far_lost, 0, far_jitter_ms, round_trip_ms),
         )
 
     def receive(self, data: bytes, source: Address, now: int) -> None:
@@ -187,18 +204,17 @@ class Stream:
         if spoken is None and kind not in (self._event_type, COMFORT_NOISE):
             self.dropped["payload_type"] += 1
             return
-        if source != self.latch.locked and not self.latch.admit(source):
+        if source != self.latch.locked and not self.latch.admit(source, now - self._heard_at):
             self.dropped["stranger"] += 1
             return
         self._heard_at = now
         if self._told_silent:
-            self._told_silent = False
-            self._report(HeardAgain(self.id))
+            self._is_there()
         if spoken is not None:
             self._receive_sound(packet, spoken, law, now)
         elif kind == COMFORT_NOISE:
             if self._counts(packet, now) and self._hop_out is not None:
-                self._hop_out.interrupt()
+                self._hop_out.hush(packet.timestamp, now)
         else:
             self._receive_event(packet, now)
 
@@ -216,6 +232,9 @@ class Stream:
             if isinstance(packet, rtcp.SenderReport):
                 self._last_sr, self._last_sr_at = packet.ntp >> 16 & 0xFFFF_FFFF, now
             if isinstance(packet, rtcp.SenderReport | rtcp.ReceiverReport):
+                self._reported_at = now
+                if self._told_silent:
+                    self._is_there()
                 for block in packet.blocks:
                     if block.ssrc == self.line.ssrc:
                         self._note(block, at_us)
@@ -255,7 +274,7 @@ class Stream:
         if now >= self._report_at:
             self._report_at = now + REPORT_EVERY
             self._send_report(at_us, now)
-        if self._receives and not self._told_silent and now - self._heard_at >= silence:
+        if self._receives and not self._told_silent and now - max(self._heard_at, self._reported_at) >= silence:
             self._told_silent = True
             self._report(WentSilent(self.id))
 
@@ -290,7 +309,13 @@ class Stream:
             if self._hop_out is not None:
                 self._hop_out.restart()
             return True
+        if arrival is Arrival.STRAY:
+            self.dropped["stray"] += 1
         return False
+
+    def _is_there(self) -> None:
+        self._told_silent = False
+        self._report(HeardAgain(self.id))
 
     def _receive_event(self, packet: RtpPacket, now: int) -> None:
         # Some gateways send events under an SSRC of their own; that is no new source of sound.
@@ -382,12 +407,11 @@ class Stream:
             self.dropped["unsendable"] += 1
 
     def _note(self, block: rtcp.ReportBlock, at_us: int) -> None:
-        self.far_lost = max(block.lost, 0)
-        self.far_jitter_ms = block.jitter / _PER_MS
+        self._far = block
         if block.last_sr:
             passed = ((rtcp.ntp_time(at_us) >> 16) - block.last_sr - block.delay) & 0xFFFF_FFFF
             if passed < 60 << 16:
-                self.round_trip_ms = passed / 65.536
+                self._round_trip_ms = round(passed / 65.536, 2)
 
 
 def _translated(packet: RtpPacket, spoken: Law, agreed: Law) -> RtpPacket:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from callwright.telephony import RtpCounters
+
+TICK_LATE_MS: Final = (1, 2, 5, 10, 20, 50, 100)
 
 
 class ToMedia(msgspec.Struct, frozen=True, tag=True):
@@ -120,8 +123,8 @@ class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
     """Datagrams that came and were not used, and packets that could not be sent, by reason.
 
     `early`: before the far side was known; `stranger`: from elsewhere than the locked source; `payload_type`: one that
-    was not agreed; `payload_size`: not 5 to 120 ms of sound; `held`: while `receive` was off; `control`: RTCP on the
-    RTP port; `failures`: errors of ours, with a traceback in the log.
+    was not agreed; `stray`: a number or source out of all order, once; `payload_size`: not 5 to 120 ms of sound; `held`:
+    while `receive` was off; `control`: RTCP on the RTP port; `failures`: errors of ours, with a traceback in the log.
     """
 
     early: int = 0
@@ -129,6 +132,7 @@ class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
     malformed: int = 0
     payload_type: int = 0
     payload_size: int = 0
+    stray: int = 0
     held: int = 0
     control: int = 0
     stranger_control: int = 0
@@ -138,18 +142,14 @@ class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Closed(ToCore, frozen=True):
-    """`far_*` and `round_trip_ms` are what the far end's RTCP told of our packets, None when it told nothing."""
-
     counters: RtpCounters
     dropped: Dropped = Dropped()
-    round_trip_ms: float | None = None
-    far_lost: int | None = None
-    far_jitter_ms: float | None = None
 
 
 class Load(ToCore, frozen=True):
     """Every second: streams open and the worst lateness of a tick in milliseconds. `stream` is zero.
 
+    `ticks` counts the second's ticks by their lateness, up to each bound of `TICK_LATE_MS` and beyond the last;
     `skipped`: ticks left out because the process was stalled; `strays`: commands for streams that are not open;
     `failures`: errors of ours that were survived; `ports`: pairs that are free now.
     """
@@ -160,6 +160,7 @@ class Load(ToCore, frozen=True):
     strays: int = 0
     failures: int = 0
     ports: int = 0
+    ticks: tuple[int, ...] = ()
 
 
 MediaMessage = (

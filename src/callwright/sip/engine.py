@@ -221,7 +221,7 @@ class SipEngine:
         """Take a message of a media process. Never raises."""
         try:
             if isinstance(message, media.Load):
-                self._legs.media[index].load = message
+                self._legs.media[index].reported(message)
                 return
             leg = self._legs.alive.get(message.stream)
             if leg is None or leg.media is not self._legs.media[index]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -25,9 +26,12 @@ class Wire(Protocol):
 
 
 class MediaProcess:
-    """One media process: its link while it is up, the calls it carries, the legs with a stream in it, its last report."""
+    """One media process: its link while it is up, the calls it carries, the legs with a stream in it, its last report.
 
-    __slots__ = ("calls", "legs", "link", "load", "name", "why")
+    `ticks` is what its reports counted in all, successors included.
+    """
+
+    __slots__ = ("calls", "legs", "link", "load", "name", "ticks", "why")
 
     def __init__(self, index: int) -> None:
         self.name = f"media-{index + 1}"
@@ -36,10 +40,15 @@ class MediaProcess:
         self.calls = 0
         self.legs: dict[UUID, Leg] = {}
         self.load: media.Load | None = None
+        self.ticks = [0] * (len(media.TICK_LATE_MS) + 1)
 
     def send(self, message: msgspec.Struct) -> None:
         if self.link is not None:
             self.link.send(message)
+
+    def reported(self, load: media.Load) -> None:
+        self.load = load
+        self.ticks = [sum(both) for both in zip_longest(self.ticks, load.ticks, fillvalue=0)]
 
     def up(self, link: Wire) -> None:
         self.link, self.why, self.load = link, "", None

@@ -237,7 +237,9 @@ def test_commands_for_streams_that_are_not_there_are_counted(child: MediaChild) 
     load = child.wait(wire.Load)
     # Beside these eight, what `all_closed` closed without its being open.
     assert load.strays >= 8
-    assert load == wire.Load(UUID(int=0), 1, load.late_ms, load.skipped, load.strays, 0, load.ports)
+    assert load == wire.Load(UUID(int=0), 1, load.late_ms, load.skipped, load.strays, 0, load.ports, load.ticks)
+    assert len(load.ticks) == len(wire.TICK_LATE_MS) + 1
+    assert sum(load.ticks) >= 50
     assert load.late_ms >= 0
 
 

@@ -73,6 +73,18 @@ def spoken(entry):
             ),
             "leg 1 is over: hangup, SIP 200 OK; sound: 10 packets sent, 9 received, 1 lost, jitter 0.2 ms, MOS 4.3",
         ),
+        (
+            journal.LegLast(
+                leg=A,
+                cause="hangup",
+                sip_code=200,
+                counters=RtpCounters(
+                    sent=99, received=98, mos=4.31, far_lost=2, far_jitter_ms=1.25, far_mos=4.2, round_trip_ms=35.4
+                ),
+            ),
+            "leg 1 is over: hangup, SIP 200; sound: 99 packets sent, 98 received, 0 lost, jitter 0.0 ms, MOS 4.3;"
+            " the far end reports 2 lost, jitter 1.2 ms, MOS 4.2; round trip 35 ms",
+        ),
         (journal.LateAnswerReleased(leg=B), "leg 2 was answered after it was given up; let go"),
         (
             journal.Settled(reason=Reason.NODE_RESTARTED),

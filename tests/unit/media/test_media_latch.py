@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from callwright.media.latch import Address, Latch
+from callwright.media.latch import MOVED_AFTER, Address, Latch
+from support.sound import FRAME
 
 SIGNALLED = ("192.0.2.1", 4000)
 BEHIND_NAT = ("198.51.100.7", 61234)
@@ -12,7 +13,7 @@ STRANGER = ("203.0.113.9", 5000)
 def after(*sources: Address) -> tuple[Latch, list[bool]]:
     latch = Latch()
     assert latch.signal(SIGNALLED)
-    return latch, [latch.admit(source) for source in sources]
+    return latch, [latch.admit(source, FRAME) for source in sources]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,30 @@ def test_the_same_address_signalled_again_keeps_the_lock_and_another_opens_it() 
     assert latch.locked == BEHIND_NAT
     latch.signal(("192.0.2.1", 4004))
     assert (latch.locked, latch.target) == (None, ("192.0.2.1", 4004))
-    assert [latch.admit(STRANGER) for _ in range(3)] == [True] * 3
+    assert [latch.admit(STRANGER, FRAME) for _ in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("locked", "source", "quiet", "moves"),
+    [
+        # a stranger was there before the far end: three packets from nearer to what was signalled
+        (STRANGER, SIGNALLED, FRAME, True),
+        (STRANGER, ("192.0.2.1", 4002), FRAME, True),
+        (("192.0.2.1", 4002), SIGNALLED, FRAME, True),
+        # a router gave the far end another port, once nothing comes through the old one
+        (BEHIND_NAT, (BEHIND_NAT[0], 50000), MOVED_AFTER, True),
+        (BEHIND_NAT, (BEHIND_NAT[0], 50000), MOVED_AFTER - 1, False),
+        (SIGNALLED, ("192.0.2.1", 4002), MOVED_AFTER, True),
+        # a stranger never, however long it is quiet
+        (BEHIND_NAT, STRANGER, 100 * MOVED_AFTER, False),
+        (SIGNALLED, STRANGER, 100 * MOVED_AFTER, False),
+    ],
+)
+def test_a_lock_opens_for_the_far_end_alone(locked: Address, source: Address, quiet: int, moves: bool) -> None:
+    latch, _ = after(*[locked] * 3)
+    assert [latch.admit(source, quiet) for _ in range(3)] == [False, False, moves]
+    assert latch.target == (source if moves else locked)
+    assert latch.admit(latch.target, quiet)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import random
 from uuid import UUID
 
@@ -46,21 +48,24 @@ class SlowLibrary:
 class Sockets:
     def __init__(self) -> None:
         self.watched: dict[object, object] = {}
+        self.room = 1000
 
     def watch(self, sock, receive) -> None:
+        if len(self.watched) >= self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
         self.watched[sock] = receive
 
     def forget(self, sock) -> None:
-        del self.watched[sock]
+        self.watched.pop(sock, None)
 
 
 class Core:
-    def __init__(self) -> None:
+    def __init__(self, quarantine_s: float = 5.0) -> None:
         settings = free_range(3)
         self.library = SlowLibrary()
         self.sockets = Sockets()
         self.told: list[object] = []
-        pool = PortPool(settings.bind, settings.first_port, settings.last_port, 5.0)
+        pool = PortPool(settings.bind, settings.first_port, settings.last_port, quarantine_s)
         chance = random.Random(1)
         self.plane = Plane(pool, self.library, self.sockets, SystemClock(), chance.getrandbits, self.told.append, 60)
         self._tick = 0
@@ -204,3 +209,38 @@ def test_streams_that_came_and_went_leave_no_cycles(core: Core) -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_port_that_cannot_be_waited_on_goes_back(core: Core, room: int) -> None:
+    before = descriptors()
+    core.sockets.room = room
+    [failed] = core.say(wire.Open(A))
+    assert isinstance(failed, wire.OpenFailed)
+    assert "cannot be waited on: No space left on device" in failed.detail
+    assert (core.sockets.watched, len(core.plane), descriptors()) == ({}, 0, before)
+    assert core.plane.load(0.0, 0, 6 * 8000).ports == 3
+
+
+def test_ports_and_descriptors_return_from_thousands_of_streams() -> None:
+    """Every way out: opened and closed, opened twice, connected, playing, joined, closed twice, refused for want of ports."""
+    core = Core(quarantine_s=0.01)
+    before = descriptors()
+    streams = [UUID(int=number) for number in range(1, 5)]
+    for turn in range(1000):
+        a, b, c, d = streams[turn % 4 :] + streams[: turn % 4]
+        core.say(wire.Open(a), wire.Open(b), wire.Open(a), wire.Connect(a, "127.0.0.1", 9, 0, 101))
+        core.say(wire.Connect(b, "127.0.0.1", 9, 8 * (turn % 2), None), wire.Join(a, b))
+        core.say(wire.Play(a, turn, ("kept.wav" if turn % 3 else "slow.wav",), 1, stop_on_digit=False))
+        core.run(1)
+        refused = core.say(wire.Open(c), wire.Open(d))
+        assert [type(message) for message in refused] == [wire.Opened, wire.OpenFailed]
+        core.say(wire.Close(b), wire.Close(c), wire.Close(a), wire.Close(a), wire.Close(d))
+        core.run(1)
+    assert (len(core.plane), core.sockets.watched, descriptors()) == (0, {}, before)
+    load = core.plane.load(0.0, 0, 10_000 * FRAME)
+    assert (load.ports, load.failures, load.strays) == (3, 0, 2000)

@@ -66,8 +66,47 @@ def test_many_packets_may_be_lost_if_there_was_time_to_send_them() -> None:
 def test_a_new_source_begins_anew_and_keeps_the_counts() -> None:
     reception, _ = feed([1, 2, 4])
     _, arrivals = feed([9000, 9001], reception, ssrc=7, start=10)
-    assert arrivals == [Arrival.RESTART, Arrival.NEXT]
+    assert arrivals == [Arrival.STRAY, Arrival.RESTART]
+    assert counts(reception) == (4, 1, 0, 0)
+
+
+def arrive(reception: Reception, *packets: tuple[int, int]) -> list[Arrival]:
+    return [reception.arrived(sequence, ssrc, i * FRAME) for i, (ssrc, sequence) in enumerate(packets)]
+
+
+@pytest.mark.parametrize(
+    "thrown_in",
+    [
+        # beside every packet one of a source that counts on its own
+        [(7, number) for number in range(500, 540)],
+        # and one whose every number is another
+        [(7, number * 977 & 0xFFFF) for number in range(40)],
+        # each under a source of its own
+        [(number, 1) for number in range(40)],
+    ],
+)
+def test_what_a_stranger_throws_in_under_another_source_takes_no_one_s_place(thrown_in) -> None:
+    reception, _ = feed([99])
+    both = [packet for i, stray in enumerate(thrown_in, 100) for packet in ((SSRC, i), stray)]
+    assert arrive(reception, *both) == [Arrival.NEXT, Arrival.STRAY] * 40
+    assert counts(reception) == (41, 0, 0, 0)
+
+
+def test_a_new_source_that_loses_packets_is_believed_with_the_second_that_comes() -> None:
+    reception, _ = feed([1, 2])
+    assert arrive(reception, (7, 65534), (7, 3), (7, 4), (7, 6)) == [Arrival.STRAY, Arrival.RESTART, Arrival.NEXT, Arrival.NEXT]
     assert counts(reception) == (5, 1, 0, 0)
+
+
+def test_packets_of_the_source_before_do_not_bring_it_back() -> None:
+    reception, _ = feed([1, 2])
+    arrivals = arrive(reception, (7, 50), (7, 51), (SSRC, 3), (7, 52), (SSRC, 4), (7, 53))
+    assert arrivals == [Arrival.STRAY, Arrival.RESTART, Arrival.STRAY, Arrival.NEXT, Arrival.STRAY, Arrival.NEXT]
+
+
+def test_gaps_are_counted_beside_the_packets_in_them() -> None:
+    reception, _ = feed(kept(range(100), [False] * 7 + [True] * 3))
+    assert (reception.lost, reception.gaps) == (27, 9)
 
 
 @pytest.mark.parametrize(

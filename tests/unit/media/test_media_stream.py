@@ -1,5 +1,3 @@
-"""Streams against far ends made of lists; time is the number of the tick."""
-
 from __future__ import annotations
 
 import gc
@@ -12,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callwright.media import rtcp, rtp
-from callwright.media.clips import Clip
-from callwright.media.g711 import LAWS, PCMA, PCMU, Law
+from callwright.media.g711 import PCMA, PCMU, Law
 from callwright.media.line import Line
 from callwright.media.rtp import RtpPacket
 from callwright.media.stream import Stream
@@ -21,82 +18,9 @@ from callwright.media.telephone_event import KEYS, EventPayload
 from callwright.media.wire import Connect, DigitHeard, HeardAgain, Joined, Parted, PlayBegan, PlayEnded, WentSilent
 from callwright.telephony import PlayOutcome, RtpCounters
 from support.sound import FRAME, share, tone
+from support.streams import EVENTS, Leg, Tone, clip, run
 
-SECOND = 8000
-EVENTS = 101
 A, B = UUID(int=10), UUID(int=11)
-
-
-class Leg:
-    """A stream and its far end."""
-
-    def __init__(self, stream: UUID, law: Law = PCMU, event_type: int | None = EVENTS, address: str = "192.0.2.1") -> None:
-        self.address = (address, 4000)
-        self.told: list[object] = []
-        self.sent: list[tuple[RtpPacket, tuple[str, int]]] = []
-        self.control: list[tuple[bytes, tuple[str, int]]] = []
-        line = Line(ssrc=stream.int, sequence=100, timestamp=0, now=0)
-        self.stream = Stream(stream, line, "name", self._take, lambda *data: self.control.append(data), self.told.append, 0)
-        self.law = law
-        self.event_type = event_type
-        self._sequence = 7000
-        self.clock = 900_000
-        self.connect()
-
-    def _take(self, data: bytes, address: tuple[str, int]) -> None:
-        self.sent.append((rtp.parse(data), address))
-
-    def connect(self, now: int = 0, *, send: bool = True, receive: bool = True, address: str | None = None) -> str | None:
-        far = Connect(
-            self.stream.id, address or self.address[0], self.address[1], self.law.payload_type, self.event_type, send, receive
-        )
-        return self.stream.connect(far, now)
-
-    def say(self, payload: bytes, now: int, kind: int | None = None, source: tuple[str, int] | None = None, **fields) -> None:
-        self._sequence += 1
-        packet = RtpPacket(self.law.payload_type if kind is None else kind, self._sequence, self.clock, 99, payload, **fields)
-        self.stream.receive(rtp.serialize(packet), source or self.address, now)
-
-    @property
-    def heard(self) -> np.ndarray:
-        """What the far end hears, events left out."""
-        return np.concatenate(
-            [LAWS[p.payload_type].decode(p.payload) for p, _ in self.sent if p.payload_type != self.event_type]
-            or [np.zeros(0, np.int16)]
-        )
-
-    def events(self) -> list[tuple[RtpPacket, EventPayload]]:
-        return [(p, EventPayload.parse(p.payload)) for p, _ in self.sent if p.payload_type == self.event_type]
-
-
-class Tone:
-    """A far end that says a tone, 20 ms at a time."""
-
-    def __init__(self, leg: Leg, hz: int, kind: Law | None = None) -> None:
-        self._leg = leg
-        self._law = kind or leg.law
-        self._coded = self._law.encode(tone(hz, 10_000))
-        self._at = 0
-
-    def __call__(self, now: int) -> None:
-        self._leg.clock += FRAME
-        self._leg.say(self._coded[self._at : self._at + FRAME], now, kind=self._law.payload_type)
-        self._at += FRAME
-
-
-def run(ticks: int, *legs: Leg, saying=(), begin: int = 1) -> int:
-    """Let so many ticks pass; far ends speak in the middle of each. Returns the tick to go on with."""
-    for tick in range(begin, begin + ticks):
-        for say in saying:
-            say(tick * FRAME - FRAME // 2)
-        for leg in legs:
-            leg.stream.tick(tick * FRAME)
-            leg.stream.watch(1_700_000_000_000_000 + tick * 20_000, tick * FRAME, 60 * SECOND)
-    return begin + ticks
-
-
-def clip(hz: int, ms: int) -> Clip:
-    return Clip({kind: law.encode(tone(hz, ms)) for kind, law in LAWS.items()})
 
 
 def test_a_prompt_and_a_digit_after_relayed_packets_lose_nothing() -> None:
@@ -492,8 +416,8 @@ def test_what_the_far_end_reports_is_noted() -> None:
     block = rtcp.ReportBlock(A.int, 10, 17, 500, 80, last_sr=sent, delay=65536)
     report = rtcp.serialize(rtcp.SenderReport(99, 1 << 40, 0, 1, 160, (block,)))
     leg.stream.receive_control(report, ("192.0.2.1", 4001), at_us + 1_120_000, 0)
-    assert leg.stream.round_trip_ms == pytest.approx(120, abs=0.1)
-    assert (leg.stream.far_lost, leg.stream.far_jitter_ms) == (17, 10.0)
+    far = RtpCounters(round_trip_ms=120.0, far_lost=17, far_jitter_ms=10.0)
+    assert leg.stream.counters() == far
     leg.stream.goodbye(at_us, 4000)
     [compound] = [rtcp.parse(data) for data, _ in leg.control]
     assert compound[0] == rtcp.ReceiverReport(A.int)

@@ -38,6 +38,20 @@ def test_what_happened_is_counted():
     assert seen['callwright_store_commit_seconds_bucket{le="0.005"}'] == 1
 
 
+def test_media_processes_count_their_ticks_themselves():
+    metrics = Metrics("0.1.0")
+    metrics.watch_media((1, 20), lambda: [("media-1", [40, 8, 2]), ("media-2", [0, 0, 0])])
+    name = "callwright_media_tick_late_seconds"
+    assert {one: value for one, value in values(metrics).items() if name in one} == {
+        name + '_bucket{le="0.001",process="media-1"}': 40,
+        name + '_bucket{le="0.02",process="media-1"}': 48,
+        name + '_bucket{le="+Inf",process="media-1"}': 50,
+        name + '_bucket{le="0.001",process="media-2"}': 0,
+        name + '_bucket{le="0.02",process="media-2"}': 0,
+        name + '_bucket{le="+Inf",process="media-2"}': 0,
+    }
+
+
 def test_it_says_when_the_process_began():
     assert b"callwright_process_start_time_seconds " in Metrics("0.1.0").exposition()
 
