@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import apsw
 import uvloop
@@ -57,14 +58,14 @@ PRAGMAS = ("journal_mode = WAL", "synchronous = full", "foreign_keys = 0", "wal_
 Statement = tuple[str, Any]
 
 
-def lifecycle() -> Iterator[Change]:
+def lifecycle(world_id: UUID = WORLD) -> Iterator[Change]:
     """The changes of one call, as `CallActor` makes them."""
     at_us = CLOCK.now_us()
     call_id, leg_id = ids.uuid7(at_us), ids.uuid7(at_us)
     record = CallRecord.incoming(
         call_id=call_id,
         leg_id=leg_id,
-        world_id=WORLD,
+        world_id=world_id,
         source="31205550177",
         destination=NUMBER.number,
         called=NUMBER,
