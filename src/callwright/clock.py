@@ -107,7 +107,11 @@ def rfc3339(at_us: int) -> str:
     >>> rfc3339(1_488_023_999_999_999)
     '2017-02-25T11:59:59Z'
     """
-    second = at_us // SECOND_US
+    return _second(at_us // SECOND_US)
+
+
+@lru_cache(maxsize=8192)
+def _second(second: int) -> str:
     day, rest = divmod(second, 86_400)
     return f"{_day(day)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
 

@@ -17,34 +17,39 @@ REQUEST_S = 20.0
 
 
 class _Patient(HttpToolsProtocol):
-    """A connection that is closed when a request takes longer than `REQUEST_S` to arrive, or none begins."""
+    """A connection that is closed when a request takes longer than `REQUEST_S` to arrive, or none begins.
 
-    _overdue: asyncio.TimerHandle | None = None
+    One timer looks after all its requests: setting one for each costs more than the answer to a small request.
+    """
+
+    _awaited_since: float | None = None
+    _look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait()
+        self._awaited_since = self.loop.time()
+        self._look = self.loop.call_later(REQUEST_S, self._look_after)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._arrived()
+        if self._look is not None:
+            self._look.cancel()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
+        self._awaited_since = self.loop.time()
         super().on_message_begin()
-        self._wait()
 
     def on_message_complete(self) -> None:
-        self._arrived()
+        self._awaited_since = None
         super().on_message_complete()
 
-    def _wait(self) -> None:
-        self._arrived()
-        self._overdue = self.loop.call_later(REQUEST_S, self.transport.close)
-
-    def _arrived(self) -> None:
-        if self._overdue is not None:
-            self._overdue.cancel()
-            self._overdue = None
+    def _look_after(self) -> None:
+        since, now = self._awaited_since, self.loop.time()
+        left = REQUEST_S if since is None else since + REQUEST_S - now
+        if left > 0:
+            self._look = self.loop.call_later(left, self._look_after)
+        else:
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):

@@ -33,6 +33,15 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     bound.close()
 
 
+async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    for _ in range(100):
+        try:
+            return await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.02)
+    raise AssertionError("nobody listens")
+
+
 @pytest.mark.parametrize(
     ("sent", "answer"),
     [
@@ -44,15 +53,25 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     ids=["nothing", "half a head", "half a body", "a whole request"],
 )
 async def test_a_request_has_to_arrive(port: int, sent: bytes, answer: bytes) -> None:
-    for _ in range(100):
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            break
-        except ConnectionRefusedError:
-            await asyncio.sleep(0.02)
+    reader, writer = await connected(port)
     writer.write(sent)
     async with asyncio.timeout(5):
         said = await reader.read()
     assert said.partition(b"\r\n")[0] == answer
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_so_has_the_next_one(port: int) -> None:
+    reader, writer = await connected(port)
+    answers = []
+    async with asyncio.timeout(10):
+        for _ in range(2):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            answers.append((head.partition(b"\r\n")[0], await reader.readexactly(2)))
+        writer.write(b"GET / HTTP/1.1\r\nHost")
+        assert await reader.read() == b""
+    assert answers == [(b"HTTP/1.1 200 OK", b"ok")] * 2
     writer.close()
     await writer.wait_closed()
