@@ -19,9 +19,10 @@ from callwright import __version__, log, web
 from callwright.clock import Clock, SystemClock
 from callwright.core import Core
 from callwright.datafolder import DataFolder
-from callwright.descriptors import bind_http, bind_sip, raise_descriptor_limit
+from callwright.descriptors import bind_http, bind_sip, raise_descriptor_limit, receive_buffer
 from callwright.media import wire as media_wire
 from callwright.metrics import Metrics, MetricsEndpoint
+from callwright.native import ChildState, ServerState
 from callwright.reasons import Refusal
 from callwright.settings import Loaded, Settings, rooms
 from callwright.sip import wire as sip_wire
@@ -54,6 +55,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
     folder = DataFolder(data)
     folder.prepare()
     clock = SystemClock()
+    began_us, began_ns = clock.now_us(), clock.mono_ns()
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(folder.lock("callwright serve"))
         metrics = Metrics(__version__, legs_live=lambda: switch.live_legs)
@@ -84,10 +86,30 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                 "admission": "draining" if switch.admission.draining else None,
             }
 
+        def state() -> ServerState:
+            now_us = clock.now_us()
+            return ServerState(
+                version=__version__,
+                pid=os.getpid(),
+                now_us=now_us,
+                clock_stepped_us=now_us - began_us - (clock.mono_ns() - began_ns) // 1000,
+                http=_address(http_socket),
+                sip=_address(sip_socket),
+                sip_receive_buffer=receive_buffer(sip_socket),
+                live_calls=switch.live_call_ids,
+                children=[
+                    ChildState(
+                        name=child.name, state=child.state.value, pid=child.pid, epoch=child.epoch, trouble=child.unhealthy()
+                    )
+                    for child in supervisor.children
+                ],
+                unhealthy={part: why for part, why in health().items() if why},
+            )
+
         endpoint = MetricsEndpoint(metrics, chosen.http.operator_token)
         servers = [
             web.start(core.public_app(switch, health, endpoint), http_socket),
-            web.start(core.control_app(switch, health), control_socket),
+            web.start(core.control_app(switch, health, state), control_socket),
         ]
         deliverer = asyncio.create_task(core.deliverer.run(), name="webhooks")
         stack.push_async_callback(_cancel, deliverer)
@@ -181,6 +203,11 @@ def _where(chosen: Settings, http: socket.socket, sip: socket.socket, keys: tupl
     return Ready(
         f"http://{host}:{http.getsockname()[1]}", f"{chosen.sip.host}:{sip.getsockname()[1]}", keys, chosen.loopback_only
     )
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _turned_away(metrics: Metrics, report: sip_wire.TurnedAway) -> None:

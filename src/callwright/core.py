@@ -130,11 +130,13 @@ class Core:
 
         return app
 
-    def control_app(self, switch: Switch, health: Health) -> ASGIApp:
+    def control_app(self, switch: Switch, health: Health, state: Callable[[], native.ServerState]) -> ASGIApp:
         """What listens on the control socket."""
-        return native.control_app(self._native_parts(switch, health))
+        return native.control_app(self._native_parts(switch, health, state))
 
-    def _native_parts(self, switch: Switch, health: Health) -> native.Parts:
+    def _native_parts(
+        self, switch: Switch, health: Health, state: Callable[[], native.ServerState] | None = None
+    ) -> native.Parts:
         limits = self.settings.api
         return native.Parts(
             store=self.store,
@@ -144,6 +146,7 @@ class Core:
             settings=lambda: settings.rows(self._loaded),
             health=health,
             calling=Calling(switch, self.webhooks),
+            state=state,
             limits=native.Limits(body=limits.body_limit, flow=limits.flow_limit, claim=self.settings.numbers.claim),
         )
 

@@ -74,7 +74,7 @@ class DataFolder:
         self.secrets = root / "secrets"
         self.run = root / "run"
         self.control_socket = self.run / _CONTROL
-        self._lock = root / "lock"
+        self.lock_file = root / "lock"
 
     def prepare(self) -> None:
         """Make what is missing and see that it can be written; raise `DataFolderError`."""
@@ -104,9 +104,9 @@ class DataFolder:
         The kernel lets go of the lock when its holder ends, so what a dead process left in the file means nothing.
         """
         try:
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise DataFolderError(f"{self._lock} cannot be opened: {error.strerror}; {_ask_for(self.root)}") from error
+            raise DataFolderError(f"{self.lock_file} cannot be opened: {error.strerror}; {_ask_for(self.root)}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -117,7 +117,7 @@ class DataFolder:
         except OSError as error:
             os.close(descriptor)
             raise DataFolderError(
-                f"{self._lock} cannot be locked: {error.strerror}; put the data folder on a local disk"
+                f"{self.lock_file} cannot be locked: {error.strerror}; put the data folder on a local disk"
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{name}\n{os.getpid()}\n".encode(), 0)

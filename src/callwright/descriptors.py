@@ -54,6 +54,11 @@ def bind_http(host: str, port: int) -> socket.socket:
     return bound
 
 
+def receive_buffer(bound: socket.socket) -> int:
+    """The bytes of datagrams that may wait; Linux keeps twice that, half of it for its own books (socket(7))."""
+    return bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+
+
 def _widen(bound: socket.socket) -> None:
     # Beyond net.core.rmem_max only with CAP_NET_ADMIN; without it the kernel cuts the wish down by itself.
     force = getattr(socket, "SO_RCVBUFFORCE", 33)

@@ -233,6 +233,10 @@ class Supervisor:
     def __init__(self, children: Sequence[Child]) -> None:
         self._children = tuple(children)
 
+    @property
+    def children(self) -> tuple[Child, ...]:
+        return self._children
+
     def start(self) -> None:
         for child in self._children:
             child.start()

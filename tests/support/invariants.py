@@ -1,55 +1,15 @@
-"""What must hold of every call record, whatever happened to it; and the rows as the journal alone tells them."""
+"""What must hold of every call record, whatever happened to it."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from uuid import UUID
 
-from msgspec.structs import replace
-
-from callwright.calls import journal, rows
+from callwright.calls import rows
 from callwright.calls.events import CREATED, UPDATED
-from callwright.calls.model import LIVE_LEG, Call, CallStatus, Leg, LegStatus
+from callwright.calls.model import LIVE_LEG, LegStatus
+from callwright.calls.replay import rebuild
 from callwright.store import Store
-
-
-def rebuild(told: list[rows.Told]) -> tuple[Call, list[Leg]]:
-    """Make a call's rows from nothing but its journal."""
-    call: Call | None = None
-    legs: dict[UUID, Leg] = {}
-    for line in told:
-        at_us = line.at_us
-        match line.entry:
-            case journal.CallMade(call=made):
-                call = made
-            case journal.LegMade(leg=leg):
-                legs[leg.id] = leg
-                call = replace(call, updated_us=at_us)
-            case journal.CallMoved(status=status):
-                ended_us = None if status in (CallStatus.STARTING, CallStatus.ONGOING) else at_us
-                call = replace(call, status=status, updated_us=at_us, ended_us=ended_us)
-            case journal.LegMoved(leg=leg_id, status=status, reason=reason, detail=detail, sip_code=sip_code):
-                leg = replace(legs[leg_id], status=status, reason=reason, detail=detail, updated_us=at_us)
-                if sip_code is not None:
-                    leg = replace(leg, sip_code=sip_code)
-                if status is LegStatus.ONGOING:
-                    leg = replace(leg, answered_us=at_us, intent=None)
-                elif status not in LIVE_LEG:
-                    leg = replace(leg, ended_us=at_us, intent=None)
-                legs[leg_id] = leg
-                call = replace(call, updated_us=at_us)
-            case journal.LegIntends(leg=leg_id, intent=intent):
-                legs[leg_id] = replace(legs[leg_id], intent=intent)
-            case journal.LegAddressed(leg=leg_id, sip_call_id=sip_call_id, sip_code=sip_code):
-                leg = legs[leg_id]
-                legs[leg_id] = replace(leg, sip_call_id=sip_call_id or leg.sip_call_id, sip_code=sip_code or leg.sip_code)
-            case journal.Settled(reason=reason):
-                call = replace(call, updated_us=at_us)
-                for leg in list(legs.values()):
-                    if leg.reason is reason:
-                        legs[leg.id] = replace(leg, updated_us=at_us)
-    assert call is not None
-    return call, list(legs.values())
 
 
 def check_record(store: Store, world_id: UUID, call_id: UUID, *, over: bool) -> None:

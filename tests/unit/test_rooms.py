@@ -24,6 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"switch"}),
     frozenset({"api", "native"}),
     frozenset({"app", "core", "web", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors"}),
+    frozenset({"doctor"}),
     frozenset({"cli", "__main__"}),
 )
 

@@ -132,6 +132,22 @@ def settings(
 
 
 @app.command()
+def doctor(
+    context: typer.Context,
+    deep: Annotated[bool, typer.Option("--deep", help="Look at every call and every index; slow on a large database.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+    json: Json = False,
+) -> None:
+    """Look for what is wrong, or soon will be, and say what to do about it.
+
+    Works with the server running and stopped, and changes nothing. Exit status: 0 no faults, 1 faults, 2 asked wrongly.
+    """
+    from callwright.cli.doctor import run
+
+    raise typer.Exit(run(context.obj, deep=deep, strict=strict, json=json))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from callwright import __version__

@@ -71,17 +71,17 @@ class Control:
 
 
 @contextmanager
-def reach(place: Place, *, making: bool = False, server_only: bool = False) -> Iterator[Control]:
-    """Find who answers for the data folder.
+def reach(place: Place, *, making: bool = False, server_only: bool = False, answer_s: float = ANSWER_S) -> Iterator[Control]:
+    """Find who answers for the data folder; a server has `answer_s` seconds for each answer.
 
     Where no server runs, a folder without a database is made when `making`, else it is an error; with `server_only` no
     server is one.
     """
     folder = place.folder
     for attempt in range(ATTEMPTS):
-        if (connection := _connect(folder)) is not None:
+        if (connection := _connect(folder, answer_s)) is not None:
             connection.close()
-            yield Control(_Socket(folder))
+            yield Control(_Socket(folder, answer_s))
             return
         if server_only:
             raise NoServer(f"No server works on {folder.root}. Start one with: callwright serve --data {folder.root}")
@@ -106,10 +106,10 @@ def reach(place: Place, *, making: bool = False, server_only: bool = False) -> I
         return
 
 
-def _connect(folder: DataFolder) -> socket.socket | None:
+def _connect(folder: DataFolder, answer_s: float) -> socket.socket | None:
     """A connection to the server's control socket, or None when nobody listens there."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(ANSWER_S)
+    connection.settimeout(answer_s)
     try:
         with folder.control_address() as address:
             connection.connect(address)
@@ -127,11 +127,12 @@ def _connect(folder: DataFolder) -> socket.socket | None:
 class _Socket:
     """HTTP over the control socket, a connection for each request."""
 
-    def __init__(self, folder: DataFolder) -> None:
+    def __init__(self, folder: DataFolder, answer_s: float) -> None:
         self._folder = folder
+        self._answer_s = answer_s
 
     def exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        connected = _connect(self._folder)
+        connected = _connect(self._folder, self._answer_s)
         if connected is None:
             raise NoServer("The server went away while it was being asked.")
         connection = http.client.HTTPConnection("localhost")

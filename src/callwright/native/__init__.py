@@ -6,5 +6,16 @@ operator: no key, the world named by the header ``Callwright-World``. Over TCP a
 
 from callwright.native.asking import CONTROL_WORLD_HEADER, Authority, Calling, Limits, Parts
 from callwright.native.routes import control_app, native_app
+from callwright.native.state import ChildState, ServerState
 
-__all__ = ["CONTROL_WORLD_HEADER", "Authority", "Calling", "Limits", "Parts", "control_app", "native_app"]
+__all__ = [
+    "CONTROL_WORLD_HEADER",
+    "Authority",
+    "Calling",
+    "ChildState",
+    "Limits",
+    "Parts",
+    "ServerState",
+    "control_app",
+    "native_app",
+]

@@ -15,6 +15,7 @@ from callwright import ids
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
 from callwright.errors import Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
+from callwright.native.state import ServerState
 from callwright.numbers.numbers import Numbers
 from callwright.store import Store
 from callwright.switch.switch import Switch
@@ -62,7 +63,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Parts:
     """What the interface works with; `calling` is None where no server runs, as nothing can be called there.
 
-    `health` names each part of the server and says what it lacks, or None.
+    `health` names each part of the server and says what it lacks, or None; `state` is there where a server runs.
     """
 
     store: Store
@@ -72,6 +73,7 @@ class Parts:
     settings: Callable[[], Sequence[SettingRow]]
     health: Callable[[], Mapping[str, str | None]]
     calling: Calling | None = None
+    state: Callable[[], ServerState] | None = None
     limits: Limits = field(default_factory=Limits)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from callwright.errors import Unavailable
 from callwright.native.asking import Ask
 
 
@@ -22,3 +23,10 @@ async def show_health(ask: Ask) -> Any:
 
 async def show_settings(ask: Ask) -> Any:
     return {"data": [{"key": row.key, "value": row.value, "origin": row.origin} for row in ask.parts.settings()]}
+
+
+async def show_state(ask: Ask) -> Any:
+    """What only the running server knows: its live calls, its children, its clock."""
+    if ask.parts.state is None:
+        raise Unavailable("No server runs on this data folder.", remedy="Start it: callwright serve")
+    return ask.parts.state()

@@ -43,6 +43,7 @@ class Entry(NamedTuple):
 ENTRIES = (
     Entry("GET", "/health", Who.ANYONE, operations.show_health),
     Entry("GET", "/settings", Who.OPERATOR, operations.show_settings),
+    Entry("GET", "/state", Who.OPERATOR, operations.show_state),
     Entry("GET", "/keys", Who.OPERATOR, provisioning.list_keys),
     Entry("POST", "/keys", Who.OPERATOR, provisioning.make_key),
     Entry("GET", "/keys/signing", Who.OPERATOR, provisioning.show_signing_key),

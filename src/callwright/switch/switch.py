@@ -178,6 +178,10 @@ class Switch:
         return len(self._by_call)
 
     @property
+    def live_call_ids(self) -> list[UUID]:
+        return list(self._by_call)
+
+    @property
     def live_legs(self) -> int:
         return sum(1 for call in self._by_call.values() for leg in call.record.legs if leg.live)
 

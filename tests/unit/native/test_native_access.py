@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from uuid import UUID
+
+import msgspec
 import pytest
 
+from callwright.cli.control import call_asgi
 from callwright.errors import StoreUnavailable
+from callwright.native import Authority, ChildState, ServerState, native_app
 from callwright.native.routes import ENTRIES, Who
-from support.native_room import NativeRoom
+from support.native_room import NOW_US, NativeRoom
 
 SOMEWHERE = "01890000-0000-7000-8000-000000000000"
 
@@ -28,7 +34,7 @@ async def test_the_operators_paths_are_closed_on_the_network(entry):
 
 def test_keys_and_settings_are_the_operators():
     closed = {entry.path for entry in ENTRIES if entry.who is Who.OPERATOR}
-    assert closed == {"/keys", "/keys/signing", "/keys/{id}", "/settings"}
+    assert closed == {"/keys", "/keys/signing", "/keys/{id}", "/settings", "/state"}
     assert [entry.path for entry in ENTRIES if entry.who is Who.ANYONE] == ["/health"]
 
 
@@ -158,3 +164,40 @@ async def test_a_fault_of_ours_is_logged_and_not_shown(monkeypatch, caplog):
     assert (reply.status, reply.error["code"]) == (500, 99)
     assert "division" not in reply.error["message"]
     assert [record.getMessage() for record in caplog.records] == ["request_failed"]
+
+
+async def test_the_state_is_told_where_a_server_runs():
+    room = await NativeRoom.open()
+    reply = await room.operator("GET", "/state")
+    assert (reply.status, reply.error["remedy"]) == (503, "Start it: callwright serve")
+    child = ChildState(name="media-1", state="up", pid=12, epoch=1, trouble=None)
+    told = ServerState(
+        version="1",
+        pid=11,
+        now_us=NOW_US,
+        clock_stepped_us=0,
+        http="127.0.0.1:8080",
+        sip="127.0.0.1:5060",
+        sip_receive_buffer=4096,
+        live_calls=[UUID(SOMEWHERE)],
+        children=[child],
+        unhealthy={"admission": "draining"},
+    )
+    room.parts = dataclasses.replace(room.parts, state=lambda: told)
+    app = native_app(room.parts, Authority.SOCKET)
+    status, received = await call_asgi(app, "GET", "/state", {}, b"")
+    assert (status, msgspec.json.decode(received)) == (
+        200,
+        {
+            "version": "1",
+            "pid": 11,
+            "nowUs": NOW_US,
+            "clockSteppedUs": 0,
+            "http": "127.0.0.1:8080",
+            "sip": "127.0.0.1:5060",
+            "sipReceiveBuffer": 4096,
+            "liveCalls": [SOMEWHERE],
+            "children": [{"name": "media-1", "state": "up", "pid": 12, "epoch": 1, "trouble": None}],
+            "unhealthy": {"admission": "draining"},
+        },
+    )

@@ -1,0 +1,71 @@
+"""All checks, in the order in which they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from callwright.doctor import database, files, host, ports, records, server
+from callwright.doctor.findings import Finding, Findings, fault
+from callwright.doctor.scene import Scene
+from callwright.errors import DataFolderError
+from callwright.store.survey import Survey
+
+__all__ = ["OF_THE_DATABASE", "OF_THE_MACHINE", "Scene", "examine"]
+
+OF_THE_MACHINE: tuple[Callable[[Scene], Findings], ...] = (
+    files.place,
+    files.modes,
+    files.owner,
+    files.left_behind,
+    server.parts,
+    server.children,
+    files.disk,
+    ports.listening,
+    ports.sound,
+    ports.trunks,
+    host.clock,
+    host.limits,
+    host.versions,
+)
+OF_THE_DATABASE: tuple[Callable[[Scene, Survey], Findings], ...] = (
+    database.integrity,
+    database.history,
+    database.growth,
+    records.rules,
+    records.stories,
+    records.stuck,
+    records.deliveries,
+    records.heartbeats,
+)
+
+
+def examine(scene: Scene) -> Iterator[Finding]:
+    """Run every check. One that fails itself is a fault, and the others go on."""
+    for check in OF_THE_MACHINE:
+        yield from _guarded(_name(check), check(scene))
+    if not scene.folder.database.exists():
+        return
+    with database.opened(scene) as survey:
+        if isinstance(survey, Finding):
+            yield survey
+            return
+        told: set[Finding] = set()
+        for look in OF_THE_DATABASE:
+            findings = list(_guarded(_name(look), look(scene, survey)))
+            yield from (finding for finding in findings if finding not in told)  # a damaged file stops several checks alike
+            told.update(findings)
+            if look is database.history and any(finding.level.value == "fault" for finding in findings):
+                return  # rows of another program's making are not ours to judge
+
+
+def _name(check: Callable[..., Findings]) -> str:
+    return f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
+
+
+def _guarded(name: str, findings: Findings) -> Findings:
+    try:
+        yield from findings
+    except DataFolderError as error:
+        yield database.unreadable(error)
+    except (OSError, ValueError, LookupError) as error:
+        yield fault(name, f"the check could not be made: {error}", "Run doctor as the user the server runs as.")

@@ -1,0 +1,195 @@
+"""The rows of calls and deliveries: what the lifecycle promises of them, and what has been left lying."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from callwright.calls import rows
+from callwright.calls.replay import rebuild
+from callwright.clock import SECOND_US
+from callwright.doctor.findings import Findings, fault, note, ok, some, span, warning
+from callwright.doctor.scene import Scene
+from callwright.store.survey import Survey
+
+# Without --deep the newest calls are looked at, and of some of those the journal and the events are read.
+NEWEST, SAMPLE = 20_000, 200
+MOST = 20
+# A commit that waits for the disk takes its call into memory this much later at most, and one over as much out of it.
+MARGIN_US = 60 * SECOND_US
+LATE_US = 60 * SECOND_US
+WEEK_US = 7 * 86_400 * SECOND_US
+
+
+class Rule(NamedTuple):
+    """`query` finds calls that break it."""
+
+    check: str
+    query: str
+    broken: str
+    kept: str
+
+
+RULES = (
+    Rule("records.legs", "without_a_leg", "without any leg", "every call has a leg"),
+    Rule("records.ends", "ended_with_a_live_leg", "over, with a leg that is not", "no leg outlives its call"),
+    Rule("records.status", "status_against_end", "whose status and end disagree", "status and end agree"),
+    Rule("records.times", "times_out_of_order", "whose times are out of order", "times are in order"),
+    Rule("records.reasons", "reason_against_end", "with a leg that ended without a reason", "every ended leg has a reason"),
+)
+_ASK = "callwright journal tells the call's story; report it with that, and leave the row."
+
+
+def rules(scene: Scene, survey: Survey) -> Findings:
+    after = _after(scene, survey)
+    for rule in RULES:
+        found = [_text(id_) for (id_,) in _rows(survey, f"doctor.{rule.query}", after, MOST)]
+        if found:
+            yield fault(rule.check, f"calls {rule.broken}: {some(found)}", _ASK)
+        else:
+            yield ok(rule.check, rule.kept)
+
+
+def stories(scene: Scene, survey: Survey) -> Findings:
+    """Events and journal of a sample of ended calls."""
+    wrong_events, wrong_journals = [], []
+    sample = _rows(survey, "doctor.newest_calls", _after(scene, survey), -1 if scene.deep else SAMPLE)
+    for world, call in sample:
+        world_id, call_id = UUID(bytes=world), UUID(bytes=call)
+        if not _ends_once(survey, world_id, call_id):
+            wrong_events.append(str(call_id))
+        # Rows and journal are two reads, and a last word may be written between them.
+        if not any(_agree(survey, world_id, call_id) for _ in range(2)):
+            wrong_journals.append(str(call_id))
+    of = f"of {len(sample)} calls looked at"
+    if wrong_events:
+        yield fault("records.events", f"not one last event that ends the call: {some(wrong_events)}", _ASK)
+    else:
+        yield ok("records.events", f"one ending, and it is the last, {of}")
+    if wrong_journals:
+        yield fault("records.journal", f"the journal tells another story than the rows: {some(wrong_journals)}", _ASK)
+    else:
+        yield ok("records.journal", f"journal and rows agree {of}")
+
+
+def _ends_once(survey: Survey, world_id: UUID, call_id: UUID) -> bool:
+    try:
+        told = rows.events_of(survey, world_id, call_id, limit=-1)
+    except (msgspec.MsgspecError, ValueError):
+        return False
+    ending = [not event.snapshot.call.live for event in told]
+    return [event.seq for event in told] == [*range(1, len(told) + 1)] and ending == [False] * (len(told) - 1) + [True]
+
+
+def _agree(survey: Survey, world_id: UUID, call_id: UUID) -> bool:
+    try:
+        stored = rows.find_call(survey, world_id, call_id), rows.legs_of(survey, world_id, call_id)
+        return rebuild(rows.journal_of(survey, world_id, call_id)) == stored
+    except (msgspec.MsgspecError, LookupError, ValueError):
+        return False
+
+
+def stuck(scene: Scene, survey: Survey) -> Findings:
+    """Calls that live on record and nowhere else, or too long; dialogs of legs that are over."""
+    live = _rows(survey, "doctor.live")
+    dialogs = _rows(survey, "doctor.dialogs_of_ended_legs")
+    if scene.server is None:
+        if live or dialogs:
+            yield note(
+                "calls.live",
+                f"no server runs; calls live on record: {len(live)}; ended legs that may be up on the wire: {len(dialogs)}",
+                "The next start ends them (node_restarted) and tells the far ends.",
+            )
+        else:
+            yield ok("calls.live", "none is left on record")
+        return
+    now_us = scene.server.now_us
+    in_memory = set(scene.server.live_calls)
+    lost = [_text(id_) for id_, made_us in live if UUID(bytes=id_) not in in_memory and made_us < now_us - MARGIN_US]
+    if lost:
+        yield fault(
+            "calls.stuck",
+            f"live on record, and unknown to the server: {some(lost)}",
+            "Restart the server when you can: it ends them on record. Report it with callwright journal.",
+        )
+    else:
+        yield ok("calls.stuck", f"{len(in_memory)} live calls, all known to the server")
+    limit_us = scene.settings.calls.max_duration * SECOND_US + MARGIN_US
+    old = [_text(id_) for id_, made_us in live if made_us < now_us - limit_us]
+    if old:
+        yield fault(
+            "calls.long",
+            f"live for longer than calls.max_duration: {some(old)}",
+            "DELETE /calls/{id} ends one; report it with callwright journal.",
+        )
+    else:
+        yield ok("calls.long", f"none is older than {span(scene.settings.calls.max_duration)}")
+    kept = [_text(id_) for id_, ended_us in dialogs if ended_us < now_us - MARGIN_US]
+    if kept:
+        yield warning(
+            "calls.dialogs",
+            f"legs over on record, and not known to be on the wire: {some(kept)}",
+            "The far end has not answered our BYE; the next start sends it again.",
+        )
+    else:
+        yield ok("calls.dialogs", "no dialog outlives its leg")
+
+
+def deliveries(scene: Scene, survey: Survey) -> Findings:
+    now_us = scene.clock.now_us()
+    given_up = _rows(survey, "doctor.given_up", now_us - WEEK_US)
+    if given_up:
+        yield warning(
+            "webhooks.given_up",
+            f"{sum(count for _, count in given_up)} callbacks of the last week: {some([url for url, _ in given_up])}",
+            "Mend or remove the receiver; what was given up stays on record.",
+        )
+    else:
+        yield ok("webhooks.given_up", "none in the last week")
+    ((headless,),) = _rows(survey, "doctor.lanes_without_a_head")
+    if headless:
+        yield fault("webhooks.lanes", f"{headless} receivers wait for a callback that is never sent", _ASK)
+    ((late, due_us),) = _rows(survey, "doctor.overdue", now_us - LATE_US)
+    ((waiting, since_us),) = _rows(survey, "doctor.outbox")
+    since = min((at_us for at_us in (due_us, since_us) if at_us is not None), default=now_us)
+    seen = f"{late} callbacks are due and {waiting} events not yet turned into callbacks, the oldest for {_age(now_us, since)}"
+    if not late and (not waiting or since > now_us - LATE_US):
+        yield ok("webhooks.due", "nothing waits that could be sent")
+    elif scene.server is None:
+        yield note("webhooks.due", seen, "They go out when the server runs.")
+    else:
+        yield warning("webhooks.due", seen, "A receiver that hangs holds its own back: look for delivery lines in the log.")
+
+
+def heartbeats(scene: Scene, survey: Survey) -> Findings:
+    """A stamp of the future gives ended calls a wrong end."""
+    now_us = scene.clock.now_us()
+    for name, at_us in _rows(survey, "doctor.heartbeats"):
+        if at_us > now_us + 2 * SECOND_US:
+            yield fault(
+                "clock.heartbeat",
+                f"node {name} was last seen {_age(at_us, now_us)} in the future",
+                "The clock was set back: see to time synchronisation before the server starts again.",
+            )
+            return
+    yield ok("clock.heartbeat", "not in the future")
+
+
+def _after(scene: Scene, survey: Survey) -> int:
+    """The calls after this position are looked at."""
+    ((newest,),) = _rows(survey, "doctor.newest_pos")
+    return -(1 << 62) if scene.deep else newest - NEWEST
+
+
+def _rows(survey: Survey, query: str, *params: int) -> list[Any]:
+    return survey.read(query, params)
+
+
+def _text(id_: Any) -> str:
+    return str(UUID(bytes=id_))
+
+
+def _age(later_us: int, earlier_us: int) -> str:
+    return span((later_us - earlier_us) / SECOND_US)

@@ -1,0 +1,43 @@
+"""What is examined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from callwright.clock import Clock
+from callwright.datafolder import DataFolder
+from callwright.doctor.machine import Machine
+from callwright.native import ServerState
+from callwright.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """`server` is there when one runs on the folder and answers; `settings` are then those it runs with, as far as is known."""
+
+    folder: DataFolder
+    settings: Settings
+    machine: Machine
+    clock: Clock
+    server: ServerState | None = None
+    deep: bool = False
+
+    @property
+    def there(self) -> Path:
+        """The folder, or what is there of the way to it."""
+        path = self.folder.root.absolute()
+        while not path.exists():
+            path = path.parent
+        return path
+
+    @property
+    def holder(self) -> tuple[str, int] | None:
+        """Who holds the folder's lock, by name and process id. A dead holder's words stay in the file and mean nothing."""
+        try:
+            words = self.folder.lock_file.read_text(errors="replace").splitlines()
+        except OSError:
+            return None
+        if len(words) != 2 or not words[1].isdecimal() or not self.machine.has_open(int(words[1]), self.folder.lock_file):
+            return None
+        return words[0], int(words[1])

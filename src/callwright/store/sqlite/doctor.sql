@@ -1,0 +1,65 @@
+-- name: applied
+SELECT number, name, checksum FROM migrations ORDER BY number;
+
+-- name: newest_pos
+SELECT COALESCE(MAX(pos), 0) FROM calls;
+
+-- name: newest_calls
+SELECT world_id, id FROM calls WHERE pos > ? AND ended_us IS NOT NULL ORDER BY pos DESC LIMIT ?;
+
+-- name: ended_with_a_live_leg
+SELECT DISTINCT calls.id FROM calls JOIN legs ON legs.world_id = calls.world_id AND legs.call_id = calls.id
+WHERE calls.pos > ? AND calls.ended_us IS NOT NULL AND legs.ended_us IS NULL LIMIT ?;
+
+-- name: without_a_leg
+SELECT id FROM calls WHERE pos > ? AND NOT EXISTS (
+    SELECT 1 FROM legs WHERE legs.world_id = calls.world_id AND legs.call_id = calls.id
+) LIMIT ?;
+
+-- name: status_against_end
+SELECT DISTINCT calls.id FROM calls JOIN legs ON legs.world_id = calls.world_id AND legs.call_id = calls.id
+WHERE calls.pos > ?1 AND (
+    (calls.status IN ('queued', 'starting', 'ongoing')) <> (calls.ended_us IS NULL)
+    OR (legs.status IN ('starting', 'ringing', 'ongoing')) <> (legs.ended_us IS NULL)
+) LIMIT ?2;
+
+-- name: times_out_of_order
+SELECT DISTINCT calls.id FROM calls JOIN legs ON legs.world_id = calls.world_id AND legs.call_id = calls.id
+WHERE calls.pos > ?1 AND NOT (
+    calls.created_us <= COALESCE(calls.ended_us, calls.updated_us)
+    AND COALESCE(calls.ended_us, calls.updated_us) <= calls.updated_us
+    AND legs.created_us <= COALESCE(legs.answered_us, legs.created_us)
+    AND COALESCE(legs.answered_us, legs.created_us) <= COALESCE(legs.ended_us, legs.updated_us)
+    AND COALESCE(legs.ended_us, legs.updated_us) <= legs.updated_us
+) LIMIT ?2;
+
+-- name: reason_against_end
+SELECT DISTINCT calls.id FROM calls JOIN legs ON legs.world_id = calls.world_id AND legs.call_id = calls.id
+WHERE calls.pos > ? AND (legs.reason IS NULL) <> (legs.ended_us IS NULL) LIMIT ?;
+
+-- name: live
+SELECT id, created_us FROM calls WHERE ended_us IS NULL;
+
+-- name: dialogs_of_ended_legs
+SELECT id, ended_us FROM legs WHERE dialog IS NOT NULL AND ended_us IS NOT NULL;
+
+-- name: given_up
+SELECT endpoint, COUNT(*) FROM deliveries WHERE state = 'exhausted' AND settled_us > ?
+GROUP BY endpoint ORDER BY COUNT(*) DESC;
+
+-- name: overdue
+SELECT COUNT(*), MIN(next_at_us) FROM deliveries INDEXED BY deliveries_due WHERE next_at_us <= ?;
+
+-- name: lanes_without_a_head
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM deliveries WHERE state = 'pending' GROUP BY world_id, call_id, url HAVING MAX(next_at_us) IS NULL
+);
+
+-- name: outbox
+SELECT COUNT(*), MIN(at_us) FROM events WHERE pos > (SELECT pos FROM fanned_out);
+
+-- name: pace
+SELECT COUNT(*), MIN(created_us), MAX(created_us) FROM calls WHERE pos > ?;
+
+-- name: heartbeats
+SELECT name, heartbeat_us FROM nodes;

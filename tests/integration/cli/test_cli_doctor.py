@@ -1,0 +1,129 @@
+"""`callwright doctor` as an operator runs it: beside a server, after its death, and where there never was one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from support.server import Server, until
+
+PAUSE = {"action": "pause", "options": {"length": 60}}
+# Of the machine the tests run on, and of a server with any ports.
+ABOUT_THE_MACHINE = ("clock.synchronised", "disk.", "limits.", "ports.")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    started = Server.start(tmp_path_factory.mktemp("doctor") / "server")
+    yield started
+    started.kill()
+
+
+def doctor(data: Path, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Exit status, and the findings by their checks."""
+    command = [sys.executable, "-m", "callwright", f"--data={data}", "doctor", "--json", *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CALLWRIGHT_")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert done.stderr == ""
+    told = json.loads(done.stdout)
+    return done.returncode, {finding["check"]: finding for finding in told["findings"]}
+
+
+def wrong(findings: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {
+        check: finding["level"]
+        for check, finding in findings.items()
+        if finding["level"] in ("warning", "fault") and not check.startswith(ABOUT_THE_MACHINE)
+    }
+
+
+def test_a_server_with_a_call(server):
+    placed = server.test.post("/calls", {"source": "31205550100", "destination": "31205550199", "callFlow": {"steps": [PAUSE]}})
+    call = placed.made["id"]
+    until(lambda: server.test.get(f"/calls/{call}").made["status"], lambda status: status == "ongoing")
+    code, findings = doctor(server.folder / "data", "--deep")
+    assert (code, wrong(findings)) == (0, {})
+    assert findings["server.parts"]["seen"] == f"pid {server.process.pid}, all parts are healthy"
+    assert findings["calls.stuck"]["seen"] == "1 live calls, all known to the server"
+    assert findings["ports.sip"]["seen"] == f"the server listens on {server.sip} (UDP)"
+    assert {"server.signalling", "server.media-1"} <= findings.keys()
+    assert "media.ports" in findings["settings.in_force"]["seen"]  # flags of the running server, which no file has
+    assert findings["ports.sound"]["seen"].startswith(f"{server.rtp_ports[0]} to {server.rtp_ports[-1]}, ")
+
+
+def test_a_call_that_only_the_record_has(server):
+    """The row is made by hand: the server does not know of it."""
+    done = server.test.post("/calls", {"source": "31205550100", "destination": "31205550198", "callFlow": {"steps": [PAUSE]}})
+    call = done.made["id"]
+    until(lambda: server.test.get(f"/calls/{call}").made["status"], lambda status: status == "ongoing")
+    assert server.test.delete(f"/calls/{call}").status == 204
+    data = server.folder / "data"
+    connection = apsw.Connection(str(data / "callwright.db"))
+    connection.set_busy_timeout(5_000)
+    row = bytes.fromhex(call.replace("-", ""))
+    ended = connection.execute("SELECT status, ended_us, created_us FROM calls WHERE id = ?", (row,)).get
+    connection.execute(
+        "UPDATE calls SET status = 'ongoing', ended_us = NULL, created_us = created_us - 99000000 WHERE id = ?", (row,)
+    )
+    try:
+        code, findings = doctor(data)
+        assert (code, findings["calls.stuck"]["level"]) == (1, "fault")
+        assert call in findings["calls.stuck"]["seen"]
+    finally:
+        connection.execute("UPDATE calls SET status = ?, ended_us = ?, created_us = ? WHERE id = ?", (*ended, row))
+        connection.close()
+
+
+def test_strict_minds_warnings(server):
+    data = server.folder / "data"
+    data.chmod(0o700)
+    _, findings = doctor(data)
+    warned = any(finding["level"] == "warning" for finding in findings.values())
+    assert doctor(data, "--strict")[0] == int(warned)
+    plain = subprocess.run(
+        [sys.executable, "-m", "callwright", f"--data={data}", "doctor"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert {line.split("\t")[1] for line in plain.stdout.splitlines()} == set(findings)
+    assert "0 faults, " in plain.stderr
+
+
+def test_a_frozen_server_and_then_a_killed_one(tmp_path):
+    server = Server.start(tmp_path / "server")
+    data = server.folder / "data"
+    try:
+        os.kill(server.process.pid, signal.SIGSTOP)
+        code, findings = doctor(data)
+        os.kill(server.process.pid, signal.SIGCONT)
+        assert (code, findings["server.lock"]["level"]) == (1, "fault")
+        assert findings["server.lock"]["seen"].endswith("does not answer; it is stopped (SIGSTOP)")
+    finally:
+        server.kill()
+    code, findings = doctor(data)
+    assert (code, wrong(findings)) == (0, {})
+    assert findings["server.lock"]["seen"] == findings["server.socket"]["seen"] == "left by a server that was killed"
+
+
+def test_where_nothing_ever_ran(tmp_path):
+    code, findings = doctor(tmp_path / "data")
+    assert (code, findings["folder"]["level"]) == (0, "warning")
+    assert doctor(tmp_path / "data", "--strict")[0] == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_that_cannot_be_used(tmp_path):
+    (tmp_path / "callwright.toml").write_text("[http]\nprot = 8080\n[sip]\nport = 'x'\n")
+    code, findings = doctor(tmp_path)
+    assert (code, findings["settings"]["level"]) == (1, "fault")
+
+
+def test_asked_wrongly(tmp_path):
+    command = [sys.executable, "-m", "callwright", "doctor", "--nonsense"]
+    assert subprocess.run(command, capture_output=True, check=False, timeout=60, cwd=tmp_path).returncode == 2

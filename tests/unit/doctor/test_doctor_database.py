@@ -1,0 +1,113 @@
+"""Database files that are damaged, of another program, or none."""
+
+from __future__ import annotations
+
+import pytest
+
+from callwright.doctor import Scene, database, examine
+from callwright.doctor.findings import Finding
+from callwright.errors import DataFolderError, StoreUnavailable
+from callwright.store import Change, Store
+from callwright.store.migrate import migrations
+from callwright.store.survey import Survey
+from support.patient import Said
+
+
+def of_the_database(scene: Scene) -> list[Finding]:
+    return [finding for finding in examine(scene) if finding.check.startswith("database.")]
+
+
+def test_a_page_that_was_overwritten(patient):
+    root = patient.ask("SELECT rootpage FROM sqlite_schema WHERE name = 'journal'")
+    with patient.folder.database.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+    found = of_the_database(patient.scene())
+    assert [(finding.check, finding.level.value) for finding in found][:1] == [("database.integrity", "fault")]
+    assert len({finding.seen for finding in found}) == len(found)  # told once, however many checks met it
+
+
+def test_an_index_that_lacks_a_row_is_found_in_depth(patient):
+    """What a write that was lost in the middle leaves behind."""
+    root = patient.ask("SELECT rootpage FROM sqlite_schema WHERE name = 'flows_by_pos'")
+    with patient.folder.database.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        page = bytearray(file.read(4096))
+        cells = int.from_bytes(page[3:5], "big")
+        page[3:5] = (cells - 1).to_bytes(2, "big")
+        file.seek((root - 1) * 4096)
+        file.write(page)
+    (told,) = patient.says(database.integrity, deep=True)
+    assert (told.check, told.level) == ("database.integrity", "fault")
+    assert "flows_by_pos" in told.seen
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + b"\xff" * 4000, b"not a database at all" * 300])
+def test_a_file_that_is_no_database(patient, content):
+    patient.folder.database.write_bytes(content)
+    found = of_the_database(patient.scene())
+    assert [(finding.check, finding.level.value) for finding in found][:1] == [
+        ("database.integrity", "fault")
+    ] or content == b""
+    if content == b"":  # SQLite takes an empty file for a new database; then its tables are missed
+        assert [finding.level.value for finding in found] == ["ok", "fault"]
+
+
+def test_a_file_that_was_cut_off(patient):
+    whole = patient.folder.database.read_bytes()
+    patient.folder.database.write_bytes(whole[: len(whole) // 2])
+    found = of_the_database(patient.scene())
+    assert (found[0].check, found[0].level.value) == ("database.integrity", "fault")
+
+
+def test_a_database_of_a_newer_program(patient):
+    patient.sql("INSERT INTO migrations VALUES (9999, 'later', 'x')")
+    found = of_the_database(patient.scene())
+    assert [(finding.check, finding.level.value, finding.seen) for finding in found][1:] == [
+        ("database.migrations", "fault", "migration 9999 (later) is of a newer program")
+    ]
+    assert not any(finding.check.startswith("records.") for finding in examine(patient.scene()))
+
+
+def test_a_database_of_another_build(patient):
+    patient.sql("UPDATE migrations SET checksum = 'other' WHERE number = 1")
+    assert patient.says(database.history) == [Said("database.migrations", "fault", "migration 0001 (first) has another text")]
+
+
+def test_a_database_that_is_to_be_migrated(patient):
+    last = migrations()[-1].number
+    patient.sql(f"DELETE FROM migrations WHERE number = {last}")
+    assert patient.says(database.history) == [
+        Said("database.migrations", "note", f"{last:04} will be applied at the next start")
+    ]
+
+
+def test_looking_leaves_no_trace(patient):
+    before = patient.folder.database.read_bytes()
+    list(examine(patient.scene(deep=True)))
+    assert patient.folder.database.read_bytes() == before
+    assert [path.name for path in patient.folder.root.iterdir() if path.is_file()] == ["callwright.db"]
+
+
+async def test_what_is_looked_at_cannot_be_written(patient):
+    survey = Survey.of(patient.folder.database)
+    with pytest.raises(StoreUnavailable, match="only looked at"):
+        await survey.commit(Change(()))
+    survey.close()
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataFolderError, match="CantOpenError"):
+        Survey.of(tmp_path / "callwright.db")
+
+
+def test_a_database_beside_its_writer(patient):
+    """What is committed and not yet written back is seen too."""
+    store = Store.open(patient.folder.database, patient.clock)
+    survey = Survey.of(patient.folder.database)
+    try:
+        assert survey.faults(deep=True) == []
+        assert survey.history() == ([], [])
+    finally:
+        survey.close()
+        store.close()

@@ -1,0 +1,210 @@
+"""The folder, its disk, and what a dead server left in it."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from callwright.datafolder import DataFolder
+from callwright.doctor import Machine, files
+from callwright.doctor.machine import Disk
+from callwright.settings import Settings
+from callwright.settings.sections import TrunkSection
+from support.machines import StillMachine
+from support.patient import Patient, Said, said, server_state
+
+GB = 1_000_000_000
+
+
+def levels(found):
+    return {finding.check: finding.level for finding in found}
+
+
+def test_a_healthy_folder(patient):
+    scene = patient.scene()
+    found = [*said(files.place(scene)), *said(files.disk(scene)), *said(files.modes(scene)), *said(files.owner(scene))]
+    assert levels(found) == dict.fromkeys(
+        ("folder", "disk.space", "disk.inodes", "disk.kind", "files.modes", "files.owner"), "ok"
+    )
+    assert said(files.left_behind(scene)) == [Said("server.lock", "ok", "free; no server runs on the folder")]
+
+
+def test_no_folder_yet(tmp_path):
+    scene = Patient(DataFolder(tmp_path / "none" / "data")).scene()
+    assert said(files.place(scene)) == [Said("folder", "warning", f"{tmp_path / 'none' / 'data'} holds no Callwright data")]
+    assert scene.there == tmp_path
+    assert [*files.modes(scene), *files.owner(scene)] == []
+    assert levels(said(files.disk(scene)))["disk.space"] == "ok"
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    (tmp_path / "data").write_text("")
+    (told,) = said(files.place(Patient(DataFolder(tmp_path / "data")).scene()))
+    assert (told.check, told.level) == ("folder", "fault")
+
+
+@pytest.mark.parametrize(
+    ("disk", "space", "inodes"),
+    [
+        (Disk(50 * GB, 100 * GB, 900_000, 1_000_000), "ok", "ok"),
+        (Disk(4 * GB, 100 * GB, 900_000, 1_000_000), "warning", "ok"),
+        (Disk(GB - 1, 10 * GB, 900_000, 1_000_000), "warning", "ok"),
+        (Disk(50_000_000, 100 * GB, 900_000, 1_000_000), "fault", "ok"),
+        (Disk(0, 0, 900_000, 1_000_000), "fault", "ok"),
+        (Disk(50 * GB, 100 * GB, 9_999, 1_000_000), "ok", "warning"),
+        (Disk(50 * GB, 100 * GB, 0, 0), "ok", None),
+    ],
+    ids=["roomy", "under 5 %", "under 1 GB", "full", "no size", "no inodes left", "inodes are not counted"],
+)
+def test_what_is_left_of_the_disk(patient, disk, space, inodes):
+    found = levels(said(files.disk(patient.scene(machine=StillMachine(disk=disk)))))
+    assert (found["disk.space"], found.get("disk.inodes")) == (space, inodes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [("ext4", "ok"), ("xfs", "ok"), ("nfs4", "fault"), ("fuse.sshfs", "fault"), ("tmpfs", "warning"), ("overlay", "warning")],
+)
+def test_the_file_system(patient, kind, level):
+    root = patient.folder.root.parent
+    mounts = ("/ / rw - ext4", f"/ {root} rw shared:2 - {kind}", f"/ {root}x rw - proc")
+    told = "".join(f"{n} 1 8:{n} {mount} none rw\n" for n, mount in enumerate(mounts))
+    machine = StillMachine({"proc/self/mountinfo": told})
+    assert levels(said(files.disk(patient.scene(machine=machine))))["disk.kind"] == level
+
+
+def test_a_file_system_that_is_not_told(patient):
+    machine = StillMachine({"proc/self/mountinfo": ""})
+    assert levels(said(files.disk(patient.scene(machine=machine))))["disk.kind"] == "note"
+
+
+def test_a_log_that_is_never_written_back(patient):
+    log = patient.folder.root / "callwright.db-wal"
+    log.touch()
+    os.truncate(log, 1000)
+    assert levels(said(files.disk(patient.scene())))["disk.log"] == "ok"
+    os.truncate(log, 300_000_000)
+    (told,) = [finding for finding in said(files.disk(patient.scene())) if finding.check == "disk.log"]
+    assert told == Said("disk.log", "warning", "callwright.db-wal has grown to 300 MB")
+
+
+def test_secrets_that_are_open(patient):
+    secret = patient.folder.secrets / "signing.key"
+    secret.write_text("")
+    secret.chmod(0o640)
+    assert said(files.modes(patient.scene())) == [Said("files.modes", "fault", f"open to other users: {secret}")]
+    secret.chmod(0o600)
+    patient.folder.secrets.chmod(0o755)
+    assert said(files.modes(patient.scene())) == [
+        Said("files.modes", "fault", f"open to other users: {patient.folder.secrets}")
+    ]
+
+
+def test_a_database_others_can_read(patient):
+    patient.folder.database.chmod(0o644)
+    assert levels(said(files.modes(patient.scene()))) == {"files.modes": "ok"}  # nobody else comes into the folder
+    patient.folder.root.chmod(0o755)
+    assert said(files.modes(patient.scene())) == [
+        Said("files.modes", "fault", f"open to other users: {patient.folder.database}")
+    ]
+    patient.folder.database.chmod(0o600)
+    assert levels(said(files.modes(patient.scene()))) == {"files.modes": "note"}
+
+
+def test_a_settings_file_with_a_password(patient):
+    patient.folder.root.chmod(0o755)
+    file = patient.folder.root / "callwright.toml"
+    file.write_text("")
+    file.chmod(0o644)
+    trunk = TrunkSection(name="one", address="192.0.2.7", username="me", password="secret")
+    assert levels(said(files.modes(patient.scene()))) == {"files.modes": "note"}
+    assert said(files.modes(patient.scene(settings=Settings(trunks=(trunk,))))) == [
+        Said("files.modes", "fault", f"open to other users: {file}")
+    ]
+
+
+def test_files_of_another_user(patient):
+    owner = patient.folder.root.stat().st_uid
+    machine = StillMachine(user=owner + 1)
+    (told,) = said(files.owner(patient.scene(machine=machine, server=server_state())))
+    assert (told.check, told.level) == ("files.owner", "fault")
+    assert told.seen.startswith(f"the server's user (uid {owner + 1}) does not own ., cache, callwright.db")
+    right = StillMachine(user=owner)
+    assert levels(said(files.owner(patient.scene(machine=right, server=server_state())))) == {"files.owner": "ok"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_that_root_made(patient):
+    os.chown(patient.folder.database, 12345, 12345)
+    (told,) = said(files.owner(patient.scene()))
+    assert told == Said("files.owner", "fault", "the server's user (uid 0) does not own callwright.db")
+
+
+def test_a_lock_and_a_socket_left_by_a_killed_server(patient):
+    patient.folder.bind_control().close()
+    patient.folder.lock_file.write_text("callwright serve\n2147483000\n")
+    assert said(files.left_behind(patient.scene(machine=Machine()))) == [
+        Said("server.lock", "note", "left by a server that was killed"),
+        Said("server.socket", "note", "left by a server that was killed"),
+    ]
+
+
+def test_a_process_id_that_is_another_program_now(patient):
+    patient.folder.lock_file.write_text(f"callwright serve\n{os.getpid()}\n")
+    (told,) = said(files.left_behind(patient.scene(machine=Machine())))
+    assert told.seen == "left by a server that was killed"
+
+
+def test_a_server_that_holds_the_folder_and_is_silent(patient):
+    with patient.folder.lock("callwright serve"):
+        (told,) = said(files.left_behind(patient.scene(machine=Machine())))
+    assert told == Said("server.lock", "fault", f"callwright serve (pid {os.getpid()}) holds the folder and does not answer")
+    with patient.folder.lock("callwright serve"):
+        stopped = StillMachine(has_open=True, process_state="T")
+        (told,) = said(files.left_behind(patient.scene(machine=stopped)))
+    assert told.seen.endswith("does not answer; it is stopped (SIGSTOP)")
+    assert said(files.left_behind(patient.scene(machine=Machine())))[0].level == "ok"
+
+
+def test_a_command_that_works_on_the_folder(patient):
+    with patient.folder.lock("callwright (command line)"):
+        (told,) = said(files.left_behind(patient.scene(machine=Machine())))
+    assert told == Said("server.lock", "note", f"callwright (command line) (pid {os.getpid()}) works on the folder")
+
+
+def test_a_lock_file_that_was_removed_under_a_server(patient):
+    listening = patient.folder.bind_control()
+    listening.listen()
+    try:
+        told = said(files.left_behind(patient.scene()))
+    finally:
+        listening.close()
+    assert told[1] == Said("server.socket", "fault", "something listens on the control socket without holding the lock")
+
+
+def test_a_file_in_the_place_of_the_socket(patient):
+    patient.folder.control_socket.write_text("")
+    assert said(files.left_behind(patient.scene()))[1].level == "fault"
+
+
+def test_a_running_server_holds_the_lock(patient):
+    told = said(files.left_behind(patient.scene(server=server_state())))
+    assert told == [Said("server.lock", "ok", "held by the server, pid 4711")]
+
+
+def test_the_real_machine_answers(tmp_path):
+    machine = Machine()
+    disk = machine.disk(tmp_path)
+    assert 0 <= disk.free <= disk.total
+    assert machine.file_system(tmp_path)
+    assert machine.process_state(os.getpid()) in ("R", "S")
+    assert machine.process_state(2147483000) is None
+    assert machine.user(os.getpid()) == os.geteuid()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        (ours,) = [one for one in machine.sockets("udp") if one.inode == os.fstat(bound.fileno()).st_ino]
+        assert ours.port == bound.getsockname()[1]
+        assert (ours.stands_in("127.0.0.1"), ours.stands_in("0.0.0.0"), ours.stands_in("127.0.0.2")) == (True, True, False)
+        assert ours.inode in machine.open_sockets(os.getpid())

@@ -1,0 +1,234 @@
+"""Rows that break a promise of the lifecycle, and what has been left lying."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from callwright.doctor import database, records
+from callwright.doctor.examination import OF_THE_DATABASE
+from callwright.settings import Settings
+from support.machines import StillMachine
+from support.patient import NOW_US, Said, server_state
+
+ONE = "(SELECT id FROM calls WHERE status = 'ended' ORDER BY pos LIMIT 1)"
+OF_ONE = f"call_id = {ONE}"
+
+LAST_SNAPSHOT = f"SELECT snapshot FROM events WHERE {OF_ONE} ORDER BY seq DESC LIMIT 1"
+
+
+def one(patient) -> str:
+    return str(UUID(bytes=patient.ask(f"SELECT {ONE}")))
+
+
+def test_a_healthy_database_has_nothing_to_be_told(patient):
+    told = [finding for look in OF_THE_DATABASE for finding in patient.says(look)]
+    assert [finding for finding in told if finding.level != "ok"] == []
+    assert [finding.check for finding in told] == [
+        "database.integrity",
+        "database.migrations",
+        "disk.growth",
+        "records.legs",
+        "records.ends",
+        "records.status",
+        "records.times",
+        "records.reasons",
+        "records.events",
+        "records.journal",
+        "calls.live",
+        "webhooks.given_up",
+        "webhooks.due",
+        "clock.heartbeat",
+    ]
+    beside = patient.says(records.stuck, server=server_state())
+    assert [(finding.check, finding.level) for finding in beside] == [
+        ("calls.stuck", "ok"),
+        ("calls.long", "ok"),
+        ("calls.dialogs", "ok"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("check", "broken", "hurt"),
+    [
+        ("records.legs", "calls without any leg", f"DELETE FROM legs WHERE {OF_ONE}"),
+        (
+            "records.ends",
+            "calls over, with a leg that is not",
+            f"UPDATE legs SET status = 'ongoing', ended_us = NULL, reason = NULL WHERE {OF_ONE} AND n = 1",
+        ),
+        ("records.status", "calls whose status and end disagree", f"UPDATE calls SET status = 'ongoing' WHERE id = {ONE}"),
+        (
+            "records.status",
+            "calls whose status and end disagree",
+            f"UPDATE legs SET status = 'ringing' WHERE {OF_ONE} AND n = 1",
+        ),
+        ("records.times", "calls whose times are out of order", f"UPDATE calls SET ended_us = created_us - 1 WHERE id = {ONE}"),
+        (
+            "records.times",
+            "calls whose times are out of order",
+            f"UPDATE legs SET answered_us = created_us - 1 WHERE {OF_ONE} AND n = 1",
+        ),
+        (
+            "records.times",
+            "calls whose times are out of order",
+            f"UPDATE legs SET ended_us = answered_us - 1 WHERE {OF_ONE} AND n = 1",
+        ),
+        (
+            "records.times",
+            "calls whose times are out of order",
+            f"UPDATE legs SET updated_us = ended_us - 1 WHERE {OF_ONE} AND n = 1",
+        ),
+        (
+            "records.reasons",
+            "calls with a leg that ended without a reason",
+            f"UPDATE legs SET reason = NULL WHERE {OF_ONE} AND n = 1",
+        ),
+    ],
+)
+def test_a_row_that_breaks_a_rule(patient, check, broken, hurt):
+    call = one(patient)
+    patient.sql(hurt)
+    wrong = [finding for finding in patient.says(records.rules) if finding.level != "ok"]
+    assert wrong == [Said(check, "fault", f"{broken}: {call}")]
+
+
+def test_old_calls_are_looked_at_in_depth_only(patient, monkeypatch):
+    patient.sql(f"DELETE FROM legs WHERE {OF_ONE}")
+    monkeypatch.setattr(records, "NEWEST", 2)
+    assert [finding.level for finding in patient.says(records.rules)] == ["ok"] * 5
+    assert [finding.level for finding in patient.says(records.rules, deep=True)] == ["fault", *["ok"] * 4]
+
+
+@pytest.mark.parametrize(
+    "hurt",
+    [
+        f"DELETE FROM events WHERE {OF_ONE} AND seq = (SELECT MAX(seq) FROM events WHERE {OF_ONE})",
+        f"DELETE FROM events WHERE {OF_ONE} AND seq = 2",
+        f"UPDATE events SET snapshot = ({LAST_SNAPSHOT}) WHERE {OF_ONE} AND seq = 2",
+        f"UPDATE events SET snapshot = x'00' WHERE {OF_ONE} AND seq = 1",
+        f"DELETE FROM events WHERE {OF_ONE}",
+    ],
+    ids=["no ending", "a gap", "two endings", "unreadable", "none"],
+)
+def test_events_that_do_not_end_once(patient, hurt):
+    call = one(patient)
+    patient.sql(hurt)
+    wrong = [finding for finding in patient.says(records.stories) if finding.level != "ok"]
+    assert wrong == [Said("records.events", "fault", f"not one last event that ends the call: {call}")]
+
+
+@pytest.mark.parametrize(
+    "hurt",
+    [
+        f"DELETE FROM journal WHERE {OF_ONE}",
+        f"DELETE FROM journal WHERE {OF_ONE} AND seq = 1",
+        f"DELETE FROM journal WHERE {OF_ONE} AND CAST(entry AS TEXT) LIKE '%leg_moved%'",
+        f"UPDATE journal SET entry = x'7b' WHERE {OF_ONE} AND seq = 2",
+        f"UPDATE legs SET reason = 'busy' WHERE {OF_ONE} AND n = 1",
+        f"UPDATE legs SET reason = 'of_the_future' WHERE {OF_ONE} AND n = 1",
+        f"UPDATE calls SET updated_us = updated_us + 1 WHERE id = {ONE}",
+    ],
+    ids=["none", "no beginning", "no moves", "unreadable", "another reason", "unknown reason", "another time"],
+)
+def test_a_journal_that_tells_another_story(patient, hurt):
+    call = one(patient)
+    patient.sql(hurt)
+    wrong = [finding for finding in patient.says(records.stories) if finding.level != "ok"]
+    assert wrong == [Said("records.journal", "fault", f"the journal tells another story than the rows: {call}")]
+
+
+def revive(patient, age_us):
+    """Make a call live again that is so old."""
+    patient.sql(
+        f"UPDATE legs SET status = 'ongoing', ended_us = NULL, reason = NULL WHERE {OF_ONE}",
+        f"UPDATE calls SET status = 'ongoing', ended_us = NULL, created_us = {NOW_US - age_us} WHERE id = {ONE}",
+    )
+
+
+def test_a_live_call_the_server_does_not_know(patient):
+    call = patient.ask("SELECT id FROM calls WHERE status = 'ended' ORDER BY pos LIMIT 1")
+    revive(patient, age_us=records.MARGIN_US + 1)
+    lost = Said("calls.stuck", "fault", f"live on record, and unknown to the server: {UUID(bytes=call)}")
+    assert patient.says(records.stuck, server=server_state())[0] == lost
+    known = server_state(live_calls=[UUID(bytes=call)])
+    assert patient.says(records.stuck, server=known)[0].level == "ok"
+    (stopped,) = patient.says(records.stuck)
+    assert (stopped.check, stopped.level) == ("calls.live", "note")
+    assert "calls live on record: 1;" in stopped.seen
+
+
+def test_a_call_that_is_just_being_made_is_not_stuck(patient):
+    revive(patient, age_us=records.MARGIN_US - 1)
+    assert patient.says(records.stuck, server=server_state())[0].level == "ok"
+
+
+def test_a_call_that_nobody_ends(patient):
+    call = UUID(bytes=patient.ask("SELECT id FROM calls WHERE status = 'ended' ORDER BY pos LIMIT 1"))
+    revive(patient, age_us=Settings().calls.max_duration * 1_000_000 + records.MARGIN_US + 1)
+    told = patient.says(records.stuck, server=server_state(live_calls=[call]))
+    assert told[1] == Said("calls.long", "fault", f"live for longer than calls.max_duration: {call}")
+
+
+def test_a_dialog_that_outlives_its_leg(patient):
+    leg = UUID(bytes=patient.ask(f"SELECT id FROM legs WHERE {OF_ONE} AND n = 1"))
+    patient.sql(f"UPDATE legs SET dialog = x'00' WHERE {OF_ONE} AND n = 1")
+    told = patient.says(records.stuck, server=server_state())
+    assert told[2] == Said("calls.dialogs", "warning", f"legs over on record, and not known to be on the wire: {leg}")
+    (stopped,) = patient.says(records.stuck)
+    assert stopped.level == "note"
+
+
+def test_callbacks_that_were_given_up(patient):
+    patient.sql(f"UPDATE deliveries SET state = 'exhausted', settled_us = {NOW_US - 1} WHERE pos IN (1, 2)")
+    url = patient.ask("SELECT endpoint FROM deliveries WHERE pos = 1")
+    told = patient.says(records.deliveries)[0]
+    assert (told.check, told.level) == ("webhooks.given_up", "warning")
+    assert told.seen.startswith("2 callbacks of the last week: ")
+    assert url in told.seen
+    patient.sql(f"UPDATE deliveries SET settled_us = {NOW_US - records.WEEK_US} WHERE state = 'exhausted'")
+    assert patient.says(records.deliveries)[0].level == "ok"
+
+
+def test_a_lane_without_a_head(patient):
+    patient.sql("UPDATE deliveries SET state = 'pending' WHERE pos = 1")
+    told = patient.says(records.deliveries)
+    assert told[1] == Said("webhooks.lanes", "fault", "1 receivers wait for a callback that is never sent")
+
+
+def test_callbacks_that_are_overdue(patient):
+    patient.sql(f"UPDATE deliveries SET state = 'pending', next_at_us = {NOW_US - 2 * records.LATE_US} WHERE pos = 1")
+    seen = "1 callbacks are due and 0 events not yet turned into callbacks, the oldest for 2 minutes"
+    assert patient.says(records.deliveries, server=server_state())[1] == Said("webhooks.due", "warning", seen)
+    assert patient.says(records.deliveries)[1] == Said("webhooks.due", "note", seen)
+    patient.sql(f"UPDATE deliveries SET next_at_us = {NOW_US} WHERE pos = 1")
+    assert patient.says(records.deliveries, server=server_state())[1].level == "ok"
+
+
+def test_events_that_nobody_turned_into_callbacks(patient):
+    patient.sql("UPDATE fanned_out SET pos = pos - 3")
+    told = patient.says(records.deliveries, server=server_state())[1]
+    assert (told.check, told.level) == ("webhooks.due", "warning")
+    assert told.seen.startswith("0 callbacks are due and 3 events not yet turned into callbacks")
+
+
+def test_a_heartbeat_of_the_future(patient):
+    patient.sql(f"UPDATE nodes SET heartbeat_us = {NOW_US + 3 * 3600 * 1_000_000}")
+    assert patient.says(records.heartbeats) == [
+        Said("clock.heartbeat", "fault", "node one was last seen 3 hours in the future")
+    ]
+
+
+def test_a_database_that_outgrows_its_disk(patient):
+    day = 86_400 * 1_000_000
+    patient.sql(
+        "UPDATE calls SET created_us = updated_us", f"UPDATE calls SET created_us = created_us - {day * 2} WHERE pos = 1"
+    )
+    roomy = patient.says(database.growth)
+    assert [(finding.check, finding.level) for finding in roomy] == [("disk.growth", "ok")]
+    assert "a day" in roomy[0].seen
+    full = StillMachine().disk(patient.folder.root)._replace(free=1_000_000)
+    (told,) = patient.says(database.growth, machine=StillMachine(disk=full))
+    assert (told.check, told.level) == ("disk.growth", "warning")
+    assert "the disk is full in 5 days" in told.seen
