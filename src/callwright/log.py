@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import Any, Generic, TextIO, TypeVar
 
 import msgspec
 
+from callwright.clock import Clock
+
+K = TypeVar("K")
+D = TypeVar("D")
 _ROOT = "callwright"
+_ONE_SECOND_NS = 1_000_000_000
 
 
 class Log:
@@ -40,6 +46,34 @@ class Log:
     def _write(self, level: int, event: str, fields: dict[str, Any]) -> None:
         if self._logger.isEnabledFor(level):
             self._logger.log(level, event, extra={"fields": fields})
+
+
+class OncePerSecond(Generic[K, D]):
+    """Tells of each kind of thing at most once a second: how often it came since the last time, and the latest of it.
+
+    What anyone can cause by sending a datagram must not fill a log.
+    """
+
+    def __init__(self, clock: Clock, tell: Callable[[K, int, D], None]) -> None:
+        self._clock = clock
+        self._tell = tell
+        self._untold: dict[K, tuple[int, D]] = {}
+        self._next_ns: dict[K, int] = {}
+
+    def note(self, kind: K, latest: D) -> None:
+        self._untold[kind] = (self._untold[kind][0] + 1 if kind in self._untold else 1, latest)
+        self._flush(kind)
+
+    def flush(self) -> None:
+        """Tell what is left of seconds that are over; for whoever calls it now and then."""
+        for kind in tuple(self._untold):
+            self._flush(kind)
+
+    def _flush(self, kind: K) -> None:
+        now_ns = self._clock.mono_ns()
+        if now_ns >= self._next_ns.get(kind, 0):
+            self._next_ns[kind] = now_ns + _ONE_SECOND_NS
+            self._tell(kind, *self._untold.pop(kind))
 
 
 def masked(number: str) -> str:

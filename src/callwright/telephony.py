@@ -156,6 +156,14 @@ class Unbridge(Command, frozen=True, kw_only=True):
     """Part this leg from the one it is bridged with."""
 
 
+class Hold(Command, frozen=True, kw_only=True):
+    """Put an answered leg on hold: it may hear what is played to it, and is not heard. `Held` follows when it has agreed."""
+
+
+class Resume(Command, frozen=True, kw_only=True):
+    """Take a leg off the hold that `Hold` put it on."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     leg: UUID
     seq: int
@@ -267,9 +275,17 @@ class Unbridged(Event, frozen=True, kw_only=True):
 
 
 class Held(Event, frozen=True, kw_only=True):
-    """The far end changed the direction of sound: ``sendrecv``, ``sendonly``, ``recvonly`` or ``inactive``, as it says."""
+    """The direction of sound changed, as the far end says it: ``sendrecv``, ``sendonly``, ``recvonly`` or ``inactive``."""
 
     direction: str
+
+
+class Refreshed(Event, frozen=True, kw_only=True):
+    """The far end renewed the session and left the direction of sound as it was: a re-INVITE, often the very same offer."""
+
+
+class Forked(Event, frozen=True, kw_only=True):
+    """A second branch answered the INVITE of an outgoing leg too; the engine acknowledged it and let it go."""
 
 
 class Silent(Event, frozen=True, kw_only=True):

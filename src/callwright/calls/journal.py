@@ -101,6 +101,12 @@ class Held(Entry, frozen=True, kw_only=True):
     direction: str
 
 
+class SessionRefreshed(Entry, frozen=True, kw_only=True):
+    """The far end renewed the session with a re-INVITE that left the direction of sound as it was."""
+
+    leg: UUID
+
+
 class Asked(Entry, frozen=True, kw_only=True):
     """Someone outside asked for something: ``hang_up_call``, ``hang_up_leg``, ``shut_down``."""
 
@@ -122,6 +128,12 @@ class LegLast(Entry, frozen=True, kw_only=True):
 
 class LateAnswerReleased(Entry, frozen=True, kw_only=True):
     """Row P7: an answer crossed our CANCEL and was let go."""
+
+    leg: UUID
+
+
+class ForkReleased(Entry, frozen=True, kw_only=True):
+    """Row P8: a second branch answered the INVITE, and was let go."""
 
     leg: UUID
 
@@ -153,9 +165,11 @@ AnyEntry = (
     | MediaFetched
     | Bridged
     | Held
+    | SessionRefreshed
     | Asked
     | LegLast
     | LateAnswerReleased
+    | ForkReleased
     | Ignored
     | Settled
 )

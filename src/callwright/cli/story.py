@@ -95,9 +95,11 @@ _SENTENCES: Mapping[str, Callable[[Entry, _Leg], str]] = {
     "media_fetched": _media_fetched,
     "bridged": lambda entry, leg: f"{leg('leg')} and {leg('other')} are bridged ({entry['how']})",
     "held": lambda entry, leg: f"{leg('leg')} asks for {entry['direction']}",
+    "session_refreshed": lambda entry, leg: f"{leg('leg')} renews the session",
     "asked": lambda entry, leg: f"asked from outside: {entry['what']}{' of ' + leg('leg') if entry.get('leg') else ''}",
     "leg_last": _leg_last,
     "late_answer_released": lambda entry, leg: f"{leg('leg')} was answered after it was given up; let go",
+    "fork_released": lambda entry, leg: f"{leg('leg')} was answered by a second branch; that one was let go",
     "settled": lambda entry, leg: f"the server was not there; what lived is ended, {entry['reason']}",
     "ignored": lambda entry, leg: f"ignored: {entry['event']}",
 }

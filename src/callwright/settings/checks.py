@@ -35,7 +35,9 @@ def caller_network(text: str) -> str | None:
 
 
 def address(text: str) -> str | None:
-    return None if isinstance(_ip(text), IPv4Address) else "must be an IPv4 address such as 127.0.0.1"
+    if isinstance(found := _ip(text), IPv4Address):
+        return None
+    return f"must be an IPv4 address such as 127.0.0.1{'; IPv6 is not supported yet' if found else ''}"
 
 
 def address_or_empty(text: str) -> str | None:
@@ -56,6 +58,8 @@ def host_and_port(text: str) -> tuple[str, int]:
 
 
 def sip_host(text: str) -> str | None:
+    if text.startswith("[") or text.count(":") > 1:
+        return "is IPv6, which SIP does not speak here; give a name, or an IPv4 address such as 192.0.2.7:5080"
     try:
         host_and_port(text)
     except ValueError:

@@ -44,6 +44,7 @@ class _Leg:
         self.script = script
         self.seq = 0
         self.peer: UUID | None = None
+        self.direction = "sendrecv"  # as the far end says it
         self.play: int | None = None
         self.stops_on_digit = False
         self.timers: list[asyncio.TimerHandle] = []
@@ -116,6 +117,9 @@ class SimulatedEngine:
                 self._bridge(leg, other)
             case telephony.Unbridge():
                 self._unbridge(leg)
+            case telephony.Hold() | telephony.Resume():
+                self._need(leg, State.ANSWERED)
+                self._hold(leg, "recvonly" if isinstance(command, telephony.Hold) else "sendrecv")
 
     # the far side
 
@@ -139,7 +143,17 @@ class SimulatedEngine:
         if leg.state is State.ANSWERED:
             self._last(leg, telephony.Ended, cause=Cause.HANGUP, who=Who.FAR, reason=reason)
         else:
-            self._last(leg, telephony.Refused, cause=Cause.CANCELLED, sip_code=487, sip_phrase="Request Terminated")
+            self._last(
+                leg, telephony.Refused, cause=Cause.CANCELLED, sip_code=487, sip_phrase="Request Terminated", reason=reason
+            )
+
+    def far_holds(self, leg_id: UUID, direction: str) -> None:
+        """The far end puts us on hold, takes us off it, or only renews the session: it says what its sound does now."""
+        leg = self._legs[leg_id]
+        if direction == leg.direction:
+            self._emit(leg, telephony.Refreshed)
+        else:
+            self._hold(leg, direction)
 
     def far_presses(self, leg_id: UUID, digit: str, duration_ms: int = 100) -> None:
         """The far end presses a key, which also stops a prompt that listens for keys."""
@@ -231,6 +245,11 @@ class SimulatedEngine:
             raise CommandRefused(f"there is no leg {other_id} of the same call")
         leg.peer, other.peer = other.id, leg.id
         self._emit(leg, telephony.Bridged, other=other.id, how="relay")
+
+    def _hold(self, leg: _Leg, direction: str) -> None:
+        if direction != leg.direction:
+            leg.direction = direction
+            self._emit(leg, telephony.Held, direction=direction)
 
     def _unbridge(self, leg: _Leg, *, over: bool = False) -> None:
         """Part a leg from its peer. It is told to the leg, or to the peer when the leg itself is over."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from random import Random
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-import msgspec
 from sippy.CCEvents import (
     CCEventConnect,
     CCEventDisconnect,
@@ -38,10 +36,8 @@ from callwright.sip.headers import (
     reason_fields,
     reason_of,
 )
-from callwright.sip.patches import Faults
 from callwright.sip.release import our_contact, state_of
 from callwright.sip.server import Address, is_ipv4
-from callwright.sip.settings import SignallingSettings
 from callwright.sip.states import (
     MOVES,
     NO_DIALOG,
@@ -53,25 +49,12 @@ from callwright.sip.states import (
     OfferSent,
     Phase,
     RingingHere,
+    Surroundings,
+    is_after_the_end,
 )
 from callwright.sip.transactions import scaled_timeout
 
 MAX_GLARES = 3
-
-
-class Surroundings(Protocol):
-    """What a dialog needs of the process it lives in."""
-
-    config: dict[str, Any]
-    settings: SignallingSettings
-    chance: Random
-    faults: Faults
-
-    def tell(self, message: msgspec.Struct) -> None: ...
-
-    def over(self, dialog: Dialog) -> None:
-        """Told once, with the dialog's last message."""
-        ...
 
 
 class Dialog(UA):
@@ -282,6 +265,8 @@ class Dialog(UA):
             response = req.genResponse(420, "Bad Extension")
             response.appendHeader(field("Unsupported", ", ".join(str(f.body) for f in req.getHFs("require"))))
             return (response, None, None)
+        if is_after_the_end(self, req):
+            return (req.genResponse(*NO_DIALOG), None, None)
         self.reason = reason_of(req)
         try:
             answer = super().recvRequest(req, sip_t)
@@ -348,7 +333,9 @@ class Dialog(UA):
             req.setTarget((self.peer, "udp"))
         if req.getMethod() == "BYE" and self.credentials is not None:
             options["resp_cb"] = self._bye_answered
-        return super().newTransaction(req, req_extra_headers, **options)
+        t = super().newTransaction(req, req_extra_headers, **options)
+        t.leg = self.leg
+        return t
 
     def processChallenge(self, resp: Any, cseq: int, ch_hfname: str, auth_hfname: str, extra_headers: Any) -> bool:
         """Send the INVITE again with credentials, and with what the base leaves out of it; False when that is no use."""

@@ -15,7 +15,7 @@ from sippy.Time.Timeout import Timeout
 from callwright import ids
 from callwright.clock import Clock
 from callwright.errors import SettingsError
-from callwright.log import Log
+from callwright.log import Log, OncePerSecond
 from callwright.reasons import Refusal
 from callwright.sip import patches, wire
 from callwright.sip.dialog import Dialog
@@ -38,31 +38,6 @@ class _Silence:
 
     def write(self, *words: object, **options: object) -> None:
         pass
-
-
-class TurnedAwayReports:
-    """At most one report a second of each refusal, with how many there were."""
-
-    def __init__(self, clock: Clock, tell: Callable[[wire.TurnedAway], None]) -> None:
-        self._clock = clock
-        self._tell = tell
-        self._unsaid: dict[Refusal, tuple[int, str, str]] = {}
-        self._next_ns: dict[Refusal, int] = {}
-
-    def note(self, refusal: Refusal, address: str, detail: str) -> None:
-        count = self._unsaid.get(refusal, (0, "", ""))[0]
-        self._unsaid[refusal] = (count + 1, address, detail)
-        self.flush(refusal)
-
-    def flush_all(self) -> None:
-        for refusal in list(self._unsaid):
-            self.flush(refusal)
-
-    def flush(self, refusal: Refusal) -> None:
-        now_ns = self._clock.mono_ns()
-        if now_ns >= self._next_ns.get(refusal, 0):
-            self._next_ns[refusal] = now_ns + 1_000_000_000
-            self._tell(wire.TurnedAway(wire.NO_LEG, refusal.value, *self._unsaid.pop(refusal)))
 
 
 class Exchange:
@@ -90,7 +65,9 @@ class Exchange:
         self.admission = Admission(settings, clock, lambda: len(self.dialogs), backlog)
         self._clock = clock
         self._gate = Gate(SourceRules(settings.trunks), self.admission)
-        self._turned_away = TurnedAwayReports(clock, tell)
+        self._turned_away: OncePerSecond[Refusal, tuple[str, str]] = OncePerSecond(
+            clock, lambda refusal, count, last: tell(wire.TurnedAway(wire.NO_LEG, refusal.value, count, *last))
+        )
 
         address = _advertised(sock, settings)
         patches.install(self.faults, address=address[0], port=address[1], user_agent=settings.user_agent, t1_s=settings.t1_s)
@@ -102,7 +79,9 @@ class Exchange:
             "_sip_garbage": self.faults.unusable,
             "_sip_unreachable": self._unreachable,
         }
-        self.transactions = Transactions(self.config, self._request, settings.trying_after_s)
+        self.transactions = Transactions(
+            self.config, self._request, settings.trying_after_s, settings.t1_s, lambda leg: tell(wire.ForkReleased(leg))
+        )
         self.config["_sip_tm"] = self.transactions
 
     @property
@@ -138,8 +117,8 @@ class Exchange:
 
     def every_second(self) -> tuple[int, int, int]:
         """Report what is due; return the counts so far of legs alive, datagrams lost in sending, and garbage."""
-        self._turned_away.flush_all()
-        self.transactions.bound_memory()
+        self._turned_away.flush()
+        self.transactions.every_second()
         return len(self.dialogs), self.transactions.server.dropped, self.faults.garbage
 
     def _place(self, order: wire.PlaceLeg) -> bool:
@@ -185,7 +164,7 @@ class Exchange:
             response = request.genResponse(*refused.response)
             response.appendHeaders([field(name, value) for name, value in refused.fields])
             self.transactions.answer_once(response, t)
-            self._turned_away.note(refused.refusal, f"{address[0]}:{address[1]}", refused.detail)
+            self._turned_away.note(refused.refusal, (f"{address[0]}:{address[1]}", refused.detail))
             return None
         request.delHFs("authorization")  # nobody asked for it, and one that cannot be read would fail the call
         leg = ids.uuid7(self._clock.now_us())

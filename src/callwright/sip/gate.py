@@ -21,6 +21,7 @@ from callwright.sip.headers import ACCEPT, HOPS, SDP, content_of, description_in
 from callwright.sip.patches import TelURL
 from callwright.sip.server import Address
 from callwright.sip.settings import SignallingSettings, TrunkSource
+from callwright.sip.wellformed import is_ipv6
 
 MAX_FORWARDS = 70
 LOOPBACK = IPv4Network("127.0.0.0/8")
@@ -194,6 +195,9 @@ def _check_contact(invite: Any) -> None:
         raise _bad(f"Contact cannot be read: {error}", (400, "Bad Contact")) from error
     if not usable:
         raise _bad(f"{len(contacts)} Contact fields, none or not all usable", (400, "Bad Contact"))
+    host = str(contacts[0].getUrl().host)
+    if is_ipv6(host) and not invite.countHFs("record-route"):  # a proxy of both worlds would carry our BYE there
+        raise _bad(f"Contact has the address {outward(host)}; only IPv4 is spoken here", (400, "IPv6 Contact Is Not Supported"))
 
 
 def _is_reachable(url: Any) -> bool:

@@ -13,7 +13,7 @@ from enum import Enum
 from uuid import UUID
 
 from callwright.sip.offer import Agreed, Local
-from callwright.sip.sdp import Session
+from callwright.sip.sdp import SENDRECV, Session
 from callwright.sip.streams import MediaProcess
 from callwright.telephony import (
     Answer,
@@ -22,10 +22,12 @@ from callwright.telephony import (
     Command,
     Ended,
     HangUp,
+    Hold,
     Originate,
     Play,
     Refused,
     Reject,
+    Resume,
     Ring,
     RtpCounters,
     SendDigits,
@@ -63,7 +65,7 @@ TAKES: dict[Phase, frozenset[type[Command]]] = {
     Phase.PREPARING: frozenset({HangUp}),
     Phase.CALLING: SOUND | {HangUp},
     Phase.ANSWERING: frozenset({HangUp}),
-    Phase.ANSWERED: SOUND | {HangUp},
+    Phase.ANSWERED: SOUND | {HangUp, Hold, Resume},
     Phase.LEAVING: frozenset({HangUp}),
     Phase.CLOSING: frozenset({HangUp}),
 }
@@ -144,6 +146,7 @@ class Leg:
         "media",
         "offer",
         "offered_law",
+        "offering",
         "order",
         "ours",
         "outcome",
@@ -155,6 +158,7 @@ class Leg:
         "stream",
         "timer",
         "told",
+        "wants",
     )
 
     def __init__(self, leg_id: UUID, *, incoming: bool, phase: Phase) -> None:
@@ -176,6 +180,9 @@ class Leg:
         self.ours: Session | None = None
         self.awaiting_answer = False
         self.agreed: Agreed | None = None
+        # what we want sound to do, and whether a re-INVITE of ours that says so is under way
+        self.wants = SENDRECV
+        self.offering = False
 
         # an outgoing leg waits for an address and a port, then for the far end; `told` holds what was told of its 18x
         self.order: Originate | None = None

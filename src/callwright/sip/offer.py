@@ -61,7 +61,7 @@ class Agreed(msgspec.Struct, frozen=True):
     direction: str = SENDRECV
 
 
-def make_offer(local: Local, *, after: Session | None = None) -> Session:
+def make_offer(local: Local, *, after: Session | None = None, direction: str = SENDRECV) -> Session:
     """Offer both laws and telephone events.
 
     `after` is the last description we sent in the same dialog: its ``m=`` lines keep their places and its payload types
@@ -78,13 +78,13 @@ def make_offer(local: Local, *, after: Session | None = None) -> Session:
         event_type = next(number for number in (local.event_type, *_DYNAMIC) if number not in used)
         events = [Codec(event_type, _EVENTS, 8000, _EVENT_RANGE)]
     if after is None or before is None:
-        return _session(local, (_audio(local, "RTP/AVP", [*codecs, *events], SENDRECV),))
-    audio = _audio(local, after.media[before].proto, [*codecs, *events], SENDRECV)
+        return _session(local, (_audio(local, "RTP/AVP", [*codecs, *events], direction),))
+    audio = _audio(local, after.media[before].proto, [*codecs, *events], direction)
     return _session(local, tuple([audio if n == before else old for n, old in enumerate(after.media)]))
 
 
-def answer(offer: Session, local: Local, *, prefer: int | None = None) -> tuple[Session, Agreed]:
-    """Answer an offer with one law: `prefer` where it is offered, else the offer's first.
+def answer(offer: Session, local: Local, *, prefer: int | None = None, wants: str = SENDRECV) -> tuple[Session, Agreed]:
+    """Answer an offer with one law: `prefer` where it is offered, else the offer's first. `wants` `SENDONLY` keeps it on hold.
 
     The first ``m=`` line that can be used is taken and the others are refused by port 0. Raise `NoCommonCodec` when
     there is none, `SdpError` when one would fit but for its address.
@@ -96,7 +96,10 @@ def answer(offer: Session, local: Local, *, prefer: int | None = None) -> tuple[
     event = _event(media)
     if event is not None:
         codecs.append(Codec(event.payload_type, _EVENTS, 8000, _EVENT_RANGE))
-    audio = _audio(local, media.proto, codecs, REVERSED[agreed.direction])
+    direction = REVERSED[agreed.direction]
+    if wants == SENDONLY:
+        direction, agreed = NOT_RECEIVING[direction], msgspec.structs.replace(agreed, receive=False)
+    audio = _audio(local, media.proto, codecs, direction)
     return _session(local, tuple([audio if n == place else _declined(m, local) for n, m in enumerate(offer.media)])), agreed
 
 
@@ -115,7 +118,10 @@ def read_answer(offer: Session, theirs: Session) -> Agreed:
     fault = _address_fault(media)
     if fault is not None:
         raise fault
-    return _agreed(media, codec)
+    agreed = _agreed(media, codec)
+    if offer.media[place].direction in (SENDONLY, INACTIVE):
+        agreed = msgspec.structs.replace(agreed, receive=False)
+    return agreed
 
 
 def revise(last: Session | None, now: Session) -> Session:

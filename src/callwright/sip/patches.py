@@ -27,7 +27,7 @@ from sippy.Time import MonoTime
 from sippy.Time.Timeout import Timeout
 
 from callwright.clock import Clock
-from callwright.log import Log
+from callwright.log import Log, OncePerSecond
 from callwright.sip.settings import T1_S
 from callwright.sip.wellformed import read_length, read_start_line, tightened
 
@@ -65,41 +65,31 @@ class Faults:
     def __init__(self, clock: Clock, log: Log) -> None:
         self.garbage = 0
         self.broken = 0
-        self._clock = clock
-        self._log = log
-        self._next_ns = {"garbage": 0, "broken": 0}
-        self._unsaid = {"garbage": 0, "broken": 0}
+        self._garbage: OncePerSecond[str, tuple[str, str]] = OncePerSecond(
+            clock, lambda kind, count, last: log.warning("sip_garbage", source=last[0], reason=last[1], count=count)
+        )
+        self._broken: OncePerSecond[str, str] = OncePerSecond(
+            clock, lambda kind, count, where: log.exception("sip_fault", where=where, count=count)
+        )
 
     def unusable(self, source: str, error: BaseException) -> None:
         self.garbage += 1
-        if count := self._due("garbage"):
-            self._log.warning("sip_garbage", source=source, reason=_described(error), count=count)
+        self._garbage.note("garbage", (source, _described(error)))
 
     def exception(self, where: str) -> None:
         """Report the exception being handled."""
         self.broken += 1
-        if count := self._due("broken"):
-            self._log.exception("sip_fault", where=where, count=count)
+        self._broken.note("broken", where)
 
     def dumped(self, message: str, f: object = None, extra: object = None) -> None:
-        """Stand in for sippy's ``dump_exception``."""
+        """Stand in for sippy's ``dump_exception``; of what cannot be parsed the server is to know (`server.handle_read`)."""
         error = sys.exc_info()[1]
         if "can't parse" in message and error is not None:
-            self.unusable(message.rpartition(" ")[2], error)
-        else:
-            self.exception(message)
+            raise error
+        self.exception(message)
 
     def printed(self, *words: object, **options: object) -> None:
         """Stand in for ``print``: sippy's remarks on messages it could make sense of."""
-
-    def _due(self, kind: str) -> int:
-        self._unsaid[kind] += 1
-        now_ns = self._clock.mono_ns()
-        if now_ns < self._next_ns[kind]:
-            return 0
-        self._next_ns[kind] = now_ns + 1_000_000_000
-        count, self._unsaid[kind] = self._unsaid[kind], 0
-        return count
 
 
 def install(faults: Faults, *, address: str, port: int, user_agent: str, t1_s: float) -> None:
@@ -168,6 +158,7 @@ def _answer_to_unreadable(error: Any, request: Any = None) -> Any:
         return None
     if response.getHFBody("to").getTag() is None:
         response.getHFBody("to").genTag()
+    error.answered = True
     return response
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from sippy.Network_server import Network_server, Network_server_opts, Remote_address
 from sippy.Time.MonoTime import MonoTime
 
-from callwright.sip.wellformed import framing_fault
+from callwright.sip.wellformed import framing_fault, refusal_of
 
 Address = tuple[str, int]
 
@@ -106,6 +106,8 @@ class DatagramServer(Network_server):
             self.uopts.data_callback(data, address, self, rtime)
         except Exception as error:
             self._garbage(str(address), error)
+            if not getattr(error, "answered", False) and (refusal := refusal_of(data, address.address[1])) is not None:
+                self.send_to(refusal[0], (address.received, refusal[1]))
 
     def collect_errors(self) -> None:
         """Read the ICMP errors the kernel has kept for us."""

@@ -7,8 +7,10 @@ or event, to what is done; what a table does not name is answered by `dialog.Dia
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Any
+from random import Random
+from typing import Any, Protocol
 
+import msgspec
 from sippy.CCEvents import CCEventUpdate
 from sippy.UacStateCancelling import UacStateCancelling
 from sippy.UacStateUpdating import UacStateUpdating
@@ -16,8 +18,12 @@ from sippy.UasStateRinging import UasStateRinging
 from sippy.UasStateTrying import UasStateTrying
 from sippy.UasStateUpdating import UasStateUpdating
 from sippy.UaStateConnected import UaStateConnected
+from sippy.UaStateDisconnected import UaStateDisconnected
+from sippy.UaStateFailed import UaStateFailed
 
 from callwright.sip.headers import ACCEPT, ALLOW, field
+from callwright.sip.patches import Faults
+from callwright.sip.settings import SignallingSettings
 from callwright.sip.transactions import INVITE_LIVES_S, scaled_timeout
 
 
@@ -36,6 +42,21 @@ MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.UP: frozenset({Phase.OVER}),
     Phase.OVER: frozenset(),
 }
+
+
+class Surroundings(Protocol):
+    """What a dialog needs of the process it lives in."""
+
+    config: dict[str, Any]
+    settings: SignallingSettings
+    chance: Random
+    faults: Faults
+
+    def tell(self, message: msgspec.Struct) -> None: ...
+
+    def over(self, dialog: Any) -> None:
+        """Told once, with the dialog's last message."""
+        ...
 
 
 NOT_ALLOWED = (405, "Method Not Allowed")
@@ -130,6 +151,14 @@ class OfferReceived(UasStateUpdating):
         """A re-INVITE that is cancelled leaves the session as it was; sippy would end the call."""
         self.ua.offer_withdrawn()
         self.ua.changeState((self.ua.UaStateConnected,))
+
+
+def is_after_the_end(ua: Any, request: Any) -> bool:
+    """Whether the dialog is over for a request; a BYE that crossed ours, or what ended the call, is still welcome (§15.1.2)."""
+    if not isinstance(ua.state, UaStateDisconnected | UaStateFailed):
+        return False
+    old = ua.rCSeq is not None and request.getHFBody("cseq").getCSeqNum() <= ua.rCSeq
+    return request.getMethod() != "BYE" or old
 
 
 class OfferSent(UacStateUpdating):

@@ -15,7 +15,7 @@ from callwright.sip.info import read_key
 from callwright.sip.leg import GONE, Leg, Phase, StreamState
 from callwright.sip.legs import Legs
 from callwright.sip.names import NameNotFound, Names
-from callwright.sip.sdp import SENDRECV, SdpError, parse, serialize
+from callwright.sip.sdp import SENDONLY, SENDRECV, SdpError, parse, serialize
 from callwright.telephony import (
     Answer,
     Answered,
@@ -24,13 +24,17 @@ from callwright.telephony import (
     CommandRefused,
     EarlyMedia,
     Event,
+    Forked,
     HangUp,
     HeardAgain,
     Held,
+    Hold,
     Incoming,
     Moved,
     Originate,
+    Refreshed,
     Reject,
+    Resume,
     Ring,
     Ringing,
     Silent,
@@ -244,23 +248,41 @@ class Steps:
         """Answer a re-INVITE, or offer all we have when it has no offer (RFC 3261 §14.2); refusing it changes nothing."""
         assert leg.local is not None
         if not message.sdp:
-            leg.ours = offer.revise(leg.ours, offer.make_offer(leg.local, after=leg.ours))
+            leg.ours = offer.revise(leg.ours, offer.make_offer(leg.local, after=leg.ours, direction=leg.wants))
             leg.awaiting_answer = True
             self._legs.tell(sip.AnswerOffer(leg.id, serialize(leg.ours)))
             return
         try:
             prefer = leg.agreed.law if leg.agreed is not None else None
-            ours, agreed = offer.answer(parse(message.sdp), leg.local, prefer=prefer)
+            ours, agreed = offer.answer(parse(message.sdp), leg.local, prefer=prefer, wants=leg.wants)
         except SdpError as error:
             log.info("offer_refused", leg=leg.id, why=str(error))
             self._legs.tell(sip.AnswerOffer(leg.id, code=488, phrase="Not Acceptable Here"))
             return
         leg.ours = offer.revise(leg.ours, ours)
         self._renew(leg, agreed, sip.AnswerOffer(leg.id, serialize(leg.ours)))
+        if leg.offering:
+            self._offer(leg)  # ours met theirs (glare): signalling sends it later, as it has to read after this answer
+
+    def hold(self, leg: Leg, command: Hold | Resume) -> None:
+        wanted = SENDONLY if isinstance(command, Hold) else SENDRECV
+        if leg.awaiting_answer:
+            raise CommandRefused(f"{type(command).__name__}: the far end has not answered our last offer")
+        if wanted != leg.wants:
+            leg.wants = wanted
+            self._offer(leg)
+
+    def _offer(self, leg: Leg) -> None:
+        assert leg.local is not None
+        leg.offering = True
+        leg.ours = offer.revise(leg.ours, offer.make_offer(leg.local, after=leg.ours, direction=leg.wants))
+        self._legs.tell(sip.SendOffer(leg.id, serialize(leg.ours)))
 
     def offer_answered(self, leg: Leg, message: sip.OfferAnswered) -> None:
-        """Read the answer to an offer that went out in a 200: it came in the ACK (RFC 3261 §13.2.1 and §14.2)."""
+        """Read the answer to an offer that went out in a 200, which comes in the ACK (RFC 3261 §13.2.1, §14.2), or to ours."""
         if not leg.awaiting_answer:
+            if leg.offering:
+                self._own_offer_answered(leg, message)
             return
         leg.awaiting_answer = False
         self._legs.disarm(leg)
@@ -274,13 +296,31 @@ class Steps:
             return
         self._renew(leg, agreed)
 
-    def _renew(self, leg: Leg, agreed: offer.Agreed, reply: sip.AnswerOffer | None = None) -> None:
-        before = leg.agreed.direction if leg.agreed is not None else SENDRECV
+    def _own_offer_answered(self, leg: Leg, message: sip.OfferAnswered) -> None:
+        """Take what our re-INVITE came to; when it was refused the session stays as it was (lifecycle row H2)."""
+        leg.offering = False
+        try:
+            if message.code >= 300:
+                raise SdpError(f"it was refused with {message.code}")
+            agreed = self._read_answer(leg, message.sdp)
+        except SdpError as error:
+            log.info("offer_refused_by_far_end", leg=leg.id, why=str(error))
+            leg.wants = SENDRECV if leg.agreed is None or leg.agreed.receive else SENDONLY
+            return
+        self._renew(leg, agreed, ours=True)
+
+    def forked(self, leg: Leg, message: sip.ForkReleased) -> None:
+        self._legs.emit(leg, Forked)
+
+    def _renew(self, leg: Leg, agreed: offer.Agreed, reply: sip.AnswerOffer | None = None, *, ours: bool = False) -> None:
+        first, before = leg.agreed is None, leg.agreed.direction if leg.agreed is not None else SENDRECV
         self._legs.connect(leg, agreed)
         if reply is not None:
             self._legs.tell(reply)
         if agreed.direction != before:
             self._legs.emit(leg, Held, direction=agreed.direction)
+        elif not first and not ours:
+            self._legs.emit(leg, Refreshed)
 
     def _read_answer(self, leg: Leg, text: str) -> offer.Agreed:
         assert leg.ours is not None

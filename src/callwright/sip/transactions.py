@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from math import ceil
 from typing import Any
+from uuid import UUID
 
 from sippy import SipTransactionManager
 from sippy.SipTransactionManager import RINGING, TRYING
 from sippy.Time.Timeout import Timeout
 
+from callwright.sip.forks import AnsweredInvite
 from callwright.sip.server import Address, DatagramOptions, DatagramServer, is_ipv4
+from callwright.sip.settings import T1_S
 from callwright.sip.wellformed import Fault, fault_of
 
 MAX_REMEMBERED = 150_000  # datagrams whose repeat is answered or ignored without a look; 500 calls/s make 70,000
@@ -19,14 +24,28 @@ INVITE_LIVES_S = 32.0  # 64 T1, the same
 
 
 class Transactions(SipTransactionManager.SipTransactionManager):
-    """The transaction layer. `request` gets each request that belongs to no dialog."""
+    """The transaction layer. `request` gets each request that belongs to no dialog.
+
+    `forked` is told the leg whose INVITE was answered by a second branch, which is let go. `t1_s` is that of RFC 3261.
+    """
 
     model_udp_server = (DatagramServer, DatagramOptions)
     provisional_retr = 60.0  # a 18x again each minute, or proxies give the call up (§13.3.1.1)
 
-    def __init__(self, global_config: dict[str, Any], request: Callable[[Any, Any], Any], trying_after_s: float) -> None:
+    def __init__(
+        self,
+        global_config: dict[str, Any],
+        request: Callable[[Any, Any], Any],
+        trying_after_s: float,
+        t1_s: float,
+        forked: Callable[[UUID], None],
+    ) -> None:
         super().__init__(global_config, request)
         self._trying_after_s = trying_after_s
+        self._forked = forked
+        self._seconds = 0
+        self._answers_last = ceil(INVITE_LIVES_S * t1_s / T1_S) + 1
+        self._answered: deque[AnsweredInvite] = deque()
 
     @property
     def server(self) -> DatagramServer:
@@ -35,7 +54,7 @@ class Transactions(SipTransactionManager.SipTransactionManager):
 
     @property
     def idle(self) -> bool:
-        return not self.tclient and not self.tserver
+        return len(self.tclient) == len(self._answered) and not self.tserver
 
     def newTransaction(
         self,
@@ -50,7 +69,7 @@ class Transactions(SipTransactionManager.SipTransactionManager):
         # There is only UDP, whatever a Contact says in whatever case.
         msg.setTarget((msg.getTarget()[0], "udp"))
         t = super().newTransaction(msg, resp_cb, laddress, userv, cb_ifver, compact, t)
-        t.routes, t.refused = msg.getHFs("route"), False
+        t.routes, t.refused, t.leg = msg.getHFs("route"), False, None
         return t
 
     def cancelTransaction(self, t: Any, extra_headers: Any = None) -> None:
@@ -67,23 +86,46 @@ class Transactions(SipTransactionManager.SipTransactionManager):
         The ACK of a refusal follows the INVITE (§17.1.1.3); the base sends it to the Contact, which of a 302 is somebody else.
         That of an answer whose Contact or Record-Route cannot be read does too: it is the best that can be done.
         """
+        if isinstance(t, AnsweredInvite):
+            self._answered_again(msg, t, checksum)
+            return
         if not t.needack or msg.scode < 200 or t.state not in (TRYING, RINGING):
             super().incomingResponse(msg, t, checksum)
             return
         deliver, t.resp_cb = t.resp_cb, None
-        fields, readable = msg.headers, _has_readable_targets(msg)
         t.refused = msg.scode >= 300
-        if t.refused or not readable:
-            msg.headers = [f for f in fields if f.name not in TARGETS]
+        answered = None
+        if not t.refused and t.leg is not None and t.ack.getHFBody("to").getTag() is None:
+            answered = AnsweredInvite(t, t.leg, self._seconds + self._answers_last)
         try:
-            super().incomingResponse(msg, t, checksum)
+            self._acknowledge(msg, t, checksum)
         except Exception:
             t.resp_cb = deliver
             raise
-        if readable:
-            msg.headers = fields
+        if answered is not None and (tag := msg.getHFBody("to").getTag()) is not None:
+            answered.is_news(tag)
+            self._answered.append(answered)
+            self.tclient[answered.tid] = answered
         if deliver is not None:
             deliver(msg, t)
+
+    def _acknowledge(self, msg: Any, t: Any, checksum: bytes) -> None:
+        fields, readable = msg.headers, _has_readable_targets(msg)
+        if t.refused or not readable:
+            msg.headers = [f for f in fields if f.name not in TARGETS]
+        super().incomingResponse(msg, t, checksum)
+        if readable:
+            msg.headers = fields
+
+    def _answered_again(self, msg: Any, invite: AnsweredInvite, checksum: bytes) -> None:
+        tag = msg.getHFBody("to").getTag()
+        if not 200 <= msg.scode < 300 or tag is None:
+            return
+        self._acknowledge(msg, invite, checksum)
+        self.tclient[invite.tid] = invite
+        if invite.is_news(tag):
+            self.newTransaction(invite.bye())
+            self._forked(invite.leg)
 
     def incomingRequest(self, msg: Any, checksum: bytes, tids: Any, server: DatagramServer) -> None:
         fault = fault_of(msg, msg.getSource()[0])
@@ -96,8 +138,9 @@ class Transactions(SipTransactionManager.SipTransactionManager):
             # Without the Vias the base knows no 482. A call from one number of ours to another that a proxy of the trunk
             # sends back is no loop (§16.3 calls it a spiral); those that are end by their hops.
             super().incomingRequest(msg, checksum, (), server)
-        except Exception:
-            self._give_up(msg)
+        except Exception as error:
+            told: Any = error
+            told.answered = self._give_up(msg)
             raise
 
     def sendResponse(self, resp: Any, t: Any = None, retrans: bool = False, ack_cb: Any = None, lossemul: int = 0) -> None:
@@ -136,8 +179,11 @@ class Transactions(SipTransactionManager.SipTransactionManager):
             t.teB.cancel()
             self.timerB(t)
 
-    def bound_memory(self) -> None:
-        """Forget datagrams sooner than after a minute when there are too many of them, as in a flood of garbage."""
+    def every_second(self) -> None:
+        """Forget answered INVITEs in time, and datagrams sooner than after a minute when there are too many of them."""
+        self._seconds += 1
+        while self._answered and self._answered[0].until <= self._seconds:
+            del self.tclient[self._answered.popleft().tid]
         if len(self.l1rcache) > MAX_REMEMBERED:
             self.rCachePurge()
 
@@ -156,8 +202,8 @@ class Transactions(SipTransactionManager.SipTransactionManager):
             if tag is not None:
                 to.setTag(tag)
 
-    def _give_up(self, request: Any) -> None:
-        """Nothing may stay behind of a request that could not be worked on; without this it would for good."""
+    def _give_up(self, request: Any) -> bool:
+        """Nothing may stay behind of a request that could not be worked on; say whether it has had an answer."""
         t = self.tserver.get(request.getTId(wBRN=True))
         if t is not None and t.data is None:
             try:
@@ -165,6 +211,7 @@ class Transactions(SipTransactionManager.SipTransactionManager):
             finally:
                 if t.tid is not None:
                     self._forget(t)
+        return t is not None
 
     def _refuse(self, request: Any, fault: Fault, checksum: bytes, server: DatagramServer) -> None:
         """Count it and answer without a transaction; a repeat of the request is answered from the cache."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from zlib import crc32
 
 from sippy.Exceptions.SipParseError import SipParseError
 from sippy.SipURL import SipURL
@@ -22,7 +23,43 @@ _NUMBER = re.compile(r"[0-9]{1,20}")
 _LOOSE = re.compile(r"\s*([/;=])\s*")
 # What ends a line for `str.splitlines` but not in SIP would smuggle in header fields; NUL is in no grammar of a field.
 _CONTROLS = bytes(code for code in (*range(0x20), 0x7F) if code not in b"\t\r\n")
+_REQUEST_LINE = re.compile(rb"[!-~]{1,32} [!-~]{1,2048} SIP/2\.0")
+_SENT_BY = re.compile(rb"SIP */ *2\.0 */ *[A-Za-z]+ +[A-Za-z0-9.\-]+(?::([0-9]{1,5}))?(?: *;[^,]*)?")
+_LONG_NAMES = {b"v": b"via", b"f": b"from", b"t": b"to", b"i": b"call-id"}
+_NEEDED = {b"from": "From", b"to": "To", b"call-id": "Call-ID", b"cseq": "CSeq"}
+_ECHOED = {b"via": "Via", **_NEEDED}
 _LENGTHS = re.compile(rb"^(?:content-length|l)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
+
+
+def refusal_of(data: bytes, port: int) -> tuple[bytes, int] | None:
+    """Write a 400 for a request that no parser takes, from whatever fields it has; and the port its sender listens on.
+
+    `port` is the one it came from. None for what is no request, is an ACK, or says nowhere where the answer goes.
+    """
+    head = data.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
+    start, *lines = head.split(b"\r\n")
+    if start.startswith(b"ACK ") or not _REQUEST_LINE.fullmatch(start):
+        return None
+    fields: dict[bytes, list[bytes]] = {}
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if colon:
+            name = name.strip().lower()
+            fields.setdefault(_LONG_NAMES.get(name, name), []).append(value.strip())
+    via = _SENT_BY.match(fields.get(b"via", [b""])[0])
+    if via is None:
+        return None
+    sent_by = port if b";rport" in via[0] else int(via[1] or 5060)
+    if not 0 < sent_by <= 65_535:
+        return None
+    missing = [label for key, label in _NEEDED.items() if key not in fields]
+    words = f"Missing {missing[0]}" if missing else "Bad Request"
+    answer = [f"SIP/2.0 400 {words}".encode()]
+    for key, label in _ECHOED.items():
+        for value in fields.get(key, ()):
+            tag = f";tag={crc32(data):08x}".encode() if key == b"to" and b";tag=" not in value else b""
+            answer.append(label.encode() + b": " + value + tag)
+    return b"\r\n".join([*answer, b"Content-Length: 0", b"", b""]), sent_by
 
 
 def framing_fault(data: bytes) -> str:
@@ -49,6 +86,8 @@ def fault_of(request: Any, host: str) -> Fault | None:
     port = via.getTAddr()[1]
     if not 0 < port <= 65_535:
         raise ValueError(f"port {port} in Via")
+    if is_ipv6(str(via.getAddr()[0])):
+        return 400, "IPv6 Via Is Not Supported"
     fields["to"].getBody()
     if doubled:
         return 400, f"More Than One {doubled}"
@@ -63,6 +102,11 @@ def fault_of(request: Any, host: str) -> Fault | None:
             return 400, "Bad Expires"
     fault: Fault | None = request.start_fault
     return fault
+
+
+def is_ipv6(host: str) -> bool:
+    """Whether a host of a URI or Via is an IPv6 reference (RFC 3261 §25.1), brackets or, wrongly, not."""
+    return host.startswith("[") or ":" in host
 
 
 def read_start_line(request: Any, line: str) -> None:

@@ -143,6 +143,10 @@ class LegAnswered(ToCore, frozen=True):
     dialog: bytes = b""
 
 
+class ForkReleased(ToCore, frozen=True):
+    """A second branch answered our INVITE as well; it has been acknowledged and got a BYE."""
+
+
 class AnswerSent(ToCore, frozen=True):
     """Our 200 has left."""
 
@@ -225,6 +229,7 @@ SignallingMessage = (
     LegArrived
     | LegProgress
     | LegAnswered
+    | ForkReleased
     | AnswerSent
     | DialogMoved
     | LegFailed

@@ -200,7 +200,12 @@ class CallActor(Mailbox[Dial | Fetched]):
             case telephony.Bridged(other=other, how=how):
                 self._note(journal.Bridged(leg=leg.id, other=other, how=how))
             case telephony.Held(direction=direction):
+                self._silent.discard(leg.id)  # silence is counted anew, and not on hold
                 self._note(journal.Held(leg=leg.id, direction=direction))
+            case telephony.Refreshed():
+                self._note(journal.SessionRefreshed(leg=leg.id))
+            case telephony.Forked():
+                self._note(journal.ForkReleased(leg=leg.id))
             case telephony.HeardAgain():
                 self._silent.discard(leg.id)
             case telephony.Silent():

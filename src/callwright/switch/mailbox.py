@@ -30,6 +30,8 @@ STORE_RETRY_S = 0.5
 _SPARED = (
     telephony.Digit,
     telephony.Held,
+    telephony.Refreshed,
+    telephony.Forked,
     telephony.Ringing,
     telephony.EarlyMedia,
     telephony.Bridged,

@@ -17,7 +17,7 @@ from callwright.clock import Clock
 from callwright.errors import NotFound, Problem, StoreUnavailable, Unavailable
 from callwright.flows.flows import Flows, StoredFlow
 from callwright.flows.schema import Flow
-from callwright.log import Log, masked
+from callwright.log import Log, OncePerSecond, masked
 from callwright.numbers.numbers import Number, Numbers, normalised
 from callwright.reasons import Reason, Refusal
 from callwright.store import Store
@@ -88,6 +88,7 @@ class Switch:
         self._by_leg: dict[UUID, CallActor] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._placing = 0
+        self._turned_away: OncePerSecond[Refusal, tuple[telephony.Incoming, str]] = OncePerSecond(clock, _log_refusals)
         self._heart: asyncio.Task[None] | None = None
         self.admission = Admission(settings.max_live, lambda: len(self._by_call), store.unhealthy)
         for line in lines.values():
@@ -227,6 +228,7 @@ class Switch:
                     )
                 except StoreUnavailable as error:
                     _log.warning("heartbeat_failed", error=error)
+            self._turned_away.flush()
             await self._clock.sleep(HEARTBEAT_S)
 
     # events of the engines
@@ -286,15 +288,7 @@ class Switch:
 
     def _turn_away(self, line: Line, event: telephony.Incoming, refusal: Refusal, seen: str) -> None:
         self._counters.invite_refused(refusal.value)
-        _log.info(
-            "invite_refused",
-            reason=refusal.value,
-            code=refusal.sip_code,
-            source=masked(event.source),
-            destination=masked(event.destination),
-            address=event.address,
-            seen=seen,
-        )
+        self._turned_away.note(refusal, (event, seen))
         line.engine.submit(
             telephony.Reject(
                 id=1,
@@ -364,6 +358,20 @@ class Switch:
             legs=len(record.legs),
             seconds=max(leg.duration_s for leg in record.legs),
         )
+
+
+def _log_refusals(refusal: Refusal, count: int, last: tuple[telephony.Incoming, str]) -> None:
+    event, seen = last
+    _log.info(
+        "invite_refused",
+        reason=refusal.value,
+        code=refusal.sip_code,
+        count=count,
+        source=masked(event.source),
+        destination=masked(event.destination),
+        address=event.address,
+        seen=seen,
+    )
 
 
 def _plan(flow: StoredFlow | None, call: telephony.Incoming) -> Plan:

@@ -85,6 +85,8 @@ class Routes:
                 raise NoRoute(Reason.NO_ROUTE, "no trunk is configured ([[trunks]])")
             trunk = self._trunks[0]
             return Target(number, trunk.host, trunk.port, trunk.username, trunk.password)
+        if uri is None and "[" in destination.rpartition("@")[2]:
+            raise NoRoute(Reason.NO_ROUTE, "IPv6 is not supported; name the host, or give its IPv4 address")
         if uri is None:
             raise NoRoute(Reason.NO_ROUTE, "the destination is neither a number nor a sip: URI this server can reach")
         if uri.unsupported:

@@ -151,8 +151,20 @@ async def test_request_right_after_the_end(core: Core, peer: Peer) -> None:
     core.send(wire.EndLeg(arrived.leg))
     bye = await peer.get("BYE")
     call.send("INFO")
-    assert (await peer.get(500, 481)).cseq[1] == "INFO"
+    assert (await peer.get(500, 481)).start == "SIP/2.0 481 Call/Transaction Does Not Exist"
     peer.reply(bye, 200)
+
+
+async def test_bye_with_an_old_cseq_after_the_end(core: Core, peer: Peer) -> None:
+    call, arrived = await answered(core, peer)
+    call.send("BYE")
+    assert (await peer.get(200)).cseq == (2, "BYE")
+    await core.take(wire.LegEnded, arrived.leg)
+    call.send("BYE", cseq=1)
+    assert (await peer.get(500, 481, 200)).start == "SIP/2.0 481 Call/Transaction Does Not Exist"
+    call.send("BYE", cseq=2)  # the same number under another branch is no repeat
+    assert (await peer.get(500, 481, 200)).start == "SIP/2.0 481 Call/Transaction Does Not Exist"
+    assert core.about(arrived.leg) == []
 
 
 async def test_stray_ack_and_response_are_ignored(core: Core, peer: Peer) -> None:

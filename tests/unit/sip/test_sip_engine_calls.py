@@ -18,6 +18,7 @@ from callwright.telephony import (
     Incoming,
     Originate,
     Play,
+    Refreshed,
     Refused,
     Reject,
     Ring,
@@ -347,9 +348,10 @@ def test_hold_and_resume_by_the_far_end(bench: Bench, offer: str, ours: str, sen
         sip.AnswerOffer(A, our_answer(A, 20000, ours, 2)),
         bench.event(Held, A, 3, direction=says),
         sip.AnswerOffer(A, our_answer(A, 20000, ours, 2)),
+        bench.event(Refreshed, A, 4),
         CONNECT_A,
         sip.AnswerOffer(A, our_answer(A, 20000, "sendrecv", 3)),
-        bench.event(Held, A, 4, direction="sendrecv"),
+        bench.event(Held, A, 5, direction="sendrecv"),
     ]
 
 
@@ -370,8 +372,10 @@ def test_a_refresh_changes_nothing_and_a_moved_far_end_is_followed(bench: Bench)
     bench.hear(sip.OfferArrived(A, OFFER), sip.OfferArrived(A, OFFER.replace("m=audio 4000", "m=audio 4444")))
     assert bench.take() == [
         sip.AnswerOffer(A, our_answer()),
+        bench.event(Refreshed, A, 3),
         media.Connect(A, "192.0.2.1", 4444, 0, 101),
         sip.AnswerOffer(A, our_answer()),
+        bench.event(Refreshed, A, 4),
     ]
 
 
@@ -382,6 +386,7 @@ def test_an_impossible_offer_leaves_the_old_session(bench: Bench, sdp: str) -> N
     assert bench.take() == [
         sip.AnswerOffer(A, "", 488, "Not Acceptable Here"),
         sip.AnswerOffer(A, our_answer()),
+        bench.event(Refreshed, A, 3),
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,8 +10,6 @@ from callwright import ipc
 from callwright.clock import VirtualClock, VirtualLoop
 from callwright.errors import SettingsError
 from callwright.reasons import Refusal
-from callwright.sip import wire
-from callwright.sip.exchange import TurnedAwayReports
 from callwright.sip.gate import Admission, Lateness, SourceRules, TurnedBack
 from callwright.sip.settings import SignallingSettings, TrunkSource
 
@@ -121,22 +118,3 @@ def test_rate_is_a_bucket_of_half_a_second() -> None:
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(story())
-
-
-def test_reports_of_what_was_turned_away_are_one_a_second_each() -> None:
-    told: list[wire.TurnedAway] = []
-    now = SimpleNamespace(ns=10**12)
-    reports = TurnedAwayReports(SimpleNamespace(mono_ns=lambda: now.ns), told.append)  # type: ignore[arg-type]
-    for number in range(5):
-        reports.note(Refusal.STRANGER, f"192.0.2.{number}:5060", "who")
-    reports.note(Refusal.OVER_LIMIT, "192.0.2.9:5060", "full")
-    now.ns += 999_999_999
-    reports.flush_all()
-    assert [(m.refusal, m.count, m.address) for m in told] == [
-        ("stranger", 1, "192.0.2.0:5060"),
-        ("over_limit", 1, "192.0.2.9:5060"),
-    ]
-    now.ns += 1
-    reports.flush_all()
-    reports.flush_all()
-    assert told[2:] == [wire.TurnedAway(wire.NO_LEG, "stranger", 4, "192.0.2.4:5060", "who")]

@@ -100,8 +100,10 @@ def test_faults_are_counted_and_logged_once_a_second(caplog: pytest.LogCaptureFi
         now.ns += 10**9
         try:
             raise IndexError("theirs")
-        except IndexError:
-            faults.dumped("can't parse SIP request from udp:192.0.2.9:5060", extra="the whole message")
+        except IndexError as error:
+            with pytest.raises(IndexError):  # the server answers it and counts it
+                faults.dumped("can't parse SIP request from udp:192.0.2.9:5060", extra="the whole message")
+            faults.unusable("udp:192.0.2.9:5060", error)
     assert (faults.garbage, faults.broken) == (4, 1)
     lines = [(record.getMessage(), vars(record)["fields"]) for record in caplog.records]
     first, broken, later = lines
