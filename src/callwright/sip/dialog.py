@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from random import Random
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-import msgspec
 from sippy.CCEvents import (
     CCEventConnect,
     CCEventDisconnect,
@@ -38,10 +36,8 @@ from callwright.sip.headers import (
     reason_fields,
     reason_of,
 )
-from callwright.sip.patches import Faults
 from callwright.sip.release import our_contact, state_of
 from callwright.sip.server import Address, is_ipv4
-from callwright.sip.settings import SignallingSettings
 from callwright.sip.states import (
     MOVES,
     NO_DIALOG,
@@ -54,24 +50,10 @@ from callwright.sip.states import (
     Phase,
     RingingHere,
 )
+from callwright.sip.surroundings import Surroundings
 from callwright.sip.transactions import scaled_timeout
 
 MAX_GLARES = 3
-
-
-class Surroundings(Protocol):
-    """What a dialog needs of the process it lives in."""
-
-    config: dict[str, Any]
-    settings: SignallingSettings
-    chance: Random
-    faults: Faults
-
-    def tell(self, message: msgspec.Struct) -> None: ...
-
-    def over(self, dialog: Dialog) -> None:
-        """Told once, with the dialog's last message."""
-        ...
 
 
 class Dialog(UA):
@@ -346,7 +328,7 @@ class Dialog(UA):
     def newTransaction(self, req: Any, req_extra_headers: Any = None, **options: Any) -> Any:
         if not is_ipv4(req.getTarget()[0][0]):
             req.setTarget((self.peer, "udp"))
-        if req.getMethod() == "BYE" and self.credentials is not None:
+        if req.getMethod() == "BYE":
             options["resp_cb"] = self._bye_answered
         return super().newTransaction(req, req_extra_headers, **options)
 
@@ -367,6 +349,9 @@ class Dialog(UA):
             self.emitEvent(self.equeue.pop(0))
 
     def emitEvent(self, event: Any) -> None:
+        if self.held_bye is not None and isinstance(event, CCEventDisconnect):
+            self.held_bye = None  # the far end's BYE came where the ACK was awaited: ours is not needed
+            self.around.tell(wire.DialogOver(self.leg))
         if self.phase is Phase.OVER or self.phase is Phase.CANCELLING:
             return
         take = EVENTS.get(type(event))
@@ -481,14 +466,15 @@ class Dialog(UA):
             self.invite.teA = None
 
     def _bye_answered(self, response: Any) -> None:
-        """Send a BYE that is challenged once more; sippy would leave the far end up."""
-        assert self.credentials is not None
-        if response.scode in CHALLENGES and not self.bye_challenged:
+        """Tell that the far end is gone; send a BYE that is challenged once more, sippy would leave the far end up."""
+        credentials = self.credentials if response.scode in CHALLENGES and not self.bye_challenged else None
+        if credentials is not None and credentials.accept(response, tried=False):
             self.bye_challenged = True
-            if self.credentials.accept(response, tried=False):
-                request = self.genRequest("BYE")
-                self.credentials.sign(request, str(self.rTarget))
-                self.newTransaction(request)
+            request = self.genRequest("BYE")
+            credentials.sign(request, str(self.rTarget))
+            self.newTransaction(request)
+        elif response.scode >= 200:
+            self.around.tell(wire.DialogOver(self.leg))
 
 
 EVENTS: dict[type, Any] = {
