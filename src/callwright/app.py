@@ -30,6 +30,7 @@ from callwright.sip.engine import SipEngine
 from callwright.store import Store
 from callwright.supervisor import Child, Supervisor
 from callwright.switch.switch import Switch
+from callwright.watchdog import Watchdog
 
 _log = log.Log("app")
 
@@ -57,6 +58,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
     clock = SystemClock()
     began_us, began_ns = clock.now_us(), clock.mono_ns()
     async with contextlib.AsyncExitStack() as stack:
+        watchdog = stack.enter_context(Watchdog(os.environ, clock))
         stack.enter_context(folder.lock("callwright serve"))
         metrics = Metrics(__version__, legs_live=lambda: switch.live_legs)
         store = Store.open(folder.database, clock, synchronous=chosen.store.synchronous, on_commit=metrics.store_commit)
@@ -124,10 +126,12 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             if started.done():
                 started.result()
                 announce(_where(chosen, http_socket, sip_socket, keys))
+                watchdog.ready()
                 if chosen.loopback_only:
                     _log.info("egress_to_loopback", allowed=rooms.LOOPBACK, why="only this machine can reach the server")
                 await core.door.open()
                 await _first(stops, deliverer, *(serving.task for serving in servers))
+                watchdog.stopping()
                 await _drain(engine, switch, stops, chosen.drain.seconds)
             started.cancel()
 

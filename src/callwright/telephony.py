@@ -211,7 +211,10 @@ class Moved(Event, frozen=True, kw_only=True):
 
 
 class Refused(Event, frozen=True, kw_only=True):
-    """The leg's last event: it was never answered. `reason` is the far end's ``Reason:`` header."""
+    """The leg's last event: it was never answered. `reason` is the far end's ``Reason:`` header.
+
+    `unconfirmed`: our answer may have left and the far end may think the leg is up until `Released` follows.
+    """
 
     cause: Cause
     sip_code: int | None = None
@@ -219,12 +222,14 @@ class Refused(Event, frozen=True, kw_only=True):
     reason: str = ""
     detail: str = ""
     counters: RtpCounters | None = None
+    unconfirmed: bool = False
 
 
 class Ended(Event, frozen=True, kw_only=True):
     """The leg's last event: it was answered and is over.
 
-    `late_answer`: the far end's answer crossed our CANCEL, so the engine took it and let it go at once.
+    `late_answer`: the far end's answer crossed our CANCEL, so the engine took it and let it go at once. `unconfirmed`: the
+    far end may think the leg is up until `Released` follows.
     """
 
     cause: Cause
@@ -234,6 +239,11 @@ class Ended(Event, frozen=True, kw_only=True):
     detail: str = ""
     late_answer: bool = False
     counters: RtpCounters | None = None
+    unconfirmed: bool = False
+
+
+class Released(Event, frozen=True, kw_only=True):
+    """The far end of a leg that is over is gone too, or was given up; after an `unconfirmed` end, or an order to release."""
 
 
 class Digit(Event, frozen=True, kw_only=True):

@@ -242,6 +242,7 @@ class Server:
         *,
         keys: Mapping[str, str] | None = None,
         sip_port: int = 0,
+        port_pairs: int = PORT_PAIRS,
     ) -> Self:
         """Run a server with its data in `folder`; `settings` are flags, `toml` what only a file can say.
 
@@ -250,8 +251,8 @@ class Server:
         data = folder / "data"
         data.mkdir(parents=True, exist_ok=keys is not None)
         (data / "callwright.toml").write_text(toml)
-        first = random.SystemRandom().randrange(12_000, 32_000, 2)
-        rtp_ports = range(first, first + 2 * PORT_PAIRS)
+        first = random.SystemRandom().randrange(12_000, 32_000 - 2 * (port_pairs - PORT_PAIRS), 2)
+        rtp_ports = range(first, first + 2 * port_pairs)
         chosen = {
             "media.ports": f"{first},{rtp_ports[-1]}",
             "sip.allow_hosts": "127.0.0.1",

@@ -23,7 +23,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"webhooks"}),
     frozenset({"switch"}),
     frozenset({"api", "native"}),
-    frozenset({"app", "core", "web", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors"}),
+    frozenset(
+        {"app", "core", "web", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors", "watchdog"}
+    ),
     frozenset({"doctor"}),
     frozenset({"cli", "__main__"}),
 )
@@ -43,6 +45,7 @@ ARROWS = frozenset(
         ("app", "supervisor"),
         ("app", "datafolder"),
         ("app", "descriptors"),
+        ("app", "watchdog"),
         ("supervisor", "childprocess"),
         ("__main__", "cli"),
     }

@@ -73,12 +73,18 @@ def keep_dialog(world_id: UUID, leg: Leg, dialog: bytes | None) -> Write:
     return Write("calls.keep_dialog", (dialog, world_id.bytes, leg.call_id.bytes, leg.n))
 
 
-def forget_dialogs(node: str) -> Write:
-    return Write("calls.forget_dialogs", (node,))
+def forget_dialog(world_id: UUID, leg_id: UUID) -> Write:
+    """The far end of a leg is gone: nobody will have to end its dialog."""
+    return Write("calls.forget_dialog", (world_id.bytes, leg_id.bytes))
+
+
+def forget_unanswered(node: str) -> Write:
+    """Forget the dialogs of a node's live legs that were never answered, nor about to be: no BYE can end them."""
+    return Write("calls.forget_unanswered", (node,))
 
 
 def dialogs_left(store: Store, node: str) -> list[tuple[UUID, bytes]]:
-    """Legs of a node, with their dialogs, that were answered or about to be and are not known to be over on the wire."""
+    """Legs of a node, with their dialogs, that are not known to be over on the wire."""
     return [_dialog(row) for row in store.read("calls.dialogs_left", (node,))]
 
 

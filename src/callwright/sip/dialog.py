@@ -52,6 +52,7 @@ from callwright.sip.states import (
     Surroundings,
     is_after_the_end,
 )
+from callwright.sip.surroundings import Surroundings
 from callwright.sip.transactions import scaled_timeout
 
 MAX_GLARES = 3
@@ -331,7 +332,7 @@ class Dialog(UA):
     def newTransaction(self, req: Any, req_extra_headers: Any = None, **options: Any) -> Any:
         if not is_ipv4(req.getTarget()[0][0]):
             req.setTarget((self.peer, "udp"))
-        if req.getMethod() == "BYE" and self.credentials is not None:
+        if req.getMethod() == "BYE":
             options["resp_cb"] = self._bye_answered
         t = super().newTransaction(req, req_extra_headers, **options)
         t.leg = self.leg
@@ -354,6 +355,9 @@ class Dialog(UA):
             self.emitEvent(self.equeue.pop(0))
 
     def emitEvent(self, event: Any) -> None:
+        if self.held_bye is not None and isinstance(event, CCEventDisconnect):
+            self.held_bye = None  # the far end's BYE came where the ACK was awaited: ours is not needed
+            self.around.tell(wire.DialogOver(self.leg))
         if self.phase is Phase.OVER or self.phase is Phase.CANCELLING:
             return
         take = EVENTS.get(type(event))
@@ -468,14 +472,15 @@ class Dialog(UA):
             self.invite.teA = None
 
     def _bye_answered(self, response: Any) -> None:
-        """Send a BYE that is challenged once more; sippy would leave the far end up."""
-        assert self.credentials is not None
-        if response.scode in CHALLENGES and not self.bye_challenged:
+        """Tell that the far end is gone; send a BYE that is challenged once more, sippy would leave the far end up."""
+        credentials = self.credentials if response.scode in CHALLENGES and not self.bye_challenged else None
+        if credentials is not None and credentials.accept(response, tried=False):
             self.bye_challenged = True
-            if self.credentials.accept(response, tried=False):
-                request = self.genRequest("BYE")
-                self.credentials.sign(request, str(self.rTarget))
-                self.newTransaction(request)
+            request = self.genRequest("BYE")
+            credentials.sign(request, str(self.rTarget))
+            self.newTransaction(request)
+        elif response.scode >= 200:
+            self.around.tell(wire.DialogOver(self.leg))
 
 
 EVENTS: dict[type, Any] = {

@@ -174,7 +174,8 @@ class SipEngine:
     def release(self, dialogs: Iterable[tuple[UUID, bytes]]) -> None:
         """Have signalling end dialogs, as events told them, of legs that were left by an engine before this one.
 
-        A BYE goes out for each: at once, or else as soon as signalling is up and before it takes an INVITE.
+        A BYE goes out for each: at once, or else as soon as signalling is up and before it takes an INVITE. `Released`
+        follows for each.
         """
         self._legs.release(dialogs)
 
@@ -182,15 +183,13 @@ class SipEngine:
         if self._legs.signalling is not None:
             self.signalling_down("replaced by a successor")
         self._legs.signalling = link
-        self._legs.release(())
+        self._legs.release_again()
         self.admit(self._refusal)
 
     def signalling_down(self, why: str) -> None:
         """End every leg: the process that knew its dialog is gone. A successor ends on the wire what was answered (row R2)."""
         self._legs.signalling, self._legs.signalling_why, self.signalling_load = None, why, None
-        alive = list(self._legs.alive.values())
-        self._legs.release([(leg.id, leg.dialog) for leg in alive if leg.in_dialog and leg.phase is not Phase.CLOSING])
-        for leg in alive:
+        for leg in list(self._legs.alive.values()):
             if leg.phase is not Phase.CLOSING:
                 self._legs.lose(leg, why, Cause.SIGNALLING_LOST)
 
@@ -217,6 +216,8 @@ class SipEngine:
                 step = self._moves.get((leg.phase, type(message))) if leg is not None else None
                 if leg is not None and step is not None:
                     step(leg, message)
+                elif isinstance(message, sip.DialogOver) or _ends_a_dialog(message):
+                    self._legs.dialog_over(message.leg)
                 else:
                     log.debug("message_out_of_place", leg=message.leg, message=type(message).__name__)
         except Exception:
@@ -240,3 +241,8 @@ class SipEngine:
 
     def _bridge(self, leg: Leg, command: Bridge) -> None:
         self._legs.sound.bridge(leg, self._legs.alive.get(command.other), command)
+
+
+def _ends_a_dialog(message: sip.SignallingMessage) -> bool:
+    """Whether a last word of signalling that comes after ours says that no BYE of ours is needed, or was sent."""
+    return isinstance(message, sip.LegFailed) or (isinstance(message, sip.LegEnded) and message.who == "far")

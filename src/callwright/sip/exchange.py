@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -100,20 +101,26 @@ class Exchange:
             if isinstance(message, wire.PlaceLeg):
                 done = self._place(message)
             elif isinstance(message, wire.ReleaseDialog):
-                # Whatever comes back, 200, 481 or nothing, ends the transaction: the dialog is over here.
-                self.transactions.newTransaction(bye(message.dialog))
+                self.transactions.newTransaction(bye(message.dialog), partial(self._released, message.leg))
                 done = True
             else:
                 dialog = self.dialogs.get(message.leg)
                 done = dialog is not None and COMMANDS[type(message)](dialog, message)
         except Exception:
             self.faults.exception(type(message).__name__)
+            if isinstance(message, wire.ReleaseDialog):
+                self.tell(wire.DialogOver(message.leg))
             if (dialog := self.dialogs.get(message.leg)) is not None:
                 dialog.collapse()
         else:
             if not done:
                 self.misplaced += 1
                 self.log.debug("command_out_of_place", leg=message.leg, command=type(message).__name__)
+
+    def _released(self, leg: UUID, response: Any) -> None:
+        """Whatever comes back, 200, 481 or nothing, the dialog is over; only a provisional response is not the end."""
+        if response.scode >= 200:
+            self.tell(wire.DialogOver(leg))
 
     def every_second(self) -> tuple[int, int, int]:
         """Report what is due; return the counts so far of legs alive, datagrams lost in sending, and garbage."""

@@ -23,9 +23,10 @@ from callwright.sip.offer import Agreed
 from callwright.sip.sdp import PCMA, PCMU
 from callwright.sip.sound import Sound
 from callwright.sip.streams import MediaProcess, Wire, choose, shortage
-from callwright.telephony import Cause, Ended, Event, Refused, Who
+from callwright.telephony import Cause, Ended, Event, Refused, Released, Who
 
 RETIRED_S = 60
+LAST_SEQ = 1 << 31  # of what follows a leg's last event
 
 log = Log("sip.engine")
 
@@ -66,7 +67,7 @@ class Legs:
         self.signalling_why = "not started"
         self.media: tuple[MediaProcess, ...] = tuple([MediaProcess(index) for index in range(media_processes)])
         self._retired: deque[Call] = deque()
-        self._left: list[sip.ReleaseDialog] = []
+        self._unconfirmed: dict[UUID, bytes] = {}
 
     def close(self) -> None:
         """Stop all waiting; no event follows."""
@@ -79,13 +80,25 @@ class Legs:
         if self.signalling is not None:
             self.signalling.send(message)
 
+    # dialogs whose far end has not confirmed the end: if signalling dies before it does, a successor says BYE again
+
     def release(self, dialogs: Iterable[tuple[UUID, bytes]]) -> None:
-        """End dialogs that a signalling process took to its grave: now, or as the first thing its successor does."""
-        self._left += [sip.ReleaseDialog(leg_id, dialog) for leg_id, dialog in dialogs if dialog]
-        if self.signalling is not None:
-            left, self._left = self._left, []
-            for message in left:
-                self.signalling.send(message)
+        """End dialogs that a predecessor took to its grave: now, or as the first thing signalling does once it is up."""
+        for leg_id, dialog in dialogs:
+            if dialog:
+                self._unconfirmed[leg_id] = dialog
+                self.tell(sip.ReleaseDialog(leg_id, dialog))
+
+    def release_again(self) -> None:
+        """A successor of signalling is there: nobody knows which BYEs of its predecessor arrived."""
+        for leg_id, dialog in self._unconfirmed.items():
+            self.tell(sip.ReleaseDialog(leg_id, dialog))
+
+    def dialog_over(self, leg_id: UUID) -> None:
+        """The far end is gone. Call control hears of it if the leg's last event said that it might not be."""
+        if self._unconfirmed.pop(leg_id, None) is not None and leg_id not in self.alive:
+            now_us, mono_ns = self.clock.now_us(), self.clock.mono_ns()
+            self.sink(Released(leg=leg_id, seq=LAST_SEQ, at_us=now_us, mono_ns=mono_ns))
 
     def emit(self, leg: Leg, event: type[Event], **fields: Any) -> None:
         leg.seq += 1
@@ -258,6 +271,8 @@ class Legs:
 
     def _last(self, leg: Leg, outcome: Refused | Ended) -> None:
         """How the leg ended is known, and when; the event waits only for the counters."""
+        if leg.in_dialog and leg.dialog:
+            self._unconfirmed[leg.id] = leg.dialog
         leg.outcome, leg.phase = outcome, Phase.CLOSING
         self.disarm(leg)
         self.close_stream(leg)
@@ -284,7 +299,8 @@ class Legs:
                 self._retire(leg.call)
         assert leg.outcome is not None
         leg.seq += 1
-        self.sink(msgspec.structs.replace(leg.outcome, seq=leg.seq, counters=leg.counters))
+        unconfirmed = leg.id in self._unconfirmed
+        self.sink(msgspec.structs.replace(leg.outcome, seq=leg.seq, counters=leg.counters, unconfirmed=unconfirmed))
 
     def _retire(self, call: Call) -> None:
         """Remember for a while which commands a call without legs has seen: a repeated Originate must not dial again."""

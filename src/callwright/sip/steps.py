@@ -408,6 +408,7 @@ class Steps:
             leg.dialog, leg.in_dialog = message.dialog, True
 
     def failed(self, leg: Leg, message: sip.LegFailed) -> None:
+        leg.in_dialog = False
         if leg.incoming:
             cause, code = endings.near_refusal(message, leg.cause, leg.code)
         else:
@@ -419,6 +420,7 @@ class Steps:
             self._legs.refuse(leg, leg.cause, leg.code)
             return
         who = Who.FAR if message.who == "far" else Who.US
+        leg.in_dialog = leg.in_dialog and who is Who.US
         cause = leg.cause if who is Who.US and leg.cause is not None else endings.end(message)
         self._legs.end(leg, cause, who, message.reason)
 

@@ -98,7 +98,7 @@ class AnswerOffer(ToSignalling, frozen=True):
 
 
 class ReleaseDialog(ToSignalling, frozen=True):
-    """Send a BYE in a dialog of a predecessor; `dialog` is a packed `DialogState`. Nothing is told of what becomes of it."""
+    """Send a BYE in a dialog of a predecessor; `dialog` is a packed `DialogState`. `DialogOver` follows."""
 
     dialog: bytes
 
@@ -184,6 +184,10 @@ class LegEnded(ToCore, frozen=True):
     reason: str = ""
 
 
+class DialogOver(ToCore, frozen=True):
+    """Our BYE was answered, or given up after 64 T1: there is nothing left to end. It may follow a leg's last message."""
+
+
 class OfferArrived(ToCore, frozen=True):
     """The far end sent a re-INVITE; `sdp` is empty when it asks us to offer. `AnswerOffer` must follow."""
 
@@ -234,6 +238,7 @@ SignallingMessage = (
     | DialogMoved
     | LegFailed
     | LegEnded
+    | DialogOver
     | OfferArrived
     | OfferAnswered
     | InfoArrived

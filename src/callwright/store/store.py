@@ -30,6 +30,8 @@ MAX_BATCH = 256
 # Passive checkpoints start here (pages of 4 kB); where they cannot keep up, the writer stops once to empty the log.
 CHECKPOINT_PAGES = 1_000
 TRUNCATE_PAGES = 32_000
+BUSY_MS = 5_000
+EMPTYING_MS = 200
 
 _PLAIN_INSERT = re.compile(r"\AINSERT INTO [^;]*\bVALUES \([?, ]+\)\Z")
 
@@ -219,7 +221,7 @@ class Store:
 
 def _connect(path: str, synchronous: str) -> apsw.Connection:
     connection = apsw.Connection(path, statementcachesize=200)
-    connection.set_busy_timeout(5_000)
+    connection.set_busy_timeout(BUSY_MS)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA foreign_keys = 0")
@@ -309,6 +311,7 @@ class _GroupWriter:
         self._on_commit = on_commit
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._wal_pages = 0
+        self._empty_at = TRUNCATE_PAGES
         self._checkpoint_wanted = threading.Event()
         self._closing = False
         connection.set_wal_hook(self._on_wal)
@@ -352,7 +355,7 @@ class _GroupWriter:
                 self._on_commit((self._clock.mono_ns() - started) / 1e9)
             except Exception:
                 _log.exception("commit_not_counted")
-            if self._wal_pages > TRUNCATE_PAGES:
+            if self._wal_pages > self._empty_at:
                 self._empty_log()
             self._settle(batch)
 
@@ -378,12 +381,19 @@ class _GroupWriter:
             self._checkpoint_wanted.clear()
             try:
                 self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            except apsw.BusyError:
+                pass  # the writer is at it
             except apsw.Error as error:
                 _log.warning("checkpoint_failed", error=str(error))
 
     def _empty_log(self) -> None:
+        """Empty the log while nobody reads it; a reader that stays, such as a shell left open, must not hold up the calls."""
+        self._connection.set_busy_timeout(EMPTYING_MS)
         try:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            self._wal_pages = 0
+            self._wal_pages, self._empty_at = 0, TRUNCATE_PAGES
         except apsw.Error as error:
-            _log.warning("checkpoint_failed", error=str(error))
+            self._empty_at = self._wal_pages + TRUNCATE_PAGES
+            _log.warning("checkpoint_failed", error=str(error), log_mb=self._wal_pages * 4096 >> 20)
+        finally:
+            self._connection.set_busy_timeout(BUSY_MS)

@@ -256,7 +256,8 @@ class CallActor(Mailbox[Dial | Fetched]):
 
     def _last_word(self, leg: Leg, event: telephony.Refused | telephony.Ended) -> None:
         """A leg is over on the wire; rows P3 to P7, A3 to A5, B1 to B5."""
-        self.record.released(leg.id)
+        if not event.unconfirmed:
+            self.record.released(leg.id)
         phrase = event.sip_phrase if isinstance(event, telephony.Refused) else ""
         self._note(
             journal.LegLast(

@@ -25,6 +25,7 @@ from callwright.switch.actor import CallActor, Dial
 from callwright.switch.admission import Admission, Pace
 from callwright.switch.mailbox import Ask
 from callwright.switch.plan import Plan, Surroundings
+from callwright.switch.recovery import Releases
 from callwright.switch.settings import CallSettings
 from callwright.switch.sounds import Sounds
 from callwright.telephony import Engine, Target
@@ -90,6 +91,7 @@ class Switch:
         self._placing = 0
         self._turned_away: OncePerSecond[Refusal, tuple[telephony.Incoming, str]] = OncePerSecond(clock, _log_refusals)
         self._heart: asyncio.Task[None] | None = None
+        self._releases = Releases(store, clock)
         self.admission = Admission(settings.max_live, lambda: len(self._by_call), store.unhealthy)
         for line in lines.values():
             line.engine.attach(self._listener(line))
@@ -217,6 +219,7 @@ class Switch:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._releases.stop()
 
     async def _beat(self) -> None:
         """Stamp the time of day on disk while calls live, so that a successor knows when this node was last there."""
@@ -237,6 +240,8 @@ class Switch:
         def heard(event: telephony.Event) -> None:
             if isinstance(event, telephony.Incoming):
                 self._arrived(line, event)
+            elif isinstance(event, telephony.Released):
+                self._releases.note(line.world.id, event.leg)
             elif (call := self._by_leg.get(event.leg)) is not None:
                 call.put(event)
 

@@ -267,7 +267,7 @@ async def test_far_bye_while_our_bye_waits(core: Core, peer: Peer) -> None:
     while (await peer.get(200)).cseq[1] != "BYE":
         pass
     await peer.nothing("BYE", within=0.3)
-    assert [type(m) for m in core.about(leg)] == [wire.AnswerSent, wire.LegEnded]
+    assert [type(m) for m in core.about(leg)] == [wire.AnswerSent, wire.LegEnded, wire.DialogOver]
 
 
 async def test_crossing_byes(core: Core, peer: Peer) -> None:
@@ -278,6 +278,7 @@ async def test_crossing_byes(core: Core, peer: Peer) -> None:
     peer.reply(bye, 200)
     assert (await peer.get(200)).cseq[1] == "BYE"
     assert await core.take(wire.LegEnded, arrived.leg) == wire.LegEnded(arrived.leg, "us")
+    assert await core.take(wire.DialogOver, arrived.leg) == wire.DialogOver(arrived.leg)
     assert core.about(arrived.leg) == []
 
 

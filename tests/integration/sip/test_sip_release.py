@@ -110,9 +110,10 @@ async def test_it_is_repeated_until_it_is_answered(core: Core, peer: Peer, code:
     gaps = [later.at - earlier.at for earlier, later in pairwise(byes)]
     assert gaps == sorted(gaps)  # T1, doubling (RFC 3261 §17.1.2.2)
     assert sum(gaps) == pytest.approx(0.35, abs=0.1)
+    assert core.about(arrived.leg) == []
     peer.reply(byes[0], code, phrase)
     await peer.nothing("BYE", within=0.6)
-    assert core.about(arrived.leg) == []
+    assert core.about(arrived.leg) == [wire.DialogOver(arrived.leg)]
     await over(core, arrived.leg)
     peer.reply(await peer.get("BYE"), 481)
 
@@ -128,7 +129,7 @@ async def test_a_far_end_that_is_gone_too_is_given_up(core: Core) -> None:
     await asyncio.sleep(3.8)
     last = peer.seen("BYE")[-1]
     assert 2.5 < last.at - first.at < 3.5
-    assert core.about(arrived.leg) == []
+    assert core.about(arrived.leg) == [wire.DialogOver(arrived.leg)] * 2, "the answered one, and the one that was given up"
     peer.close()
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from callwright.media import wire as media
 from callwright.sip import wire as sip
-from callwright.telephony import Answer, Answered, HangUp, Incoming, Moved, Reject
-from support.fake_children import FAR_ANSWER, OTHER_CALL, A, B, Bench, C, arrived
+from callwright.telephony import Answer, Answered, Ended, HangUp, Incoming, Moved, Refused, Reject, Released
+from support.fake_children import COUNTERS, FAR_ANSWER, OTHER_CALL, A, B, Bench, C, arrived
 
 D, E, F = UUID(int=0xD), UUID(int=0xE), UUID(int=0xF)
 OPEN = sip.Admit(open=True, refusal="")
@@ -66,7 +66,14 @@ def test_a_successor_releases_what_was_answered_or_may_have_been_before_it_admit
         sip.ReleaseDialog(D, b"d"),
         OPEN,
     ]
-    assert told_by_a_successor(bench) == [OPEN], "each is released once"
+    bench.clock.advance(2)  # the counters do not come
+    bench.take()
+    bench.hear(sip.DialogOver(A), sip.DialogOver(C))
+    assert [(type(event), event.leg) for event in bench.take()] == [(Released, A), (Released, C)]
+    assert told_by_a_successor(bench) == [sip.ReleaseDialog(B, b"b"), sip.ReleaseDialog(D, b"d"), OPEN], "until confirmed"
+    bench.hear(sip.DialogOver(B), sip.DialogOver(D), sip.DialogOver(D))
+    assert [(type(event), event.leg) for event in bench.take()] == [(Released, B), (Released, D)]
+    assert told_by_a_successor(bench) == [OPEN]
 
 
 def test_what_was_never_answered_or_is_over_is_not_released(bench: Bench) -> None:
@@ -94,8 +101,71 @@ def test_what_a_predecessor_of_the_core_left_waits_for_signalling(bench: Bench) 
     assert bench.take() == []
     bench.engine.signalling_up(bench.signalling)
     assert bench.take() == [sip.ReleaseDialog(E, b"e"), sip.ReleaseDialog(F, b"f"), OPEN]
+    bench.hear(sip.DialogOver(E))
+    assert [(type(event), event.leg) for event in bench.take()] == [(Released, E)]
     bench.engine.release([(E, b"later")])
     assert bench.take() == [sip.ReleaseDialog(E, b"later")]
+
+
+def last(bench: Bench) -> list[tuple[type, UUID, bool]]:
+    """The events of ends that are in the log."""
+    return [(type(event), event.leg, event.unconfirmed) for event in bench.take() if isinstance(event, Ended | Refused)]
+
+
+def test_an_end_of_ours_is_unconfirmed_until_its_bye_is_answered(bench: Bench) -> None:
+    """Were signalling to die before, the BYE may never have arrived."""
+    answering(bench, A, b"a")
+    bench.hear(sip.AnswerSent(A))
+    bench.submit(HangUp, A, call=A)
+    bench.hear(sip.LegEnded(A, "us"))
+    bench.media_says(media.Closed(A, COUNTERS))
+    assert last(bench) == [(Ended, A, True)]
+    assert told_by_a_successor(bench) == [sip.ReleaseDialog(A, b"a"), OPEN]
+    bench.hear(sip.DialogOver(A))
+    assert [(type(event), event.leg) for event in bench.take()] == [(Released, A)]
+    assert told_by_a_successor(bench) == [OPEN]
+
+
+def test_a_bye_that_is_answered_before_the_counters_are_there_needs_no_more_words(bench: Bench) -> None:
+    answering(bench, A, b"a")
+    bench.hear(sip.AnswerSent(A))
+    bench.submit(HangUp, A, call=A)
+    bench.hear(sip.LegEnded(A, "us"), sip.DialogOver(A))
+    bench.media_says(media.Closed(A, COUNTERS))
+    assert last(bench) == [(Ended, A, False)]
+    assert told_by_a_successor(bench) == [OPEN]
+
+
+def test_an_end_of_the_far_ends_needs_no_bye(bench: Bench) -> None:
+    answering(bench, A, b"a")
+    bench.hear(sip.AnswerSent(A), sip.LegEnded(A, "far"))
+    bench.media_says(media.Closed(A, COUNTERS))
+    answering(bench, B, b"b")
+    bench.hear(sip.LegFailed(B, 487, "Request Terminated", "cancelled"))
+    bench.media_says(media.Closed(B, COUNTERS))
+    assert last(bench) == [(Ended, A, False), (Refused, B, False)]
+    assert told_by_a_successor(bench) == [OPEN]
+
+
+@pytest.mark.parametrize("word", [sip.LegEnded(A, "far"), sip.LegFailed(A, 487, "Request Terminated", "cancelled")])
+def test_a_far_end_that_was_quicker_than_our_bye_needs_none(bench: Bench, word: sip.ToCore) -> None:
+    """R1: media died, and before signalling could end the leg the far end had."""
+    answering(bench, A, b"a")
+    bench.engine.media_down(0, "gone")
+    assert last(bench) == [(Refused, A, True)]
+    bench.hear(word)
+    assert [(type(event), event.leg) for event in bench.take()] == [(Released, A)]
+    assert told_by_a_successor(bench) == [OPEN]
+
+
+def test_signalling_that_is_silent_and_then_dies_has_said_no_bye(bench: Bench) -> None:
+    answering(bench, A, b"a")
+    bench.hear(sip.AnswerSent(A))
+    bench.submit(HangUp, A, call=A)
+    bench.media_says(media.Closed(A, COUNTERS))
+    bench.clock.advance(5)
+    assert last(bench) == [(Ended, A, True)]
+    assert told_by_a_successor(bench) == [sip.ReleaseDialog(A, b"a"), OPEN]
 
 
 def test_a_gate_that_is_closed_lets_the_releases_through(bench: Bench) -> None:

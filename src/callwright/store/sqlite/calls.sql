@@ -22,15 +22,19 @@ WHERE world_id = ? AND call_id = ? AND n = ?;
 -- name: keep_dialog
 UPDATE legs SET dialog = ? WHERE world_id = ? AND call_id = ? AND n = ?;
 
--- name: forget_dialogs
-UPDATE legs INDEXED BY legs_in_dialog SET dialog = NULL WHERE dialog IS NOT NULL AND EXISTS (
+-- name: forget_dialog
+UPDATE legs SET dialog = NULL WHERE world_id = ? AND id = ?;
+
+-- name: forget_unanswered
+UPDATE legs INDEXED BY legs_in_dialog SET dialog = NULL
+WHERE dialog IS NOT NULL AND ended_us IS NULL AND answered_us IS NULL AND intent IS NOT 'answering' AND EXISTS (
     SELECT 1 FROM calls WHERE calls.world_id = legs.world_id AND calls.id = legs.call_id AND calls.node = ?
 );
 
 -- name: dialogs_left
 SELECT legs.id, legs.dialog FROM legs INDEXED BY legs_in_dialog
 JOIN calls ON calls.world_id = legs.world_id AND calls.id = legs.call_id
-WHERE legs.dialog IS NOT NULL AND calls.node = ? AND (legs.answered_us IS NOT NULL OR legs.intent = 'answering');
+WHERE legs.dialog IS NOT NULL AND calls.node = ?;
 
 -- name: insert_entry
 INSERT INTO journal (world_id, call_id, seq, at_us, entry) VALUES (?, ?, ?, ?, ?);
