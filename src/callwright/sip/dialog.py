@@ -49,7 +49,6 @@ from callwright.sip.states import (
     OfferSent,
     Phase,
     RingingHere,
-    Surroundings,
     is_after_the_end,
 )
 from callwright.sip.surroundings import Surroundings

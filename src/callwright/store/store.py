@@ -316,8 +316,8 @@ class _GroupWriter:
         self._closing = False
         connection.set_wal_hook(self._on_wal)
         self._threads = [
-            threading.Thread(target=self._write, name="store-writer"),
-            threading.Thread(target=self._checkpoint, name="store-checkpoints"),
+            threading.Thread(target=self._write, name="store-writer", daemon=True),
+            threading.Thread(target=self._checkpoint, name="store-checkpoints", daemon=True),
         ]
         for thread in self._threads:
             thread.start()

@@ -36,6 +36,7 @@ async def end(core: Core, peer: Peer, leg: UUID) -> None:
     assert bye.param("To", "tag") == "one"
     peer.reply(bye, 200)
     assert await core.take(wire.LegEnded, leg) == wire.LegEnded(leg, "us")
+    await core.take(wire.DialogOver, leg)
     assert core.about(leg) == []
 
 
@@ -82,7 +83,8 @@ async def test_a_branch_behind_proxies_gets_its_bye_by_their_way(core: Core, pee
     bye = await let_go(peer, invite, "two")
     assert (bye.uri, bye.get("Route")) == ("sip:second@192.0.2.1", route)
     peer.reply(bye, 481, "Gone")
-    core.said.clear()
+    await core.take(wire.LegAnswered, leg)
+    await core.take(wire.ForkReleased, leg)
     await end(core, peer, leg)
 
 
@@ -96,7 +98,9 @@ async def test_branches_after_the_end_and_behind_our_cancel_are_let_go_too(core:
         peer.reply(invite, 200, body=sdp(), tag=tag)
         peer.reply(await let_go(peer, invite, tag), 200)
     assert await core.take(wire.LegEnded, leg) == wire.LegEnded(leg, "us", "late_answer")
-    assert core.about(leg) == [wire.ForkReleased(leg)]
+    await core.take(wire.DialogOver, leg)
+    await core.take(wire.ForkReleased, leg)
+    assert core.about(leg) == []
 
 
 async def test_an_answered_invite_is_forgotten_after_its_time(core: Core, peer: Peer) -> None:

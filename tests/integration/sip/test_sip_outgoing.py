@@ -183,6 +183,7 @@ async def test_answer_that_crosses_our_cancel_is_let_go(core: Core, peer: Peer) 
     assert bye.param("To", "tag") == "far"
     peer.reply(bye, 200)
     assert await core.take(wire.LegEnded, command.leg) == wire.LegEnded(command.leg, "us", "late_answer")
+    await core.take(wire.DialogOver, command.leg)
     assert core.about(command.leg) == []
 
 

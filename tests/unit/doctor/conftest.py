@@ -15,7 +15,7 @@ from support.patient import Patient
 
 @pytest.fixture(scope="session")
 def healthy(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The kept database after a start of today's program, with its callbacks delivered."""
+    """The kept database after a start of today's program, with its far ends gone and its callbacks delivered."""
     folder = unpack(FIRST, tmp_path_factory.mktemp("healthy") / "data")
 
     async def start() -> None:
@@ -26,6 +26,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     asyncio.run(start())
     patient = Patient(folder)
     patient.sql(
+        "UPDATE legs SET dialog = NULL WHERE dialog IS NOT NULL",
         "UPDATE deliveries SET state = 'delivered', next_at_us = NULL",
         "UPDATE fanned_out SET pos = (SELECT MAX(pos) FROM events)",
     )
