@@ -27,8 +27,10 @@ from callwright.store.migrate import migrate
 
 T = TypeVar("T")
 MAX_BATCH = 256
-# Passive checkpoints start here (pages of 4 kB); where they cannot keep up, the writer stops once to empty the log.
-CHECKPOINT_PAGES = 1_000
+# In pages of 4 kB. After so many, what was written is copied to its place while calls go on: copying costs two syncs, which
+# are fewer in larger portions. A log that is long is emptied when nearly all of it is copied, and a very long one at once.
+CHECKPOINT_PAGES = 4_000
+LITTLE_PAGES = 1_000
 TRUNCATE_PAGES = 32_000
 BUSY_MS = 5_000
 EMPTYING_MS = 200
@@ -311,8 +313,11 @@ class _GroupWriter:
         self._on_commit = on_commit
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._wal_pages = 0
+        self._copying_pages = 0  # where the last copying began
+        self._copied_pages = 0
         self._empty_at = TRUNCATE_PAGES
         self._checkpoint_wanted = threading.Event()
+        self._checkpointing = threading.Lock()  # SQLite does not wait for another checkpoint, it fails
         self._closing = False
         connection.set_wal_hook(self._on_wal)
         self._threads = [
@@ -370,8 +375,11 @@ class _GroupWriter:
             _log.warning("commit_unheard", jobs=len(batch))
 
     def _on_wal(self, connection: apsw.Connection, name: str, pages: int) -> int:
+        if pages < self._wal_pages:
+            self._copying_pages = self._copied_pages = 0  # it was all copied, and begins anew
         self._wal_pages = pages
-        if pages > CHECKPOINT_PAGES:
+        if pages - self._copying_pages > CHECKPOINT_PAGES:
+            self._copying_pages = pages
             self._checkpoint_wanted.set()
         return apsw.SQLITE_OK
 
@@ -380,20 +388,29 @@ class _GroupWriter:
             self._checkpoint_wanted.wait()
             self._checkpoint_wanted.clear()
             try:
-                self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            except apsw.BusyError:
-                pass  # the writer is at it
+                with self._checkpointing:
+                    _, self._copied_pages = self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             except apsw.Error as error:
                 _log.warning("checkpoint_failed", error=str(error))
 
     def _empty_log(self) -> None:
-        """Empty the log while nobody reads it; a reader that stays, such as a shell left open, must not hold up the calls."""
+        """Empty the log when little of it is still to be copied, or it is twice as long as it should be.
+
+        A reader that stays, such as a shell left open, must not hold up the calls.
+        """
+        much = self._wal_pages > 2 * self._empty_at
+        if not much and self._wal_pages - self._copied_pages > LITTLE_PAGES:
+            return
+        if not self._checkpointing.acquire(blocking=much):
+            return
         self._connection.set_busy_timeout(EMPTYING_MS)
         try:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            self._wal_pages, self._empty_at = 0, TRUNCATE_PAGES
+            self._wal_pages = self._copying_pages = self._copied_pages = 0
+            self._empty_at = TRUNCATE_PAGES
         except apsw.Error as error:
             self._empty_at = self._wal_pages + TRUNCATE_PAGES
             _log.warning("checkpoint_failed", error=str(error), log_mb=self._wal_pages * 4096 >> 20)
         finally:
             self._connection.set_busy_timeout(BUSY_MS)
+            self._checkpointing.release()

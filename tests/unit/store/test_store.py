@@ -60,6 +60,24 @@ async def test_what_was_committed_is_there_after_reopening(tmp_path: Path) -> No
     again.close()
 
 
+async def test_rows_for_one_table_go_in_by_one_statement_in_their_order() -> None:
+    store = Store.in_memory()
+    entries = [Write("calls.insert_entry", (b"w", b"c", n, n, b"entry %d" % n)) for n in range(1, 8)]
+    statements: list[str] = []
+    store._reader.trace_v2(apsw.SQLITE_TRACE_STMT, lambda event: statements.append(event["sql"]))
+    await store.commit(Change((account("a"), *entries[:4], account("b"), account("c"), *entries[4:])))
+    assert [sql.split("(")[0].strip() for sql in statements] == [
+        "BEGIN IMMEDIATE",
+        "INSERT INTO accounts",
+        "INSERT INTO journal",
+        "INSERT INTO accounts",
+        "INSERT INTO journal",
+        "COMMIT",
+    ]
+    assert store.read("calls.journal_of", (b"w", b"c")) == [(n, n, b"entry %d" % n) for n in range(1, 8)]
+    assert names(store) == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("kind", ["file", "memory"])
 async def test_a_change_that_violates_a_constraint_fails_alone_and_whole(tmp_path: Path, kind: str) -> None:
     store = Store.open(tmp_path / "a.db", SystemClock()) if kind == "file" else Store.in_memory()
@@ -87,6 +105,19 @@ async def test_wake_ups_fire_after_the_commit_and_only_then() -> None:
     await store.commit(Change((account("b"),), (Wake("other", UUID(int=1), UUID(int=2)),)))
     await asyncio.sleep(0)
     assert heard == [(wake, ["a"])]
+
+
+async def test_the_log_of_writes_stays_short_while_calls_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, pages in {"CHECKPOINT_PAGES": 20, "LITTLE_PAGES": 10, "TRUNCATE_PAGES": 60}.items():
+        monkeypatch.setattr(f"callwright.store.store.{name}", pages)
+    store = Store.open(tmp_path / "a.db", SystemClock())
+    longest = 0
+    for n in range(600):  # a page or two each
+        await store.commit(Change((account(f"{n:03}" + "x" * 2_000),)))
+        longest = max(longest, (tmp_path / "a.db-wal").stat().st_size)
+    assert len(names(store)) == 600
+    assert longest < 150 * 4_096
+    store.close()
 
 
 async def test_a_change_whose_submitter_is_gone_is_committed_and_told(tmp_path: Path) -> None:
