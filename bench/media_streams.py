@@ -1,4 +1,4 @@
-"""Two-way G.711 streams through one media process on loopback.
+"""Two-way G.711 streams through one media process alone, for its profile; `media` measures the whole server.
 
     python bench/media_streams.py [STREAMS] [relay|mix|play] [SECONDS]
 
@@ -18,10 +18,10 @@ import sys
 import tempfile
 import time
 import wave
-from pathlib import Path
 from uuid import UUID
 
 import msgspec
+from machine import cpu_seconds, machine_line
 
 from callwright import ipc
 from callwright.media import wire
@@ -67,11 +67,6 @@ class Core:
             self.ping()
             found += [message for message in self.poll() if isinstance(message, kind)]
         return found
-
-
-def cpu_s(pid: int) -> float:
-    user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
-    return (int(user) + int(system)) / 100
 
 
 def connect_all(core: Core, mode: str, peers: list[socket.socket], prompt: str) -> None:
@@ -123,7 +118,7 @@ def run(streams: int, mode: str, seconds: float) -> None:
             continue
         if not measuring and due - begin >= WARM_UP_S:
             measuring = True
-            cpu, own = cpu_s(core.process.pid), time.process_time()
+            cpu, own = cpu_seconds(core.process.pid), time.process_time()
             loads.clear()
         sequence += 1
         for index, peer in enumerate(peers):
@@ -133,8 +128,9 @@ def run(streams: int, mode: str, seconds: float) -> None:
         due += TICK_S
         core.ping()
         loads += [message for message in core.poll() if isinstance(message, wire.Load)]
-    cpu, own = cpu_s(core.process.pid) - cpu, time.process_time() - own
+    cpu, own = cpu_seconds(core.process.pid) - cpu, time.process_time() - own
     late = sorted(load.late_ms for load in loads)
+    print(machine_line())
     print(f"{streams} streams, {mode}, {seconds:g} s: {100 * returned / sent:.2f} % returned")
     print(f"media CPU {100 * cpu / seconds:.0f} % of a core, this program {100 * own / seconds:.0f} %")
     print(f"worst lateness in each second, ms: {late}; ticks skipped: {sum(load.skipped for load in loads)}")

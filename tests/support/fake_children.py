@@ -19,7 +19,7 @@ from callwright.telephony import Answer, Command, Event, Originate, RtpCounters,
 START_US = 1_700_000_000_000_000
 CALL, OTHER_CALL = UUID(int=0xC1), UUID(int=0xC2)
 A, B, C = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
-COUNTERS = RtpCounters(sent=50, received=49, lost=1)
+COUNTERS = RtpCounters(sent=50, received=49, lost=1, mos=4.1, round_trip_ms=35.5, far_lost=2, far_jitter_ms=1.5, far_mos=4.0)
 
 OFFER = "\r\n".join(
     [
