@@ -309,6 +309,12 @@ class Dialog(UA):
             kind = "unreachable" if getattr(tr, "unreachable", False) else "no_response"
             self._last(wire.LegFailed(self.leg, 0, "", kind))
         try:
+            resp.getHFBody("cseq")  # a transaction is found by the last one, and nothing done with it by the first
+        except ValueError as error:
+            self.around.faults.unusable("{}:{}".format(*resp.getSource()), error)
+            self.collapse()
+            return
+        try:
             if 200 <= resp.scode < 300 and self.phase is Phase.UP and resp.countHFs("contact"):
                 self._refresh_target(resp.getHFBody("contact").getUrl().getCopy())
             super().recvResponse(resp, tr)
