@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import re
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -226,6 +227,11 @@ SHAPES: dict[str, Callable[[bytes], bytes]] = {
     "blanks": lambda seed: seed[:-2] + b" " * LARGEST + seed[-2:],
     "line ends": lambda seed: seed[:-2] + b"\r\n" * (LARGEST // 2) + seed[-2:],
     "digits": lambda seed: seed.replace(b"1", b"1" * LARGEST, 1) if b"1" in seed else seed + b"9" * LARGEST,
+    "every number without end": lambda seed: re.sub(rb"[0-9]+", b"9" * 5_000, seed),
+    "the last number without end": lambda seed: re.sub(rb"[0-9]+(?=[^0-9]*$)", b"9" * 5_000, seed),
+    "deep in JSON": lambda seed: b"[" * LARGEST,
+    "deep in TOML": lambda seed: b"a = " + b"[" * LARGEST,
+    "deep in XML": lambda seed: b"<a>" * LARGEST,
     "opened and never closed": lambda seed: b'{"a":[<(' * (LARGEST // 8),
     "letters": lambda seed: seed + b"a" * LARGEST,
     "quotes": lambda seed: seed[:20] + b'\\"' * (LARGEST // 2) + seed[20:],
