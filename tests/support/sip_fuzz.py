@@ -1,8 +1,8 @@
-"""Signalling without a network, under spoilt messages: ``python -m support.sip_fuzz COUNT SEED [FOLDER]``.
+"""Signalling without a network, under spoilt messages: ``python -m support.sip_fuzz COUNT SEED FOLDER``.
 
-Requests are made of the files of a folder, responses of what a far end may say to the INVITE of a leg that is placed for
-each. Printed is a JSON object: how many messages there were, what they came to, and what broke. It is a program, because
-sippy is patched in the process that runs it.
+First requests, made of the files of a folder; then what a far end may answer to the INVITE of a leg that is placed for
+each; then requests within a call, each in one of its own. Printed is a JSON object: how many messages there were, what
+they came to, and what broke. It is a program, because sippy is patched in the process that runs it.
 """
 
 from __future__ import annotations
@@ -88,6 +88,35 @@ RESPONSES = tuple(
     )
 )
 
+# Within a call that is answered; `{dialog}` is its From, To and Call-ID.
+REQUESTS = tuple(
+    f"{method} sip:2000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:40000;branch=z9hG4bK{{branch}}\r\n{{dialog}}"
+    + f"CSeq: {cseq} {method}\r\n"
+    + "".join(f"{line}\r\n" for line in fields)
+    + f"Content-Length: {len(body)}\r\n\r\n{body}"
+    for method, cseq, fields, body in (
+        ("INVITE", 2, ("Contact: <sip:a@127.0.0.1:40000>", "Content-Type: application/sdp"), sdp(2, "sendonly")),
+        ("INVITE", 2, ("Contact: <sip:a@127.0.0.1:99999999999999999999>", "Content-Type: application/sdp"), sdp(2)),
+        ("INVITE", 2, ("Contact: <sip:a@127.0.0.1:40000>", "Session-Expires: 90;refresher=uac"), ""),
+        ("INFO", 2, ("Content-Type: application/dtmf-relay",), "Signal=5\r\nDuration=160\r\n"),
+        ("BYE", 2, ('Reason: Q.850;cause=16;text="Normal"', "Max-Forwards: 70"), ""),
+        ("UPDATE", 2, ("Contact: <sip:a@127.0.0.1:40000>", "Content-Type: application/sdp"), sdp(3)),
+        ("OPTIONS", 2, ("Accept: application/sdp", "Require: x"), ""),
+        ("REFER", 2, ("Refer-To: <sip:c@127.0.0.1>", "Contact: <sip:a@127.0.0.1:40000>"), ""),
+        ("ACK", 1, (), ""),
+        ("CANCEL", 1, (), ""),
+    )
+)
+INVITE = (
+    "INVITE sip:2000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:40000;branch=z9hG4bKtalk{number}\r\n"
+    "From: <sip:1000@127.0.0.1>;tag=t{number}\r\nTo: <sip:2000@127.0.0.1>\r\nCall-ID: talk{number}\r\nCSeq: 1 INVITE\r\n"
+    f"Contact: <sip:1000@127.0.0.1:40000>\r\nContent-Type: application/sdp\r\nContent-Length: {len(sdp())}\r\n\r\n{sdp()}"
+)
+ACK = (
+    "ACK sip:2000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:40000;branch=z9hG4bKack{number}\r\n{dialog}"
+    "CSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n"
+)
+
 
 class Air:
     """A socket whose datagrams reach nobody; it keeps the last."""
@@ -132,9 +161,8 @@ class Stage:
 
     def hear(self, data: bytes) -> None:
         """Take a datagram; a call that it is is answered or refused, and ended."""
-        self._message = data
         began = time.thread_time()
-        self.exchange.transactions.server.handle_read(Datagram(data), Remote_address(PEER, "udp"), MonoTime())
+        self._take(data)
         for leg in self._arrived:
             match self._chance.randrange(3):
                 case 0:
@@ -147,6 +175,29 @@ class Stage:
         self._arrived.clear()
         if (took := time.thread_time() - began) > SLOWEST_S:
             self.broken.append(f"{took:.1f} s for {data[:200]!r}")
+
+    def _take(self, data: bytes) -> None:
+        self._message = data
+        self.exchange.transactions.server.handle_read(Datagram(data), Remote_address(PEER, "udp"), MonoTime())
+
+    def talk(self) -> str:
+        """Be called, and answer; return the fields that name the dialog."""
+        self._legs += 1
+        self._take(INVITE.format(number=self._legs).encode())
+        (leg,) = self._arrived
+        self._arrived.clear()
+        self.exchange.command(wire.SendAnswer(leg, sdp()))
+        head = self.air.sent[0].decode()
+        assert head.startswith("SIP/2.0 200"), head
+        dialog = "".join(re.findall(r"^(?:From|To|Call-ID): .*\r\n", head, re.MULTILINE))
+        self._take(ACK.format(number=self._legs, dialog=dialog).encode())
+        return dialog
+
+    def answer_offers(self) -> None:
+        """Do what the core does about offers, and make one."""
+        for leg in list(self.exchange.dialogs):
+            self.exchange.command(wire.AnswerOffer(leg, sdp(4)))
+            self.exchange.command(wire.SendOffer(leg, sdp(5)))
 
     def place(self) -> str:
         """Place a leg; return the fields of its INVITE that every response has."""
@@ -170,11 +221,13 @@ class Stage:
         fields = re.findall(r"^(?:Via|From|To|Call-ID|CSeq): .*\r?$", head, re.MULTILINE)
         return "".join(f"{field.rstrip()}{';tag=far' if field.startswith('To') else ''}\r\n" for field in fields)
 
-    def end_all(self) -> None:
+    def end_all(self, *, collect: bool = True) -> None:
         for leg in list(self.exchange.dialogs):
             self.exchange.command(wire.EndLeg(leg))
         for dialog in list(self.exchange.dialogs.values()):
             dialog.collapse()
+        if not collect:
+            return
         ED2.tlisteners.clear()
         for _ in range(2):
             self.exchange.transactions.rCachePurge()
@@ -206,6 +259,12 @@ def run(count: int, seed: int, folder: Path) -> Stage:
         if number % 500 == 0:
             stage.end_all()
     stage.end_all()
+    texts = [text.encode() for text in REQUESTS]
+    for number, data in enumerate([*texts, *mutants(texts, count, seed)]):
+        dialog = stage.talk()
+        stage.hear(data.replace(b"{dialog}", dialog.encode()).replace(b"{branch}", b"%d" % number))
+        stage.answer_offers()
+        stage.end_all(collect=number % 500 == 0)
     return stage
 
 

@@ -55,6 +55,7 @@ from callwright.sip.states import (
     RingingHere,
 )
 from callwright.sip.transactions import scaled_timeout
+from callwright.sip.wellformed import has_usable_port
 
 MAX_GLARES = 3
 
@@ -457,7 +458,7 @@ class Dialog(UA):
 
     def _refresh_target(self, target: Any) -> None:
         """A re-INVITE moves the far end's address (RFC 3261 §12.2); the route set stays."""
-        if target is None:
+        if target is None or not has_usable_port(target):
             return
         moved = str(target) != str(self.rTarget)
         self.rTarget = target
