@@ -228,9 +228,12 @@ class Stage:
             dialog.collapse()
         if not collect:
             return
-        ED2.tlisteners.clear()
+        ED2.tlisteners.clear()  # no time passes here, and with it no transaction
+        layer = self.exchange.transactions
+        for kept in (layer.tclient, layer.tserver, layer.req_consumers):
+            kept.clear()
         for _ in range(2):
-            self.exchange.transactions.rCachePurge()
+            layer.rCachePurge()
         gc.collect()
 
 
