@@ -5,14 +5,12 @@ A few seconds of examples in every run; `--long` tries many times as many.
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callwright import ipc
@@ -29,59 +27,7 @@ from callwright.sip import offer, sdp
 from callwright.sip import wire as sip_wire
 from callwright.trunks.routes import SipUri, parse_sip_uri
 from support import bodies
-
-SHORT, LONG = 50, 4_000
-SLOWEST_S = 0.5  # for one input of at most 64 kB, on a machine with other work
-
-Fuzz = Callable[..., None]
-
-
-def fuzzed(**strategies: st.SearchStrategy[Any]) -> Callable[[Fuzz], Fuzz]:
-    """Run a property in its short form and, marked `long`, in its full one."""
-
-    def wrap(function: Fuzz) -> Fuzz:
-        def at(examples: int) -> Fuzz:
-            profile = settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
-            return profile(given(**strategies)(function))
-
-        runs = {SHORT: at(SHORT), LONG: at(LONG)}
-
-        @pytest.mark.parametrize("examples", [SHORT, pytest.param(LONG, marks=pytest.mark.long)])
-        def test(examples: int) -> None:
-            runs[examples]()
-
-        test.__name__, test.__doc__ = function.__name__, function.__doc__
-        return test
-
-    return wrap
-
-
-@contextlib.contextmanager
-def bounded(*errors: type[Exception]) -> Iterator[None]:
-    """Nothing but these errors, each with something to say, and soon."""
-    began, said = time.thread_time(), "a value"
-    try:
-        yield
-    except errors as error:
-        said = str(error)
-    assert said
-    assert time.thread_time() - began < SLOWEST_S
-
-
-def spoilt(valid: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    """Valid bytes with a few of them changed, taken out or put in twice."""
-
-    @st.composite
-    def strategy(draw: st.DrawFn) -> bytes:
-        data = bytearray(draw(valid))
-        for _ in range(draw(st.integers(0, 4))):
-            at = draw(st.integers(0, len(data)))
-            end = min(at + draw(st.integers(0, 8)), len(data))
-            data[at:end] = draw(st.binary(max_size=4) | st.just(bytes(data[at:end]) * 2))
-        return bytes(data)
-
-    return strategy()
-
+from support.fuzzing import SHORT, bounded, fuzzed, spoilt
 
 # Session descriptions
 

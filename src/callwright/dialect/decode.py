@@ -9,12 +9,23 @@ Whatever is wrong is told as `Malformed`, `Missing` or `Invalid`; no other excep
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
 from callwright.errors import Invalid, Malformed, Missing, Problem
-from callwright.flows.schema import KEYS_IN_OPTIONS, OPTIONS, Condition, Flow, Step, compile_flow, with_step_ids
+from callwright.flows.schema import (
+    KEYS_IN_OPTIONS,
+    OPTIONS,
+    Condition,
+    Flow,
+    Step,
+    as_text,
+    compile_flow,
+    kinds_of,
+    settle,
+    with_step_ids,
+)
 from callwright.numbers.numbers import normalised
 from callwright.trunks.routes import parse_sip_uri
 
@@ -87,7 +98,7 @@ def numbers(body: bytes) -> list[str]:
         raise Invalid("numbers must be an array of telephone numbers.", parameter="numbers")
     found = []
     for index, number in enumerate(sent):
-        digits = normalised(_as_text(number) or "")
+        digits = normalised(as_text(number) or "")
         if digits is None:
             raise Invalid(
                 f"{_shown(number)} is not a telephone number: 3 to 15 digits, with or without + or 00.",
@@ -165,7 +176,7 @@ def _unwrapped(value: Any) -> Any:
 def _flow(sent: dict[str, Any], limit: int, parameter: str | None) -> dict[str, Any]:
     raw = _fields(sent, _FLOW)
     body = {name: raw[name] for name in _FLOW.values() if name in raw}
-    _settle(body, _FLOW_KINDS)
+    settle(body, _FLOW_KINDS)
     steps = _unwrapped(body.get("steps"))
     if isinstance(steps, list):
         body["steps"] = [_step(step) if isinstance(step, dict) else step for step in steps]
@@ -179,7 +190,7 @@ def _flow(sent: dict[str, Any], limit: int, parameter: str | None) -> dict[str, 
 
 def _step(sent: dict[str, Any]) -> dict[str, Any]:
     step = _fields(sent, _STEP)
-    _settle(step, _STEP_KINDS)
+    settle(step, _STEP_KINDS)
     if "options" in step:
         options = _unwrapped(step["options"])
         if isinstance(options, dict):
@@ -197,33 +208,8 @@ def _step(sent: dict[str, Any]) -> dict[str, Any]:
 def _options(sent: dict[str, Any], action: Any) -> dict[str, Any]:
     """The options of a step under their own names; Java sends those of every action, most of them 0."""
     options = _fields(sent, _OPTION)
-    _settle(options, _OPTION_KINDS, keep_zero="length" if action == "pause" else "")
+    settle(options, _OPTION_KINDS, keep_zero="length" if action == "pause" else "")
     return options
-
-
-def _settle(values: dict[str, Any], kinds: Mapping[str, type], *, keep_zero: str = "") -> None:
-    """Make numbers and booleans that came as text what they are, so that they are echoed so, and forget those that are 0.
-
-    What cannot be converted stays: the check of the flow says what is wrong with it.
-    """
-    for name, value in list(values.items()):
-        kind = kinds.get(name)
-        if kind is str:
-            values[name] = value if (text := _as_text(value)) is None else text
-            continue
-        if isinstance(value, str) and kind is not None:
-            value = values[name] = _converted(value, kind)
-        if value == 0 and not isinstance(value, bool) and name != keep_zero:
-            del values[name]
-
-
-def _converted(text: str, kind: type) -> Any:
-    for wanted in (int, float) if kind is float else (kind,):
-        try:
-            return msgspec.convert(text, wanted, strict=False)
-        except msgspec.ValidationError:
-            continue
-    return text
 
 
 def _webhook(sent: dict[str, Any], place: str) -> WebhookRequest:
@@ -262,16 +248,10 @@ def _text(raw: dict[str, Any], name: str, place: str = "") -> str | None:
     value = raw.get(name)
     if value is None:
         return None
-    text = _as_text(value)
+    text = as_text(value)
     if text is None:
         raise Invalid(f"{place}{name} must be a string; it is {_kind(value)}.", parameter=f"{place}{name}")
     return text
-
-
-def _as_text(value: Any) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) else None
 
 
 def _fields(sent: dict[str, Any], names: Mapping[str, str] | Iterable[str]) -> dict[str, Any]:
@@ -293,17 +273,6 @@ def _by_lower(names: Iterable[str]) -> dict[str, str]:
     return {name.lower(): name for name in names}
 
 
-def _kinds(*structs: type[msgspec.Struct]) -> dict[str, type]:
-    """Which fields hold text, booleans or numbers, by wire name; unions with None count as what else they hold."""
-    found: dict[str, type] = {}
-    for struct in structs:
-        for field in msgspec.structs.fields(struct):
-            for kind in (bool, int, float, str):
-                if field.type is kind or kind in get_args(field.type):
-                    found[field.encode_name] = kind
-    return found
-
-
 def _names(*structs: type[msgspec.Struct]) -> list[str]:
     return [field.encode_name for struct in structs for field in msgspec.structs.fields(struct)]
 
@@ -322,9 +291,9 @@ def _shown(value: Any) -> str:
 
 
 _FLOW = _by_lower(("title", "record", "default", "maxDuration", "steps"))
-_FLOW_KINDS = _kinds(Flow)
+_FLOW_KINDS = kinds_of(Flow)
 _STEP = _by_lower(_names(Step))
 _CONDITION = _by_lower(_names(Condition))
 _OPTION = _by_lower((*_names(*OPTIONS.values()), *KEYS_IN_OPTIONS))
-_STEP_KINDS = _kinds(Step)
-_OPTION_KINDS = {**{name: kind for name, kind in _STEP_KINDS.items() if name in KEYS_IN_OPTIONS}, **_kinds(*OPTIONS.values())}
+_STEP_KINDS = kinds_of(Step)
+_OPTION_KINDS = {**{name: kind for name, kind in _STEP_KINDS.items() if name in KEYS_IN_OPTIONS}, **kinds_of(*OPTIONS.values())}

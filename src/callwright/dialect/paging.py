@@ -48,4 +48,5 @@ def page_of(query: str) -> Page:
 
 
 def _integer(text: str) -> int | None:
-    return int(text) if _INTEGER.fullmatch(text.strip()) else None
+    text = text.strip()  # of more blanks than `int` knows
+    return int(text) if _INTEGER.fullmatch(text) else None

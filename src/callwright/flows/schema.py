@@ -6,7 +6,8 @@ A flow is kept as it was sent; `compile_flow` makes the typed form that runs. Wh
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -159,6 +160,48 @@ def with_step_ids(body: dict[str, Any]) -> dict[str, Any]:
             step["id"] = _free_id(index, taken)
             taken.add(step["id"])
     return {**body, "steps": steps}
+
+
+def settle(values: dict[str, Any], kinds: Mapping[str, type], *, keep_zero: str = "") -> None:
+    """Make numbers and booleans that came as text what they are, so that they are echoed so, and forget those that are 0.
+
+    What cannot be converted stays: the check of the flow says what is wrong with it.
+    """
+    for name, value in list(values.items()):
+        kind = kinds.get(name)
+        if kind is str:
+            values[name] = value if (text := as_text(value)) is None else text
+            continue
+        if isinstance(value, str) and kind is not None:
+            value = values[name] = _converted(value, kind)
+        if value == 0 and not isinstance(value, bool) and name != keep_zero:
+            del values[name]
+
+
+def kinds_of(*structs: type[msgspec.Struct]) -> dict[str, type]:
+    """Which fields hold text, booleans or numbers, by wire name; unions with None count as what else they hold."""
+    found: dict[str, type] = {}
+    for struct in structs:
+        for field in msgspec.structs.fields(struct):
+            for kind in (bool, int, float, str):
+                if field.type is kind or kind in get_args(field.type):
+                    found[field.encode_name] = kind
+    return found
+
+
+def as_text(value: Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else None
+
+
+def _converted(text: str, kind: type) -> Any:
+    for wanted in (int, float) if kind is float else (kind,):
+        try:
+            return msgspec.convert(text, wanted, strict=False)
+        except msgspec.ValidationError:
+            continue
+    return text
 
 
 def _free_id(index: int, taken: set[str]) -> str:

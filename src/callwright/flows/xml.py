@@ -16,7 +16,7 @@ from xml.parsers import expat
 import msgspec
 
 from callwright.errors import Invalid, Malformed, Problem
-from callwright.flows.schema import KEYS_IN_OPTIONS, OPTIONS, Flow, Step, with_step_ids
+from callwright.flows.schema import KEYS_IN_OPTIONS, OPTIONS, Flow, Step, kinds_of, settle, with_step_ids
 
 MAX_BYTES = 32_768
 _SHOWN = 40  # characters of what was sent, in a message
@@ -40,22 +40,18 @@ _ACTIONS = {action.lower(): action for action in OPTIONS}
 _KNOWN = ", ".join(action[0].upper() + action[1:] for action in OPTIONS)
 
 
-def _fields(kind: type[msgspec.Struct], *without: str) -> dict[str, tuple[str, Any]]:
-    """The fields of a struct by their wire names in lower case: name and type."""
-    return {
-        field.encode_name.lower(): (field.encode_name, field.type)
-        for field in msgspec.structs.fields(kind)
-        if field.encode_name not in without
-    }
+def _names(*structs: type[msgspec.Struct]) -> dict[str, str]:
+    """The names of fields on the wire, by themselves in lower case."""
+    names = [field.encode_name for struct in structs for field in msgspec.structs.fields(struct)]
+    return {name.lower(): name for name in names}
 
 
-_HEAD = _fields(Flow, "steps")
-_STEP = _fields(Step, "action", "options")
-_OPTIONS = {
-    action: {**_fields(kind), **{name: field for name, field in _STEP.items() if field[0] in KEYS_IN_OPTIONS}}
-    for action, kind in OPTIONS.items()
-}
-_OF_STEP = {name: field for name, field in _STEP.items() if field[0] not in KEYS_IN_OPTIONS}
+_HEAD = {lower: name for lower, name in _names(Flow).items() if name != "steps"}
+_HEAD_KINDS = kinds_of(Flow)
+_OF_STEP = {lower: name for lower, name in _names(Step).items() if name not in ("action", "options", *KEYS_IN_OPTIONS)}
+_STEP_KINDS = kinds_of(Step)
+_OPTION = {**_names(*OPTIONS.values()), **{name.lower(): name for name in KEYS_IN_OPTIONS}}
+_OPTION_KINDS = {**{name: _STEP_KINDS[name] for name in KEYS_IN_OPTIONS}, **kinds_of(*OPTIONS.values())}
 
 
 def parse(document: bytes, *, limit: int = MAX_BYTES) -> dict[str, Any]:
@@ -125,7 +121,8 @@ class _Document:
             self._begin(action, options)
         elif self._depth == 2 and not self._steps and not self._holder:
             self._holder = local
-            self._head = self._values({name: options[name] for name in options if name.lower() in _HEAD}, _HEAD)
+            head = {name: options[name] for name in options if name.lower() in _HEAD}
+            self._head = self._values(head, _HEAD, _HEAD_KINDS)
         else:
             self._refuse(Invalid, f"<{local[:_SHOWN]}> is not a step. Known: {_KNOWN}.")
 
@@ -134,8 +131,8 @@ class _Document:
             self._refuse(Invalid, f"a step after </{self._holder[:_SHOWN]}>. Put all steps into one element, or into none.")
         of_step = {name: value for name, value in attributes.items() if name.lower() in _OF_STEP}
         rest = {name: value for name, value in attributes.items() if name not in of_step}
-        step = {**self._values(of_step, _OF_STEP), "action": action}
-        options = self._values(rest, _OPTIONS[action], keep_zero="length" if action == "pause" else "")
+        step = {**self._values(of_step, _OF_STEP, _STEP_KINDS), "action": action}
+        options = self._values(rest, _OPTION, _OPTION_KINDS, keep_zero="length" if action == "pause" else "")
         if options:
             step["options"] = options
         self._steps.append(step)
@@ -163,33 +160,24 @@ class _Document:
         elif text.strip():
             self._refuse(Invalid, f"{text.strip()[:_SHOWN]!r} stands outside of a step. Put it into say, or leave it out.")
 
-    def _values(self, attributes: dict[str, str], kinds: Mapping[str, tuple[str, Any]], keep_zero: str = "") -> dict[str, Any]:
+    def _values(
+        self, attributes: dict[str, str], names: Mapping[str, str], kinds: Mapping[str, type], keep_zero: str = ""
+    ) -> dict[str, Any]:
         """Attributes under their own names and as what they are; those that are not set are left out, as in JSON."""
         values: dict[str, Any] = {}
         for sent, text in attributes.items():
-            name, kind = kinds.get(sent.lower(), (sent, str))
+            name = names.get(sent.lower(), sent)
             if name in values:
                 self._refuse(Invalid, f"{name} is given twice. Give it once.")
-            value = _converted(text, kind)
-            if value in ("", None) or (value == 0 and value is not False and name != keep_zero):
-                continue
-            values[name] = value
+            if text:
+                values[name] = text
+        settle(values, kinds, keep_zero=keep_zero)
         return values
 
     def _refuse(self, kind: type[Problem], what: str) -> NoReturn:
         line, column = self._parser.CurrentLineNumber - 1, self._parser.CurrentColumnNumber + 1
         parameter = f"steps[{max(len(self._steps) - 1, 0)}]" if kind is Invalid else None
         raise kind(f"line {line}, column {column}: {what}", parameter=parameter)
-
-
-def _converted(text: str, kind: Any) -> Any:
-    """A text as the type its place asks for; as it is when it cannot be that, for the check of the flow to name."""
-    for wanted in (int, float) if kind is float else (kind,):
-        try:
-            return msgspec.convert(text, wanted, strict=False)
-        except msgspec.ValidationError:
-            continue
-    return text
 
 
 def _unreadable(text: str, line: int, column: int, why: str) -> NoReturn:

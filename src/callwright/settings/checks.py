@@ -51,7 +51,7 @@ def listening_host(text: str) -> str | None:
 def host_and_port(text: str) -> tuple[str, int]:
     """Read ``host`` or ``host:port``, with the port 5060 where none is given; raise `ValueError`."""
     host, colon, port = text.partition(":")
-    number = int(port) if port.isascii() and port.isdecimal() else 0 if colon else SIP_PORT
+    number = int(port) if port.isascii() and port.isdecimal() and len(port) < 10 else 0 if colon else SIP_PORT
     if not (isinstance(_ip(host), IPv4Address) or _is_name(host)) or not 0 < number < 65_536:
         raise ValueError(text)
     return host, number

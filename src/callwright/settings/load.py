@@ -25,6 +25,8 @@ from callwright.settings.sections import Settings
 PREFIX = "CALLWRIGHT_"
 FILE_NAME = "callwright.toml"
 DEFAULT = "default"
+# tomllib's own error and that of text that is not UTF-8 are ValueErrors; so is what numbers of too many digits raise.
+_NOT_TOML = (ValueError, RecursionError)
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -82,7 +84,7 @@ def _from_file(path: Path, faults: list[str], *, optional: bool = False) -> _Lay
             return {}
         faults.append(f"{path}: cannot be read: {error.strerror}.")
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except _NOT_TOML as error:
         faults.append(f"{path}: is not TOML: {error}.")
         return {}
     known = known_keys()
@@ -142,7 +144,7 @@ def _nearest_key(key: str) -> str:
 def _from_text(key: str, text: str, origin: str, faults: list[str]) -> _Layer:
     try:
         return {key: _Written(_read_text(text.strip(), bare(known_keys()[key])), origin)}
-    except tomllib.TOMLDecodeError as error:
+    except _NOT_TOML as error:
         faults.append(f"{key} ({origin}): must be written as a value of TOML: {error}.")
         return {}
 

@@ -53,6 +53,7 @@ from callwright.sip.states import (
 )
 from callwright.sip.surroundings import Surroundings
 from callwright.sip.transactions import scaled_timeout
+from callwright.sip.wellformed import has_usable_port
 
 MAX_GLARES = 3
 
@@ -294,6 +295,12 @@ class Dialog(UA):
             kind = "unreachable" if getattr(tr, "unreachable", False) else "no_response"
             self._last(wire.LegFailed(self.leg, 0, "", kind))
         try:
+            resp.getHFBody("cseq")  # a transaction is found by the last one, and nothing done with it by the first
+        except ValueError as error:
+            self.around.faults.unusable("{}:{}".format(*resp.getSource()), error)
+            self.collapse()
+            return
+        try:
             if 200 <= resp.scode < 300 and self.phase is Phase.UP and resp.countHFs("contact"):
                 self._refresh_target(resp.getHFBody("contact").getUrl().getCopy())
             super().recvResponse(resp, tr)
@@ -441,7 +448,7 @@ class Dialog(UA):
 
     def _refresh_target(self, target: Any) -> None:
         """A re-INVITE moves the far end's address (RFC 3261 §12.2); the route set stays."""
-        if target is None:
+        if target is None or not has_usable_port(target):
             return
         moved = str(target) != str(self.rTarget)
         self.rTarget = target

@@ -46,9 +46,19 @@ def _first_computable(response: Any) -> Any:
     """The server lists what it takes by preference (RFC 8760 §2.4)."""
     try:
         challenges = response.getHFBodys(CHALLENGES[response.scode])
+        for challenge in challenges:
+            _decode(challenge)
     except (ValueError, IndexError):  # one that cannot be read, cannot be met
         return None
     return next((challenge for challenge in challenges if _is_computable(challenge)), None)
+
+
+def _decode(challenge: Any) -> None:
+    """Turn sippy's one character per byte into text for the digest, which is of UTF-8 (RFC 7616 §4); it leaves as it came."""
+    for name in ("realm", "nonce", "opaque"):
+        value = getattr(challenge, name)
+        if value is not None and not value.isascii():
+            setattr(challenge, name, value.encode("utf-8", "surrogateescape").decode("utf-8"))
 
 
 def _is_computable(challenge: Any) -> bool:

@@ -21,7 +21,7 @@ from callwright.sip.headers import ACCEPT, HOPS, SDP, content_of, description_in
 from callwright.sip.patches import TelURL
 from callwright.sip.server import Address
 from callwright.sip.settings import SignallingSettings, TrunkSource
-from callwright.sip.wellformed import is_ipv6
+from callwright.sip.wellformed import has_usable_port, is_ipv6
 
 MAX_FORWARDS = 70
 LOOPBACK = IPv4Network("127.0.0.0/8")
@@ -201,7 +201,7 @@ def _check_contact(invite: Any) -> None:
 
 
 def _is_reachable(url: Any) -> bool:
-    return not isinstance(url, TelURL) and bool(url.host)
+    return not isinstance(url, TelURL) and bool(url.host) and has_usable_port(url)
 
 
 def _caller(url: Any) -> str:

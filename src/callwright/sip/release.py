@@ -15,6 +15,7 @@ from sippy.SipRoute import SipRoute
 from sippy.SipTo import SipTo
 from sippy.SipURL import SipURL
 
+from callwright.errors import CallwrightError
 from callwright.sip.server import Address, is_ipv4
 from callwright.sip.wire import DialogState
 
@@ -50,9 +51,19 @@ def state_of(dialog: Any, peer: Address, here: Any) -> bytes:
     )
 
 
+class UnusableState(CallwrightError):
+    """The kept state of a dialog cannot be read."""
+
+
 def bye(state: bytes) -> SipRequest:
-    """A BYE for a dialog that nobody here remembers. Raises `msgspec.MsgspecError` when the state cannot be read."""
-    kept = _decode(state)
+    """A BYE for a dialog that nobody here remembers. Raises `UnusableState` when the state cannot be read."""
+    try:
+        return _bye(_decode(state))
+    except Exception as error:  # whatever sippy's parsers make of it
+        raise UnusableState(f"The kept state of a dialog cannot be read: {error!r}") from error
+
+
+def _bye(kept: DialogState) -> SipRequest:
     return SipRequest(
         method="BYE",
         ruri=SipURL(_text(kept.target)),

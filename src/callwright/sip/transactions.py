@@ -15,7 +15,7 @@ from sippy.Time.Timeout import Timeout
 from callwright.sip.forks import AnsweredInvite
 from callwright.sip.server import Address, DatagramOptions, DatagramServer, is_ipv4
 from callwright.sip.settings import T1_S
-from callwright.sip.wellformed import Fault, fault_of
+from callwright.sip.wellformed import Fault, fault_of, has_usable_port
 
 MAX_REMEMBERED = 150_000  # datagrams whose repeat is answered or ignored without a look; 500 calls/s make 70,000
 TARGETS = ("contact", "record-route")
@@ -234,7 +234,7 @@ class Transactions(SipTransactionManager.SipTransactionManager):
 
 def _has_readable_targets(message: Any) -> bool:
     try:
-        return all(body.getUrl() is not None for name in TARGETS for body in message.getHFBodys(name))
+        return all(has_usable_port(body.getUrl()) for name in TARGETS for body in message.getHFBodys(name))
     except Exception:  # whatever sippy's parsers make of it
         return False
 

@@ -109,6 +109,12 @@ def is_ipv6(host: str) -> bool:
     return host.startswith("[") or ":" in host
 
 
+def has_usable_port(url: Any) -> bool:
+    """Whether something can be sent to a URI, as far as its port goes; one without has that of SIP."""
+    port: int | None = url.port
+    return port is None or 0 < port <= 65_535
+
+
 def read_start_line(request: Any, line: str) -> None:
     """Stand in for sippy's ``setSL``, which knows one kind of wrong request only: one that gets no answer."""
     method, _, rest = line.strip().partition(" ")

@@ -57,7 +57,7 @@ def parse_sip_uri(text: str) -> SipUri | None:
     host, colon, port = host.partition(":")
     if not host or not user or any(char.isspace() or char in '<>"[]@' for char in host + user):
         return None
-    if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+    if colon and not (port.isascii() and port.isdigit() and len(port) < 10 and 0 < int(port) < 65_536):
         return None
     port_number = int(port) if colon else None
     return SipUri(unquote(user.partition(";")[0]), host.lower(), port_number, "".join(unsupported[:1]))

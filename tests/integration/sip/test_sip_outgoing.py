@@ -357,6 +357,15 @@ async def test_a_challenge_that_cannot_be_met(core: Core, peer: Peer, fields: li
     assert await core.take(wire.LegFailed, command.leg) == wire.LegFailed(command.leg, 401, "Unauthorized", "auth")
 
 
+async def test_letters_beyond_ascii_in_a_challenge(core: Core, peer: Peer) -> None:
+    _, invite = await placed(core, peer, username="bob", password="pw")
+    peer.reply(invite, 401, "Challenge", fields=[challenge(401, nonce="é")[0].replace("x, y", "Büro, 私")])
+    invite = await peer.get("INVITE")
+    assert proves(invite, 401)
+    assert 'realm="Büro, 私",nonce="é"' in invite.get("Authorization")
+    peer.reply(invite, 480, "Gone")
+
+
 async def test_second_challenge_is_taken_when_the_first_is_unknown(core: Core, peer: Peer) -> None:
     _, invite = await placed(core, peer, username="bob", password="pw")
     peer.reply(invite, 401, "Challenge", fields=[*challenge(401, "SHA-1"), *challenge(401, "SHA-256")])
@@ -391,7 +400,13 @@ async def test_the_same_order_twice_is_one_leg(core: Core, peer: Peer) -> None:
     assert core.about(command.leg) == []
 
 
-@pytest.mark.parametrize("fields", [["Contact: <bad"], ["Contact: *"], ["Record-Route: <bad", "Contact: <sip:far@192.0.2.1>"]])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(["Contact: <bad"], ["Contact: *"], ["Record-Route: <bad", "Contact: <sip:far@192.0.2.1>"]),
+        *(["Contact: <sip:far@127.0.0.1:99999999999999999999>"], ["Contact: <sip:far@127.0.0.1:0>"]),
+    ],
+)
 async def test_answer_whose_target_cannot_be_read(core: Core, peer: Peer, fields: list[str]) -> None:
     command, invite = await placed(core, peer, host="trunk.example.org")
     peer.reply(invite, 200, body=sdp(), fields=fields)

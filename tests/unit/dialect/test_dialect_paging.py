@@ -36,6 +36,7 @@ from callwright.dialect.paging import Page, page_of
         # nonsense and extremes
         ("page=-1&perPage=-5", Page(1, 10)),
         ("page=abc&perPage=x&limit=7", Page(1, 7)),
+        ("page=%1d3&perPage=%1c2%1f", Page(3, 2)),  # blanks that int() does not know
         ("perPage=0&limit=7", Page(1, 7)),
         ("perPage=100000", Page(1, 100)),
         ("page=&perPage=", Page(1, 10)),

@@ -104,9 +104,9 @@ def test_a_document_is_the_flow_it_is_in_json(document: str, body: dict[str, Any
         '<?xml version="1.0" encoding="utf-16"?><Say>Bonjour, ça va ? 你好</Say>'.encode("utf-16"),
         "\ufeff<Say>Bonjour, ça va ? 你好</Say>".encode("utf-16-be"),
         '<?xml version="1.0" encoding="ISO-8859-1"?><Say>Bonjour, ça va ? &#20320;&#x597D;</Say>'.encode("latin-1"),
-        "<?xml version='1.0' encoding='windows-1252' standalone='yes'?><Say>Bonjour, ça va ? &#20320;好</Say>".replace(
-            "好", "&#22909;"
-        ).encode("cp1252"),
+        "<?xml version='1.0' encoding='windows-1252' standalone='yes'?><Say>Bonjour, ça va ? &#20320;&#22909;</Say>".encode(
+            "cp1252"
+        ),
     ],
 )
 def test_every_encoding_says_the_same(document: bytes) -> None:
