@@ -58,6 +58,10 @@ SELECT COUNT(*) FROM (
 -- name: outbox
 SELECT COUNT(*), MIN(at_us) FROM events WHERE pos > (SELECT pos FROM fanned_out);
 
+-- name: outbox_ahead
+-- An event's pos is never given twice, so what was fanned out cannot be beyond the last one given.
+SELECT pos - COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) FROM fanned_out;
+
 -- name: pace
 SELECT COUNT(*), MIN(created_us), MAX(created_us) FROM calls WHERE pos > ?;
 
