@@ -132,6 +132,11 @@ def serves(program, data):
     assert server.returncode == 0, err
     assert "is ready." in out
     assert health() == (1, "unhealthy")
+    done = subprocess.run([program, "doctor", "--json"], env=environment, capture_output=True, timeout=60, check=False)
+    found = {finding["check"]: finding["level"] for finding in json.loads(done.stdout)["findings"]}
+    mine = ("database.", "records.", "versions.", "files.", "server.")
+    assert {check: level for check, level in found.items() if check.startswith(mine) and level != "ok"} == {}
+    assert {"database.integrity", "versions.packages"} <= found.keys()
 
 
 @pytest.fixture(scope="module")
