@@ -48,7 +48,7 @@ SELECT endpoint, COUNT(*) FROM deliveries WHERE state = 'exhausted' AND settled_
 GROUP BY endpoint ORDER BY COUNT(*) DESC;
 
 -- name: overdue
-SELECT COUNT(*), MIN(next_at_us) FROM deliveries INDEXED BY deliveries_due WHERE next_at_us <= ?;
+SELECT COUNT(*), MIN(next_at_us) FROM deliveries WHERE next_at_us <= ?;
 
 -- name: lanes_without_a_head
 SELECT COUNT(*) FROM (
