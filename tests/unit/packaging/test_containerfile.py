@@ -70,6 +70,7 @@ def test_it_runs_as_a_user_with_a_volume_of_its_own(image):
         re.search(r"useradd .*--uid (\d+) .*--home-dir (\S+) .* (\S+) &&", rest) for name, rest in image if name == "RUN"
     )
     assert int(user[1]) > 1000
+    assert f"uid {user[1]})" in (ROOT / "docs" / "operations.md").read_text()
     assert the("USER", image) == user[3]
     assert user[2] == the("VOLUME", image) == the("WORKDIR", image) == the("ENV", image).removeprefix("CALLWRIGHT_DATA=")
     assert [name for name, _ in image].index("USER") < [name for name, _ in image].index("ENTRYPOINT")
