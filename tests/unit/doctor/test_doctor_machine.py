@@ -9,6 +9,7 @@ from importlib import metadata
 import msgspec
 import pytest
 
+from callwright import __version__
 from callwright.doctor import Level, Machine, exit_status, host, ports, server, settings_faults, worst
 from callwright.doctor.findings import Finding, some
 from callwright.doctor.machine import Bound
@@ -283,7 +284,7 @@ def test_a_server_that_is_not(patient):
         Said("server.database", "fault", "FullError: database or disk is full"),
         Said("server.admission", "note", "draining"),
         Said("server.new", "fault", "x"),
-        Said("server.version", "warning", "the server runs 0.0.1, and 0.1.0.dev0 is installed"),
+        Said("server.version", "warning", f"the server runs 0.0.1, and {__version__} is installed"),
         Said("server.media-1", "fault", "media-1 died more than 5 times within 60 s"),
         Said("server.media-2", "warning", "up, pid 1, in its life number 3"),
     ]
