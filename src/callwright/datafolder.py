@@ -119,8 +119,9 @@ class DataFolder:
             raise DataFolderError(
                 f"{self.lock_file} cannot be locked: {error.strerror}; put the data folder on a local disk"
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{name}\n{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # the name is a courtesy, and a full disk has no room for it
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{name}\n{os.getpid()}\n".encode(), 0)
         return Lock(descriptor)
 
     def bind_control(self) -> socket.socket:

@@ -28,7 +28,6 @@ class StillMachine(Machine):
             "open_files_limit": 524_288,
             "open_sockets": set[int](),
             "sockets": list[Bound](),
-            "user": None,
             "has_open": False,
             "process_state": None,
         } | answers
@@ -50,9 +49,6 @@ class StillMachine(Machine):
 
     def sockets(self, kind: str) -> list[Bound]:
         return self._answers["sockets"]
-
-    def user(self, pid: int) -> int | None:
-        return self._answers["user"]
 
     def has_open(self, pid: int, path: Path) -> bool:
         return self._answers["has_open"]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from callwright import __version__
 from callwright.datafolder import DataFolder
 from callwright.doctor import Scene
 from callwright.doctor.findings import Findings
@@ -70,7 +71,7 @@ class Patient:
 
 def server_state(**changes: Any) -> ServerState:
     told: dict[str, Any] = {
-        "version": "0.1.0.dev0",
+        "version": __version__,
         "pid": 4711,
         "now_us": NOW_US,
         "clock_stepped_us": 0,

@@ -148,6 +148,14 @@ def doctor(
 
 
 @app.command()
+def health(context: typer.Context, json: Json = False) -> None:
+    """Ask the running server whether it can carry calls. Exit status: 0 it can, 1 it cannot or does not run."""
+    from callwright.cli.health import run
+
+    raise typer.Exit(run(context.obj, json=json))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from callwright import __version__

@@ -35,7 +35,11 @@ def history(scene: Scene, survey: Survey) -> Findings:
         )
     elif pending:
         names = some([f"{migration.number:04}" for migration in pending])
-        yield note("database.migrations", f"{names} will be applied at the next start", "Make a backup before.")
+        yield note(
+            "database.migrations",
+            f"{names} will be applied at the next start; rows are not looked at before",
+            "Make a backup before it.",
+        )
     else:
         yield ok("database.migrations", "all known and applied")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from callwright.doctor import database, files, host, ports, records, server
-from callwright.doctor.findings import Finding, Findings, fault
+from callwright.doctor.findings import Finding, Findings, Level, fault
 from callwright.doctor.scene import Scene
 from callwright.errors import DataFolderError
 from callwright.store.survey import Survey
@@ -54,8 +54,8 @@ def examine(scene: Scene) -> Iterator[Finding]:
             findings = list(_guarded(_name(look), look(scene, survey)))
             yield from (finding for finding in findings if finding not in told)  # a damaged file stops several checks alike
             told.update(findings)
-            if look is database.history and any(finding.level.value == "fault" for finding in findings):
-                return  # rows of another program's making are not ours to judge
+            if look is database.history and any(finding.level is not Level.OK for finding in findings):
+                return  # rows of an older or newer schema are not ours to judge
 
 
 def _name(check: Callable[..., Findings]) -> str:

@@ -122,8 +122,9 @@ def owner(scene: Scene) -> Findings:
     """Everything belongs to the user the server runs as."""
     if not scene.folder.root.is_dir():
         return
-    running = None if scene.server is None else scene.machine.user(scene.server.pid)
-    user = scene.folder.root.stat().st_uid if running is None else running
+    # The server makes its control socket, so the socket's owner is the server's user, whatever process ids mean here.
+    made_by_server = scene.folder.root if scene.server is None else scene.folder.control_socket
+    user = made_by_server.stat().st_uid
     others = [path.name for path in sorted(scene.folder.root.iterdir()) if path.lstat().st_uid != user]
     who = f"uid {user}"
     if scene.folder.root.stat().st_uid != user:
@@ -134,7 +135,7 @@ def owner(scene: Scene) -> Findings:
             f"the server's user ({who}) does not own {some(others)}",
             f"chown -R {user} {scene.folder.root.absolute()}; then run commands as that user, not as root.",
         )
-    elif running is None and os.geteuid() not in (0, user):
+    elif scene.server is None and os.geteuid() not in (0, user):
         yield fault("files.owner", f"the folder belongs to {who}, not to you", "Run the server and doctor as that user.")
     else:
         yield ok("files.owner", f"all belongs to {who}")
@@ -159,7 +160,8 @@ def left_behind(scene: Scene) -> Findings:
         else:
             yield note("server.lock", f"{name} (pid {pid}) works on the folder", "Wait for it, then look again.")
         return
-    if folder.lock_file.exists() and folder.lock_file.stat().st_size:
+    killed = folder.lock_file.exists() and folder.lock_file.stat().st_size > 0
+    if killed:
         yield note("server.lock", "left by a server that was killed", "Nothing to do: the next start takes it.")
     else:
         yield ok("server.lock", "free; no server runs on the folder")
@@ -172,8 +174,10 @@ def left_behind(scene: Scene) -> Findings:
                 "something listens on the control socket without holding the lock",
                 "The lock file was removed under a running server: stop that server, then start it again.",
             )
-        else:
+        elif killed:
             yield note("server.socket", "left by a server that was killed", "Nothing to do: the next start replaces it.")
+        else:
+            yield ok("server.socket", "nobody listens; the next start replaces it")
 
 
 def _listens(scene: Scene) -> bool:

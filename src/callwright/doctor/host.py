@@ -53,7 +53,7 @@ def clock(scene: Scene) -> Findings:
 def limits(scene: Scene) -> Findings:
     machine, media = scene.machine, scene.settings.media
     wanted = media.max_calls * LEGS_A_CALL * _SOCKETS_A_LEG + _OTHER_FILES
-    files = machine.open_files_limit(None if scene.server is None else scene.server.pid)
+    files = machine.open_files_limit(scene.server_pid)
     if files < wanted:
         yield fault(
             "limits.files",

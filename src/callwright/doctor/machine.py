@@ -113,12 +113,6 @@ class Machine:
         hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         return 1 << 30 if hard_limit == resource.RLIM_INFINITY else hard_limit
 
-    def user(self, pid: int) -> int | None:
-        try:
-            return (self._root / f"proc/{pid}").stat().st_uid
-        except OSError:
-            return None
-
     # network
 
     def sockets(self, kind: str) -> list[Bound]:

@@ -72,14 +72,18 @@ def sound(scene: Scene) -> Findings:
 def _taken(scene: Scene, first: int, last: int) -> list[str]:
     """Ports of the range that somebody else has."""
     machine = scene.machine
+    # Legs come and go: what is there before and after our processes were looked at, and is in none of them, is not theirs.
+    before = {bound.inode for bound in machine.sockets("udp")}
     ours: set[int] = set()
     if scene.server is not None:
-        for pid in (scene.server.pid, *(child.pid for child in scene.server.children if child.pid is not None)):
-            ours |= machine.open_sockets(pid)
-        if not ours:  # another user's server: its sockets cannot be told from others
+        pid = scene.server_pid
+        for one in () if pid is None else (pid, *(child.pid for child in scene.server.children if child.pid is not None)):
+            ours |= machine.open_sockets(one)
+        if not ours:  # another user's server, or one in a container: its sockets cannot be told from others
             return []
     address = scene.settings.media.host or scene.settings.sip.host
-    there = [bound for bound in machine.sockets("udp") if first <= bound.port <= last and bound.inode not in ours]
+    strange = before - ours
+    there = [bound for bound in machine.sockets("udp") if first <= bound.port <= last and bound.inode in strange]
     return sorted({str(bound.port) for bound in there if bound.stands_in(address)}, key=int)
 
 

@@ -151,6 +151,14 @@ def deliveries(scene: Scene, survey: Survey) -> Findings:
     ((headless,),) = _rows(survey, "doctor.lanes_without_a_head")
     if headless:
         yield fault("webhooks.lanes", f"{headless} receivers wait for a callback that is never sent", _ASK)
+    ((ahead,),) = _rows(survey, "doctor.outbox_ahead")
+    if ahead > 0:
+        yield fault(
+            "webhooks.outbox",
+            f"the next {ahead} events would never become callbacks: more was sent on than there is",
+            "Rows were lost, or the database was put together by hand. Stop the server, then: sqlite3 callwright.db "
+            '"UPDATE fanned_out SET pos = (SELECT COALESCE(MAX(pos), 0) FROM events)"',
+        )
     ((late, due_us),) = _rows(survey, "doctor.overdue", now_us - LATE_US)
     ((waiting, since_us),) = _rows(survey, "doctor.outbox")
     since = min((at_us for at_us in (due_us, since_us) if at_us is not None), default=now_us)

@@ -32,6 +32,13 @@ class Scene:
         return path
 
     @property
+    def server_pid(self) -> int | None:
+        """The server's process as it is seen from here; None when it cannot be, as out of its container."""
+        if self.server is None or not self.machine.has_open(self.server.pid, self.folder.lock_file):
+            return None
+        return self.server.pid
+
+    @property
     def holder(self) -> tuple[str, int] | None:
         """Who holds the folder's lock, by name and process id. A dead holder's words stay in the file and mean nothing."""
         try:

@@ -127,3 +127,29 @@ def test_settings_that_cannot_be_used(tmp_path):
 def test_asked_wrongly(tmp_path):
     command = [sys.executable, "-m", "callwright", "doctor", "--nonsense"]
     assert subprocess.run(command, capture_output=True, check=False, timeout=60, cwd=tmp_path).returncode == 2
+
+
+def health(data: Path, *arguments: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "callwright", f"--data={data}", "health", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_health_is_a_word_and_a_status(server, tmp_path):
+    assert health(server.folder / "data") == (0, "ok\n")
+    assert json.loads(health(server.folder / "data", "--json")[1]) == {"status": "ok", "why": {}}
+    code, told = health(tmp_path)
+    assert (code, told.splitlines()[0]) == (1, "unhealthy")
+    assert f"server: No server works on {tmp_path}." in told
+    stopping = Server.start(tmp_path / "stopping", {"drain.seconds": "20"})
+    try:
+        body = {"source": "31205550100", "destination": "31205550199", "callFlow": {"steps": [PAUSE]}}
+        call = stopping.test.post("/calls", body).made["id"]
+        until(lambda: stopping.test.get(f"/calls/{call}").made["status"], lambda status: status == "ongoing")
+        stopping.ask_to_stop()
+        assert health(stopping.folder / "data") == (1, "unhealthy\nadmission: draining\n")
+        assert stopping.test.delete(f"/calls/{call}").status == 204
+        stopping.stopped()
+    finally:
+        stopping.kill()

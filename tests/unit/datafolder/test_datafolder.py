@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -107,6 +108,18 @@ def test_a_master_that_has_not_said_its_name(folder):
         (folder.root / "lock").write_text("")
         with pytest.raises(FolderInUse, match="is in use by another process;"):
             folder.lock("y")
+
+
+def test_a_disk_without_room_for_the_name_of_the_master(folder, monkeypatch):
+    folder.prepare()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("callwright.datafolder.os.pwrite", full)
+    with folder.lock("first"), pytest.raises(FolderInUse) as refused:
+        folder.lock("second")
+    assert (refused.value.name, refused.value.pid) == ("", None)
 
 
 def test_a_killed_master_leaves_the_folder_free(folder):

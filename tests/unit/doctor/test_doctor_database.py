@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
-from callwright.doctor import Scene, database, examine
+from callwright.doctor import Level, Scene, database, examine
 from callwright.doctor.findings import Finding
 from callwright.errors import DataFolderError, StoreUnavailable
 from callwright.store import Change, Store
 from callwright.store.migrate import migrations
 from callwright.store.survey import Survey
+from support.machines import StillMachine
 from support.patient import Said
 
 
@@ -78,8 +81,20 @@ def test_a_database_that_is_to_be_migrated(patient):
     last = migrations()[-1].number
     patient.sql(f"DELETE FROM migrations WHERE number = {last}")
     assert patient.says(database.history) == [
-        Said("database.migrations", "note", f"{last:04} will be applied at the next start")
+        Said("database.migrations", "note", f"{last:04} will be applied at the next start; rows are not looked at before")
     ]
+    assert not any(finding.check.startswith("records.") for finding in examine(patient.scene()))
+
+
+def test_a_check_that_cannot_be_made_stops_no_other(patient):
+    class Unplugged(StillMachine):
+        def disk(self, path):
+            raise OSError(errno.EIO, "Input/output error")
+
+    found = list(examine(patient.scene(machine=Unplugged())))
+    wrong = [(finding.check, finding.seen) for finding in found if finding.level is Level.FAULT]
+    assert wrong == [("files.disk", "the check could not be made: [Errno 5] Input/output error")]
+    assert found[-1].check == "clock.heartbeat"
 
 
 def test_looking_leaves_no_trace(patient):

@@ -213,6 +213,16 @@ def test_events_that_nobody_turned_into_callbacks(patient):
     assert told.seen.startswith("0 callbacks are due and 3 events not yet turned into callbacks")
 
 
+def test_an_outbox_that_is_ahead_of_its_events(patient):
+    patient.sql("UPDATE fanned_out SET pos = pos + 7")
+    told = patient.says(records.deliveries)[1]
+    assert told == Said(
+        "webhooks.outbox", "fault", "the next 7 events would never become callbacks: more was sent on than there is"
+    )
+    patient.sql("UPDATE fanned_out SET pos = (SELECT COALESCE(MAX(pos), 0) FROM events)")  # the remedy
+    assert [finding.level for finding in patient.says(records.deliveries)] == ["ok", "ok"]
+
+
 def test_a_heartbeat_of_the_future(patient):
     patient.sql(f"UPDATE nodes SET heartbeat_us = {NOW_US + 3 * 3600 * 1_000_000}")
     assert patient.says(records.heartbeats) == [

@@ -48,7 +48,7 @@ SELECT endpoint, COUNT(*) FROM deliveries WHERE state = 'exhausted' AND settled_
 GROUP BY endpoint ORDER BY COUNT(*) DESC;
 
 -- name: overdue
-SELECT COUNT(*), MIN(next_at_us) FROM deliveries INDEXED BY deliveries_due WHERE next_at_us <= ?;
+SELECT COUNT(*), MIN(next_at_us) FROM deliveries WHERE next_at_us <= ?;
 
 -- name: lanes_without_a_head
 SELECT COUNT(*) FROM (
@@ -57,6 +57,10 @@ SELECT COUNT(*) FROM (
 
 -- name: outbox
 SELECT COUNT(*), MIN(at_us) FROM events WHERE pos > (SELECT pos FROM fanned_out);
+
+-- name: outbox_ahead
+-- An event's pos is never given twice, so what was fanned out cannot be beyond the last one given.
+SELECT pos - COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) FROM fanned_out;
 
 -- name: pace
 SELECT COUNT(*), MIN(created_us), MAX(created_us) FROM calls WHERE pos > ?;

@@ -1,0 +1,24 @@
+"""``callwright health``: a word and an exit status, for what watches the server."""
+
+from __future__ import annotations
+
+from callwright.cli import show
+from callwright.cli.control import NoServer, reach
+from callwright.cli.place import Place
+
+PATIENCE_S = 3.0
+
+
+def run(place: Place, *, json: bool) -> int:
+    """Print whether calls can be carried, and each part that cannot; the exit status."""
+    try:
+        with reach(place, server_only=True, answer_s=PATIENCE_S) as control:
+            lacking = control.get("/api/state")["unhealthy"]
+    except NoServer as error:
+        lacking = {"server": str(error)}
+    status = "unhealthy" if lacking else "ok"
+    if json:
+        show.as_json({"status": status, "why": lacking})
+    else:
+        print("\n".join([status, *(f"{part}: {why}" for part, why in lacking.items())]))
+    return 1 if lacking else 0
