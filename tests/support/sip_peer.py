@@ -117,6 +117,14 @@ class Peer:
     def call(self, user: str = "2000", **options: str) -> Caller:
         return Caller(self, user, **options)
 
+    def called(self, invite: Message, tag: str = "far") -> Caller:
+        """The dialog that answering an INVITE with this tag makes, for requests of the callee."""
+        contact = re.search(r"<([^>]+)>", invite.get("Contact"))
+        assert contact is not None
+        dialog = Caller(self, "", uri=contact.group(1))
+        dialog.call_id, dialog.to, dialog.caller = invite.get("Call-ID"), invite.get("From"), f"{invite.get('To')};tag={tag}"
+        return dialog
+
     def reply(
         self, request: Message, code: int, phrase: str = "OK", *, body: str = "", fields: Iterable[str] = (), tag: str = "far"
     ) -> None:
