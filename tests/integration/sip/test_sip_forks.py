@@ -82,7 +82,7 @@ async def test_a_branch_behind_proxies_gets_its_bye_by_their_way(core: Core, pee
     bye = await let_go(peer, invite, "two")
     assert (bye.uri, bye.get("Route")) == ("sip:second@192.0.2.1", route)
     peer.reply(bye, 481, "Gone")
-    core.said.clear()
+    await core.take(wire.ForkReleased, leg)
     await end(core, peer, leg)
 
 
