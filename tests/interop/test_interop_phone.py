@@ -380,6 +380,23 @@ async def test_a_call_that_nobody_speaks_in_is_ended(forthcoming, a, b, number):
     )
 
 
+async def test_a_call_on_hold_is_not_ended_for_its_silence(forthcoming, a, b, number):
+    n = forthcoming.answers(number(), transfer(b))
+    at_a, at_b, call = await connected(forthcoming, a, b, n)
+    await asyncio.gather(hears(a, at_a, B_HZ), hears(b, at_b, A_HZ))
+    await b.do("hold", call=at_b, direction="inactive")
+    await b.wait("changed", call=at_b)
+    await asyncio.gather(*(phone.do("mute", call=its, packets=False) for phone, its in ((a, at_a), (b, at_b))))
+    await asyncio.sleep(2.5)  # more than twice the silence that ends a call
+    assert forthcoming.record(call).status == "ongoing"
+    await b.do("unhold", call=at_b)
+    for phone, n_call in ((a, at_a), (b, at_b)):
+        assert (await phone.wait("ended", call=n_call))["who"] == "far"
+    assert forthcoming.ended(call) == record(
+        "ended", ("incoming", "hangup", "media_timeout", 200), ("outgoing", "hangup", "media_timeout", 200)
+    )
+
+
 async def test_what_is_not_built_yet_is_refused_and_named(server, a, number):
     n = server.answers(number(), {"action": "say", "options": {"payload": "Hello.", "language": "en-GB", "voice": "female"}})
     at_a = await dial(a, server, n)

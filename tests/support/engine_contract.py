@@ -28,6 +28,8 @@ from callwright.telephony import (
     Engine,
     Event,
     HangUp,
+    Held,
+    Hold,
     Incoming,
     Originate,
     Play,
@@ -36,6 +38,7 @@ from callwright.telephony import (
     PlayStarted,
     Refused,
     Reject,
+    Resume,
     Ring,
     Ringing,
     SendDigits,
@@ -291,6 +294,19 @@ class EngineContract:
         story.driver.settle(1)
         assert [event.leg for event in story.events if isinstance(event, Unbridged)] == [one]
 
+    def test_a_leg_is_held_and_resumed(self, story: Story) -> None:
+        leg = story.reached()
+        with pytest.raises(CommandRefused):
+            story.do(Hold, story.incoming())
+        for kind in (Hold, Hold, Resume):
+            story.do(kind, leg)
+            story.driver.settle(1)
+        held = [event.direction for event in story.of(leg) if isinstance(event, Held)]
+        assert held == ["recvonly", "sendrecv"]
+        story.do(HangUp, leg)
+        story.driver.settle()
+        story.last(leg)
+
     def test_only_legs_of_one_call_are_bridged(self, story: Story) -> None:
         one = story.answered()
         stranger = uuid4()
@@ -358,4 +374,6 @@ ACTS: dict[str, tuple[type[Command], dict[str, Any]]] = {
     "digits": (SendDigits, {"digits": "12"}),
     "bridge": (Bridge, {}),
     "unbridge": (Unbridge, {}),
+    "hold": (Hold, {}),
+    "resume": (Resume, {}),
 }

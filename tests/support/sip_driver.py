@@ -70,6 +70,9 @@ class Signalling:
                 self.tell(sip.AnswerSent(leg))
             case sip.SendReject(code=code, phrase=phrase) if phase == "arrived":
                 self.over(sip.LegFailed(leg, code, phrase))
+            case sip.SendOffer(sdp=sdp) if phase == "up":
+                says = "recvonly" if "a=sendonly" in sdp else "sendrecv"
+                self.tell(sip.OfferAnswered(leg, 200, f"{FAR_ANSWER}a={says}\r\n"))
             case sip.EndLeg() if phase == "arrived":
                 self.over(sip.LegFailed(leg, 603, "Decline"))
             case sip.EndLeg() if phase == "up":

@@ -28,11 +28,12 @@ def media_port() -> int:
 class Sipp:
     """A running SIPp. `sip` is its host and port."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path, patience: float) -> None:
         self.process = process
         self.port = port
         self.sip = f"127.0.0.1:{port}"
         self._folder = folder
+        self._patience = patience
 
     @classmethod
     def start(
@@ -46,6 +47,7 @@ class Sipp:
         port: int = 0,
         echo: bool = False,
         options: tuple[str, ...] = (),
+        patience: float = PATIENCE_S,
         **words: Any,
     ) -> Self:
         """Run `scenario`, towards `target` (host:port) if it is a caller's, for so many calls.
@@ -63,14 +65,14 @@ class Sipp:
         port = port or free_port()
         arguments = ["-sf", "scenario.xml", "-i", address, "-p", str(port), "-m", str(calls), "-nostdin"]
         arguments += ["-mi", address, "-mp", str(media_port()), *(["-rtp_echo"] if echo else [])]
-        arguments += ["-timeout", f"{PATIENCE_S:.0f}s", "-timeout_error"]
+        arguments += ["-timeout", f"{patience:.0f}s", "-timeout_error"]
         arguments += ["-trace_err", "-error_file", "errors.log", "-trace_logs", "-log_file", "notes.log"]
         arguments += ["-trace_screen", "-screen_file", "screen.log", "-trace_stat", "-stf", "stat.csv", "-fd", "1"]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(
             [program, *([target] if target else []), *arguments, *options], cwd=work, stdin=quiet, stdout=quiet, stderr=quiet
         )
-        sipp = cls(process, port, work)
+        sipp = cls(process, port, work, patience)
         try:
             until(lambda: port in ports_in_use() or process.poll() is not None, bool, what=f"SIPp on port {port}")
         except AssertionError:
@@ -84,7 +86,7 @@ class Sipp:
         Returns SIPp's final counts by their names, such as ``SuccessfulCall(C)``.
         """
         try:
-            code = self.process.wait(PATIENCE_S + 10.0)
+            code = self.process.wait(self._patience + 10.0)
         except subprocess.TimeoutExpired:
             self.stop()
             code = None

@@ -77,13 +77,13 @@ async def test_a_branch_behind_proxies_gets_its_bye_by_their_way(core: Core, pee
     leg, invite = await placed(core, peer)
     peer.reply(invite, 200, body=sdp(), tag="one")
     await peer.get("ACK")
+    await core.take(wire.LegAnswered, leg)
     route = f"<sip:127.0.0.1:{peer.port};lr>"
     fields = [f"Record-Route: {route}", "Contact: <sip:second@192.0.2.1>"]
     peer.reply(invite, 200, body=sdp(), fields=fields, tag="two")
     bye = await let_go(peer, invite, "two")
     assert (bye.uri, bye.get("Route")) == ("sip:second@192.0.2.1", route)
     peer.reply(bye, 481, "Gone")
-    await core.take(wire.LegAnswered, leg)
     await core.take(wire.ForkReleased, leg)
     await end(core, peer, leg)
 

@@ -352,6 +352,56 @@ def test_deleting_a_call_ends_it_whatever_it_does(at: float) -> None:
     run(story)
 
 
+@pytest.mark.parametrize("at", [0.001, 0.1, 0.5, 1.5], ids=["starting", "dialling", "ringing", "bridged"])
+def test_deleting_a_call_that_came_in_ends_it_whatever_it_does(at: float) -> None:
+    async def story(platform: Platform) -> None:
+        await platform.number(NUMBER, [transfer()])
+        platform.dial(NUMBER)
+        await platform.after(at)
+        (call,) = platform.calls()
+        await platform.switch.hang_up_call(platform.world.id, call.id)
+        status, legs = platform.outcome(call)
+        assert (status, {leg[1:] for leg in legs}) == ("ended", {("hangup", "api_hangup")})
+        await platform.after(60)
+        assert (platform.engine.legs, platform.switch.live_calls) == (0, 0)
+
+    run(story)
+
+
+def test_a_call_over_the_limit_leaves_no_record() -> None:
+    async def story(platform: Platform) -> None:
+        await platform.number(NUMBER, [pause(30)])
+        platform.dial(NUMBER)
+        await platform.after(1)
+        platform.dial(NUMBER)
+        await platform.after(1)
+        with pytest.raises(Unavailable, match="1 calls are live"):
+            await platform.place(B, [pause(1)])
+        assert len(platform.calls()) == 1
+        assert platform.counters.seen["refused", "over_limit"] == 1
+        await platform.after(60)
+
+    run(story, settings=CallSettings(max_live=1))
+
+
+def test_refused_calls_are_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(platform: Platform) -> None:
+        await platform.switch.start()
+        for _ in range(5):
+            platform.dial("31999999999")
+        await platform.after(0.5)
+        platform.dial("31999999998")
+        await platform.after(3)
+
+    with caplog.at_level("INFO", "callwright.switch"):
+        run(story)
+    lines = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "invite_refused"]
+    assert [(line["reason"], line["count"], line["destination"]) for line in lines] == [
+        ("unknown_number", 1, "********999"),
+        ("unknown_number", 5, "********998"),
+    ]
+
+
 def test_deleting_the_callees_leg_lets_the_flow_go_on() -> None:
     async def story(platform: Platform) -> None:
         await platform.number(NUMBER, [transfer(), pause(5)])

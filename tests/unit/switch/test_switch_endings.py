@@ -85,6 +85,39 @@ def test_one_silent_side_ends_nothing_and_two_end_the_call() -> None:
     tell(story)
 
 
+def test_a_side_on_hold_is_not_silent() -> None:
+    """C5, H1: A was silent, then its far end put us on hold; B alone is silent now."""
+
+    async def story(stage: Stage) -> None:
+        a, b = await stage.talking()
+        stage.script.say(telephony.Silent, a)
+        stage.script.say(telephony.Held, a, direction="sendonly")
+        stage.script.say(telephony.Silent, b)
+        await stage.tick()
+        assert stage.outcome()[0] == "ongoing"
+        stage.script.say(telephony.Held, a, direction="sendrecv")
+        stage.script.say(telephony.Silent, a)
+        await stage.tick()
+        assert stage.sound()[0] == "ended"
+
+    tell(story)
+
+
+def test_a_refresh_and_a_fork_are_journalled_and_not_told() -> None:
+    """H1, P8"""
+
+    async def story(stage: Stage) -> None:
+        a, b = await stage.talking()
+        before = (stage.told(), stage.legs(), stage.calls())
+        stage.script.say(telephony.Refreshed, a)
+        stage.script.say(telephony.Forked, b)
+        await stage.tick()
+        assert (stage.told(), stage.legs(), stage.calls()) == before
+        assert stage.entries()[-2:] == [journal.SessionRefreshed(leg=a), journal.ForkReleased(leg=b)]
+
+    tell(story)
+
+
 def test_a_side_that_was_heard_again_is_not_silent() -> None:
     """C5: both ways at the same time. A was silent once, then pressed a key; minutes later B falls silent."""
 

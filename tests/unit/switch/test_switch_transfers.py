@@ -21,18 +21,19 @@ from support.scripted import RINGBACK, URL, B, C, Stage, late_ring_timer, pause,
 # the dialler: N5 to N8
 
 
-def no_way(destination: str) -> Target:
-    raise NoRoute(Reason.NO_ROUTE, "no trunk is configured ([[trunks]])")
+def no_way(destination: str, reason: Reason = Reason.NO_ROUTE) -> Target:
+    raise NoRoute(reason, "not that way")
 
 
-def test_a_queued_call_without_a_route_fails_without_an_invite() -> None:
+@pytest.mark.parametrize("reason", [Reason.NO_ROUTE, Reason.NOT_ALLOWED, Reason.LIMIT], ids=lambda reason: reason.value)
+def test_a_queued_call_without_a_route_fails_without_an_invite(reason: Reason) -> None:
     """N6"""
 
     async def story(stage: Stage) -> None:
-        stage.route = no_way
+        stage.route = lambda to: no_way(to, reason)
         await stage.place(B, [pause(1)])
         await stage.tick()
-        assert stage.sound() == ("failed", [("outgoing", "failed", "no_route")])
+        assert stage.sound() == ("failed", [("outgoing", "failed", reason.value)])
         assert stage.script.commands == []
         assert [kind for kind, _, _ in stage.told()] == ["callCreated", "callUpdated"]
 
@@ -40,14 +41,16 @@ def test_a_queued_call_without_a_route_fails_without_an_invite() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "settings"), [("no_route", {}), ("limit", {"new_legs_per_second": 1})], ids=["no route", "too many legs"]
+    ("reason", "settings"),
+    [("no_route", {}), ("not_allowed", {}), ("limit", {"new_legs_per_second": 1})],
+    ids=["no route", "host not allowed", "too many legs"],
 )
 def test_a_transfer_that_cannot_be_placed_is_followed_by_the_next_step(reason: str, settings: dict[str, Any]) -> None:
     """N8, B4"""
 
     async def story(stage: Stage) -> None:
-        if reason == "no_route":
-            stage.route = lambda to: no_way(to) if to == B else Target(to, "far")
+        if reason != "limit":
+            stage.route = lambda to: no_way(to, Reason(reason)) if to == B else Target(to, "far")
         else:
             await stage.place(C, [pause(1)])
             await stage.tick()
@@ -297,6 +300,42 @@ def test_an_answer_behind_the_callers_cancel_is_journalled_as_released() -> None
         assert stage.legs()[1].answered_us is None
         assert stage.switch.live_calls == 0
         assert journal.LateAnswerReleased(leg=b) in stage.entries()
+
+    tell(story)
+
+
+def test_an_answer_before_the_callers_bye_is_a_call_that_ended() -> None:
+    """B5, P2, B1: B's 200 is first in the mailbox, the BYE of an answered A second."""
+
+    async def story(stage: Stage) -> None:
+        a = await stage.arrive([pause(1), transfer()])
+        await stage.answer(a)
+        await stage.after(1.5)
+        (b,) = stage.placed()
+        stage.script.say(telephony.Answered, b)
+        stage.script.ended(a)
+        await stage.tick()
+        assert stage.script.to(b)[-1] == "HangUp"
+        stage.script.ended(b, who=Who.US)
+        await stage.tick()
+        assert stage.sound() == (
+            "ended",
+            [("incoming", "hangup", "caller_hangup"), ("outgoing", "hangup", "peer_gone")],
+        )
+        assert stage.legs()[1].answered_us is not None
+
+    tell(story)
+
+
+def test_the_reason_of_a_cancel_goes_to_the_callee() -> None:
+    """A4, P6: RFC 3326"""
+
+    async def story(stage: Stage) -> None:
+        a = await stage.arrive([transfer()])
+        (b,) = stage.placed()
+        stage.script.refused(a, Cause.CANCELLED, 487, reason="SIP;cause=200")
+        await stage.tick()
+        assert [command.reason for command in stage.script.of(telephony.HangUp, b)] == ["SIP;cause=200"]
 
     tell(story)
 

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+
+pytest.register_assert_rewrite("support.sip_stage")
+
+from support.sip_peer import Peer  # noqa: E402
+from support.sip_stage import SipStage, sip_stage  # noqa: E402
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage() -> AsyncIterator[SipStage]:
+    """One switch with its processes for the tests of a module; each test has numbers and calls of its own."""
+    async with sip_stage() as stage:
+        yield stage
+        assert stage.switch.live_calls == 0
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def a(stage: SipStage) -> AsyncIterator[Peer]:
+    peer = Peer(stage.address)
+    yield peer
+    peer.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def b(stage: SipStage) -> AsyncIterator[Peer]:
+    peer = Peer(stage.address)
+    yield peer
+    peer.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def another(stage: SipStage) -> AsyncIterator[Callable[..., Peer]]:
+    """Makes further far ends, of a kind."""
+    made: list[Peer] = []
+
+    def make(kind: type[Peer] = Peer) -> Peer:
+        made.append(kind(stage.address))
+        return made[-1]
+
+    yield make
+    for peer in made:
+        peer.close()
