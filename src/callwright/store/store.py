@@ -45,8 +45,10 @@ _REMEDIES: dict[type[Exception], str] = {
     apsw.CorruptError: "It is damaged: restore a copy, or move it away to start anew.",
     apsw.FullError: "The disk is full: free some space.",
     apsw.ReadOnlyError: "The file may not be written: see to its owner and mode.",
-    apsw.BusyError: "Another program holds it open: stop that program.",
+    apsw.BusyError: "Another program holds a lock on it, perhaps a backup or a shell: end that program.",
+    apsw.IOError: "The disk fails or has become read-only: look at the kernel's log (dmesg).",
 }
+_REMEDY = "See that the folder is on a healthy disk and belongs to this user."
 
 
 class ConstraintViolated(CallwrightError):
@@ -120,8 +122,7 @@ class Store:
             reader.execute("PRAGMA query_only = 1")
             checkpointer = _connect(str(path), synchronous)
         except apsw.Error as error:
-            remedy = _REMEDIES.get(type(error), "See that the folder is on a healthy disk and belongs to this user.")
-            raise DataFolderError(f"The database {path} cannot be opened: {error}. {remedy}") from error
+            raise DataFolderError(f"The database {path} cannot be opened: {_told(error)}") from error
         return cls(_GroupWriter(connection, checkpointer, clock, on_commit), reader)
 
     @classmethod
@@ -177,8 +178,12 @@ class Store:
         try:
             result = await asyncio.shield(future)
         except StoreUnavailable as error:
+            if self._unhealthy is None:
+                _log.error("store_unhealthy", why=error, until="it takes a write again, new calls are refused")
             self._unhealthy = str(error)
             raise
+        if self._unhealthy is not None:
+            _log.info("store_healthy", after=self._unhealthy)
         self._unhealthy = None
         return result
 
@@ -199,6 +204,11 @@ def _connect(path: str, synchronous: str) -> apsw.Connection:
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA cache_size = -16384")
     return connection
+
+
+def _told(error: apsw.Error) -> str:
+    """What is wrong and what to do, for whoever is woken by it."""
+    return f"{error} ({type(error).__name__}). {_REMEDIES.get(type(error), _REMEDY)}"
 
 
 def _run_batch(connection: apsw.Connection, transaction: Transaction, batch: list[_Job]) -> None:
@@ -222,7 +232,7 @@ def _run_batch(connection: apsw.Connection, transaction: Transaction, batch: lis
             with suppress(apsw.Error):
                 connection.execute("ROLLBACK")
         for job in batch:
-            job.error = StoreUnavailable(f"{type(error).__name__}: {error}")
+            job.error = StoreUnavailable(_told(error))
 
 
 class _InlineWriter:
