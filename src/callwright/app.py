@@ -22,6 +22,7 @@ from callwright.clock import Clock, SystemClock
 from callwright.core import Core
 from callwright.datafolder import DataFolder
 from callwright.descriptors import bind_http, bind_sip, raise_descriptor_limit, receive_buffer
+from callwright.errors import DataFolderError, StoreUnavailable
 from callwright.media import wire as media_wire
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native import ChildState, ServerState
@@ -82,7 +83,10 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         supervisor = Supervisor(_children(chosen, engine, sip_socket, clock))
         core = Core(loaded, folder, store, engine, metrics, clock)
         stack.push_async_callback(core.door.close)
-        keys = await core.prepare()
+        try:
+            keys = await core.prepare()
+        except StoreUnavailable as error:
+            raise DataFolderError(f"The database {folder.database} takes no writes: {error}") from error
         ringback = stack.enter_context(as_file(files("callwright.switch").joinpath("ringback.wav")))
         switch = core.connect(ringback, supervisor.unhealthy)
         await switch.start()

@@ -243,10 +243,12 @@ class Server:
         keys: Mapping[str, str] | None = None,
         sip_port: int = 0,
         port_pairs: int = PORT_PAIRS,
+        environment: Mapping[str, str] | None = None,
     ) -> Self:
         """Run a server with its data in `folder`; `settings` are flags, `toml` what only a file can say.
 
         A folder that another server made needs the `keys` that one gave out; peers find a successor at the same `sip_port`.
+        `environment` is added to that of the tests.
         """
         data = folder / "data"
         data.mkdir(parents=True, exist_ok=keys is not None)
@@ -267,10 +269,11 @@ class Server:
             "--json",
             *(f"--set={key}={value}" for key, value in chosen.items()),
         ]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("CALLWRIGHT_")}
+        surroundings = {name: value for name, value in os.environ.items() if not name.startswith("CALLWRIGHT_")}
+        surroundings |= environment or {}
         with (folder / "serve.log").open("wb") as log:
             process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
+                arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=surroundings, text=True
             )
         server = cls(process, folder, rtp_ports)
         try:

@@ -218,7 +218,7 @@ class Legs:
 
     def lose(self, leg: Leg, detail: str, cause: Cause) -> None:
         """End a leg now because a part of ours failed; signalling clears up the wire on its own."""
-        if leg.incoming and leg.phase in (Phase.ARRIVED, Phase.PREPARING):
+        if leg.incoming and leg.phase in (Phase.ARRIVED, Phase.PREPARING) and self.signalling is not None:
             leg.code = 503
             self.tell(sip.SendReject(leg.id, 503, "Service Unavailable"))
         elif leg.phase in (Phase.CALLING, Phase.ANSWERING, Phase.ANSWERED):

@@ -49,8 +49,10 @@ _REMEDIES: dict[type[Exception], str] = {
     apsw.CorruptError: "It is damaged: restore a copy, or move it away to start anew.",
     apsw.FullError: "The disk is full: free some space.",
     apsw.ReadOnlyError: "The file may not be written: see to its owner and mode.",
-    apsw.BusyError: "Another program holds it open: stop that program.",
+    apsw.BusyError: "Another program holds a lock on it, perhaps a backup or a shell: end that program.",
+    apsw.IOError: "The disk fails or has become read-only: look at the kernel's log (dmesg).",
 }
+_REMEDY = "See that the folder is on a healthy disk and belongs to this user."
 
 
 class ConstraintViolated(CallwrightError):
@@ -159,8 +161,7 @@ class Store:
             reader.execute("PRAGMA query_only = 1")
             checkpointer = _connect(str(path), synchronous)
         except apsw.Error as error:
-            remedy = _REMEDIES.get(type(error), "See that the folder is on a healthy disk and belongs to this user.")
-            raise DataFolderError(f"The database {path} cannot be opened: {error}. {remedy}") from error
+            raise DataFolderError(f"The database {path} cannot be opened: {_told(error)}") from error
         return cls(_GroupWriter(connection, checkpointer, clock, on_commit), reader)
 
     @classmethod
@@ -209,7 +210,7 @@ class Store:
     def _settle(self, job: _Job) -> None:
         """Tell what became of a job; on the event loop."""
         error = job.error
-        self._unhealthy = str(error) if isinstance(error, StoreUnavailable) else None
+        self._note_health(error)
         if not job.future.done():
             if error is None:
                 job.future.set_result(job.result)
@@ -219,6 +220,15 @@ class Store:
             for wake in job.wakes:
                 for listener in self._listeners[wake.topic]:
                     listener(wake)
+
+    def _note_health(self, error: BaseException | None) -> None:
+        if isinstance(error, StoreUnavailable):
+            if self._unhealthy is None:
+                _log.error("store_unhealthy", why=error, until="it takes a write again, new calls are refused")
+            self._unhealthy = str(error)
+        elif self._unhealthy is not None:
+            _log.info("store_healthy", after=self._unhealthy)
+            self._unhealthy = None
 
 
 def _connect(path: str, synchronous: str) -> apsw.Connection:
@@ -232,6 +242,11 @@ def _connect(path: str, synchronous: str) -> apsw.Connection:
     return connection
 
 
+def _told(error: apsw.Error) -> str:
+    """What is wrong and what to do, for whoever is woken by it."""
+    return f"{error} ({type(error).__name__}). {_REMEDIES.get(type(error), _REMEDY)}"
+
+
 def _run_batch(connection: apsw.Connection, transaction: Transaction, batch: list[_Job]) -> None:
     """Run jobs as one transaction; afterwards each has its result or its error."""
     try:
@@ -243,7 +258,7 @@ def _run_batch(connection: apsw.Connection, transaction: Transaction, batch: lis
             with suppress(apsw.Error):
                 connection.execute("ROLLBACK")
         for job in batch:
-            job.error = StoreUnavailable(f"{type(error).__name__}: {error}")
+            job.error = StoreUnavailable(_told(error))
 
 
 def _run_together(connection: apsw.Connection, transaction: Transaction, batch: list[_Job]) -> bool:

@@ -139,7 +139,7 @@ class Switch:
             placing.add_done_callback(self._forget)
             raise Unavailable(
                 f"The call was not placed: the database does not accept writes. {error}".strip(),
-                remedy="Look at the disk and the log; then ask again.",
+                remedy="See to the database, then ask again.",
             ) from error
         except asyncio.CancelledError:
             placing.add_done_callback(self._forget)  # nobody will learn of this call
@@ -225,12 +225,10 @@ class Switch:
         """Stamp the time of day on disk while calls live, so that a successor knows when this node was last there."""
         while True:
             if self._by_call or self._store.unhealthy():  # the second to find out whether it is back
-                try:
+                with suppress(StoreUnavailable):  # the store has told
                     await self._store.transact(
                         lambda transaction: transaction.write(rows.heartbeat(self._node, self._clock.now_us()))
                     )
-                except StoreUnavailable as error:
-                    _log.warning("heartbeat_failed", error=error)
             self._turned_away.flush()
             await self._clock.sleep(HEARTBEAT_S)
 

@@ -26,6 +26,7 @@ ORDINARY = frozenset({"flow_ended", "caller_hangup", "peer_gone"})
 # What a death may say in the log.
 OF_A_DEATH = frozenset({"child_died", "child_last_words"})
 PAGE = 1_000
+GIVEN_UP_S = 70
 
 
 class Audit:
@@ -87,7 +88,10 @@ class Audit:
         states = dict(connection.execute("SELECT state, COUNT(*) FROM deliveries GROUP BY state").fetchall())
         if states != {"delivered": self.events}:
             self.faults.append(f"{self.events} events, but deliveries are {states}")
-        if left := connection.execute("SELECT COUNT(*) FROM legs WHERE dialog IS NOT NULL").get:
+        # A far end that has gone without a word is given up 32 s after our 200, and another 32 s after our BYE.
+        ((last_us,),) = connection.execute("SELECT MAX(ended_us) FROM legs")
+        query = "SELECT COUNT(*) FROM legs WHERE dialog IS NOT NULL AND ended_us < ?"
+        if left := connection.execute(query, (last_us - GIVEN_UP_S * 1_000_000,)).get:
             self.faults.append(f"{left} legs are not known to be over on the wire")
         connection.close()
 

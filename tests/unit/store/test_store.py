@@ -166,9 +166,9 @@ async def test_a_database_that_refuses_writes_says_so_and_recovers(tmp_path: Pat
     [
         (
             b"junk, and enough of it that nobody takes it for a header",
-            r"a\.db cannot be opened: file is not a database\. .* move it",
+            r"a\.db cannot be opened: file is not a database \(NotADBError\)\. .* move it",
         ),
-        (None, r"a\.db cannot be opened: unable to open database file\. "),
+        (None, r"a\.db cannot be opened: unable to open database file \(CantOpenError\)\. "),
     ],
     ids=["not a database", "a folder"],
 )

@@ -1,0 +1,174 @@
+"""Calls in every state, for a death to meet; and the service manager that restarts what died."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from support.server import Server, Webserver, until
+from support.sip_peer import Caller, Message, Peer, sdp
+
+WITHIN_S = 5.0
+_numbers = itertools.count(31_205_550_200)
+PAUSE = {"action": "pause", "options": {"length": 120}}
+
+
+def child_of(server: Server, name: str) -> int:
+    """The process id of ``signalling`` or ``media-N`` as it is now."""
+    ups = [line for line in server.logged(event="child_up") if line["child"] == name]
+    pid: int = ups[-1]["pid"]
+    return pid
+
+
+def family(server: Server) -> list[int]:
+    """The process ids of a server's children."""
+    pid = server.process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs; one that nobody waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def gone(pids: list[int], *, within: float = WITHIN_S) -> None:
+    until(lambda: [pid for pid in pids if alive(pid)], lambda left: not left, within=within, what="the end of processes")
+
+
+class Call(NamedTuple):
+    """A call in one state. `media` is the process that has its sound; `callee` has `invite` from us if there is a B leg."""
+
+    state: str
+    number: str
+    id: str
+    caller: Caller
+    callee: Peer | None
+    invite: Message | None
+    media: str
+
+    @property
+    def ends(self) -> list[Peer]:
+        """The far ends that think they are in a call."""
+        if self.state == "ringing":
+            return []
+        return [self.caller.peer, *([self.callee] if self.callee is not None else [])]
+
+
+class Cast:
+    """Far ends of a server. `web` hears of their calls."""
+
+    def __init__(self, server: Server, web: Webserver) -> None:
+        self._server = server
+        self._web = web
+        self._peers: list[Peer] = []
+        self._middle = server.rtp_ports[len(server.rtp_ports) // 2]
+
+    def close(self) -> None:
+        for peer in self._peers:
+            peer.close()
+
+    def peer(self) -> Peer:
+        self._peers.append(Peer((self._server.host, self._server.port)))
+        return self._peers[-1]
+
+    async def call(self, state: str) -> Call:
+        """Bring a call into a state: ``ringing``, ``answered``, ``unacknowledged`` or ``bridged``."""
+        number = str(next(_numbers))
+        callee = self.peer() if state in ("ringing", "bridged") else None
+        steps = PAUSE
+        if callee is not None:
+            steps = {"action": "transfer", "options": {"destination": f"sip:callee@127.0.0.1:{callee.port}"}}
+        await asyncio.to_thread(self._server.answers, number, steps, webhook=self._web.url("/calls"))
+        caller = self.peer().call(number, caller="<sip:31612345678@127.0.0.1>")
+        caller.invite()
+        invite = None
+        description = ""
+        if callee is not None:
+            invite = await callee.get("INVITE")
+            description = invite.body
+            callee.reply(invite, 180, "Ringing")
+            await caller.peer.get(180)
+        if state == "bridged":
+            assert callee is not None
+            assert invite is not None
+            callee.reply(invite, 200, body=sdp())
+            await callee.get("ACK")
+        if state != "ringing":
+            answer = await caller.peer.get(200)
+            description = answer.body
+            caller.learn(answer)
+            if state != "unacknowledged":
+                caller.ack(answer)
+        call_id = await asyncio.to_thread(self._server.call_to, number)
+        legs = {"ringing": ("ringing", "ringing"), "bridged": ("ongoing", "ongoing")}.get(state, ("ongoing",))
+        await asyncio.to_thread(self._server.reaches, call_id, *legs)
+        port = re.search(r"m=audio (\d+)", description)
+        assert port is not None
+        media = "media-1" if int(port.group(1)) < self._middle else "media-2"
+        return Call(state, number, call_id, caller, callee, invite, media)
+
+    async def let_go(self, calls: list[Call], since: float) -> None:
+        """Every far end that is in one of these calls hears a BYE in time, and answers it."""
+
+        async def hears(peer: Peer) -> None:
+            peer.reply(await peer.get("BYE", within=WITHIN_S), 200)
+
+        await asyncio.gather(*(hears(peer) for call in calls for peer in call.ends))
+        assert time.monotonic() - since < WITHIN_S
+
+
+class ServiceManager:
+    """What systemd is to a unit with Type=notify, WatchdogSec= and Restart=always."""
+
+    def __init__(self, path: Path, watchdog_s: float) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self.watchdog_s = watchdog_s
+        self.environment: Mapping[str, str] = {
+            "NOTIFY_SOCKET": str(path),
+            "WATCHDOG_USEC": str(round(watchdog_s * 1_000_000)),
+        }
+        self.said: list[str] = []
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def watch(self, server: Server) -> float:
+        """Wait until the server has died, or was silent too long and was killed for that; return when it was dead."""
+        self._socket.settimeout(0.05)
+        heard = time.monotonic()
+        while server.process.poll() is None:
+            try:
+                self.said.append(self._socket.recv(200).decode())
+                heard = time.monotonic()
+            except TimeoutError:
+                if time.monotonic() - heard > self.watchdog_s:
+                    self.said.append("killed by the watchdog")
+                    server.process.kill()
+                    server.process.wait()
+        return time.monotonic()
+
+    def hear(self) -> list[str]:
+        """What was said so far."""
+        self._socket.setblocking(False)
+        while True:
+            try:
+                self.said.append(self._socket.recv(200).decode())
+            except BlockingIOError:
+                return self.said
+
+
+def kill(pid: int, how: int) -> float:
+    """Send a signal; return when."""
+    os.kill(pid, how)
+    return time.monotonic()
