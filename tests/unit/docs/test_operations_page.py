@@ -71,7 +71,15 @@ def test_its_metrics_are_there():
 def test_its_log_lines_are_written():
     events = set(re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+)", section("You read the log"), re.MULTILINE))
     events = {event for row in events for event in re.findall(r"`([a-z_]+)`", row)}
-    events |= {"heartbeat_failed", "child_died", "child_last_words", "child_unhealthy", "child_healthy", "bad_settings"}
+    events |= {
+        "store_unhealthy",
+        "store_healthy",
+        "child_died",
+        "child_last_words",
+        "child_unhealthy",
+        "child_healthy",
+        "bad_settings",
+    }
     assert len(events) > 15
     assert [event for event in sorted(events) if f'"{event}"' not in SOURCE and event != "exception"] == []
 

@@ -392,7 +392,7 @@ def test_signalling_dies_under_legs_in_every_state(bench: Bench) -> None:
         media.Close(A),
         media.Close(B),
         bench.event(Refused, B, 1, **lost),
-        bench.event(Refused, C, 2, **lost, sip_code=503),
+        bench.event(Refused, C, 2, **lost),
         bench.event(Ended, A, 3, who=Who.US, counters=COUNTERS, **lost),
     ]
     assert bench.engine.unhealthy() == "signalling is down (silent for 1.5 s)"
