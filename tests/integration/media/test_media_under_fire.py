@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import socket
 import time
 from collections import defaultdict
@@ -169,6 +170,24 @@ def test_the_delay_is_bounded_in_a_burst_of_jitter_and_little_after_it(quartet: 
         assert median(before) <= 0.1
         assert median(during) <= 0.2 + buffered
         assert median(after) <= median(before) + buffered + 0.04
+
+
+@pytest.mark.parametrize("slots", [4, 20])
+def test_a_process_that_stood_still_adds_no_delay(quartet: Quartet, slots: int) -> None:
+    """For 80 ms, which it makes up for, and for 400, which it does not."""
+    for number in range(170):
+        quartet.schedule(number, RtpPacket(0, number, number * FRAME, 42, stamped(number)))
+
+    def each(number: int) -> None:
+        quartet.speak(number)
+        if number in (80, 80 + slots):
+            quartet.child.process.send_signal(signal.SIGSTOP if number == 80 else signal.SIGCONT)
+
+    converse(quartet.child, 3.7, quartet.ends[B], quartet.ends[D], each=each)
+    for stream in (B, D):
+        before, after = (delays(quartet, quartet.ends[stream], numbers) for numbers in (range(20, 75), range(120, 170)))
+        assert len(after) >= 45
+        assert median(after) <= median(before) + 0.03
 
 
 def test_what_the_far_end_reports_is_in_the_counters(quartet: Quartet) -> None:
