@@ -8,7 +8,8 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import cycle, pairwise
+from pathlib import Path
 from statistics import median
 from uuid import UUID
 
@@ -223,3 +224,26 @@ def test_the_ports_of_a_killed_process_return_and_its_successor_has_them() -> No
         until(lambda: ours.intersection(ports_in_use()), lambda used: not used, what="that the ports are free")
     with MediaChild(settings) as successor:
         assert sorted(successor.open(stream) for stream in (A, B, C, D)) == sorted(ours)[::2]
+
+
+def test_a_thousand_streams_leave_no_port_and_no_descriptor_behind() -> None:
+    settings = msgspec.structs.replace(free_range(30), port_quarantine_s=0.0)
+    with MediaChild(settings) as child:
+
+        def descriptors() -> int:
+            return len(list(Path(f"/proc/{child.process.pid}/fd").iterdir()))
+
+        before = descriptors()
+        for turn in range(50):
+            streams = [UUID(int=100 + turn * 20 + index) for index in range(20)]
+            child.send(*(wire.Open(stream) for stream in streams))
+            for stream in streams:
+                child.wait(wire.Opened, stream)
+            child.send(*(wire.Connect(stream, "127.0.0.1", 9, 0, 101) for stream in streams))
+            child.send(*(wire.Join(one, other) for one, other in pairwise(streams)))
+            child.send(*(wire.Close(stream) for stream in streams))
+            for stream in streams:
+                child.wait(wire.Closed, stream)
+            child.messages.clear()
+        assert descriptors() == before
+        until(lambda: child.wait(wire.Load), lambda load: (load.streams, load.ports) == (0, 30), what="that all ports are back")
