@@ -57,3 +57,7 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.machine()
+
+
+if __name__ == "__main__":
+    print(machine_line())

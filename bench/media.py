@@ -5,10 +5,11 @@
 `callwright serve` runs as its users have it, in a fresh data folder. SIPp calls in, the flow transfers to another SIPp,
 which answers with the same law (relay) or the other one (mix) and sends back whatever it hears (-rtp_echo). The sound of
 the callers comes from this program: a packet every 20 ms for each call, phases spread evenly, and in each packet its
-number, in the signs of the samples, which both laws keep. A packet is good when it has come back within 60 ms of the
-fastest of its call; it has then passed the media process twice. Every step adds calls, lets them settle for five seconds
-and measures for `--seconds`; the first step that loses or delays more than 0.1 % is tried a second time, and then ends
-the run. Limits are lifted by settings; a last line tells what the default limits give.
+number, in the signs of the samples, which both laws keep. What comes back has passed the media process twice. It is lost
+when its number never comes; late when it would be for a receiver whose buffer holds 60 ms: when it comes so much later
+than its RTP timestamp has it, as the earliest packet of its call does. Every step adds calls, lets them settle for five
+seconds and measures for `--seconds`; the first step that loses or delays more than 0.1 % is tried a second time, and then
+ends the run. Limits are lifted by settings; a last line tells what the default limits give.
 
 All programs run on the same cores, and the CPU of each is printed, also what was used by programs that have nothing to do
 with it: where the cores are full, the server lost its sound to these and to the generators as much as to itself.
@@ -129,7 +130,7 @@ def free_block(size: int, step: int) -> int:
 class Voice:
     """The caller's end of one call."""
 
-    __slots__ = ("came", "fastest", "group", "send", "sock", "ssrc")
+    __slots__ = ("base", "came", "group", "send", "sock", "ssrc")
 
     def __init__(self, port: int, number: int) -> None:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -138,8 +139,8 @@ class Voice:
         self.group = number % GROUPS
         self.ssrc = number + 1
         self.send: Any = None
-        self.fastest = 1e9
-        self.came: dict[int, float] = {}
+        self.base = 0
+        self.came: dict[int, tuple[float, float]] = {}  # by number: round trip, and lateness but for a constant
 
 
 class Choir:
@@ -205,6 +206,7 @@ class Choir:
         try:
             if voice.send is None:
                 data, source = voice.sock.recvfrom(2048)
+                voice.base = int.from_bytes(data[4:8], "big")
                 voice.sock.connect(source)
                 voice.send = voice.sock.send
                 self._groups[voice.group].append(voice)
@@ -215,11 +217,15 @@ class Choir:
         number = int(data[12 : 12 + BITS].translate(SIGNS), 2)
         if number >= 1 << 16:
             return  # silence
-        delay = time.monotonic() - self._sent_at[number] - voice.group * TICK_S / GROUPS
-        if delay < voice.fastest:
-            voice.fastest = delay
         if self.measures and number not in voice.came:
-            voice.came[number] = delay
+            now = time.monotonic()
+            played = (int.from_bytes(data[4:8], "big") - voice.base & 0xFFFF_FFFF) / 8000
+            voice.came[number] = now - self._sent_at[number] - voice.group * TICK_S / GROUPS, now - played
+
+
+def too_late(came: list[tuple[float, float]]) -> int:
+    earliest = min((lateness for _, lateness in came), default=0.0)
+    return sum(lateness > earliest + LATE_S for _, lateness in came)
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -257,12 +263,11 @@ class Step:
         self.cpu = {name: spent / seconds for name, spent in cpu.items()}
         voices = [voice for voice in choir.voices if voice.send is not None]
         self.calls = len(voices)
-        delays = [[voice.came[number] for number in numbers if number in voice.came] for voice in voices]
+        came = [[voice.came[number] for number in numbers if number in voice.came] for voice in voices]
         expected = self.calls * len(numbers)
-        late = sum(d > voice.fastest + LATE_S for voice, came in zip(voices, delays, strict=True) for d in came)
-        self.lost = 1 - sum(map(len, delays)) / expected if expected else 1.0
-        self.late = late / expected if expected else 0.0
-        every = [delay for came in delays for delay in came]
+        self.lost = 1 - sum(map(len, came)) / expected if expected else 1.0
+        self.late = sum(map(too_late, came)) / expected if expected else 0.0
+        every = [round_trip for one in came for round_trip, _ in one]
         self.median, self.p99 = percentile(every, 0.5), percentile(every, 0.99)
         self.own_late = percentile(choir.lateness, 0.99)
 

@@ -2,8 +2,8 @@
 
 Packets lie in order of their timestamps, whatever their length. The delay is steered by the *slack* of packets, the
 time between a packet's coming and its being needed. A packet that comes too late makes the delay grow by as much, so
-that it and its followers are heard, up to `MAX_DELAY`; while even the slowest packet of two seconds came early, the
-delay shrinks by a frame, and a frame without sound is waited for to be left out.
+that it and its followers are heard, up to `MAX_DELAY`; when even the slowest packet of two seconds came early, the delay
+shrinks by as much, a frame at a time: frames without sound are left out at once, others half a second apart.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ _WINDOW: Final = 2 * SAMPLE_RATE
 _AHEAD: Final = MAX_DELAY + 5 * FRAME  # further ahead lies no jitter but a clock that was set
 _PAUSE: Final = SAMPLE_RATE  # after a second without packets the delay is chosen anew
 _LOST_CLOCK: Final = SAMPLE_RATE // 10  # 100 ms of nothing but late packets: a clock that was set back
-_PATIENCE: Final = SAMPLE_RATE  # how long a quiet frame is waited for before any frame is left out
+_PATIENCE: Final = SAMPLE_RATE // 2  # how long a quiet frame is waited for before any frame is left out
 _QUIET: Final = 2  # in 1/128 of full scale
+_STALL: Final = 5 * FRAME  # a process that stood still for longer does not make up for the frames it missed
 _FADES: Final = 3  # frames that stand in for lost ones, each 6 dB below the last
 
 
@@ -37,7 +38,10 @@ class JitterBuffer:
         self._extended = 0
         self._heard_at = 0
         self._late_since: int | None = None
-        self._shrink_since: int | None = None
+        self._took_at = 0
+        self._stalled_at: int | None = None
+        self._excess = 0  # frames to be left out
+        self._shrunk_at = 0
         self._window_end = 0
         self._slowest = self._fastest = START_DELAY
         self._fastest_before = START_DELAY
@@ -62,8 +66,11 @@ class JitterBuffer:
             self._begin(position, timestamp, now)
         assert self._next is not None
         self._heard_at = now
+        if self._took_at and now - self._took_at > _STALL:
+            self._skip_missed(now)
+            self._stalled_at = now
         slack = position - self._next
-        if slack < 0 and not self._make_room(len(payload), slack):
+        if slack < 0 and not self._make_room(len(payload), slack, now):
             if not self._is_clock_lost(now):
                 self.late += 1
                 return
@@ -87,10 +94,14 @@ class JitterBuffer:
         at = self._next
         if at is None:
             return None
+        if self._took_at and now - self._took_at > FRAME:
+            at = self._skip_missed(now)
+        self._took_at = now
         self._next = at + FRAME
         frame = self._cut(at)
-        if self._shrink_since is not None and self._may_skip(frame, now):
-            self._shrink_since = None
+        if self._excess and self._may_skip(frame, now):
+            self._excess -= 1
+            self._shrunk_at = now
             self._move(FRAME)
             frame = self._cut(at + FRAME)
         if frame is not None:
@@ -106,13 +117,27 @@ class JitterBuffer:
     def _begin(self, position: int, timestamp: int, now: int) -> None:
         self._segments.clear()
         self._next = position - START_DELAY
+        self._took_at = 0
         self._extended, self._last_timestamp = position, timestamp
         self._window_end = now + _WINDOW
         self._slowest = self._fastest = self._fastest_before = START_DELAY
-        self._late_since = self._shrink_since = None
+        self._late_since = None
+        self._excess = 0
 
-    def _make_room(self, length: int, slack: int) -> bool:
+    def _skip_missed(self, now: int) -> int:
+        """Leave out what nobody asked for: to play it later would delay all that follows."""
+        assert self._next is not None
+        missed = max((now - self._took_at) // FRAME - 1, 0) * FRAME
+        self._took_at += missed
+        self._next += missed
+        return self._next
+
+    def _make_room(self, length: int, slack: int, now: int) -> bool:
         """Grow the delay for a late packet; False when it cannot be used."""
+        if self._stalled_at is not None:
+            if now - self._stalled_at < _STALL:
+                return slack + length > 0  # it was not late, but not read
+            self._stalled_at = None
         grow = -(slack // FRAME) * FRAME
         if self.delay + grow > MAX_DELAY:
             return slack + length > 0  # the rest of a long packet is still wanted
@@ -132,7 +157,8 @@ class JitterBuffer:
         self._fastest_before -= samples
 
     def _turn_window(self, now: int, slack: int) -> None:
-        self._shrink_since = now if self._slowest > _GENEROUS else None
+        self._excess = max(-(-(self._slowest - _GENEROUS) // FRAME), 0)
+        self._shrunk_at = now
         self._window_end = now + _WINDOW
         self._fastest_before = self._fastest
         self._slowest = self._fastest = slack
@@ -140,7 +166,7 @@ class JitterBuffer:
     def _may_skip(self, frame: bytes | None, now: int) -> bool:
         if frame is None or max(frame.translate(self._law.loudness)) <= _QUIET:
             return True
-        return self._shrink_since is not None and now - self._shrink_since >= _PATIENCE
+        return now - self._shrunk_at >= _PATIENCE
 
     def _insert(self, position: int, payload: bytes) -> None:
         segments = self._segments

@@ -38,7 +38,7 @@ from callwright.media.wire import TICK_LATE_MS, CoreMessage
 _SAMPLE_NS: Final = 1_000_000_000 // SAMPLE_RATE
 _TICK_NS: Final = FRAME * _SAMPLE_NS
 _LATE_NS: Final = tuple(bound * 1_000_000 for bound in TICK_LATE_MS)
-_BATCH: Final = 64  # datagrams taken in before the clock is looked at again
+_BATCH: Final = 256  # datagrams taken in before the clock is looked at again
 _CATCH_UP: Final = 5  # ticks made up for after a stall; what is older is skipped, and timestamps show it
 _LARGEST: Final = 2048  # bytes of a datagram that are read
 _PR_SET_PDEATHSIG: Final = 1
@@ -95,8 +95,21 @@ class MediaProcess:
         wait_ns = self._due_ns - self._clock.mono_ns()
         ready = self._epoll.poll(max(wait_ns, 0) / 1e9, _BATCH)
         now_ns = self._clock.mono_ns()
-        now = self._now = (now_ns - self._origin_ns) // _SAMPLE_NS
-        readers = self._readers
+        self._now = (now_ns - self._origin_ns) // _SAMPLE_NS
+        self._read(ready, now_ns)
+        if now_ns >= self._due_ns:
+            # What came in while this process stood still is taken in before the ticks it missed are made up for.
+            for _ in range(min((now_ns - self._due_ns) // _TICK_NS, _CATCH_UP)):
+                self._read(self._epoll.poll(0, len(self._readers) + 2), now_ns)
+            self._tick(now_ns)
+        self._link.flush()
+        if self._link.is_waiting != self._writable_wanted:
+            self._writable_wanted = self._link.is_waiting
+            self._epoll.modify(self._link, select.EPOLLIN | (select.EPOLLOUT if self._writable_wanted else 0))
+
+    def _read(self, ready: list[tuple[int, int]], now_ns: int) -> None:
+        """Take in one datagram of each that is ready."""
+        readers, now = self._readers, self._now
         for descriptor, _ in ready:
             reader = readers.get(descriptor)
             if reader is None:
@@ -108,12 +121,6 @@ class MediaProcess:
             except OSError:
                 continue  # a datagram with a bad checksum wakes and is gone
             receive(data, source, now)
-        if now_ns >= self._due_ns:
-            self._tick(now_ns)
-        self._link.flush()
-        if self._link.is_waiting != self._writable_wanted:
-            self._writable_wanted = self._link.is_waiting
-            self._epoll.modify(self._link, select.EPOLLIN | (select.EPOLLOUT if self._writable_wanted else 0))
 
     def _tick(self, now_ns: int) -> None:
         self._late_ns = max(self._late_ns, now_ns - self._due_ns)

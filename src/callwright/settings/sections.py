@@ -127,7 +127,7 @@ class MediaSection(Section, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=86_400,
-            description="Seconds without a packet from either side after which a call that is not on hold is ended.",
+            description="Seconds without sound or an RTCP report from either side after which a call that is not on hold ends.",
         ),
     ] = 60.0
     host: Annotated[

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import signal
 import socket
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import cycle, pairwise
+from pathlib import Path
 from statistics import median
 from uuid import UUID
 
@@ -171,6 +173,24 @@ def test_the_delay_is_bounded_in_a_burst_of_jitter_and_little_after_it(quartet: 
         assert median(after) <= median(before) + buffered + 0.04
 
 
+@pytest.mark.parametrize("slots", [4, 20])
+def test_a_process_that_stood_still_adds_no_delay(quartet: Quartet, slots: int) -> None:
+    """For 80 ms, which it makes up for, and for 400, which it does not."""
+    for number in range(170):
+        quartet.schedule(number, RtpPacket(0, number, number * FRAME, 42, stamped(number)))
+
+    def each(number: int) -> None:
+        quartet.speak(number)
+        if number in (80, 80 + slots):
+            quartet.child.process.send_signal(signal.SIGSTOP if number == 80 else signal.SIGCONT)
+
+    converse(quartet.child, 3.7, quartet.ends[B], quartet.ends[D], each=each)
+    for stream in (B, D):
+        before, after = (delays(quartet, quartet.ends[stream], numbers) for numbers in (range(20, 75), range(120, 170)))
+        assert len(after) >= 45
+        assert median(after) <= median(before) + 0.03
+
+
 def test_what_the_far_end_reports_is_in_the_counters(quartet: Quartet) -> None:
     a, b = quartet.ends[A], quartet.ends[B]
 
@@ -204,3 +224,26 @@ def test_the_ports_of_a_killed_process_return_and_its_successor_has_them() -> No
         until(lambda: ours.intersection(ports_in_use()), lambda used: not used, what="that the ports are free")
     with MediaChild(settings) as successor:
         assert sorted(successor.open(stream) for stream in (A, B, C, D)) == sorted(ours)[::2]
+
+
+def test_a_thousand_streams_leave_no_port_and_no_descriptor_behind() -> None:
+    settings = msgspec.structs.replace(free_range(30), port_quarantine_s=0.0)
+    with MediaChild(settings) as child:
+
+        def descriptors() -> int:
+            return len(list(Path(f"/proc/{child.process.pid}/fd").iterdir()))
+
+        before = descriptors()
+        for turn in range(50):
+            streams = [UUID(int=100 + turn * 20 + index) for index in range(20)]
+            child.send(*(wire.Open(stream) for stream in streams))
+            for stream in streams:
+                child.wait(wire.Opened, stream)
+            child.send(*(wire.Connect(stream, "127.0.0.1", 9, 0, 101) for stream in streams))
+            child.send(*(wire.Join(one, other) for one, other in pairwise(streams)))
+            child.send(*(wire.Close(stream) for stream in streams))
+            for stream in streams:
+                child.wait(wire.Closed, stream)
+            child.messages.clear()
+        assert descriptors() == before
+        until(lambda: child.wait(wire.Load), lambda load: (load.streams, load.ports) == (0, 30), what="that all ports are back")

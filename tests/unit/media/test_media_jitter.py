@@ -113,6 +113,32 @@ def test_the_delay_shrinks_again_when_the_network_calms_down() -> None:
     assert buffer.delay <= 80 * MS
 
 
+def test_once_the_network_is_calm_the_delay_is_small_again_within_six_seconds() -> None:
+    packets = [(max(at, 60 * FRAME) if at >= 50 * FRAME else at, *rest) for at, *rest in source(400)]
+    buffer = JitterBuffer(PCMU)
+    frames = play(packets, 400, buffer)
+    assert buffer.delay <= 60 * MS
+    # Each frame that was left out is one of a tone; what came between is whole.
+    assert frames[80:380].count(None) == 0
+    assert share(samples(frames[350:390]), 400) > 0.98
+
+
+@pytest.mark.parametrize("missed", [1, 2, 7, 40])
+def test_frames_nobody_took_delay_nothing(missed: int) -> None:
+    """A process that stood still takes in what waited, and skips the ticks it missed."""
+    buffer = JitterBuffer(PCMU)
+    waiting = [(1010 + i * FRAME, i * FRAME, bytes([i]) * FRAME) for i in range(200)]
+    delays = set()
+    for tick in [*range(100), *range(100 + missed, 200)]:
+        while waiting and waiting[0][0] <= tick * FRAME:
+            _, timestamp, payload = waiting.pop(0)
+            buffer.put(timestamp, payload, tick * FRAME)
+        frame = buffer.take(tick * FRAME)
+        if frame is not None:
+            delays.add(tick - frame[0])
+    assert max(delays) - min(delays) <= (1 if missed > 15 else 0), delays
+
+
 def test_packets_too_late_for_the_longest_delay_are_counted_and_left_out() -> None:
     packets = source(100)
     packets[50] = (packets[50][0] + 300 * MS, *packets[50][1:])

@@ -4,7 +4,7 @@ import errno
 import random
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -106,3 +106,19 @@ def test_running_out_of_descriptors_is_said_and_keeps_the_port(first: int, monke
         with pytest.raises(NoPorts, match="LimitNOFILE"):
             pool.take(0)
     pool.give_back(pool.take(0), 0)
+
+
+def test_what_nobody_reads_is_bounded_to_less_than_a_second(first: int) -> None:
+    pool = PortPool("127.0.0.1", first, first + 1, 5.0)
+    pair = pool.take(0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for number in range(200):
+            sender.sendto(bytes([number]) * 172, ("127.0.0.1", pair.port))
+    waiting = []
+    with suppress(BlockingIOError):
+        while True:
+            waiting.append(pair.rtp.recv(2048)[0])
+    pool.give_back(pair, 0)
+    # A burst of 400 ms is taken whole.
+    assert waiting == list(range(len(waiting)))
+    assert 20 <= len(waiting) <= 50

@@ -15,9 +15,10 @@ from callwright.media import rtcp
 from callwright.media.g711 import PCMA, PCMU, Law
 from callwright.media.latch import Address
 from callwright.media.rtp import RtpPacket
-from callwright.media.wire import HeardAgain, WentSilent
+from callwright.media.telephone_event import KEYS, EventPayload
+from callwright.media.wire import DigitHeard, HeardAgain, WentSilent
 from callwright.telephony import RtpCounters
-from support.sound import FRAME, kept, share
+from support.sound import FRAME, kept, share, tone
 from support.streams import EVENTS, SECOND, Came, Leg, carry, run, spoken
 
 A, B = UUID(int=10), UUID(int=11)
@@ -286,6 +287,53 @@ def test_the_delay_of_a_mix_comes_back_after_a_burst_of_jitter() -> None:
     delays = [20 * (begin - begins[0]) % 1000 for begin in begins]
     assert all(delay <= 220 or delay >= 940 for delay in delays), delays
     assert all(delay <= 40 or delay >= 960 for delay in delays[-15:]), delays
+
+
+def pressed(leg: Leg, keys: str) -> list[Came]:
+    """Keys of 100 ms with 200 ms of the tone between them, as telephone-events in the stream's own numbers."""
+    came: list[Came] = []
+    clock, at = 900_000, 0
+    coded = leg.law.encode(tone(400, 20))
+    for key in keys:
+        payloads = [(leg.law.payload_type, coded, False)] * 10
+        for n in range(1, 8):
+            payload = EventPayload(KEYS.index(key), n > 4, min(n, 5) * FRAME).serialize()
+            payloads.append((EVENTS, payload, n == 1))
+        for n, (kind, payload, marker) in enumerate(payloads):
+            timestamp = clock + min(n, 10) * FRAME
+            came.append(Came(at, RtpPacket(kind, 7000 + len(came), timestamp, 99, payload, marker), leg.address))
+            at += FRAME
+        clock += len(payloads) * FRAME
+    return came
+
+
+@pytest.mark.parametrize("law_b", [PCMU, PCMA], ids=["relay", "mix"])
+@pytest.mark.parametrize(
+    "fire",
+    [
+        lost(False, False, True),
+        lost(True, False, False, True, False),
+        jittery(60),
+        doubled,
+        swapped,
+        everything,
+        with_strangers(99, STRANGER),
+        with_strangers(7, None),
+    ],
+    ids=["loss_of_33_percent", "loss_of_40_percent", "jitter", "doubles", "reordering", "everything", "stranger", "source"],
+)
+def test_each_key_is_heard_once_and_made_anew_for_the_peer(fire: Fire, law_b: Law) -> None:
+    a, b = talking(law_b)
+    keys = "1597*#D0"
+    carry(fire(pressed(a, keys)), a, b, ticks=len(keys) * 17 + 60)
+    assert "".join(told.digit for told in a.told if isinstance(told, DigitHeard)) == keys
+    events = [(payload.code, packet) for packet, payload in b.events()]
+    runs = [(KEYS[code], [packet for _, packet in group]) for code, group in itertools.groupby(events, lambda one: one[0])]
+    assert "".join(key for key, _ in runs) == keys
+    for _, packets in runs:
+        assert [packet.marker for packet in packets] == [True] + [False] * (len(packets) - 1)
+        assert len({packet.timestamp for packet in packets}) == 1
+    assert [told for told in b.told if isinstance(told, DigitHeard)] == []
 
 
 def report(block_lost: int, jitter: int, highest: int) -> bytes:
