@@ -6,6 +6,7 @@ A flow is kept as it was sent; `compile_flow` makes the typed form that runs. Wh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -198,9 +199,10 @@ def as_text(value: Any) -> str | None:
 def _converted(text: str, kind: type) -> Any:
     for wanted in (int, float) if kind is float else (kind,):
         try:
-            return msgspec.convert(text, wanted, strict=False)
+            value: Any = msgspec.convert(text, wanted, strict=False)
         except msgspec.ValidationError:
             continue
+        return value if kind is not float or math.isfinite(value) else text  # JSON has no word for the others
     return text
 
 

@@ -75,6 +75,7 @@ def same_in_json(body: dict[str, Any]) -> dict[str, Any]:
             {"steps": [{"action": "record", "options": {"maxLength": 0, "timeout": "", "beep": False, "transcribe": True}}]},
         ),
         ('<Pause length="1.5"/>', {"steps": [{"action": "pause", "options": {"length": 1.5}}]}),
+        ('<Hangup length="INF"/>', {"steps": [{"action": "hangup", "options": {"length": "INF"}}]}),
         # text
         (
             "<Say>\n  Tom &amp; Jerry&#33; <!-- not this --><![CDATA[<3]]>\n</Say>",
