@@ -128,7 +128,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     # DELETE of what is over
     "C3": ("nothing more is told",),
     # DELETE of a leg
-    "C4": ("B's leg: the flow sees it go", "A's leg takes B along"),
+    "C4": ("B's leg: the flow sees it go", "A's leg takes B along, answered or not"),
     # ended by flow, clock or silence
     "C5": (
         "the flow is over",
@@ -409,10 +409,11 @@ CASES: tuple[Case, ...] = (
     Case("C4", "B's leg: the flow sees it go",
          ("calls::test_deleting_the_callees_leg_lets_the_flow_go_on",
           "endings::test_deleting_a_ringing_callee_goes_on_with_the_flow"),
-         ("bridged::test_delete_of_one_leg[callee]", "bridged::test_delete_of_a_ringing_leg")),
-    Case("C4", "A's leg takes B along",
-         ("endings::test_deleting_the_caller_takes_the_callee_along",),
-         ("bridged::test_delete_of_one_leg[caller]",)),
+         ("bridged::test_delete_of_one_leg[callee]", "bridged::test_delete_of_a_ringing_leg[callee]")),
+    Case("C4", "A's leg takes B along, answered or not",
+         ("endings::test_deleting_the_caller_takes_the_callee_along",
+          "endings::test_deleting_a_caller_who_waits_cancels_the_callee"),
+         ("bridged::test_delete_of_one_leg[caller]", "bridged::test_delete_of_a_ringing_leg[caller]")),
     Case("C5", "the flow is over",
          ("calls::test_play_answers_first_and_the_flow_ends_after_it",),
          ("bridged::test_the_flow_is_over",)),
