@@ -176,8 +176,12 @@ class Exchange:
         request.delHFs("authorization")  # nobody asked for it, and one that cannot be read would fail the call
         leg = ids.uuid7(self._clock.now_us())
         dialog = Dialog(self, leg, Phase.ARRIVED, address)
-        answer = dialog.recvRequest(request, t)
-        kept = dialog.kept()
+        try:
+            answer = dialog.recvRequest(request, t)
+            kept = dialog.kept()
+        except Exception:
+            dialog.changeState((dialog.UaStateDead,))  # or it would be a cycle that nobody collects
+            raise
         self.dialogs[leg] = dialog
         self.admission.count()
         self.tell(

@@ -83,9 +83,8 @@ class Faults:
 
     def dumped(self, message: str, f: object = None, extra: object = None) -> None:
         """Stand in for sippy's ``dump_exception``; of what cannot be parsed the server is to know (`server.handle_read`)."""
-        error = sys.exc_info()[1]
-        if "can't parse" in message and error is not None:
-            raise error
+        if "can't parse" in message and sys.exc_info()[1] is not None:
+            raise  # without a name for it: a frame of its own traceback would keep it alive
         self.exception(message)
 
     def printed(self, *words: object, **options: object) -> None:

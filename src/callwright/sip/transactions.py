@@ -139,8 +139,7 @@ class Transactions(SipTransactionManager.SipTransactionManager):
             # sends back is no loop (§16.3 calls it a spiral); those that are end by their hops.
             super().incomingRequest(msg, checksum, (), server)
         except Exception as error:
-            told: Any = error
-            told.answered = self._give_up(msg)
+            error.answered = self._give_up(msg)  # type: ignore[attr-defined]
             raise
 
     def sendResponse(self, resp: Any, t: Any = None, retrans: bool = False, ack_cb: Any = None, lossemul: int = 0) -> None:

@@ -203,12 +203,13 @@ async def test_delete_of_one_leg(stage: SipStage, a: Peer, b: Peer, which: int) 
     )
 
 
-async def test_delete_of_a_ringing_leg(stage: SipStage, a: Peer, b: Peer) -> None:
+@pytest.mark.parametrize(("which", "callee"), [(0, "caller_gone"), (1, "api_hangup")], ids=["caller", "callee"])
+async def test_delete_of_a_ringing_leg(stage: SipStage, a: Peer, b: Peer, which: int, callee: str) -> None:
     caller, invite, call = await stage.rings(a, b)
-    await stage.switch.hang_up_leg(stage.world.id, stage.leg_id(call, 1))
+    await stage.switch.hang_up_leg(stage.world.id, stage.leg_id(call, which))
     await cancelled(b, invite)
     caller.ack(await a.get(603))
-    assert await stage.over(call) == ("ended", [("incoming", "hangup", "api_hangup"), ("outgoing", "hangup", "api_hangup")])
+    assert await stage.over(call) == ("ended", [("incoming", "hangup", "api_hangup"), ("outgoing", "hangup", callee)])
 
 
 async def test_the_flow_is_over(stage: SipStage, a: Peer) -> None:

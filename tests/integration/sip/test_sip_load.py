@@ -25,7 +25,11 @@ from support.sipp import Sipp, cast
 
 SECONDS = pytest.mark.parametrize("seconds", [3, pytest.param(20, marks=pytest.mark.long)])
 P99_MS = 50.0  # of a set-up, in the full size
-RATE_IN, RATE_OUT, RATE_BRIDGED, RATE_LOSSY = 200, 100, 100, 100
+RATE_IN, RATE_OUT, RATE_BRIDGED = 200, 100, 100
+# SIPp gives up on a machine it finds slow; that is for the test to say.
+NO_WATCHDOG = ("-watchdog_minor_maxtriggers", "1000000", "-watchdog_major_maxtriggers", "1000000")
+NO_LOSS = {"LOST_IN": 0, "LOST_OUT": 0}
+LOSSES = [({"LOST_IN": 10, "LOST_OUT": 0}, 50), ({"LOST_IN": 0, "LOST_OUT": 10}, 50), ({"LOST_IN": 10, "LOST_OUT": 10}, 100)]
 
 
 @pytest_asyncio.fixture
@@ -54,7 +58,7 @@ def clean(counts: dict[str, int], calls: int) -> None:
 
 
 def pace(rate: int) -> tuple[str, ...]:
-    return ("-r", str(rate), "-l", "5000", "-trace_rtt", "-rtt_freq", "1")
+    return ("-r", str(rate), "-l", "5000", "-trace_rtt", "-rtt_freq", "1", *NO_WATCHDOG)
 
 
 def answering(core: Core) -> Counter[type]:
@@ -75,25 +79,35 @@ async def test_calls_in(core: Core, tmp_path: Path, seconds: int) -> None:
     calls = RATE_IN * seconds
     heard = answering(core)
     with cast(tmp_path) as start:
-        sipp = start("load_in", "{}:{}".format(*core.address), calls=calls, options=pace(RATE_IN), patience=30.0 + seconds)
+        sipp = start(
+            "load_in", "{}:{}".format(*core.address), calls=calls, options=pace(RATE_IN), patience=30.0 + seconds, **NO_LOSS
+        )
         clean(await asyncio.to_thread(sipp.finish), calls)
-    await core.load()
+    await core.load(within=30.0)
     assert heard == {wire.LegArrived: calls, wire.AnswerSent: calls, wire.LegEnded: calls}
     setup_p99_ms(sipp, tmp_path, calls, f"{RATE_IN} calls a second in", seconds)
 
 
-@SECONDS
-async def test_calls_in_with_a_tenth_of_all_messages_lost_both_ways(core: Core, tmp_path: Path, seconds: int) -> None:
-    calls = RATE_LOSSY * seconds
+@pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.long)])
+async def test_a_tenth_of_all_messages_lost(core: Core, tmp_path: Path, seconds: int) -> None:
+    """On their way to us, on their way from us, and both; three SIPps at once."""
     heard = answering(core)
+    target = "{}:{}".format(*core.address)
     with cast(tmp_path) as start:
-        options = (*pace(RATE_LOSSY), "-lost", "10")
-        sipp = start("load_in", "{}:{}".format(*core.address), calls=calls, options=options, patience=60.0 + seconds)
-        counts = await asyncio.to_thread(sipp.finish)
-    clean(counts, calls)
-    await core.load()
+        running = []
+        for lost, rate in LOSSES:
+            calls = rate * seconds
+            sipp = start("load_in", target, calls=calls, options=pace(rate), patience=120.0 + seconds, **lost)
+            running.append((calls, sipp))
+        repeated = []
+        for calls, sipp in running:
+            counts = await asyncio.to_thread(sipp.finish)
+            clean(counts, calls)
+            repeated.append(counts["Retransmissions(C)"] > calls // 20)
+    await core.load(within=30.0)
+    calls = sum(calls for calls, _ in running)
     assert heard == {wire.LegArrived: calls, wire.AnswerSent: calls, wire.LegEnded: calls}
-    assert counts["Retransmissions(C)"] > calls // 20  # there was something to make up for
+    assert repeated == [True] * 3  # there was something to make up for
 
 
 async def test_calls_out(core: Core, tmp_path: Path) -> None:
@@ -113,7 +127,7 @@ async def test_calls_out(core: Core, tmp_path: Path) -> None:
             core.send(wire.PlaceLeg(uuid4(), "3000", "127.0.0.1", "127.0.0.1", sipp.port, "1000", sdp()))
             await asyncio.sleep(1 / RATE_OUT)
         clean(await asyncio.to_thread(sipp.finish), calls)
-    await core.load()
+    await core.load(within=30.0)
     assert heard == dict.fromkeys((wire.LegProgress, wire.LegAnswered, wire.LegEnded, wire.DialogOver), calls)
 
 
@@ -125,7 +139,7 @@ async def test_bridged_calls(core: Core, tmp_path: Path, seconds: int) -> None:
     other: dict[UUID, UUID] = {}
 
     with cast(tmp_path) as start:
-        callee = start("load_out", calls=calls, patience=30.0 + seconds)
+        callee = start("load_out", calls=calls, patience=30.0 + seconds, options=NO_WATCHDOG)
 
         def bridge(message: Any) -> None:
             heard[type(message)] += 1
@@ -140,11 +154,16 @@ async def test_bridged_calls(core: Core, tmp_path: Path, seconds: int) -> None:
 
         core.policy = bridge
         caller = start(
-            "load_in", "{}:{}".format(*core.address), calls=calls, options=pace(RATE_BRIDGED), patience=30.0 + seconds
+            "load_in",
+            "{}:{}".format(*core.address),
+            calls=calls,
+            options=pace(RATE_BRIDGED),
+            patience=30.0 + seconds,
+            **NO_LOSS,
         )
         for sipp in (caller, callee):
             clean(await asyncio.to_thread(sipp.finish), calls)
-    await core.load()
+    await core.load(within=30.0)
     assert heard == {
         wire.LegArrived: calls,
         wire.LegProgress: calls,

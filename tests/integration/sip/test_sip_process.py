@@ -269,6 +269,14 @@ async def one_of_each(core: Core, peer: Peer) -> None:
     await core.take(wire.LegFailed, leg)
     peer.call().invite(fields=["Require: x"])
     await peer.get(420)
+    # unreadable, before a transaction and within one
+    call = peer.call()
+    peer.send(call.text("INVITE", sdp()).replace(f"Call-ID: {call.call_id}\r\n", ""))
+    await peer.get(400)
+    peer.call().invite(fields=["Record-Route: <bad"])
+    await peer.get(400)
+    peer.send(peer.call().text("INFO").replace("Max-Forwards: 70", "Contact <"))
+    await peer.get(400)
     # placed: answered after a challenge and ended by us, busy, cancelled, late answer, nobody there
     for outcome in ("answer", "busy", "cancel", "late", "silent"):
         leg = uuid4()
@@ -286,6 +294,9 @@ async def one_of_each(core: Core, peer: Peer) -> None:
             invite = await peer.get("INVITE")
             peer.reply(invite, 200, body=sdp())
             await core.take(wire.LegAnswered, leg)
+            peer.reply(invite, 200, body=sdp(), tag="fork")
+            peer.reply(await peer.get("BYE"), 200)
+            await core.take(wire.ForkReleased, leg)
             core.send(wire.EndLeg(leg))
             peer.reply(await peer.get("BYE"), 200)
             await core.take(wire.LegEnded, leg)

@@ -12,6 +12,8 @@ from callwright.settings.sections import CallsSection, HttpSection, SipSection, 
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
 
 NOWHERE = Path("/nowhere")
+_IPV4 = "must be an IPv4 address such as 127.0.0.1; IPv6 is not supported yet."
+_NO_IPV6 = "is IPv6, which SIP does not speak here; give a name, or an IPv4 address such as 192.0.2.7:5080."
 
 
 def written(tmp_path: Path, text: str, name: str = "given.toml") -> Path:
@@ -146,6 +148,13 @@ def test_values_as_a_shell_writes_them(key, text, value):
         ("[simulator.callees.'+31']\n", 'simulator.callees.+31 = "+31"', "must be a number in digits, without +."),
         # values that mean nothing
         ("[sip]\nhost = 'localhost'", 'sip.host = "localhost"', "must be an IPv4 address such as 127.0.0.1."),
+        # IPv6, everywhere SIP and sound are concerned
+        *(
+            (f"[{section}]\n{key} = '::1'", f'{section}.{key} = "::1"', _IPV4)
+            for section, key in (("sip", "host"), ("sip", "advertised_address"), ("media", "host"))
+        ),
+        ("[sip]\nallow_hosts = ['[::1]:5060']", 'sip.allow_hosts[0] = "[::1]:5060"', _NO_IPV6),
+        ("[[trunks]]\nname = 'a'\naddress = '2001:db8::7'", 'trunks[0].address = "2001:db8::7"', _NO_IPV6),
         ("[http]\nhost = 'x'", 'http.host = "x"', "must be an IP address such as 127.0.0.1, or localhost."),
         ("[http]\noperator_token = 'short'", "http.operator_token", "must be empty or at least 16 characters long."),
         (

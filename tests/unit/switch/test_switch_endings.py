@@ -201,6 +201,19 @@ def test_deleting_the_caller_takes_the_callee_along() -> None:
 # C2, drain, retirement
 
 
+def test_deleting_a_caller_who_waits_cancels_the_callee() -> None:
+    """C4"""
+
+    async def story(stage: Stage) -> None:
+        a = await stage.arrive([transfer(), pause(5)])
+        (b,) = stage.placed()
+        await stage.switch.hang_up_leg(stage.world.id, a)
+        assert ([reject.code for reject in stage.script.of(telephony.Reject, a)], stage.script.to(b)[-1]) == ([603], "HangUp")
+        assert stage.sound() == ("ended", [("incoming", "hangup", "api_hangup"), ("outgoing", "hangup", "caller_gone")])
+
+    tell(story)
+
+
 @pytest.mark.parametrize("dialled", [False, True], ids=["behind N5 in one mailbox", "after N5"])
 def test_deleting_a_queued_call(dialled: bool) -> None:
     """C2: the dialler's message is first in the mailbox, so the INVITE goes out and is cancelled."""

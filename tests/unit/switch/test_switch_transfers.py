@@ -340,6 +340,25 @@ def test_the_reason_of_a_cancel_goes_to_the_callee() -> None:
     tell(story)
 
 
+def test_the_longest_duration_is_over_while_the_callee_rings() -> None:
+    """P6, C5"""
+
+    async def story(stage: Stage) -> None:
+        a = await stage.arrive([pause(1), transfer()])
+        await stage.answer(a)
+        await stage.after(1.5)
+        (b,) = stage.placed()
+        await stage.after(5)
+        assert (stage.script.to(a)[-1], stage.script.to(b)) == ("HangUp", ["Originate", "HangUp"])
+        stage.script.refused(b, Cause.CANCELLED, 487)
+        assert stage.sound() == (
+            "ended",
+            [("incoming", "hangup", "max_duration"), ("outgoing", "hangup", "max_duration")],
+        )
+
+    tell(story, max_duration=5.0)
+
+
 def test_what_an_old_transfer_still_says_does_not_touch_the_next() -> None:
     """P4, P7: B's last word comes while C rings."""
 
