@@ -117,6 +117,15 @@ async def first_life(writer: MortalWriter, notes: Notes) -> None:
     stage = Stage(Store(writer, writer.connection), VirtualClock(loop))
     await stage.start(CallSettings(), {})
     stage.script.before = lambda command: notes.add("told", type(command).__name__, command.leg)
+    heard = stage.script.sink
+
+    def hears(event: telephony.Event) -> None:
+        over = isinstance(event, telephony.Ended | telephony.Refused) and not event.unconfirmed
+        if over or isinstance(event, telephony.Released):
+            notes.add("gone", event.leg)
+        heard(event)
+
+    stage.script.sink = hears
     for number, steps in (("31205550101", [transfer()]), ("31205550102", [pause(60)]), ("31205550103", [transfer(C)])):
         await stage.number(number, steps)
     webhooks = Webhooks(stage.store, stage.clock, lambda url: None)
@@ -247,9 +256,7 @@ def faults(folder: Path, left: dict[bytes, int], deaths: int) -> list[str]:
             call = rows.find_call(store, world_id, call_id)
             assert call is not None
             if call.ended_us != max(seen_us, left[call_id.bytes]):
-                wrong.append(
-                    f"call {call_id} ended at {call.ended_us}, last seen at {seen_us}, touched at {left[call_id.bytes]}"
-                )
+                wrong.append(f"call {call_id} ended at {call.ended_us}; seen {seen_us}, touched {left[call_id.bytes]}")
         told = [event.seq for event in rows.events_of(store, world_id, call_id)]
         taken = posted.pop(str(call_id), [])
         if list(dict.fromkeys(taken)) != told:
@@ -259,12 +266,9 @@ def faults(folder: Path, left: dict[bytes, int], deaths: int) -> list[str]:
     if posted:
         wrong.append(f"callbacks about calls that are not on record: {sorted(posted)}")
     on_record = {str(call_id) for _, call_id in calls}
-    wrong += [
-        f"{kind} call {rest[0]} is lost"
-        for kind, *rest in noted
-        if kind in ("acknowledged", "deleted") and rest[0] not in on_record
-    ]
-    wrong += _unreleased(connection, noted)
+    said = {(kind, rest[0]) for kind, *rest in noted if kind in ("acknowledged", "deleted")}
+    wrong += [f"{kind} call {call} is lost" for kind, call in sorted(said) if call not in on_record]
+    wrong += _unreleased(noted)
     states = dict(connection.execute("SELECT state, COUNT(*) FROM deliveries GROUP BY state").fetchall())
     ((count,),) = connection.execute("SELECT COUNT(*) FROM events")
     if states != ({"delivered": count} if count else {}):
@@ -276,13 +280,12 @@ def faults(folder: Path, left: dict[bytes, int], deaths: int) -> list[str]:
     return wrong
 
 
-def _unreleased(connection: Any, noted: list[list[str]]) -> list[str]:
-    """Incoming legs that signalling was told to answer must be over on the wire, or released by the successor."""
+def _unreleased(noted: list[list[str]]) -> list[str]:
+    """Incoming legs that signalling was told to answer must be gone, or released by the successor."""
     answered = {rest[1] for kind, *rest in noted if kind == "told" and rest[0] == "Answer"}
     released = {rest[0] for kind, *rest in noted if kind == "released"}
-    legs = connection.execute("SELECT id FROM legs WHERE dialog IS NULL").fetchall()
-    over = {str(UUID(bytes=leg)) for (leg,) in legs}
-    return [f"leg {leg} was answered, and nobody will end it" for leg in answered - released - over]
+    gone = {rest[0] for kind, *rest in noted if kind == "gone"}
+    return [f"leg {leg} was answered, and nobody will end it" for leg in answered - released - gone]
 
 
 def one_death(folder: Path, at: int, where: str) -> list[str]:
