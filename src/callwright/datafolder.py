@@ -120,7 +120,8 @@ class DataFolder:
                 f"{self._lock} cannot be locked: {error.strerror}; put the data folder on a local disk"
             ) from error
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{name}\n{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds as well; only its holder's name is missing
+            os.pwrite(descriptor, f"{name}\n{os.getpid()}\n".encode(), 0)
         return Lock(descriptor)
 
     def bind_control(self) -> socket.socket:
