@@ -46,7 +46,10 @@ def gone(pids: list[int], *, within: float = WITHIN_S) -> None:
 
 
 class Call(NamedTuple):
-    """A call in one state. `media` is the process that has its sound; `callee` has `invite` from us if there is a B leg."""
+    """A call in one state; `callee` has `invite` from us if there is a B leg.
+
+    `media` is the process that has its sound, `port` the one where we take it.
+    """
 
     state: str
     number: str
@@ -55,6 +58,7 @@ class Call(NamedTuple):
     callee: Peer | None
     invite: Message | None
     media: str
+    port: int
 
     @property
     def ends(self) -> list[Peer]:
@@ -81,8 +85,11 @@ class Cast:
         self._peers.append(Peer((self._server.host, self._server.port)))
         return self._peers[-1]
 
-    async def call(self, state: str) -> Call:
-        """Bring a call into a state: ``ringing``, ``answered``, ``unacknowledged`` or ``bridged``."""
+    async def call(self, state: str, offer: str = "", answer: str = "") -> Call:
+        """Bring a call into a state: ``ringing``, ``answered``, ``unacknowledged`` or ``bridged``.
+
+        `offer` is the caller's description, `answer` the callee's, if they are not those of a peer without sound.
+        """
         number = str(next(_numbers))
         callee = self.peer() if state in ("ringing", "bridged") else None
         steps = PAUSE
@@ -90,7 +97,7 @@ class Cast:
             steps = {"action": "transfer", "options": {"destination": f"sip:callee@127.0.0.1:{callee.port}"}}
         await asyncio.to_thread(self._server.answers, number, steps, webhook=self._web.url("/calls"))
         caller = self.peer().call(number, caller="<sip:31612345678@127.0.0.1>")
-        caller.invite()
+        caller.invite(offer or None)
         invite = None
         description = ""
         if callee is not None:
@@ -101,21 +108,21 @@ class Cast:
         if state == "bridged":
             assert callee is not None
             assert invite is not None
-            callee.reply(invite, 200, body=sdp())
+            callee.reply(invite, 200, body=answer or sdp())
             await callee.get("ACK")
         if state != "ringing":
-            answer = await caller.peer.get(200)
-            description = answer.body
-            caller.learn(answer)
+            answered = await caller.peer.get(200)
+            description = answered.body
+            caller.learn(answered)
             if state != "unacknowledged":
-                caller.ack(answer)
+                caller.ack(answered)
         call_id = await asyncio.to_thread(self._server.call_to, number)
         legs = {"ringing": ("ringing", "ringing"), "bridged": ("ongoing", "ongoing")}.get(state, ("ongoing",))
         await asyncio.to_thread(self._server.reaches, call_id, *legs)
         port = re.search(r"m=audio (\d+)", description)
         assert port is not None
         media = "media-1" if int(port.group(1)) < self._middle else "media-2"
-        return Call(state, number, call_id, caller, callee, invite, media)
+        return Call(state, number, call_id, caller, callee, invite, media, int(port.group(1)))
 
     async def let_go(self, calls: list[Call], since: float) -> None:
         """Every far end that is in one of these calls hears a BYE in time, and answers it."""

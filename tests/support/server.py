@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -244,11 +244,12 @@ class Server:
         sip_port: int = 0,
         port_pairs: int = PORT_PAIRS,
         environment: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
     ) -> Self:
         """Run a server with its data in `folder`; `settings` are flags, `toml` what only a file can say.
 
         A folder that another server made needs the `keys` that one gave out; peers find a successor at the same `sip_port`.
-        `environment` is added to that of the tests.
+        `environment` is added to that of the tests; `within` is a command that runs the one after it.
         """
         data = folder / "data"
         data.mkdir(parents=True, exist_ok=keys is not None)
@@ -262,7 +263,7 @@ class Server:
             "log.format": "json",
             **(settings or {}),
         }
-        arguments = [sys.executable, "-m", "callwright", f"--data={data}", "serve"]
+        arguments = [*within, sys.executable, "-m", "callwright", f"--data={data}", "serve"]
         arguments += [
             "--http-port=0",
             f"--sip-port={sip_port}",

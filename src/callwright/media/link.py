@@ -95,4 +95,6 @@ class CoreLink:
     def check(self, now_ns: int) -> None:
         """Raise `CoreGone` when the core missed three pings."""
         if now_ns - self.heard_ns > SILENCE_NS:
+            self.read(now_ns)  # after a stall of our own its words may wait behind those of many far ends
+        if now_ns - self.heard_ns > SILENCE_NS:
             raise CoreGone(f"silent for {SILENCE_NS / 1e9:g} s")

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from callwright.clock import SECOND_US, Clock
 from callwright.egress import Transport
+from callwright.errors import StoreUnavailable
 from callwright.log import Log
 from callwright.store import Store
 from callwright.webhooks import rows
@@ -93,6 +94,8 @@ class Deliverer:
                     for endpoint in touched:
                         if not self._lanes.offer(endpoint):
                             self._earlier.set()
+            except StoreUnavailable:
+                await self._clock.sleep(STORE_PAUSE_S)  # the store has told
             except Exception as error:
                 _log.warning("fan_out_failed", error=str(error), again_in_s=STORE_PAUSE_S)
                 await self._clock.sleep(STORE_PAUSE_S)

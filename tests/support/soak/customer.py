@@ -14,6 +14,8 @@ from aiohttp import web
 from support.soak.plan import SOUND, SOUND_S
 from support.sound import tone_file
 
+ETAG = '"1"'
+
 
 class Customer:
     """Keeps of each callback only its call and sequence. `order` has for each call the sequences as they first came."""
@@ -55,7 +57,9 @@ class Customer:
         return web.Response()
 
     async def _serve(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._sound, content_type="audio/wav", headers={"ETag": '"1"'})
+        if request.headers.get("If-None-Match") == ETAG:
+            return web.Response(status=304, headers={"ETag": ETAG})
+        return web.Response(body=self._sound, content_type="audio/wav", headers={"ETag": ETAG})
 
 
 class Deaf:

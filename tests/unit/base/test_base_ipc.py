@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -121,6 +122,20 @@ async def test_a_side_that_stops_answering_is_dead(ends: Ends) -> None:
     await until(lambda: ends.lost)
     assert ends.lost == ["silent for 0.06 s"]
     assert frame([Ping()]) in far.recv(65536)
+    far.close()
+
+
+async def test_a_side_that_did_not_run_itself_tells_nobody_dead(ends: Ends) -> None:
+    near, far = socket.socketpair()
+    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True)
+    far.sendall(frame([Hello(ipc.PROTOCOL, 1)]))
+    await core.ready
+    for _ in range(3 * ipc.DEAD_AFTER_PINGS):
+        time.sleep(3 * ipc.PING_S)  # noqa: ASYNC251  # the machine has something else to do
+        await asyncio.sleep(0.001)
+    assert ends.lost == []
+    await until(lambda: ends.lost)
+    assert ends.lost == ["silent for 0.06 s"]
     far.close()
 
 

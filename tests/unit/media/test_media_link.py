@@ -93,3 +93,14 @@ def test_what_the_core_does_not_read_yet_waits_whole_and_in_order(ends: Ends) ->
         heard += ends.heard()
     assert heard == [Hello(PROTOCOL, 3), *sent]
     assert not ends.link.is_waiting
+
+
+def test_words_that_waited_while_this_side_stalled_count(ends: Ends) -> None:
+    """The link's turn comes after those of many far ends; the core was not silent."""
+    ends.say(Ping())
+    ends.core.sendall(frame([Hello(PROTOCOL, 3), Stop(STREAM)]))
+    ends.link.check(6 + SILENCE_NS)
+    assert ends.received == [Stop(STREAM)]
+    ends.link.check(6 + 2 * SILENCE_NS)
+    with pytest.raises(CoreGone, match=r"silent for 1\.5 s"):
+        ends.link.check(7 + 2 * SILENCE_NS)
