@@ -41,7 +41,7 @@ FILES: Mapping[str, str] = {
     "phone": "tests/interop/test_interop_phone.py",
     "sipp_in": "tests/interop/test_interop_sipp_calls_in.py",
     "sipp_out": "tests/interop/test_interop_sipp_is_called.py",
-    "successor": "tests/acceptance/test_successor.py",
+    "deaths": "tests/acceptance/test_deaths.py",
 }
 SIMULATED = frozenset({"tables", "record", "calls", "endings", "incoming", "transfers", "outage", "invariants"})
 
@@ -461,13 +461,14 @@ CASES: tuple[Case, ...] = (
          ("lost::test_media_dies_under_a_call_that_rings",)),
     Case("R2", "signalling died under an answered call: BYE by the successor",
          ("endings::test_a_lost_process_takes_both_legs_with_its_own_reason",),
-         ("lost::test_signalling_dies_under_a_call_that_is_up", "successor::test_signalling_is_killed")),
+         ("lost::test_signalling_dies_under_a_call_that_is_up",
+          "deaths::test_signalling[killed]", "deaths::test_signalling[frozen]")),
     Case("R2", "signalling died under a call that was not answered, or being answered",
          ("endings::test_a_lost_process_while_the_caller_is_being_answered",),
          ("lost::test_signalling_dies_under_a_call_that_rings",)),
     Case("R2", "the core died: endedAt is the last heartbeat, and the events go out",
          ("outage::test_recovery_ends_what_a_node_left", "record::test_a_successor_settles_what_was_left_alive"),
-         ("successor::test_the_core_is_killed",)),
+         ("deaths::test_the_core[killed]", "deaths::test_the_core[frozen]")),
     Case("R3", "what lives is ended as by C1",
          ("calls::test_draining_waits_for_calls_and_then_ends_them",
           "endings::test_draining_refuses_and_ends_unanswered_callers_too"),

@@ -12,12 +12,12 @@ _count = itertools.count(1)
 
 SDP = (
     "v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-    "m=audio 11000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
+    "m=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
 )
 
 
-def sdp(version: int = 1, direction: str = "sendrecv") -> str:
-    return SDP.format(version=version, direction=direction)
+def sdp(version: int = 1, direction: str = "sendrecv", port: int = 11_000) -> str:
+    return SDP.format(version=version, direction=direction, port=port)
 
 
 class Message:
