@@ -19,7 +19,9 @@ def test_every_path_with_who_may_ask():
 
 
 def test_every_metric():
-    exposed = re.findall(rb"^# TYPE (callwright_\w+)", Metrics("0").exposition(), re.MULTILINE)
+    metrics = Metrics("0")
+    metrics.watch_media((), list)
+    exposed = re.findall(rb"^# TYPE (callwright_\w+)", metrics.exposition(), re.MULTILINE)
     own = {name.decode() for name in exposed if b"_process_" not in name and not name.endswith(b"_created")}
     assert {name for name in re.findall(r"`(callwright_\w+)`", PAGE) if not name.endswith("_")} == own
 
