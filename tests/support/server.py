@@ -33,11 +33,19 @@ PORT_PAIRS = 500
 
 
 def free_port() -> int:
-    """A UDP port of loopback that nobody had a moment ago."""
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as end:
-        end.bind(("127.0.0.1", 0))
-        port: int = end.getsockname()[1]
-        return port
+    """A port of loopback that nobody had a moment ago, for UDP or for TCP, which some peers open beside it."""
+    while True:
+        with (
+            closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as end,
+            closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as other,
+        ):
+            end.bind(("127.0.0.1", 0))
+            port: int = end.getsockname()[1]
+            try:
+                other.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def ports_in_use() -> set[int]:

@@ -7,6 +7,7 @@ streams at once. No asyncio, and no garbage collection while a call is up: what 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import gc
 import os
@@ -41,6 +42,7 @@ _LATE_NS: Final = tuple(bound * 1_000_000 for bound in TICK_LATE_MS)
 _BATCH: Final = 256  # datagrams taken in before the clock is looked at again
 _CATCH_UP: Final = 5  # ticks made up for after a stall; what is older is skipped, and timestamps show it
 _LARGEST: Final = 2048  # bytes of a datagram that are read
+_NICENESS: Final = -5
 _PR_SET_PDEATHSIG: Final = 1
 
 _log = Log("media")
@@ -174,6 +176,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     log.configure(options.settings.log_level)
     _die_with_parent()
+    # Sound that is late is lost, so it goes before everything else that this machine does, where that may be asked for.
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     # A terminal's Ctrl-C and a service manager's SIGTERM go to the whole group; calls last until the core has drained.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 import socket
@@ -343,6 +344,12 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+def test_it_goes_before_other_processes_where_it_may(child: MediaChild) -> None:
+    ask = "import os\ntry: os.setpriority(os.PRIO_PROCESS, 0, -5)\nexcept PermissionError: pass\nprint(os.nice(0))"
+    allowed = int(subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=20).stdout)
+    assert os.getpriority(os.PRIO_PROCESS, child.process.pid) == allowed
 
 
 def test_a_range_without_a_pair_is_refused_at_the_start() -> None:

@@ -513,11 +513,12 @@ def test_a_successor_that_comes_before_the_death_was_told(bench: Bench) -> None:
 def test_reports_for_metrics(bench: Bench) -> None:
     zero = UUID(int=0)
     turned = sip.TurnedAway(zero, "stranger", 3, "203.0.113.9", "")
-    load, streams = sip.Load(zero, 12, 0.4, 0, 0), media.Load(zero, 7, 1.5)
+    load, streams = sip.Load(zero, 12, 0.4, 0, 0), media.Load(zero, 7, 1.5, ticks=(40, 8, 0, 0, 2, 0, 0, 0))
     bench.hear(turned, load)
-    bench.media_says(streams)
+    bench.media_says(streams, streams)
     assert (bench.turned_away, bench.engine.signalling_load) == ([turned], load)
-    assert bench.engine.media_processes[0].load == streams
+    process = bench.engine.media_processes[0]
+    assert (process.load, process.ticks) == (streams, [80, 16, 0, 0, 4, 0, 0, 0])
 
 
 def test_a_sink_that_fails_costs_no_link(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
