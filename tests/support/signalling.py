@@ -123,9 +123,9 @@ class Core:
 
     async def load(self, *, within: float = 3.0) -> wire.Load:
         """The next report of load."""
-        self.loads.clear()
+        seen = len(self.loads)
         async with asyncio.timeout(within):
-            while not self.loads:
+            while len(self.loads) == seen:
                 self._news.clear()
                 await self._news.wait()
         return self.loads[-1]

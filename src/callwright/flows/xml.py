@@ -103,6 +103,8 @@ class _Document:
         except expat.ExpatError as error:
             line, column = error.lineno - 1, error.offset + 1
             _unreadable(text, line, column, expat.errors.messages[error.code])
+        finally:
+            del self._parser  # it holds us, and we hold it
         if not self._steps:
             seen = f"<{self._holder[:_SHOWN]}> is none and holds none" if self._holder else "The document has no element"
             raise Invalid(f"A call flow needs steps. {seen}; a step is one of: {_KNOWN}.", parameter="steps")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from typing import Any
 
 import msgspec
@@ -207,3 +209,16 @@ def test_what_the_check_of_a_flow_refuses_is_left_to_it() -> None:
     }
     with pytest.raises(Invalid, match=r"steps\[0\]"):
         compile_flow(body)
+
+
+@pytest.mark.parametrize("document", [b"<Say>Hi</Say>", b"<Say>Hi", b"<Dance/>", b"<Say><b/></Say>"])
+def test_a_document_leaves_nothing_to_the_collector(document: bytes) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            with contextlib.suppress(Problem):
+                xml.parse(document)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
