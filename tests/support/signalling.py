@@ -30,6 +30,17 @@ SETTINGS = SignallingSettings(
 )
 
 
+async def _readable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    heard: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(sock, lambda: heard.done() or heard.set_result(None))
+    try:
+        async with asyncio.timeout(20):
+            await heard
+    finally:
+        loop.remove_reader(sock)
+
+
 class Core:
     """Starts the process, keeps what it says, and hands it out one by one."""
 
@@ -62,6 +73,7 @@ class Core:
             cwd=ROOT,
         )
         theirs.close()
+        await _readable(ours)  # the link would take the silence of slow imports for death
         self.link = await Link.over(ours, wire.SignallingMessage, self._epoch, self._hear, self._lose, pings=True)
         try:
             async with asyncio.timeout(10):

@@ -19,7 +19,12 @@ MAX_BRANCHES = 16  # more answers than these to one INVITE are acknowledged and 
 
 
 class AnsweredInvite:
-    """An INVITE of ours that has its 200. The attributes with short names are those the base reads of a transaction."""
+    """An INVITE of ours that has its 200. The attributes with short names are those the base reads of a transaction.
+
+    Thousands of them wait for an answer that hardly ever comes: each keeps the text of its INVITE and no parsed message.
+    """
+
+    __slots__ = ("ack", "address", "data", "leg", "tags", "teA", "teB", "tid", "until", "userv")
 
     state = RINGING
     needack = True
@@ -27,26 +32,29 @@ class AnsweredInvite:
     resp_cb = req_out_cb = None
     routes: tuple[()] = ()
 
-    def __init__(self, t: Any, leg: UUID, until: int) -> None:
-        self.tid, self.ack, self.userv, self.address = t.tid, t.ack, t.userv, t.address
+    def __init__(self, t: Any, leg: UUID, tag: str, until: int) -> None:
+        self.tid, self.data, self.userv, self.address = t.tid, t.data, t.userv, t.address
+        self.ack: Any = None
         self.teA = self.teB = None
         self.leg = leg
+        self.tags: tuple[str, ...] = (tag,)
         self.until = until
-        self.tags: set[str] = set()
 
     def cleanup(self) -> None:
         """The base calls this once it has acknowledged; it is not over yet."""
 
     def is_news(self, tag: str) -> bool:
-        """Whether this branch has not answered before."""
+        """Whether this branch has not answered before; the ACK is ready then, or was before."""
+        if self.ack is None:
+            self.ack = SipRequest(self.data).genACK()
         if tag in self.tags or len(self.tags) >= MAX_BRANCHES:
             return False
-        self.tags.add(tag)
+        self.tags += (tag,)
         return True
 
     def bye(self) -> SipRequest:
         """End the dialog that the ACK sent last was for."""
-        target, _ = self.ack.getTarget() or (self.address, "udp")
+        target, _ = self.ack.getTarget()
         address: Address = target if is_ipv4(target[0]) else self.address
         return SipRequest(
             method="BYE",

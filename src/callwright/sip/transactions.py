@@ -94,16 +94,15 @@ class Transactions(SipTransactionManager.SipTransactionManager):
             return
         deliver, t.resp_cb = t.resp_cb, None
         t.refused = msg.scode >= 300
-        answered = None
-        if not t.refused and t.leg is not None and t.ack.getHFBody("to").getTag() is None:
-            answered = AnsweredInvite(t, t.leg, self._seconds + self._answers_last)
+        answered, tag = None, msg.getHFBody("to").getTag()
+        if not t.refused and t.leg is not None and tag is not None and t.ack.getHFBody("to").getTag() is None:
+            answered = AnsweredInvite(t, t.leg, tag, self._seconds + self._answers_last)
         try:
             self._acknowledge(msg, t, checksum)
         except Exception:
             t.resp_cb = deliver
             raise
-        if answered is not None and (tag := msg.getHFBody("to").getTag()) is not None:
-            answered.is_news(tag)
+        if answered is not None:
             self._answered.append(answered)
             self.tclient[answered.tid] = answered
         if deliver is not None:
@@ -121,9 +120,10 @@ class Transactions(SipTransactionManager.SipTransactionManager):
         tag = msg.getHFBody("to").getTag()
         if not 200 <= msg.scode < 300 or tag is None:
             return
+        is_news = invite.is_news(tag)
         self._acknowledge(msg, invite, checksum)
         self.tclient[invite.tid] = invite
-        if invite.is_news(tag):
+        if is_news:
             self.newTransaction(invite.bye())
             self._forked(invite.leg)
 
@@ -182,7 +182,7 @@ class Transactions(SipTransactionManager.SipTransactionManager):
         """Forget answered INVITEs in time, and datagrams sooner than after a minute when there are too many of them."""
         self._seconds += 1
         while self._answered and self._answered[0].until <= self._seconds:
-            del self.tclient[self._answered.popleft().tid]
+            self.tclient.pop(self._answered.popleft().tid, None)
         if len(self.l1rcache) > MAX_REMEMBERED:
             self.rCachePurge()
 

@@ -133,6 +133,24 @@ async def test_an_offer_in_the_200_is_answered_in_the_ack(stage: SipStage, a: Pe
     assert await stage.over(call) == ("ended", [("incoming", "hangup", "caller_hangup")])
 
 
+async def test_a_caller_without_an_offer_is_connected_to_the_callee(stage: SipStage, a: Peer, b: Peer) -> None:
+    number = await stage.answers(transfer(b))
+    caller = a.call(number)
+    caller.invite("")
+    b.reply(await b.get("INVITE"), 200, body=sdp())
+    await b.get("ACK")
+    ok = await a.get(200)
+    call = await stage.call_to(number)
+    await stage.reaches(call, "ongoing", "ongoing")
+    assert stage.entries(call, journal.Bridged) == []  # there is nowhere to send sound to yet
+    caller.ack(ok, sdp())
+    (joined,) = await stage.until(lambda: stage.entries(call, journal.Bridged), "that both hear each other")
+    assert joined.how == "relay"
+    await gone(a, caller)
+    await hung_up(b)
+    assert await stage.over(call) == ("ended", [("incoming", "hangup", "caller_hangup"), ("outgoing", "hangup", "peer_gone")])
+
+
 async def test_no_ack(stage: SipStage, a: Peer) -> None:
     number = await stage.answers(pause())
     a.call(number).invite()
