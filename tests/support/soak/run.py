@@ -22,6 +22,7 @@ from support.soak.watch import Log, Sample, children_of, look_at, sample
 
 CALLS_END_WITHIN_S = 60.0
 DELIVERED_WITHIN_S = 30.0
+SIPP_TIDIES_UP_S = 2.0
 PORT_PAIRS = 3_000  # one media process alone must find enough, with five seconds' rest after each leg
 KINDS = (signal.SIGKILL, signal.SIGSTOP)
 
@@ -126,7 +127,7 @@ class Run:
         began = time.monotonic()
         next_sample, next_kill = plan.sample_every, plan.first_kill
         while (now := time.monotonic() - began) < plan.seconds:
-            if now >= next_kill and plan.seconds - now > plan.restart_within:
+            if now >= next_kill and plan.seconds - now > plan.calm_end:
                 self.deaths.append(await self._kill(server, chance, now))
                 next_kill += plan.kill_every
             elif now >= next_sample:
@@ -164,8 +165,10 @@ class Run:
             within=CALLS_END_WITHIN_S,
             what="the end of all calls",
         )
+        # What SIPp still waits for when the server has no call left will never come.
+        await asyncio.sleep(SIPP_TIDIES_UP_S)
         for peer in callers:
-            await asyncio.to_thread(peer.process.wait, CALLS_END_WITHIN_S)
+            _end(peer)
         posts = -1
         quiet = 0
         deadline = time.monotonic() + DELIVERED_WITHIN_S
