@@ -21,6 +21,7 @@ import pytest
 
 from support.deaths import PAUSE, Call, Cast, ServiceManager, alive, child_of, family, gone, kill
 from support.server import Server, Webserver, free_port, in_order, record, until
+from support.sip_peer import Message
 
 SETTINGS = {"webhooks.retry": "1,1,1,1,1,1,1,1,1,1", "media.processes": "2"}
 STATES = ("ringing", "answered", "unacknowledged", "bridged")
@@ -210,6 +211,42 @@ async def test_the_core(how: signal.Signals, tmp_path: Path, web: Webserver, ser
     finally:
         cast.close()
         manager.close()
+
+
+async def test_one_death_after_the_other(tmp_path: Path, web: Webserver, servers: list[Server]) -> None:
+    """A far end that has not answered our BYE hears another from every successor, until it has."""
+    port = free_port()
+    start = partial(Server.start, tmp_path / "server", SETTINGS, sip_port=port)
+    first = await asyncio.to_thread(start)
+    servers.append(first)
+    cast = Cast(first, web)
+    try:
+        call = await cast.call("answered")
+        peer, branches = call.caller.peer, set[str]()
+
+        async def another_bye() -> Message:
+            while (bye := await peer.get("BYE", within=5)).branch in branches:
+                pass  # the same again, because nobody answers
+            branches.add(bye.branch)
+            return bye
+
+        for _ in range(2):
+            kill(child_of(first, "signalling"), signal.SIGKILL)
+            await another_bye()
+        kill(first.process.pid, signal.SIGKILL)
+        second = await asyncio.to_thread(start, keys=first.keys)
+        servers.append(second)
+        peer.reply(await another_bye(), 481, "Call/Transaction Does Not Exist")
+        await asyncio.to_thread(nobody_left, second)
+        assert second.record(call.id) == ends(call, "signalling_lost")
+        assert await asyncio.to_thread(web.told, call.id) == told(call)
+        kill(child_of(second, "signalling"), signal.SIGKILL)
+        await asyncio.to_thread(until, lambda: len(second.logged(event="child_up", child="signalling")), lambda ups: ups == 2)
+        call.caller.send("BYE")
+        assert (await peer.get(481)).cseq[1] == "BYE"
+        assert {bye.branch for bye in peer.seen("BYE")} == branches, "and none after that"
+    finally:
+        cast.close()
 
 
 def ended_at_the_last_heartbeat(server: Server, calls: list[Call], killed_us: int) -> None:

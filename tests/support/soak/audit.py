@@ -24,7 +24,7 @@ from support.soak.watch import Process, Sample, medians
 # How a leg ends when nothing died.
 ORDINARY = frozenset({"flow_ended", "caller_hangup", "peer_gone"})
 # What a death may say in the log.
-OF_A_DEATH = frozenset({"child_died", "child_last_words"})
+OF_A_DEATH = frozenset({"child_died", "child_last_words", "signalling_silent"})
 PAGE = 1_000
 GIVEN_UP_S = 70
 
@@ -122,7 +122,8 @@ class Audit:
         first, last = self.thirds()
         for name in sorted(set(first) & set(last)):
             was, became = first[name], last[name]
-            if became.pss > was.pss * (1 + self._plan.memory_percent / 100) + self._plan.memory_mb:
+            percent = self._plan.memory_percent if name == "core" else self._plan.child_percent
+            if became.pss > was.pss * (1 + percent / 100) + self._plan.memory_mb:
                 self.faults.append(f"{name}: PSS grew from {was.pss:.1f} to {became.pss:.1f} MB")
             if became.threads > was.threads:
                 self.faults.append(f"{name}: threads grew from {was.threads} to {became.threads}")
@@ -153,7 +154,7 @@ class Audit:
             self.faults.append(f"the server ended with {run.exit_code}")
         if run.left_behind:
             self.faults.append(f"processes were left behind: {run.left_behind}")
-        expected = int((self._plan.seconds - self._plan.first_kill - self._plan.restart_within) // self._plan.kill_every) + 1
+        expected = int((self._plan.seconds - self._plan.first_kill - self._plan.calm_end - 1) // self._plan.kill_every) + 1
         if len(run.deaths) < expected:
             self.faults.append(f"{len(run.deaths)} deaths, {expected} were planned")
         for name, counts in run.placed.items():

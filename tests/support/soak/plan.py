@@ -56,9 +56,10 @@ TRAFFIC = (
 class Plan(NamedTuple):
     """`rate` is calls a second of all kinds; `loss` the percentage of packets lost each way; the seed decides the deaths.
 
-    For `shadow` seconds after a death the log may have warnings, and calls may end for the reasons of lost parts. Flat
-    means that the medians of the first and of the last third, after `warm_up`, differ by no more than these tolerances; a
-    run of less than three times the warm-up is too short to say so.
+    For `shadow` seconds after a death the log may have warnings, and calls may end for the reasons of lost parts; in the last
+    `calm_end` seconds nothing dies. Flat means that the medians of the first and of the last third, after `warm_up`, differ
+    by no more than these tolerances; a run of less than three times the warm-up is too short to say so. Children are of
+    different ages in the two thirds, hence `child_percent`.
     """
 
     seconds: float = 1_800.0
@@ -66,12 +67,14 @@ class Plan(NamedTuple):
     loss: int = 5
     first_kill: float = 40.0
     kill_every: float = 60.0
-    seed: int = 1
+    seed: int = 3
     sample_every: float = 10.0
     warm_up: float = 300.0
     shadow: float = 12.0
-    restart_within: float = 10.0
+    restart_within: float = 20.0
+    calm_end: float = 6.0
     memory_percent: float = 8.0
+    child_percent: float = 50.0
     memory_mb: float = 6.0
     ports_percent: float = 25.0
     descriptors: int = 16
@@ -82,4 +85,4 @@ class Plan(NamedTuple):
 
 
 LONG = Plan()
-SHORT = Plan(seconds=22.0, rate=20.0, first_kill=4.0, kill_every=9.0, sample_every=2.0, warm_up=15.0, shadow=4.0)
+SHORT = Plan(seconds=18.0, rate=20.0, first_kill=3.0, kill_every=6.0, seed=42, sample_every=2.0, warm_up=15.0, shadow=4.0)

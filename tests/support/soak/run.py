@@ -8,7 +8,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -18,10 +19,11 @@ from support.server import Server, free_port, until
 from support.sipp import SCENARIOS
 from support.soak.customer import Customer, Deaf, LossyEcho
 from support.soak.plan import TRAFFIC, Plan, Traffic
-from support.soak.watch import Log, Sample, children_of, look_at, sample
+from support.soak.watch import Log, Sample, children_of, look_at, rtp_ports_of, sample
 
 CALLS_END_WITHIN_S = 60.0
 DELIVERED_WITHIN_S = 30.0
+SIPP_TIDIES_UP_S = 2.0
 PORT_PAIRS = 3_000  # one media process alone must find enough, with five seconds' rest after each leg
 KINDS = (signal.SIGKILL, signal.SIGSTOP)
 
@@ -126,7 +128,7 @@ class Run:
         began = time.monotonic()
         next_sample, next_kill = plan.sample_every, plan.first_kill
         while (now := time.monotonic() - began) < plan.seconds:
-            if now >= next_kill and plan.seconds - now > plan.restart_within:
+            if now >= next_kill and plan.seconds - now > plan.calm_end:
                 self.deaths.append(await self._kill(server, chance, now))
                 next_kill += plan.kill_every
             elif now >= next_sample:
@@ -141,7 +143,8 @@ class Run:
         how = chance.choice(KINDS)
         pid = self.log.pids[child]
         wall, started = time.time(), time.monotonic()
-        os.kill(pid, how)
+        with suppress(ProcessLookupError):  # it died by itself: the audit will say so
+            os.kill(pid, how)
 
         def successor() -> bool:
             self.log.read()
@@ -164,8 +167,10 @@ class Run:
             within=CALLS_END_WITHIN_S,
             what="the end of all calls",
         )
+        # What SIPp still waits for when the server has no call left will never come.
+        await asyncio.sleep(SIPP_TIDIES_UP_S)
         for peer in callers:
-            await asyncio.to_thread(peer.process.wait, CALLS_END_WITHIN_S)
+            _end(peer)
         posts = -1
         quiet = 0
         deadline = time.monotonic() + DELIVERED_WITHIN_S
@@ -173,7 +178,9 @@ class Run:
             quiet = quiet + 1 if posts == self.customer.posts else 0
             posts = self.customer.posts
             await asyncio.sleep(0.2)
-        await asyncio.to_thread(until, server.rtp_ports_in_use, lambda ports: not ports, what="that no RTP port is bound")
+        await asyncio.to_thread(
+            until, partial(rtp_ports_of, server), lambda ports: ports == 0, what="that no RTP port is bound"
+        )
         _end(callee)
 
     def _caller(self, traffic: Traffic, server: Server) -> Peer:
