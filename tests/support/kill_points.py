@@ -29,8 +29,9 @@ from callwright.dialect import render
 from callwright.egress import Answer
 from callwright.log import configure
 from callwright.store import Store, queries
+from callwright.store.batch import Transaction, run_batch
 from callwright.store.migrate import migrate
-from callwright.store.store import Transaction, _connect, _run_batch
+from callwright.store.store import _connect
 from callwright.switch import recovery
 from callwright.switch.settings import CallSettings
 from callwright.telephony import Cause, Who
@@ -61,7 +62,7 @@ class MortalWriter:
         if self.armed:
             self.commits += 1
             self._die(BEFORE)
-        _run_batch(self.connection, self._transaction, [job])
+        run_batch(self.connection, self._transaction, [job])
         if self.armed:
             self._die(AFTER)
         job.settle()

@@ -4,7 +4,8 @@ Rooms build `Write` values with functions of their own and hand a `Change` to `S
 on disk. SQL text lives in ``store/sqlite/<room>.sql``; a query is called ``<room>.<name>``.
 """
 
+from callwright.store.batch import ConstraintViolated, Transaction
 from callwright.store.change import Change, Param, Row, Wake, Write
-from callwright.store.store import ConstraintViolated, Store, Transaction
+from callwright.store.store import Store
 
 __all__ = ["Change", "ConstraintViolated", "Param", "Row", "Store", "Transaction", "Wake", "Write"]

@@ -109,7 +109,7 @@ async def test_wake_ups_fire_after_the_commit_and_only_then() -> None:
 
 async def test_the_log_of_writes_stays_short_while_calls_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, pages in {"CHECKPOINT_PAGES": 20, "LITTLE_PAGES": 10, "TRUNCATE_PAGES": 60}.items():
-        monkeypatch.setattr(f"callwright.store.store.{name}", pages)
+        monkeypatch.setattr(f"callwright.store.writer.{name}", pages)
     store = Store.open(tmp_path / "a.db", SystemClock())
     longest = 0
     for n in range(600):  # a page or two each

@@ -14,7 +14,8 @@ from callwright import ids
 from callwright.clock import SystemClock
 from callwright.datafolder import DataFolder
 from callwright.errors import DataFolderError, StoreUnavailable
-from callwright.store import Change, Store, Write, store
+from callwright.store import Change, Store, Write
+from callwright.store import writer as writer_module
 from support.faulty_disk import FaultyDisk, faulty_disk
 
 FULL = "database or disk is full (FullError). The disk is full: free some space."
@@ -36,7 +37,7 @@ def disk() -> Iterator[FaultyDisk]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "BUSY_MS", 50)
+    monkeypatch.setattr("callwright.store.store.BUSY_MS", 50)
 
 
 def account(name: str) -> Change:
@@ -152,8 +153,8 @@ def test_a_folder_on_a_read_only_file_system_is_refused_by_that_name(tmp_path: P
 
 async def test_a_reader_that_stays_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shell somebody left open keeps the log of writes from being emptied; commits go on beside it."""
-    monkeypatch.setattr(store, "TRUNCATE_PAGES", 50)
-    monkeypatch.setattr(store, "EMPTYING_MS", 1)
+    for name, value in {"CHECKPOINT_PAGES": 20, "LITTLE_PAGES": 10, "TRUNCATE_PAGES": 50, "EMPTYING_MS": 1}.items():
+        monkeypatch.setattr(writer_module, name, value)
     path = tmp_path / "a.db"
     opened = Store.open(path, SystemClock())
     emptied: list[int] = []
