@@ -64,6 +64,7 @@ CONFORMANCE: Mapping[str, tuple[str, ...]] = {
     "repeats of the 200 are capped at T2": ("sip_in::test_ack_never_arrives",),
     "a callee that says nothing": ("sip_out::test_far_end_that_says_nothing", "placing::test_a_callee_that_says_nothing"),
     "180, 183, 180, 183, 200 from us": ("sip_in::test_several_18x_then_answer",),
+    "180 from us again each minute": ("sip_in::test_ringing_is_told_again_each_minute",),
     "180, 183, 181, 183, 200 to us": ("sip_out::test_several_18x_then_answer",),
     "a second 200 from a fork": (
         "sip_forks::test_a_second_branch_is_acknowledged_and_let_go",

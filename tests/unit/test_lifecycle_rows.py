@@ -13,15 +13,17 @@ from support.conformance import CONFORMANCE
 from support.rows import CASES, FILES, ROWS, SIMULATED, Case
 
 HOUSE = Path(__file__).parents[2]
+ALWAYS_RUN = "not (long or skip or skipif or xfail)"
 # As the specification numbers them.
 NUMBERED = {"N": 8, "P": 8, "A": 7, "B": 5, "C": 5, "H": 2, "R": 3, "E": 1}
 
 
 @pytest.fixture(scope="module")
 def collected() -> frozenset[str]:
-    """What pytest runs of the named files in their short forms, as it names them."""
+    """What pytest always runs of the named files, as it names them."""
+    program = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     listing = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not long", "-p", "no:cacheprovider", *FILES.values()],
+        [*program, "-m", ALWAYS_RUN, *FILES.values()],
         cwd=HOUSE,
         capture_output=True,
         text=True,

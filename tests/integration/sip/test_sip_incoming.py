@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from callwright.sip import wire
+from callwright.sip.settings import SignallingSettings
 from support.signalling import Core
 from support.sip_peer import Caller, Peer, sdp
 
@@ -156,6 +157,23 @@ async def test_several_18x_then_answer(core: Core, peer: Peer) -> None:
     call.send("BYE", fields=['Reason: Q.850;cause=16;text="bye, bye"'])
     assert (await peer.get(200)).cseq[1] == "BYE"
     assert await core.take(wire.LegEnded, leg) == wire.LegEnded(leg, "far", reason='Q.850;cause=16;text="bye, bye"')
+
+
+async def test_ringing_is_told_again_each_minute() -> None:
+    core = await Core(SignallingSettings(t1_s=0.005, max_late_ms=10_000.0)).start()
+    peer = Peer(core.address)
+    call = peer.call()
+    call.invite()
+    leg = (await core.take(wire.LegArrived)).leg
+    core.send(wire.SendProgress(leg))
+    told = [await peer.get(180) for _ in range(3)]  # RFC 3261 §13.3.1.1; a minute is 0.6 s here
+    assert len({message.raw for message in told}) == 1
+    assert all(later.at - earlier.at > 0.4 for earlier, later in pairwise(told))
+    core.send(wire.SendAnswer(leg, sdp()))
+    call.ack(await peer.get(200))
+    await peer.nothing(180, within=0.8)
+    peer.close()
+    await core.stop()
 
 
 async def test_cancel_while_ringing(core: Core, peer: Peer) -> None:

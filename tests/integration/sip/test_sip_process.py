@@ -60,6 +60,7 @@ def test_it_dies_with_its_parent() -> None:
         child = subprocess.Popen(
             [sys.executable, "-m", "callwright.sip.process", "--fd", str(theirs.fileno()), "--sip-fd", str(sip.fileno()),
              "--epoch", "1"], pass_fds=(ours.fileno(), theirs.fileno(), sip.fileno()))
+        ours.recv(1)  # it greets when it is set up
         print(child.pid, flush=True)
         time.sleep(60)
         """
@@ -67,7 +68,6 @@ def test_it_dies_with_its_parent() -> None:
     process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT)
     assert process.stdout is not None
     child = int(process.stdout.readline())
-    time.sleep(0.6)
     assert Path(f"/proc/{child}").exists()
     process.kill()
     process.wait()
