@@ -106,6 +106,12 @@ class Peer:
         except TimeoutError:
             raise AssertionError(f"no {wanted} within {within} s; passed over {passed}") from None
 
+    async def ok(self, method: str, within: float = 3.0) -> Message:
+        """The next 200 to a method; a repeated one to another, as comes when an ACK takes its time, is passed over."""
+        while (message := await self.get(200, within=within)).cseq[1] != method:
+            pass
+        return message
+
     async def nothing(self, *unwanted: str | int, within: float) -> None:
         """Make sure that no message of a kind comes."""
         try:

@@ -236,8 +236,7 @@ async def hung_up(peer: Peer, *, reason: str = "") -> Message:
 async def gone(peer: Peer, dialog: Caller, **options: Any) -> None:
     """Hang up, and see that it is taken."""
     dialog.send("BYE", **options)
-    while (await peer.get(200)).cseq[1] != "BYE":
-        pass
+    await peer.ok("BYE")
 
 
 async def cancelled(peer: Peer, invite: Message, *, reason: str = "") -> None:

@@ -88,7 +88,7 @@ async def test_destination_is_the_user_of_the_request_uri(core: Core, peer: Peer
     assert ok.get("To").startswith(f"<{uri}>;tag=")
     call.ack(ok)
     call.send("BYE")
-    assert (await peer.get(200)).cseq[1] == "BYE"
+    await peer.ok("BYE")
 
 
 async def test_multipart_body_gives_its_description(core: Core, peer: Peer) -> None:
@@ -142,7 +142,7 @@ async def test_trying_waits_for_something_better(core: Core, peer: Peer) -> None
     await peer.nothing(100, within=0.3)
     for ended in (call, quick):
         ended.send("BYE")
-        assert (await peer.get(200)).cseq[1] == "BYE"
+        await peer.ok("BYE")
 
 
 async def test_several_18x_then_answer(core: Core, peer: Peer) -> None:
@@ -155,7 +155,7 @@ async def test_several_18x_then_answer(core: Core, peer: Peer) -> None:
     call.ack(await peer.get(200))
     assert [(m.what, m.body) for m in peer.log] == [(180, ""), (183, sdp()), (180, ""), (183, sdp(2)), (200, sdp(2))]
     call.send("BYE", fields=['Reason: Q.850;cause=16;text="bye, bye"'])
-    assert (await peer.get(200)).cseq[1] == "BYE"
+    await peer.ok("BYE")
     assert await core.take(wire.LegEnded, leg) == wire.LegEnded(leg, "far", reason='Q.850;cause=16;text="bye, bye"')
 
 
@@ -282,8 +282,7 @@ async def test_far_bye_while_our_bye_waits(core: Core, peer: Peer) -> None:
     core.send(wire.SendAnswer(leg, sdp()), wire.EndLeg(leg))
     call.learn(await peer.get(200))
     call.send("BYE")
-    while (await peer.get(200)).cseq[1] != "BYE":
-        pass
+    await peer.ok("BYE")
     await peer.nothing("BYE", within=0.3)
     assert [type(m) for m in core.about(leg)] == [wire.AnswerSent, wire.LegEnded, wire.DialogOver]
 
@@ -294,7 +293,7 @@ async def test_crossing_byes(core: Core, peer: Peer) -> None:
     bye = await peer.get("BYE")
     call.send("BYE")
     peer.reply(bye, 200)
-    assert (await peer.get(200)).cseq[1] == "BYE"
+    await peer.ok("BYE")
     assert await core.take(wire.LegEnded, arrived.leg) == wire.LegEnded(arrived.leg, "us")
     assert await core.take(wire.DialogOver, arrived.leg) == wire.DialogOver(arrived.leg)
     assert core.about(arrived.leg) == []
@@ -311,14 +310,13 @@ async def test_repeats_raise_one_call(core: Core, peer: Peer) -> None:
     await peer.get(200)
     call.ack(ok)
     bye = call.send("BYE")
-    while (await peer.get(200)).cseq[1] != "BYE":
-        pass
+    await peer.ok("BYE")
     peer.send(bye)
-    assert (await peer.get(200)).cseq[1] == "BYE"
+    await peer.ok("BYE")
     await core.take(wire.LegEnded, leg)
     await asyncio.sleep(1.3)  # the dialog is freed after a second
     peer.send(bye)
-    assert (await peer.get(200)).cseq[1] == "BYE"
+    await peer.ok("BYE")
     assert [type(m) for m in core.about(leg)] == [wire.AnswerSent]
 
 

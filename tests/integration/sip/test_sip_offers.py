@@ -24,8 +24,7 @@ async def answered(core: Core, peer: Peer) -> tuple[Caller, wire.LegArrived]:
 async def hang_up(core: Core, peer: Peer, call: Caller, arrived: wire.LegArrived) -> None:
     """End the call and see that it was one till then."""
     call.send("BYE")
-    while (await peer.get(200)).cseq[1] != "BYE":
-        pass
+    await peer.ok("BYE")
     assert (await core.take(wire.LegEnded, arrived.leg)).who == "far"
     # The peer writes its Contact otherwise in responses than in requests.
     assert [message for message in core.about(arrived.leg) if not isinstance(message, wire.DialogMoved)] == []
