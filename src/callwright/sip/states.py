@@ -7,10 +7,8 @@ or event, to what is done; what a table does not name is answered by `dialog.Dia
 from __future__ import annotations
 
 from enum import Enum, auto
-from random import Random
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
 from sippy.CCEvents import CCEventUpdate
 from sippy.UacStateCancelling import UacStateCancelling
 from sippy.UacStateUpdating import UacStateUpdating
@@ -22,8 +20,6 @@ from sippy.UaStateDisconnected import UaStateDisconnected
 from sippy.UaStateFailed import UaStateFailed
 
 from callwright.sip.headers import ACCEPT, ALLOW, field
-from callwright.sip.patches import Faults
-from callwright.sip.settings import SignallingSettings
 from callwright.sip.transactions import INVITE_LIVES_S, scaled_timeout
 
 
@@ -42,21 +38,6 @@ MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.UP: frozenset({Phase.OVER}),
     Phase.OVER: frozenset(),
 }
-
-
-class Surroundings(Protocol):
-    """What a dialog needs of the process it lives in."""
-
-    config: dict[str, Any]
-    settings: SignallingSettings
-    chance: Random
-    faults: Faults
-
-    def tell(self, message: msgspec.Struct) -> None: ...
-
-    def over(self, dialog: Any) -> None:
-        """Told once, with the dialog's last message."""
-        ...
 
 
 NOT_ALLOWED = (405, "Method Not Allowed")
