@@ -157,6 +157,7 @@ ANSWERED |= {
     "body_of_two_parts_none_a_description": "415 Unsupported Media Type",
     "contact_with_a_port_beyond_all": "400 Bad Contact",
     "contact_with_a_port_of_zero": "400 Bad Contact",
+    "from_of_an_unknown_scheme": "400 Bad Request",
     "max_forwards_and_expires_beyond_all": "400 Bad Expires",
     "method_and_fields_of_every_lawful_character": "405 Method Not Allowed",
     "method_nobody_knows_and_cseq_of_another": "400 Bad CSeq",
@@ -164,6 +165,9 @@ ANSWERED |= {
     "register": "405 Method Not Allowed",
     "request_uri_of_a_known_scheme_nobody_calls": "416 Unsupported URI Scheme",
     "require_and_proxy_require_of_unknown": "420 Bad Extension",
+    "separators_too_many_in_via": "400 Bad Request",
+    "to_of_an_unknown_scheme": "400 Bad Request",
+    "to_with_blanks_in_its_uri": "400 Bad Request",
 }
 PASSED_OVER |= {
     *("response_with_a_broadcast_via", "response_with_phrase_in_utf8", "response_with_scalars_beyond_all"),
