@@ -44,6 +44,7 @@ class CallRecord:
         self.call = call
         self._legs = {leg.id: leg for leg in legs}
         self._node = node
+        self._key = rows.key_of(call)
         self._journal_seq = journal_seq
         self._event_seq = event_seq
         self._new_id = new_id
@@ -233,13 +234,12 @@ class CallRecord:
         for leg in self._legs.values():
             stored = self._stored_legs.get(leg.id)
             if stored is None:
-                writes.append(rows.insert_leg(self.call.world_id, leg, self._dialogs.get(leg.id)))
+                writes.append(rows.insert_leg(self._key, leg, self._dialogs.get(leg.id)))
                 self._unsaved_dialogs.discard(leg.id)
             elif stored != leg:
-                writes.append(rows.update_leg(self.call.world_id, leg))
+                writes.append(rows.update_leg(self._key, leg))
         writes += [
-            rows.keep_dialog(self.call.world_id, self._legs[leg_id], self._dialogs.get(leg_id))
-            for leg_id in self._unsaved_dialogs
+            rows.keep_dialog(self._key, self._legs[leg_id], self._dialogs.get(leg_id)) for leg_id in self._unsaved_dialogs
         ]
         writes += self._entries
         wakes: tuple[Wake, ...] = ()
@@ -294,8 +294,11 @@ class CallRecord:
 
     def _settle_call(self) -> None:
         """Row E1: with its last leg a call is over, in the same commit."""
-        if not self.call.live or any(leg.live for leg in self._legs.values()):
+        if not self.call.live:
             return
+        for leg in self._legs.values():
+            if leg.live:
+                return
         first = next(iter(self._legs.values()))
         status = CallStatus.ENDED if self.call.status is CallStatus.ONGOING else CALL_END[first.status]
         self._move_call(status, self._at_us)
@@ -316,7 +319,7 @@ class CallRecord:
 
     def _note(self, at_us: int, entry: journal.Entry) -> None:
         self._journal_seq += 1
-        self._entries.append(rows.insert_entry(self.call.world_id, self.call.id, self._journal_seq, self._clamp(at_us), entry))
+        self._entries.append(rows.insert_entry(self._key, self._journal_seq, self._clamp(at_us), entry))
 
 
 _HUNG_UP_BY_RESTART = frozenset({Reason.NODE_RESTARTED, Reason.SIGNALLING_LOST})

@@ -17,6 +17,13 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack_called = msgspec.msgpack.Decoder(CalledNumber).decode
 
 
+Key = tuple[bytes, bytes]  # of a call: its world and its id
+
+
+def key_of(call: Call) -> Key:
+    return call.world_id.bytes, call.id.bytes
+
+
 def _bytes(id_: UUID | None) -> bytes | None:
     return None if id_ is None else id_.bytes
 
@@ -46,12 +53,11 @@ def update_call(call: Call) -> Write:
     return Write("calls.update_call", (call.status.value, call.updated_us, call.ended_us, call.world_id.bytes, call.id.bytes))
 
 
-def insert_leg(world_id: UUID, leg: Leg, dialog: bytes | None) -> Write:
+def insert_leg(call: Key, leg: Leg, dialog: bytes | None) -> Write:
     return Write(
         "calls.insert_leg",
         (
-            world_id.bytes,
-            leg.call_id.bytes,
+            *call,
             leg.n,
             leg.id.bytes,
             leg.direction.value,
@@ -64,13 +70,13 @@ def insert_leg(world_id: UUID, leg: Leg, dialog: bytes | None) -> Write:
     )
 
 
-def update_leg(world_id: UUID, leg: Leg) -> Write:
-    return Write("calls.update_leg", (*_changing(leg), world_id.bytes, leg.call_id.bytes, leg.n))
+def update_leg(call: Key, leg: Leg) -> Write:
+    return Write("calls.update_leg", (*_changing(leg), *call, leg.n))
 
 
-def keep_dialog(world_id: UUID, leg: Leg, dialog: bytes | None) -> Write:
+def keep_dialog(call: Key, leg: Leg, dialog: bytes | None) -> Write:
     """Keep what the engine needs to end the leg after a death of the core; None when it needs that no more."""
-    return Write("calls.keep_dialog", (dialog, world_id.bytes, leg.call_id.bytes, leg.n))
+    return Write("calls.keep_dialog", (dialog, *call, leg.n))
 
 
 def forget_dialog(world_id: UUID, leg_id: UUID) -> Write:
@@ -102,8 +108,8 @@ def _changing(leg: Leg) -> Row:
     )
 
 
-def insert_entry(world_id: UUID, call_id: UUID, seq: int, at_us: int, entry: journal.Entry) -> Write:
-    return Write("calls.insert_entry", (world_id.bytes, call_id.bytes, seq, at_us, journal.encode(entry)))
+def insert_entry(call: Key, seq: int, at_us: int, entry: journal.Entry) -> Write:
+    return Write("calls.insert_entry", (*call, seq, at_us, journal.encode(entry)))
 
 
 def insert_event(event_id: UUID, seq: int, kind: str, snapshot: Snapshot) -> Write:
