@@ -39,7 +39,7 @@ from callwright.media.wire import TICK_LATE_MS, CoreMessage
 _SAMPLE_NS: Final = 1_000_000_000 // SAMPLE_RATE
 _TICK_NS: Final = FRAME * _SAMPLE_NS
 _LATE_NS: Final = tuple(bound * 1_000_000 for bound in TICK_LATE_MS)
-_BATCH: Final = 256  # datagrams taken in before the clock is looked at again
+_BATCH: Final = 64  # datagrams taken in before the clock is looked at again
 _CATCH_UP: Final = 5  # ticks made up for after a stall; what is older is skipped, and timestamps show it
 _LARGEST: Final = 2048  # bytes of a datagram that are read
 _NICENESS: Final = -5
@@ -100,8 +100,8 @@ class MediaProcess:
         self._now = (now_ns - self._origin_ns) // _SAMPLE_NS
         self._read(ready, now_ns)
         if now_ns >= self._due_ns:
-            # What came in while this process stood still is taken in before the ticks it missed are made up for.
-            for _ in range(min((now_ns - self._due_ns) // _TICK_NS, _CATCH_UP)):
+            if now_ns - self._due_ns >= _TICK_NS:
+                # Each tick that is made up for gets a packet of each stream first, or buffers would take them for late.
                 self._read(self._epoll.poll(0, len(self._readers) + 2), now_ns)
             self._tick(now_ns)
         self._link.flush()

@@ -346,10 +346,11 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_it_goes_before_other_processes_where_it_may(child: MediaChild) -> None:
+def test_it_goes_before_other_processes_where_it_may() -> None:
     ask = "import os\ntry: os.setpriority(os.PRIO_PROCESS, 0, -5)\nexcept PermissionError: pass\nprint(os.nice(0))"
     allowed = int(subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=20).stdout)
-    assert os.getpriority(os.PRIO_PROCESS, child.process.pid) == allowed
+    with MediaChild(free_range(1)) as child:
+        assert os.getpriority(os.PRIO_PROCESS, child.process.pid) == allowed
 
 
 def test_a_range_without_a_pair_is_refused_at_the_start() -> None:
