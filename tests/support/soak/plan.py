@@ -77,7 +77,7 @@ class Plan(NamedTuple):
     child_percent: float = 50.0
     memory_mb: float = 6.0
     ports_percent: float = 25.0
-    descriptors: int = 16
+    descriptors: int = 24  # 16 of them for connections to the one receiver of callbacks, kept open
 
     @property
     def judges_growth(self) -> bool:
