@@ -234,8 +234,9 @@ def main() -> None:
     below = 120 if options.bridge else 240  # a bridged call is two new legs
     under, over = measure(options, [below], lifted=False)[0], measure(options, [2 * below], lifted=False)[0]
     print(
-        f"with the default limits (sip.new_legs_per_second = 250): {under.rate} calls a second, "
-        f"{under.failed} of {under.calls} refused; {over.rate} a second, {over.failed} of {over.calls} refused with 503 and set-up p99 {over.setup[1]:.0f} ms"
+        f"with the default limits (sip.new_legs_per_second = 250): {under.rate} calls a second, {under.failed} of "
+        f"{under.calls} refused; {over.rate} a second, {over.failed} of {over.calls} refused with 503, the others set up "
+        f"within {over.setup[1]:.0f} ms (p99)"
     )
 
 

@@ -65,7 +65,7 @@ class MortalWriter:
         run_batch(self.connection, self._transaction, [job])
         if self.armed:
             self._die(AFTER)
-        job.settle()
+        job.told(job)
 
     def close(self) -> None:
         self.connection.close()
