@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import cast
 
 import uvloop
 
@@ -16,8 +17,7 @@ class Receiver(asyncio.Protocol):
     taken = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._buffer = b""
 
     def data_received(self, data: bytes) -> None:
@@ -30,7 +30,7 @@ class Receiver(asyncio.Protocol):
                 return
             self._buffer = self._buffer[size:]
             Receiver.taken += 1
-            self._transport.write(ANSWER)  # type: ignore[attr-defined]
+            self._transport.write(ANSWER)
 
 
 async def main() -> None:

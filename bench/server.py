@@ -86,9 +86,10 @@ class Server:
         """Seconds of processor time so far, by process."""
         return {name: cpu_seconds(pid) for name, pid in {"core": self.process.pid, **children(self.process.pid)}.items()}
 
-    def metric(self, name: str) -> float:
-        """The value of a line of /metrics, all its labels added up."""
-        return sum(float(value) for value in re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", self._metrics(), re.MULTILINE))
+    def metric(self, name: str, label: str = "") -> float:
+        """The value of a line of /metrics: of all its labels added up, or of those with ``label="value"``."""
+        lines = re.findall(rf"^{name}(\{{[^}}]*\}})? (\S+)$", self._metrics(), re.MULTILINE)
+        return sum(float(value) for labels, value in lines if label in labels)
 
     def commits(self) -> dict[float, float]:
         """How many group commits took at most so many seconds, so far."""

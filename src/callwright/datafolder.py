@@ -159,7 +159,7 @@ class DataFolder:
 
 def _ask_for(folder: Path) -> str:
     """What to do about a folder that cannot be written, or is not there."""
-    there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
+    there = next((one for one in (folder, *folder.absolute().parents) if os.path.exists(one)), Path("/"))
     if os.statvfs(there).f_flag & os.ST_RDONLY:
         return "its file system is mounted read-only: mount it for writing, or choose another folder with --data"
     return f"make it writable for this user (uid {os.geteuid()}), or choose another folder with --data"

@@ -19,6 +19,7 @@ from callwright.errors import CallwrightError
 PROTOCOL = 1
 PING_S = 0.5
 DEAD_AFTER_PINGS = 3
+LONGEST_SILENCE_S = 4.0
 MAX_FRAME = 16 << 20
 MAX_BACKLOG = 1 << 20
 
@@ -98,6 +99,7 @@ class Link(asyncio.Protocol):
         self._silent_beats = 0
         self._beat: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._heard_at = 0.0
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -133,12 +135,14 @@ class Link(asyncio.Protocol):
         self._drop("closed")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in deed, not by ancestry
         self.send(Hello(PROTOCOL, self._epoch))
         self._arm()
 
     def data_received(self, data: bytes) -> None:
         self._silent_beats = 0
+        self._heard_at = asyncio.get_running_loop().time()
         try:
             messages = self._unframer.feed(data)
         except LinkBroken as error:
@@ -171,8 +175,10 @@ class Link(asyncio.Protocol):
         self._beat = loop.call_later(PING_S, self._on_beat)
 
     def _on_beat(self) -> None:
-        # Who was not running himself, on a machine that has too much to do, cannot tell who was silent meanwhile.
-        if asyncio.get_running_loop().time() - self._due < PING_S:
+        # Who was not running himself, on a machine that has too much to do, cannot tell who was silent meanwhile; but not
+        # for ever, or a machine that is always late would never miss anybody.
+        now = asyncio.get_running_loop().time()
+        if now - self._due < PING_S or now - self._heard_at > LONGEST_SILENCE_S:
             self._silent_beats += 1
         if self._silent_beats > DEAD_AFTER_PINGS:
             self._drop(f"silent for {PING_S * DEAD_AFTER_PINGS:g} s")

@@ -178,6 +178,11 @@ def events_after(store: Store, pos: int, limit: int) -> list[Event]:
     return [_event(row) for row in store.read("calls.events_after", (pos, limit))]
 
 
+def last_event_pos(store: Store) -> int:
+    ((pos,),) = store.read("calls.last_event_pos")
+    return int(pos or 0)
+
+
 def live_calls(store: Store, node: str) -> list[tuple[Call, list[Leg], int, int]]:
     """What a node left alive: call, legs oldest first, last journal seq, last event seq."""
     found = []

@@ -123,6 +123,7 @@ class GroupWriter:
     def _on_wal(self, connection: apsw.Connection, name: str, pages: int) -> int:
         if pages < self._wal_pages:
             self._copying_pages = self._copied_pages = 0  # it was all copied, and begins anew
+            self._empty_at = TRUNCATE_PAGES
         self._wal_pages = pages
         if pages - self._copying_pages > CHECKPOINT_PAGES:
             self._copying_pages = pages

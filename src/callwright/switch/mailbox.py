@@ -27,6 +27,7 @@ M = TypeVar("M")
 # Past this many messages, those that no call depends on are dropped.
 MAILBOX = 1_000
 STORE_RETRY_S = 0.5
+NOTHING = Change(())
 _SPARED = (
     telephony.Digit,
     telephony.Held,
@@ -98,6 +99,7 @@ class Mailbox(ABC, Generic[M]):
         self._token = 0
         self._command_id = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._taken = NOTHING  # taken off the record, and not yet given to the database
         self._closed = False
         self._overflowed = False
 
@@ -224,9 +226,10 @@ class Mailbox(ABC, Generic[M]):
 
         Each of the two tells its own event; they become durable together.
         """
-        change = self.record.take()
+        self._taken = self.record.take()
         if self.carry_on():
-            change += self.record.take()
+            self._taken += self.record.take()
+        change, self._taken = self._taken, NOTHING
         if change.writes:
             await self._commit(change)
             late = self.record.take()
@@ -248,10 +251,13 @@ class Mailbox(ABC, Generic[M]):
         _log.error("store_unavailable", call=self.record.call.id, waited_s=self._patience_s)
         for asked in self._asked:
             asked.settle(Unavailable("The database does not accept writes; the call is let go."))
+        self._let_go(Reason.STORE_UNAVAILABLE)
+
+    def _let_go(self, reason: Reason) -> None:
         self.commands = []
         self.at_us = self._clock.now_us()
         try:
-            self.let_go(Reason.STORE_UNAVAILABLE)
+            self.let_go(reason)
             self.submit()
         except Exception:
             _log.exception("call_not_released", call=self.record.call.id)
@@ -267,14 +273,13 @@ class Mailbox(ABC, Generic[M]):
 
     async def _break_off(self) -> None:
         """Something in here failed: end the call on the record and on the wire rather than leave a ghost."""
-        self.commands = []
-        self.at_us = self._clock.now_us()
-        try:
-            self.let_go(Reason.INTERNAL)
-            self.submit()
-        except Exception:
-            _log.exception("call_not_released", call=self.record.call.id)
-        await self._write(self.record.take())
+        self._let_go(Reason.INTERNAL)
+        await self._write(self._taken + self.record.take())
+
+    def abandon(self) -> None:
+        """The process ends and the database is away: let go on the wire what only a successor can put on record."""
+        if self.record.live:
+            self._let_go(Reason.SHUTDOWN)
 
     def _close(self) -> None:
         self._closed = True

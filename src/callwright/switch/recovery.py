@@ -73,13 +73,18 @@ class Releases:
                 _log.warning("dialogs_not_forgotten", legs=len(self._writes), error=error)
 
     async def _forget(self) -> None:
-        await self._clock.sleep(FORGET_AFTER_S)
-        while self._writes:
-            writes = tuple(self._writes)
-            try:
-                await self._store.commit(Change(writes))
-            except StoreUnavailable:
-                await self._clock.sleep(STORE_RETRY_S)
-            else:
-                del self._writes[: len(writes)]
-        self._task = None
+        try:
+            await self._clock.sleep(FORGET_AFTER_S)
+            while self._writes:
+                writes = tuple(self._writes)
+                try:
+                    await self._store.commit(Change(writes))
+                except StoreUnavailable:
+                    while self._store.unhealthy():
+                        await self._clock.sleep(STORE_RETRY_S)
+                    # What the calls themselves have kept for the database, dialogs among it, goes first.
+                    await self._clock.sleep(STORE_RETRY_S)
+                else:
+                    del self._writes[: len(writes)]
+        finally:
+            self._task = None

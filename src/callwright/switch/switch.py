@@ -34,6 +34,7 @@ MAX_HOPS = 5
 RETRY_AFTER_S = 5
 HEARTBEAT_S = 1.0
 LAST_WORDS_S = 2.0
+SHUT_DOWN_WITHIN_S = 8.0  # what the database does not take by then is left to a successor; the unit gives 15 s in all
 
 _log = Log("switch")
 
@@ -203,12 +204,18 @@ class Switch:
         except TimeoutError:
             _log.info("drain_over", calls=len(self._by_call))
             asked: dict[CallActor, asyncio.Task[None]] = {}
-            while self._placing or any(call.record.live for call in self._by_call.values()):
+            try:
+                async with self._clock.timeout(SHUT_DOWN_WITHIN_S):
+                    while self._placing or any(call.record.live for call in self._by_call.values()):
+                        for call in tuple(self._by_call.values()):
+                            if call not in asked:
+                                asked[call] = asyncio.get_running_loop().create_task(call.ask(Ask.SHUT_DOWN))
+                        await self._clock.sleep(0.05)
+                    await asyncio.gather(*asked.values(), return_exceptions=True)
+            except TimeoutError:
+                _log.error("calls_abandoned", calls=len(self._by_call), why=self._store.unhealthy() or "the database is slow")
                 for call in tuple(self._by_call.values()):
-                    if call not in asked:
-                        asked[call] = asyncio.get_running_loop().create_task(call.ask(Ask.SHUT_DOWN))
-                await self._clock.sleep(0.05)
-            await asyncio.gather(*asked.values(), return_exceptions=True)
+                    call.abandon()
             with suppress(TimeoutError):  # the far ends' last words belong to the journal
                 async with self._clock.timeout(LAST_WORDS_S):
                     while self._by_call:

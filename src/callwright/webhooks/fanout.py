@@ -6,7 +6,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from callwright.calls.events import Event
-from callwright.calls.rows import events_after
+from callwright.calls.rows import events_after, last_event_pos
 from callwright.clock import Clock
 from callwright.log import Log
 from callwright.store import Change, Store, Write
@@ -16,7 +16,8 @@ from callwright.webhooks.scopes import receivers
 
 Renderer = Callable[[Event], bytes]
 BATCH = 100
-# A position alone is not worth a commit each time: what lies behind it is read again after a death, and asks for nothing.
+# A position alone is not worth a commit each time. What lies behind it is read again after a death, and by then there may be
+# webhooks that were made after it happened.
 POSITION_ALONE_S = 1.0
 
 _log = Log("webhooks")
@@ -30,14 +31,19 @@ class FanOut:
         self._clock = clock
         self._render = render
         self._pos: int | None = None
+        self._written_pos = 0
         self._written_ns = clock.mono_ns()
+        self._left_until = 0  # events that a predecessor may have read
 
     async def step(self) -> list[Endpoint] | None:
         """Turn the next events into deliveries and return where there may be something to send; None at the end."""
         if self._pos is None:
-            self._pos = rows.fanned_out(self._store)
+            self._pos = self._written_pos = rows.fanned_out(self._store)
+            self._left_until = last_event_pos(self._store)
         events = events_after(self._store, self._pos, BATCH)
         if not events:
+            if self._written_pos < self._pos and self._is_time_to_write():
+                await self._commit([], self._pos)
             return None
         now_us = self._clock.now_us()
         touched: dict[Endpoint, None] = {}
@@ -51,21 +57,28 @@ class FanOut:
             for receiver in asking:
                 writes.append(rows.insert_delivery(event, receiver, body, now_us))
                 touched[Endpoint(event.world_id, receiver.endpoint)] = None
-        if writes or self._clock.mono_ns() - self._written_ns > POSITION_ALONE_S * 1e9:
-            writes.append(rows.set_fanned_out(events[-1].pos))
-            await self._store.commit(Change(tuple(writes)))
-            self._written_ns = self._clock.mono_ns()
+        if writes or self._is_time_to_write():
+            await self._commit(writes, events[-1].pos)
         self._pos = events[-1].pos
         return list(touched)
 
+    async def _commit(self, writes: list[Write], pos: int) -> None:
+        await self._store.commit(Change((*writes, rows.set_fanned_out(pos))))
+        self._written_pos, self._written_ns = pos, self._clock.mono_ns()
+
+    def _is_time_to_write(self) -> bool:
+        return self._clock.mono_ns() - self._written_ns > POSITION_ALONE_S * 1e9
+
     def _webhooks(self, event: Event, known: dict[tuple[UUID, UUID | None], list[Webhook]]) -> list[Webhook]:
-        """Those of the world and of the call's number that were there when it happened."""
+        """Those of the world and of the call's number; for an event that was there at the start, those made before it."""
         key = (event.world_id, event.snapshot.call.number_id)
         found = known.get(key)
         if found is None:
             found = known[key] = rows.webhooks_of_world(self._store, event.world_id)
             if key[1] is not None and (own := rows.webhook_of_number(self._store, event.world_id, key[1])):
                 found.append(own)
+        if event.pos > self._left_until:
+            return found
         return [webhook for webhook in found if webhook.created_us <= event.at_us]
 
     def _body(self, event: Event) -> bytes | None:

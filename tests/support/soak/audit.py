@@ -38,6 +38,7 @@ class Audit:
         self.faults: list[str] = []
         self.calls: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.to_number: Counter[str] = Counter()
         self.calm: Counter[str] = Counter()
         self.calm_calls = 0
         self.events = 0
@@ -70,6 +71,7 @@ class Audit:
         assert call is not None
         reasons = [leg.reason.value if leg.reason else "none" for leg in rows.legs_of(store, world_id, call_id)]
         self.calls[call.status.value] += 1
+        self.to_number[call.destination] += 1
         self.reasons.update(reasons)
         if self._is_calm(call.created_us / 1e6, (call.ended_us or call.updated_us) / 1e6):
             self.calm_calls += 1
@@ -157,6 +159,10 @@ class Audit:
         expected = int((self._plan.seconds - self._plan.first_kill - self._plan.calm_end - 1) // self._plan.kill_every) + 1
         if len(run.deaths) < expected:
             self.faults.append(f"{len(run.deaths)} deaths, {expected} were planned")
+        for traffic in TRAFFIC:
+            good, recorded = run.placed[traffic.name]["SuccessfulCall(C)"], self.to_number[traffic.number]
+            if recorded < good:
+                self.faults.append(f"{traffic.name}: {good} calls went as they should, {recorded} are on record")
         for name, counts in run.placed.items():
             if name != "callee" and counts["SuccessfulCall(C)"] < counts["FailedCall(C)"]:
                 self.faults.append(f"{name}: most of SIPp's calls failed: {counts['FailedCall(C)']}")

@@ -147,3 +147,16 @@ async def test_a_message_before_the_greeting_is_not_heard(ends: Ends) -> None:
     assert ends.heard == [Word("in time")]
     core.close()
     far.close()
+
+
+async def test_a_side_that_is_always_late_misses_a_dead_one_in_the_end(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ipc, "LONGEST_SILENCE_S", 10 * ipc.PING_S)
+    near, far = socket.socketpair()
+    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True)
+    far.sendall(frame([Hello(ipc.PROTOCOL, 1)]))
+    await core.ready
+    for _ in range(10):
+        time.sleep(3 * ipc.PING_S)  # noqa: ASYNC251  # the machine has something else to do
+        await asyncio.sleep(0.001)
+    assert ends.lost == ["silent for 0.06 s"]
+    far.close()

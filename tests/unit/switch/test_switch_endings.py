@@ -11,7 +11,7 @@ import pytest
 
 from callwright import telephony
 from callwright.calls import journal
-from callwright.telephony import Cause, Command, Who
+from callwright.telephony import Cause, Command, Target, Who
 from support.scripted import B, C, Stage, pause, tell, transfer
 
 # bridged: B1 to B5, H1, C5
@@ -317,6 +317,43 @@ def test_one_call_that_cannot_listen_does_not_stop_the_drain_of_the_others() -> 
         assert (deaf.record.live, other.record.live) == (False, False)
         assert drained.done()
         assert drained.exception() is None
+
+    tell(story)
+
+
+def test_a_drain_does_not_wait_for_a_database_that_stays_away() -> None:
+    """R3: the far ends hear BYE; a successor puts the ends on record (R2)."""
+
+    async def story(stage: Stage) -> None:
+        a, b = await stage.talking()
+        stage.disk.full = True
+        stage.script.say(telephony.Digit, a, digit="1", duration_ms=80, means="rfc4733")  # a fact, which waits for ever
+        await stage.tick()
+        drained = asyncio.ensure_future(stage.switch.drain(0))
+        await stage.after(5)
+        assert "HangUp" not in stage.script.to(a)
+        await stage.after(10)
+        assert drained.done()
+        assert drained.exception() is None
+        assert (stage.script.to(a)[-1], stage.script.to(b)[-1]) == ("HangUp", "HangUp")
+        assert [leg.status.value for leg in stage.legs()] == ["ongoing", "ongoing"]
+
+    tell(story)
+
+
+def test_a_call_that_breaks_as_it_arrives_is_whole_on_record() -> None:
+    """N2 and what it leads to are one commit; when the second part breaks, the first is not lost with it."""
+
+    async def story(stage: Stage) -> None:
+        def breaks(destination: str) -> Target:
+            raise ZeroDivisionError
+
+        stage.route = breaks
+        a = await stage.arrive([transfer()])
+        stage.script.refused(a, Cause.HANGUP)
+        await stage.tick()
+        status, legs = stage.sound()
+        assert (status, legs[0]) == ("failed", ("incoming", "failed", "internal"))
 
     tell(story)
 

@@ -43,6 +43,7 @@ def test_a_dialog_is_forgotten_when_its_far_end_is_gone() -> None:
 
 def test_what_the_disk_did_not_take_is_forgotten_later() -> None:
     async def story(stage: Stage) -> None:
+        await stage.switch.start()  # its heart finds out that the database is back
         await hung_up(stage)
         (b,) = stage.placed()
         stage.disk.full = True
@@ -50,8 +51,28 @@ def test_what_the_disk_did_not_take_is_forgotten_later() -> None:
         await stage.after(30)
         assert kept(stage) == [None, b"b"]
         stage.disk.comes_back()
-        await stage.after(2)
+        await stage.after(5)
         assert kept(stage) == [None, None]
+
+    tell(story)
+
+
+def test_a_dialog_that_the_disk_took_late_is_forgotten_too() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.switch.start()
+        a = await stage.arrive([{"action": "pause", "options": {"length": 60}}], dialog=b"a")
+        stage.script.say(telephony.Answered, a, dialog=b"a")
+        await stage.tick()
+        stage.disk.full = True
+        stage.script.say(telephony.Moved, a, dialog=b"elsewhere")
+        stage.script.ended(a, who=Who.US, unconfirmed=True)
+        await stage.after(0.1)
+        stage.script.say(telephony.Released, a)
+        for seconds in (0.6, 0.7, 0.8, 0.9):  # the waits of the call and of its release meet the disk in any order
+            await stage.after(seconds)
+        stage.disk.comes_back()
+        await stage.after(10)
+        assert kept(stage) == [None]
 
     tell(story)
 

@@ -13,7 +13,7 @@ from callwright.calls.events import Event
 from callwright.egress import Answer, Fault
 from callwright.errors import StoreUnavailable
 from callwright.store import Change, Store
-from callwright.webhooks import signature
+from callwright.webhooks import rows, signature
 from callwright.webhooks.model import Scope, State
 from callwright.webhooks.settings import WebhookSettings
 from support.webhook_stage import NUMBER, OK, OTHER_WORLD, START_US, WORLD, Sent, Stage, failing, on_stage
@@ -521,6 +521,51 @@ def test_an_event_that_nobody_asks_for_leaves_no_row() -> None:
         await stage.events(1)
         await stage.sleep(1)
         assert [sent.sequence for sent in stage.receivers.sent] == [3]
+
+    on_stage(play)
+
+
+def test_the_position_alone_is_written_once_in_a_while_and_in_the_end() -> None:
+    async def play(stage: Stage) -> None:
+        written = []
+        for second in (0.0, 0.2, 0.2, 2.0, 0.2):
+            await stage.sleep(second)
+            await stage.events(1)
+            await stage.sleep(0.01)
+            written.append(rows.fanned_out(stage.store))
+        assert written == [0, 0, 0, 4, 4]
+        await stage.sleep(20)
+        assert rows.fanned_out(stage.store) == 5
+
+    on_stage(play, WebhookSettings(jitter=0.0, poll=15.0))
+
+
+def test_a_webhook_does_not_hear_what_happened_before_it_was_made() -> None:
+    """Not even when the outbox is read again, by a process that does not know how far its predecessor came."""
+
+    async def play(stage: Stage) -> None:
+        await stage.events(1)
+        await stage.sleep(0.5)
+        await stage.stop()
+        assert rows.fanned_out(stage.store) == 0
+        await stage.webhooks.create(WORLD, url=URL)
+        await stage.restart()
+        await stage.sleep(0.5)
+        await stage.events(2)
+        await stage.sleep(0.5)
+        assert [sent.body for sent in stage.receivers.sent] == [b"2#1#callCreated"]
+
+    on_stage(play)
+
+
+def test_a_webhook_made_while_the_clock_was_ahead_hears_what_happens() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.sleep(7_200)
+        await stage.webhooks.create(WORLD, url=URL)
+        stage.clock._start_us -= 7_200_000_000  # it is set right
+        await stage.events(1)
+        await stage.sleep(0.5)
+        assert [sent.body for sent in stage.receivers.sent] == [b"1#1#callCreated"]
 
     on_stage(play)
 

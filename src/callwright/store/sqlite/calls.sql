@@ -92,3 +92,6 @@ WHERE world_id = ? AND call_id = ? AND seq > ? ORDER BY seq LIMIT ?;
 -- name: events_after
 SELECT pos, world_id, id, call_id, seq, kind, at_us, snapshot FROM events
 WHERE pos > ? ORDER BY pos LIMIT ?;
+
+-- name: last_event_pos
+SELECT MAX(pos) FROM events;
