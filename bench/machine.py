@@ -31,6 +31,17 @@ def cpu_seconds(pid: int) -> float:
     return max(exact, ticks / os.sysconf("SC_CLK_TCK"))
 
 
+def niceness(pid: int) -> int:
+    """What a process has: media processes ask for -5, and go without where the system grants none."""
+    return os.getpriority(os.PRIO_PROCESS, pid)
+
+
+def niceness_line(server: int) -> str:
+    """The line a benchmark with sound or calls prints of its server: the same machine carries more where -5 is granted."""
+    media = {name: pid for name, pid in children(server).items() if name.startswith("media")}
+    return "niceness: " + ", ".join(f"{name} {niceness(pid)}" for name, pid in media.items())
+
+
 def children(pid: int) -> dict[str, int]:
     """The child processes of a server by name: `signalling`, `media-1`, `media-2` …; of others, by their program."""
     threads = Path(f"/proc/{pid}/task").iterdir()

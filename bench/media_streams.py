@@ -1,6 +1,6 @@
 """Two-way G.711 streams through one media process alone, for its profile; `media` measures the whole server.
 
-    python bench/media_streams.py [STREAMS] [relay|mix|play] [SECONDS]
+    scripts/bench media_streams [STREAMS] [relay|mix|play] [SECONDS]
 
 Far ends are UDP sockets of this program; each sends a packet every 20 ms and counts what comes back. `relay` bridges
 them in pairs of one law, `mix` in pairs of both laws, `play` has each hear a prompt. Printed are the share of packets

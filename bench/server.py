@@ -24,7 +24,6 @@ LIFTED = {
     "media.max_calls": "5000",
 }
 PORT_PAIRS = 4_000
-BUCKET = re.compile(r'callwright_store_commit_seconds_bucket\{le="([^"]+)"\} (\S+)')
 
 
 class Server:
@@ -91,9 +90,16 @@ class Server:
         lines = re.findall(rf"^{name}(\{{[^}}]*\}})? (\S+)$", self._metrics(), re.MULTILINE)
         return sum(float(value) for labels, value in lines if label in labels)
 
+    def buckets(self, name: str) -> dict[float, float]:
+        """A histogram of /metrics, all its labels but the bound added up: how many were at most that, so far."""
+        counts: dict[float, float] = {}
+        for bound, count in re.findall(rf'^{name}_bucket\{{.*?\ble="([^"]+)".*?\}} (\S+)$', self._metrics(), re.MULTILINE):
+            counts[float(bound)] = counts.get(float(bound), 0.0) + float(count)
+        return counts
+
     def commits(self) -> dict[float, float]:
         """How many group commits took at most so many seconds, so far."""
-        return {float(bound): float(count) for bound, count in BUCKET.findall(self._metrics())}
+        return self.buckets("callwright_store_commit_seconds")
 
     def _metrics(self) -> str:
         with urllib.request.urlopen(f"{self.http}/metrics", timeout=30) as answer:
@@ -102,7 +108,7 @@ class Server:
 
 
 def quantile_ms(before: Mapping[float, float], after: Mapping[float, float], share: float) -> float:
-    """The bound, in milliseconds, under which that share of the commits between two readings stayed."""
+    """The bound, in milliseconds, under which that share of what came between two readings of a histogram stayed."""
     counts = {bound: after[bound] - before.get(bound, 0.0) for bound in sorted(after)}
     total = max(counts.values(), default=0.0)
     return next((1000 * bound for bound, count in counts.items() if count >= share * total), 0.0)

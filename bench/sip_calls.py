@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from machine import children, cpu_seconds, machine_line
+from machine import children, cpu_seconds, machine_line, niceness_line
 from server import LIFTED, Server, quantile_ms
 
 SCENARIOS = Path(__file__).with_name("sipp")
@@ -219,6 +219,8 @@ def measure(options: argparse.Namespace, rates: list[int], *, lifted: bool = Tru
             extra["receiver"] = taking
         try:
             with Server(lifted=lifted) as server:
+                if lifted:
+                    print(niceness_line(server.process.pid))
                 server.answers(NUMBER, *steps, webhook=url if options.webhooks else None)
                 call(folder, server, scenario, min(50, rates[0]), WARM_UP_CALLS, extra)
                 with profiled(server, options.profile if lifted else None):

@@ -8,8 +8,6 @@ three idle seconds.
 
 from __future__ import annotations
 
-import os
-import platform
 import signal
 import socket
 import statistics
@@ -18,6 +16,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from machine import machine_line
 
 
 def start(folder: str, port: int) -> tuple[subprocess.Popen[bytes], float, float]:
@@ -59,6 +59,7 @@ def free_port() -> int:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    print(machine_line())
     answers, readies, occupied = [], [], 0.0
     for turn in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
@@ -72,9 +73,6 @@ def main() -> None:
             server.send_signal(signal.SIGTERM)
             if server.wait(10) != 0:
                 raise SystemExit(f"the server ended with {server.returncode}")
-    print(
-        f"machine: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]}"
-    )
     print(f"start to first answer: median {statistics.median(answers):.2f} s, worst {max(answers):.2f} s of {rounds}")
     print(f"start to ready:        median {statistics.median(readies):.2f} s, worst {max(readies):.2f} s")
     print(f"idle PSS, {len(parts)} processes: {occupied:.0f} MB ({', '.join(f'{one:.0f}' for one in parts.values())})")

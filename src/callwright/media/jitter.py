@@ -22,7 +22,8 @@ _PAUSE: Final = SAMPLE_RATE  # after a second without packets the delay is chose
 _LOST_CLOCK: Final = SAMPLE_RATE // 10  # 100 ms of nothing but late packets: a clock that was set back
 _PATIENCE: Final = SAMPLE_RATE // 2  # how long a quiet frame is waited for before any frame is left out
 _QUIET: Final = 2  # in 1/128 of full scale
-_STALL: Final = 5 * FRAME  # a process that stood still for longer does not make up for the frames it missed
+CATCH_UP: Final = 5  # ticks a process makes up for after a stall; when it missed more, all of them are skipped
+_STALL: Final = (CATCH_UP + 1) * FRAME  # since the last tick: the first that is not made up for
 _FADES: Final = 3  # frames that stand in for lost ones, each 6 dB below the last
 
 
@@ -66,7 +67,7 @@ class JitterBuffer:
             self._begin(position, timestamp, now)
         assert self._next is not None
         self._heard_at = now
-        if self._took_at and now - self._took_at > _STALL:
+        if self._took_at and now - self._took_at >= _STALL:
             self._skip_missed(now)
             self._stalled_at = now
         slack = position - self._next
@@ -141,6 +142,7 @@ class JitterBuffer:
         grow = -(slack // FRAME) * FRAME
         if self.delay + grow > MAX_DELAY:
             return slack + length > 0  # the rest of a long packet is still wanted
+        self._excess = 0  # it was counted before the network became slower
         self._move(-grow)
         return True
 

@@ -71,8 +71,13 @@ class Line:
         return (self.timestamp + now - self.at) & 0xFFFF_FFFF
 
     def behind(self, now: int) -> int:
-        """How far the last slot's timestamp lies behind the clock the line began with; negative when it is ahead."""
+        """How far the last slot's timestamp lies behind the line's clock; negative when it is ahead."""
         return (self._origin + now - self.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+
+    def follow(self) -> None:
+        """Let the clock the line began with go along with a relayed source's, by a sample for each packet."""
+        ahead = (self.timestamp - self.at - self._origin + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+        self._origin += (ahead > 0) - (ahead < 0)
 
     def _advance(self, now: int) -> int:
         slots = (now - self.at) // FRAME

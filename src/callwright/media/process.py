@@ -7,7 +7,6 @@ streams at once. No asyncio, and no garbage collection while a call is up: what 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import ctypes
 import gc
 import os
@@ -28,6 +27,7 @@ from callwright.clock import Clock, SystemClock
 from callwright.log import Log
 from callwright.media.clips import ClipLibrary
 from callwright.media.g711 import FRAME, LAWS, SAMPLE_RATE
+from callwright.media.jitter import CATCH_UP
 from callwright.media.keypad import tone
 from callwright.media.latch import Address
 from callwright.media.link import CoreGone, CoreLink
@@ -40,7 +40,6 @@ _SAMPLE_NS: Final = 1_000_000_000 // SAMPLE_RATE
 _TICK_NS: Final = FRAME * _SAMPLE_NS
 _LATE_NS: Final = tuple(bound * 1_000_000 for bound in TICK_LATE_MS)
 _BATCH: Final = 64  # datagrams taken in before the clock is looked at again
-_CATCH_UP: Final = 5  # ticks made up for after a stall; what is older is skipped, and timestamps show it
 _LARGEST: Final = 2048  # bytes of a datagram that are read
 _NICENESS: Final = -5
 _PR_SET_PDEATHSIG: Final = 1
@@ -128,7 +127,7 @@ class MediaProcess:
         self._late_ns = max(self._late_ns, now_ns - self._due_ns)
         self._late[bisect_left(_LATE_NS, now_ns - self._due_ns)] += 1
         behind = (now_ns - self._due_ns) // _TICK_NS
-        if behind >= _CATCH_UP:
+        if behind >= CATCH_UP:
             self._skipped += behind
             self._late[-1] += behind
             self._ticks += behind
@@ -176,9 +175,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     log.configure(options.settings.log_level)
     _die_with_parent()
-    # Sound that is late is lost, so it goes before everything else that this machine does, where that may be asked for.
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+    _take_precedence()
     # A terminal's Ctrl-C and a service manager's SIGTERM go to the whole group; calls last until the core has drained.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -199,6 +196,19 @@ def main(arguments: Sequence[str]) -> int:
 def _die_with_parent() -> None:
     """Have the kernel end this process with its parent; end of file on the socket says so too, if later."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _take_precedence() -> None:
+    """Sound that is late is lost, so it goes before everything else that this machine does, where that may be asked for."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+    except PermissionError:
+        _log.info(
+            "media_precedence_refused",
+            wanted=_NICENESS,
+            niceness=os.getpriority(os.PRIO_PROCESS, 0),
+            remedy=f"allow it with LimitNICE={_NICENESS} in the unit, or ulimit -e {20 - _NICENESS} before the start",
+        )
 
 
 def _warm_up() -> None:

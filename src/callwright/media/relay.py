@@ -10,6 +10,8 @@ own jitter buffer deals with them. The line of the receiver is steady all the sa
   beyond it goes on with the same timestamp shift, if that agrees with the clock within half a second.
 * A shift is chosen anew, and from the line's own clock, only for a new source and for one that set its clock. To choose
   one whenever packets are late would set the line ahead by as much each time, and nothing would ever set it back.
+* The clock of the line follows the source that is passed on, slowly: however far a fast or slow clock has led it in the
+  end, the next source goes on from there.
 
 *Mix*: anything else. Packets go through a jitter buffer, and the receiver's tick takes 20 ms from it.
 """
@@ -27,7 +29,7 @@ _SHORTEST_GAP: Final = 3 * FRAME
 _LONGEST_GAP: Final = 15 * FRAME
 _CLOCK_TOLERANCE: Final = SAMPLE_RATE // 2
 _LOST_CLOCK: Final = SAMPLE_RATE // 10
-_FURTHEST_AHEAD: Final = SAMPLE_RATE  # more than clocks drift apart in four hours at 50 in a million
+_FURTHEST_AHEAD: Final = SAMPLE_RATE
 
 
 class Relay:
@@ -72,6 +74,7 @@ class Relay:
             self._timestamp_shift = None
             return self._join(packet, now)
         line.sequence, line.timestamp, line.at = sequence, timestamp, now
+        line.follow()
         return line.passed(packet.payload, sequence, timestamp, packet.marker)
 
     def is_gap(self, now: int, jitter: float) -> bool:

@@ -7,17 +7,16 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-import msgspec
-
 from callwright.media import quality, rtcp, rtp
 from callwright.media.clips import Clip
-from callwright.media.g711 import FRAME, LAWS, SAMPLE_RATE, TRANSLATED, Law
+from callwright.media.g711 import FRAME, LAWS, TRANSLATED, Law
 from callwright.media.keypad import Keypad, Press
 from callwright.media.latch import Address, Latch
 from callwright.media.line import Line
 from callwright.media.prompt import Prompt
 from callwright.media.reception import NEXT, REORDERED, Arrival, Reception
 from callwright.media.relay import Hop
+from callwright.media.reports import PER_MS, Reports
 from callwright.media.rtp import COMFORT_NOISE, MalformedPacket, RtpPacket
 from callwright.media.telephone_event import EventPayload, EventReader, KeyDown, KeyUp
 from callwright.media.wire import (
@@ -33,9 +32,7 @@ from callwright.media.wire import (
 )
 from callwright.telephony import PlayOutcome, RtpCounters
 
-REPORT_EVERY: Final = 5 * SAMPLE_RATE
 _PAYLOADS: Final = range(FRAME // 4, 6 * FRAME + 1)  # 5 to 120 ms; 10 to 60 are agreed
-_PER_MS: Final = SAMPLE_RATE // 1000
 
 Send = Callable[[bytes, Address], object]
 
@@ -68,10 +65,10 @@ class Stream:
         self.peer: Stream | None = None
         self.dropped: Counter[str] = Counter()
         self.sends = False
-        self._cname = cname
         self._send = send
         self._send_control = send_control
         self._report = report
+        self._reports = Reports(line, self.reception, cname, now)
         self._receives = False
         self._laws: dict[int, Law] = LAWS
         self._event_type: int | None = None
@@ -83,12 +80,6 @@ class Stream:
         self._late_before = 0
         self._heard_at = self._reported_at = now
         self._told_silent = False
-        self._report_at = now + line.ssrc % REPORT_EVERY
-        self._last_sr = 0
-        self._last_sr_at = 0
-        self._first_sequence = line.sequence + 1 & 0xFFFF
-        self._round_trip_ms: float | None = None
-        self._far: rtcp.ReportBlock | None = None
 
     def connect(self, far: Connect, now: int) -> str | None:
         """Take what was agreed with the far end; return what is wrong with it, if anything is."""
@@ -158,8 +149,8 @@ class Stream:
     def counters(self) -> RtpCounters:
         reception = self.reception
         late = self._late_before + (self._hop_out.late if self._hop_out else 0)
-        jitter_ms = round(reception.jitter / _PER_MS, 2)
-        round_trip_ms = self._round_trip_ms
+        jitter_ms = round(reception.jitter / PER_MS, 2)
+        round_trip_ms = self._reports.round_trip_ms
         heard = reception.received - reception.duplicate
         counters = RtpCounters(
             sent=self.line.packets,
@@ -172,18 +163,7 @@ class Stream:
             mos=quality.mos(heard, reception.lost, late, jitter_ms, round_trip_ms, reception.gaps),
             round_trip_ms=round_trip_ms,
         )
-        far = self._far
-        if far is None:
-            return counters
-        far_lost, far_jitter_ms = max(far.lost, 0), round(far.jitter / _PER_MS, 2)
-        # What went out is what it should have: relayed gaps are in the numbers, but were never sent from here.
-        expected = min(far.highest - self._first_sequence + 1 & 0xFFFF_FFFF, self.line.packets + far_lost)
-        return msgspec.structs.replace(
-            counters,
-            far_lost=far_lost,
-            far_jitter_ms=far_jitter_ms,
-            far_mos=quality.mos(max(expected - far_lost, 0), far_lost, 0, far_jitter_ms, round_trip_ms),
-        )
+        return self._reports.add_to(counters)
 
     def receive(self, data: bytes, source: Address, now: int) -> None:
         """Take a datagram of the RTP port."""
@@ -224,20 +204,14 @@ class Stream:
             self.dropped["stranger_control"] += 1
             return
         try:
-            packets = rtcp.parse(data)
+            reported = self._reports.read(data, at_us, now)
         except MalformedPacket:
             self.dropped["malformed_control"] += 1
             return
-        for packet in packets:
-            if isinstance(packet, rtcp.SenderReport):
-                self._last_sr, self._last_sr_at = packet.ntp >> 16 & 0xFFFF_FFFF, now
-            if isinstance(packet, rtcp.SenderReport | rtcp.ReceiverReport):
-                self._reported_at = now
-                if self._told_silent:
-                    self._is_there()
-                for block in packet.blocks:
-                    if block.ssrc == self.line.ssrc:
-                        self._note(block, at_us)
+        if reported:
+            self._reported_at = now
+            if self._told_silent:
+                self._is_there()
 
     def tick(self, now: int) -> None:
         """Fill the slot that begins now."""
@@ -271,8 +245,7 @@ class Stream:
         """What is due only now and then: reports, and the far end's silence."""
         if self.law is None:
             return
-        if now >= self._report_at:
-            self._report_at = now + REPORT_EVERY
+        if self._reports.is_due(now):
             self._send_report(at_us, now)
         if self._receives and not self._told_silent and now - max(self._heard_at, self._reported_at) >= silence:
             self._told_silent = True
@@ -394,24 +367,10 @@ class Stream:
         target = self.latch.target
         if target is None:
             return
-        delay = (now - self._last_sr_at) * 65536 // SAMPLE_RATE if self._last_sr else 0
-        block = self.reception.report(self._last_sr, delay)
-        blocks = () if block is None else (block,)
-        line = self.line
-        own: rtcp.RtcpPacket = rtcp.ReceiverReport(line.ssrc, blocks)
-        if line.packets:
-            own = rtcp.SenderReport(line.ssrc, rtcp.ntp_time(at_us), line.clock(now), line.packets, line.octets, blocks)
         try:
-            self._send_control(rtcp.serialize(own, rtcp.SourceName(line.ssrc, self._cname), *more), (target[0], target[1] + 1))
+            self._send_control(self._reports.write(at_us, now, *more), (target[0], target[1] + 1))
         except (OSError, OverflowError):
             self.dropped["unsendable"] += 1
-
-    def _note(self, block: rtcp.ReportBlock, at_us: int) -> None:
-        self._far = block
-        if block.last_sr:
-            passed = ((rtcp.ntp_time(at_us) >> 16) - block.last_sr - block.delay) & 0xFFFF_FFFF
-            if passed < 60 << 16:
-                self._round_trip_ms = round(passed / 65.536, 2)
 
 
 def _translated(packet: RtpPacket, spoken: Law, agreed: Law) -> RtpPacket:

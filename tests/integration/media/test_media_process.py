@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -351,6 +352,25 @@ def test_it_goes_before_other_processes_where_it_may() -> None:
     allowed = int(subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=20).stdout)
     with MediaChild(free_range(1)) as child:
         assert os.getpriority(os.PRIO_PROCESS, child.process.pid) == allowed
+    assert ("media_precedence_refused" in child.errors) == (allowed != -5)
+
+
+def test_precedence_that_is_refused_is_said_with_its_remedy() -> None:
+    """A user without the right, whose limit grants none: the child starts, and says what it lacks."""
+    limits = "import os, resource; resource.setrlimit(resource.RLIMIT_NICE, (0, 0)); "
+    if os.geteuid() == 0:
+        limits += "os.setgid(65534); os.setuid(65534); "
+    load = "from callwright import log; from callwright.media import process; log.configure('info'); "
+    call = "process._take_precedence()"
+    ended = subprocess.run([sys.executable, "-c", load + limits + call], capture_output=True, text=True, timeout=20, check=True)
+    (line,) = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert {name: line[name] for name in ("level", "event", "wanted", "niceness", "remedy")} == {
+        "level": "info",
+        "event": "media_precedence_refused",
+        "wanted": -5,
+        "niceness": os.nice(0),
+        "remedy": "allow it with LimitNICE=-5 in the unit, or ulimit -e 25 before the start",
+    }
 
 
 def test_a_range_without_a_pair_is_refused_at_the_start() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callwright.media.g711 import PCMA, PCMU
-from callwright.media.jitter import MAX_DELAY, JitterBuffer
+from callwright.media.jitter import CATCH_UP, MAX_DELAY, JitterBuffer
 from support.sound import FRAME, kept, share, tone
 
 MS = 8
@@ -137,6 +138,40 @@ def test_frames_nobody_took_delay_nothing(missed: int) -> None:
         if frame is not None:
             delays.add(tick - frame[0])
     assert max(delays) - min(delays) <= (1 if missed > 15 else 0), delays
+
+
+@pytest.mark.parametrize("stall_ms", [95, 100, 105, 110, 115, 119, 120, 125, 150])
+def test_a_tick_is_made_up_for_or_skipped_and_never_both(stall_ms: int) -> None:
+    """The process's loop makes up for `CATCH_UP` ticks and skips more: what is heard is as old as before either way."""
+    buffer = JitterBuffer(PCMU)
+    waiting = [(1010 + i * FRAME, i * FRAME, bytes([i]) * FRAME) for i in range(150)]
+    due, awake = FRAME, 100 * FRAME + stall_ms * MS
+    delays = []
+    while due < 150 * FRAME:
+        now = due if due <= 100 * FRAME else max(due, awake)
+        behind = (now - due) // FRAME
+        while waiting and waiting[0][0] <= now:
+            _, timestamp, payload = waiting.pop(0)
+            buffer.put(timestamp, payload, now)
+        if behind >= CATCH_UP:
+            due += behind * FRAME
+        frame = buffer.take(due)
+        if frame is not None:
+            delays.append(due // FRAME - frame[0])
+        due += FRAME
+    assert (set(delays), len(delays)) == ({9}, 141 - (stall_ms // 20 - 1 if stall_ms >= 120 else 0))
+    assert (buffer.late == 0) == (stall_ms < 120)
+
+
+def test_a_delay_that_grew_is_not_cut_by_what_was_too_much_before() -> None:
+    """While frames are still to be left out, since the network had calmed down, a packet comes late again."""
+    packets = [(1010 + i * FRAME, i * FRAME, bytes([i % 80]) * FRAME) for i in range(310)]
+    packets[10] = (packets[10][0] + 160 * MS, *packets[10][1:])
+    packets[225] = (packets[225][0] + 190 * MS, *packets[225][1:])
+    frames = play(packets, 305)
+    steps = [(b[0] - a[0]) % 80 for a, b in pairwise(frame for frame in frames if frame is not None)]
+    assert 2 in steps[190:235]
+    assert set(steps[-50:]) == {1}
 
 
 def test_packets_too_late_for_the_longest_delay_are_counted_and_left_out() -> None:

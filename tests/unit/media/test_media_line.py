@@ -249,3 +249,17 @@ def test_a_source_whose_clock_is_off_by_200_in_a_million_is_passed_on_whole(drif
     assert bridge.relay.late == 0
     assert sum(packet.payload == SOUND for _, packet in bridge.sent) >= 14_990
     assert set(bridge.steps()[7:]) == {(1, 160)}
+
+
+@pytest.mark.parametrize("drift", [2000, -2000])
+def test_after_a_long_time_of_a_clock_that_is_off_a_new_source_is_heard_at_once(drift: int) -> None:
+    """Twelve minutes, as 200 in a million are off in two hours: 1.44 s."""
+    packets = [(at - at * drift // 1_000_000, packet) for at, packet in coming(36_000)]
+    bridge = Bridge()
+    bridge.run(packets, packets[-1][0] // FRAME + 1)
+    assert abs(offsets(bridge)[-1] - 1.44 * drift / 2) <= 40
+    bridge.relay.restart()
+    newcomer = coming(50, packets[-1][0] + FRAME, sequence=5, timestamp=777)
+    relayed = [parsed(bridge.relay.forward(packet, at)) for at, packet in newcomer]
+    steps = [(b.timestamp - a.timestamp) & 0xFFFF_FFFF for a, b in itertools.pairwise([bridge.sent[-1][1], *relayed])]
+    assert (set(steps), bridge.relay.late) == ({FRAME}, 0)
