@@ -79,6 +79,7 @@ class Exchange:
             "_sip_socket": sock,
             "_sip_garbage": self.faults.unusable,
             "_sip_unreachable": self._unreachable,
+            "_sip_knows": self._gate.knows,
         }
         self.transactions = Transactions(
             self.config, self._request, settings.trying_after_s, settings.t1_s, lambda leg: tell(wire.ForkReleased(leg))

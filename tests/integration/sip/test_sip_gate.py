@@ -75,6 +75,11 @@ async def test_strangers() -> None:
         assert (away.refusal, away.count, away.address) == ("stranger", 1, f"127.0.0.77:{stranger.port}")
         stranger.call().send("OPTIONS")
         assert (await stranger.get(403)).cseq[1] == "OPTIONS"
+        for asking in (stranger, carrier):  # what cannot be read is answered to those only who may call
+            asking.send(asking.call().text("OPTIONS", fields=["X-Pad: " + "x" * 99]).replace("CSeq", "X-CSeq"))
+        assert (await carrier.get(400)).start == "SIP/2.0 400 Missing CSeq"
+        await stranger.nothing(400, within=0.1)
+        assert sum([(await core.load()).garbage for _ in range(2)]) == 2
         for friend in (peer, carrier):
             friend.call().invite()
             await core.take(wire.LegArrived)
