@@ -269,6 +269,7 @@ class Dialog(UA):
         if is_after_the_end(self, req):
             return (req.genResponse(*NO_DIALOG), None, None)
         self.reason = reason_of(req)
+        req.delHFs("also")  # the base reads it when the BYE has had its 200; one it cannot read would leave the leg up
         try:
             answer = super().recvRequest(req, sip_t)
         finally:
@@ -363,6 +364,7 @@ class Dialog(UA):
     def emitEvent(self, event: Any) -> None:
         if self.held_bye is not None and isinstance(event, CCEventDisconnect):
             self.held_bye = None  # the far end's BYE came where the ACK was awaited: ours is not needed
+            self._stop_repeating()
             self.around.tell(wire.DialogOver(self.leg))
         if self.phase is Phase.OVER or self.phase is Phase.CANCELLING:
             return
