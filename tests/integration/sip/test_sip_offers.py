@@ -165,6 +165,16 @@ async def test_our_offer(core: Core, peer: Peer) -> None:
     await hang_up(core, peer, call, arrived)
 
 
+async def test_our_offer_is_answered_with_a_to_that_cannot_be_read(core: Core, peer: Peer) -> None:
+    call, arrived = await answered(core, peer)
+    invite = await offered(core, peer, arrived, sdp(2))
+    lines = ["SIP/2.0 200 OK", *(f"{name}: {invite.get(name)}" for name in ("Via", "From", "Call-ID", "CSeq")), "To: <bad"]
+    peer.send("\r\n".join([*lines, f"Contact: {call.contact}", "Content-Length: 0", "", ""]))
+    assert (await peer.get("ACK")).get("To") == invite.get("To")
+    assert await core.take(wire.OfferAnswered, arrived.leg) == wire.OfferAnswered(arrived.leg, 200, "")
+    await hang_up(core, peer, call, arrived)
+
+
 async def test_our_offer_is_refused(core: Core, peer: Peer) -> None:
     call, arrived = await answered(core, peer)
     peer.reply(await offered(core, peer, arrived, sdp(2)), 488, "Not Acceptable Here")
