@@ -224,8 +224,9 @@ class Dialog(UA):
 
     def offer_withdrawn(self) -> None:
         self._drop_deadline()
-        self.our_offer_in_200 = False
         self.invite = None
+        self._no_answer_to_ours(487)
+        self._send_offer()
 
     def cancel_answered(self, response: Any) -> None:
         code = response.scode
@@ -438,10 +439,16 @@ class Dialog(UA):
 
     def _offer_unanswered(self) -> None:
         self.offer_deadline = None
-        self.our_offer_in_200 = False
         if self.phase is Phase.UP:
             self.recvEvent(CCEventFail((500, "Server Internal Error")))
+            self._no_answer_to_ours(500)
             self._send_offer()
+
+    def _no_answer_to_ours(self, code: int) -> None:
+        """The re-INVITE that asked for an offer is over: nobody will answer the one the core has made, or is making."""
+        if self.our_offer_in_200:
+            self.our_offer_in_200 = False
+            self.around.tell(wire.OfferAnswered(self.leg, code, ""))
 
     def _drop_deadline(self) -> None:
         deadline, self.offer_deadline = self.offer_deadline, None
