@@ -208,6 +208,8 @@ class Dialog(UA):
             self.recvEvent(event)
         except Exception:
             self.around.faults.exception("collapse")
+            if phase is Phase.UP:
+                self.around.tell(wire.DialogOver(self.leg))  # or a BYE that never left would be waited for
 
     # what the far end asks, by way of the states
 

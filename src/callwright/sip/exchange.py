@@ -109,8 +109,8 @@ class Exchange:
                 done = dialog is not None and COMMANDS[type(message)](dialog, message)
         except Exception:
             self.faults.exception(type(message).__name__)
-            if isinstance(message, wire.ReleaseDialog):
-                self.tell(wire.DialogOver(message.leg))
+            if isinstance(message, wire.ReleaseDialog | wire.EndLeg):
+                self.tell(wire.DialogOver(message.leg))  # no BYE will have an answer that says so
             if (dialog := self.dialogs.get(message.leg)) is not None:
                 dialog.collapse()
         else:

@@ -425,11 +425,11 @@ class Steps:
         self._legs.refuse(leg, cause, code, message.phrase, message.reason)
 
     def over(self, leg: Leg, message: sip.LegEnded) -> None:
+        who = Who.FAR if message.who == "far" else Who.US
+        leg.in_dialog = leg.in_dialog and who is Who.US
         if not leg.answered and leg.cause in (Cause.NO_COMMON_CODEC, Cause.BAD_SDP):
             self._legs.refuse(leg, leg.cause, leg.code)
             return
-        who = Who.FAR if message.who == "far" else Who.US
-        leg.in_dialog = leg.in_dialog and who is Who.US
         cause = leg.cause if who is Who.US and leg.cause is not None else endings.end(message)
         self._legs.end(leg, cause, who, message.reason)
 
