@@ -126,6 +126,7 @@ class Exchange:
     def every_second(self) -> tuple[int, int, int]:
         """Report what is due; return the counts so far of legs alive, datagrams lost in sending, and garbage."""
         self._turned_away.flush()
+        self.faults.flush()
         self.transactions.every_second()
         return len(self.dialogs), self.transactions.server.dropped, self.faults.garbage
 
