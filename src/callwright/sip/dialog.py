@@ -208,6 +208,8 @@ class Dialog(UA):
             self.recvEvent(event)
         except Exception:
             self.around.faults.exception("collapse")
+            if phase is Phase.UP:
+                self.around.tell(wire.DialogOver(self.leg))  # or a BYE that never left would be waited for
 
     # what the far end asks, by way of the states
 
@@ -224,8 +226,9 @@ class Dialog(UA):
 
     def offer_withdrawn(self) -> None:
         self._drop_deadline()
-        self.our_offer_in_200 = False
         self.invite = None
+        self._no_answer_to_ours(487)
+        self._send_offer()
 
     def cancel_answered(self, response: Any) -> None:
         code = response.scode
@@ -269,6 +272,7 @@ class Dialog(UA):
         if is_after_the_end(self, req):
             return (req.genResponse(*NO_DIALOG), None, None)
         self.reason = reason_of(req)
+        req.delHFs("also")  # the base reads it when the BYE has had its 200; one it cannot read would leave the leg up
         try:
             answer = super().recvRequest(req, sip_t)
         finally:
@@ -363,6 +367,7 @@ class Dialog(UA):
     def emitEvent(self, event: Any) -> None:
         if self.held_bye is not None and isinstance(event, CCEventDisconnect):
             self.held_bye = None  # the far end's BYE came where the ACK was awaited: ours is not needed
+            self._stop_repeating()
             self.around.tell(wire.DialogOver(self.leg))
         if self.phase is Phase.OVER or self.phase is Phase.CANCELLING:
             return
@@ -436,10 +441,16 @@ class Dialog(UA):
 
     def _offer_unanswered(self) -> None:
         self.offer_deadline = None
-        self.our_offer_in_200 = False
         if self.phase is Phase.UP:
             self.recvEvent(CCEventFail((500, "Server Internal Error")))
+            self._no_answer_to_ours(500)
             self._send_offer()
+
+    def _no_answer_to_ours(self, code: int) -> None:
+        """The re-INVITE that asked for an offer is over: nobody will answer the one the core has made, or is making."""
+        if self.our_offer_in_200:
+            self.our_offer_in_200 = False
+            self.around.tell(wire.OfferAnswered(self.leg, code, ""))
 
     def _drop_deadline(self) -> None:
         deadline, self.offer_deadline = self.offer_deadline, None

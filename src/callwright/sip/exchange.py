@@ -79,6 +79,7 @@ class Exchange:
             "_sip_socket": sock,
             "_sip_garbage": self.faults.unusable,
             "_sip_unreachable": self._unreachable,
+            "_sip_knows": self._gate.knows,
         }
         self.transactions = Transactions(
             self.config, self._request, settings.trying_after_s, settings.t1_s, lambda leg: tell(wire.ForkReleased(leg))
@@ -108,8 +109,8 @@ class Exchange:
                 done = dialog is not None and COMMANDS[type(message)](dialog, message)
         except Exception:
             self.faults.exception(type(message).__name__)
-            if isinstance(message, wire.ReleaseDialog):
-                self.tell(wire.DialogOver(message.leg))
+            if isinstance(message, wire.ReleaseDialog | wire.EndLeg):
+                self.tell(wire.DialogOver(message.leg))  # no BYE will have an answer that says so
             if (dialog := self.dialogs.get(message.leg)) is not None:
                 dialog.collapse()
         else:
@@ -125,6 +126,7 @@ class Exchange:
     def every_second(self) -> tuple[int, int, int]:
         """Report what is due; return the counts so far of legs alive, datagrams lost in sending, and garbage."""
         self._turned_away.flush()
+        self.faults.flush()
         self.transactions.every_second()
         return len(self.dialogs), self.transactions.server.dropped, self.faults.garbage
 

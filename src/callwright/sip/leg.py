@@ -180,9 +180,9 @@ class Leg:
         self.ours: Session | None = None
         self.awaiting_answer = False
         self.agreed: Agreed | None = None
-        # what we want sound to do, and whether a re-INVITE of ours that says so is under way
+        # what we want sound to do, and what a re-INVITE of ours says that is under way
         self.wants = SENDRECV
-        self.offering = False
+        self.offering: str | None = None
 
         # an outgoing leg waits for an address and a port, then for the far end; `told` holds what was told of its 18x
         self.order: Originate | None = None

@@ -76,6 +76,10 @@ class Faults:
         self.garbage += 1
         self._garbage.note("garbage", (source, _described(error)))
 
+    def flush(self) -> None:
+        """Log the rest of a burst of garbage that is over."""
+        self._garbage.flush()
+
     def exception(self, where: str) -> None:
         """Report the exception being handled."""
         self.broken += 1

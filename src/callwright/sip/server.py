@@ -42,10 +42,10 @@ class DatagramOptions(Network_server_opts):
 
 
 class DatagramServer(Network_server):
-    """sippy's view of the socket; `global_config` carries the socket and the two callbacks.
+    """sippy's view of the socket; `global_config` carries the socket and the callbacks.
 
     `_sip_garbage(source, error)` is told of datagrams that cannot be used, `_sip_unreachable(address)` of addresses to which
-    nothing can be sent: an ICMP error, or the kernel has no way there.
+    nothing can be sent: an ICMP error, or the kernel has no way there. `_sip_knows(host)` says whether one may call.
     """
 
     transport = "udp"
@@ -56,6 +56,7 @@ class DatagramServer(Network_server):
         self.dropped = 0
         self._garbage: Callable[[str, Exception], None] = global_config["_sip_garbage"]
         self._unreachable: Callable[[Address], None] = global_config["_sip_unreachable"]
+        self._knows: Callable[[str], bool] = global_config["_sip_knows"]
         self._buffer = bytearray(MAX_DATAGRAM)
 
     def send_to(self, data: bytes | str, address: Address, delayed: bool = False) -> None:
@@ -106,7 +107,9 @@ class DatagramServer(Network_server):
             self.uopts.data_callback(data, address, self, rtime)
         except Exception as error:
             self._garbage(str(address), error)
-            if not getattr(error, "answered", False) and (refusal := refusal_of(data, address.address[1])) is not None:
+            if getattr(error, "answered", False) or not self._knows(address.received):
+                return
+            if (refusal := refusal_of(data, address.address[1])) is not None:
                 self.send_to(refusal[0], (address.received, refusal[1]))
 
     def collect_errors(self) -> None:

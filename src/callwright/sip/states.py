@@ -130,8 +130,8 @@ class OfferReceived(UasStateUpdating):
 
     def cancel(self, rtime: Any, request: Any) -> None:
         """A re-INVITE that is cancelled leaves the session as it was; sippy would end the call."""
-        self.ua.offer_withdrawn()
         self.ua.changeState((self.ua.UaStateConnected,))
+        self.ua.offer_withdrawn()
 
 
 def is_after_the_end(ua: Any, request: Any) -> bool:

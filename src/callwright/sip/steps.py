@@ -251,6 +251,8 @@ class Steps:
             leg.ours = offer.revise(leg.ours, offer.make_offer(leg.local, after=leg.ours, direction=leg.wants))
             leg.awaiting_answer = True
             self._legs.tell(sip.AnswerOffer(leg.id, serialize(leg.ours)))
+            if leg.offering:
+                self._offer(leg)  # as below
             return
         try:
             prefer = leg.agreed.law if leg.agreed is not None else None
@@ -270,11 +272,13 @@ class Steps:
             raise CommandRefused(f"{type(command).__name__}: the far end has not answered our last offer")
         if wanted != leg.wants:
             leg.wants = wanted
-            self._offer(leg)
+            if not leg.offering:
+                self._offer(leg)
 
     def _offer(self, leg: Leg) -> None:
+        """Say in a re-INVITE what we want. There is one at a time: what is wanted meanwhile waits for its answer."""
         assert leg.local is not None
-        leg.offering = True
+        leg.offering = leg.wants
         leg.ours = offer.revise(leg.ours, offer.make_offer(leg.local, after=leg.ours, direction=leg.wants))
         self._legs.tell(sip.SendOffer(leg.id, serialize(leg.ours)))
 
@@ -282,7 +286,7 @@ class Steps:
         """Read the answer to an offer that went out in a 200, which comes in the ACK (RFC 3261 §13.2.1, §14.2), or to ours."""
         if not leg.awaiting_answer:
             if leg.offering:
-                self._own_offer_answered(leg, message)
+                self._own_offer_answered(leg, leg.offering, message)
             return
         leg.awaiting_answer = False
         self._legs.disarm(leg)
@@ -296,18 +300,23 @@ class Steps:
             return
         self._renew(leg, agreed)
 
-    def _own_offer_answered(self, leg: Leg, message: sip.OfferAnswered) -> None:
+    def _own_offer_answered(self, leg: Leg, said: str, message: sip.OfferAnswered) -> None:
         """Take what our re-INVITE came to; when it was refused the session stays as it was (lifecycle row H2)."""
-        leg.offering = False
+        leg.offering = None
         try:
             if message.code >= 300:
                 raise SdpError(f"it was refused with {message.code}")
             agreed = self._read_answer(leg, message.sdp)
         except SdpError as error:
             log.info("offer_refused_by_far_end", leg=leg.id, why=str(error))
-            leg.wants = SENDRECV if leg.agreed is None or leg.agreed.receive else SENDONLY
-            return
-        self._renew(leg, agreed, ours=True)
+            in_force = SENDRECV if leg.agreed is None or leg.agreed.receive else SENDONLY
+            if leg.wants == said:
+                leg.wants = in_force
+        else:
+            in_force = said
+            self._renew(leg, agreed, ours=True)
+        if leg.wants != in_force:
+            self._offer(leg)
 
     def forked(self, leg: Leg, message: sip.ForkReleased) -> None:
         self._legs.emit(leg, Forked)
@@ -416,11 +425,11 @@ class Steps:
         self._legs.refuse(leg, cause, code, message.phrase, message.reason)
 
     def over(self, leg: Leg, message: sip.LegEnded) -> None:
+        who = Who.FAR if message.who == "far" else Who.US
+        leg.in_dialog = leg.in_dialog and who is Who.US
         if not leg.answered and leg.cause in (Cause.NO_COMMON_CODEC, Cause.BAD_SDP):
             self._legs.refuse(leg, leg.cause, leg.code)
             return
-        who = Who.FAR if message.who == "far" else Who.US
-        leg.in_dialog = leg.in_dialog and who is Who.US
         cause = leg.cause if who is Who.US and leg.cause is not None else endings.end(message)
         self._legs.end(leg, cause, who, message.reason)
 

@@ -84,11 +84,14 @@ class Transactions(SipTransactionManager.SipTransactionManager):
         """Let the ACK of a final response leave before the dialog acts on it with another INVITE or a BYE.
 
         The ACK of a refusal follows the INVITE (§17.1.1.3); the base sends it to the Contact, which of a 302 is somebody else.
-        That of an answer whose Contact or Record-Route cannot be read does too: it is the best that can be done.
+        That of an answer whose Contact or Record-Route cannot be read does too: it is the best that can be done. A To that
+        cannot be read is taken for the one we sent: a refusal stays one, a first answer is one without a tag.
         """
         if isinstance(t, AnsweredInvite):
             self._answered_again(msg, t, checksum)
             return
+        if t.needack:
+            self._mend_to(msg, t)
         if not t.needack or msg.scode < 200 or t.state not in (TRYING, RINGING):
             super().incomingResponse(msg, t, checksum)
             return
@@ -107,6 +110,14 @@ class Transactions(SipTransactionManager.SipTransactionManager):
             self.tclient[answered.tid] = answered
         if deliver is not None:
             deliver(msg, t)
+
+    def _mend_to(self, response: Any, t: Any) -> None:
+        try:
+            response.getHFBody("to").getTag()
+        except Exception as error:  # whatever sippy's parsers make of it
+            self.global_config["_sip_garbage"]("{}:{}".format(*response.getSource()), error)
+            response.delHFs("to")
+            response.appendHeaders(t.ack.getHFs("to"))
 
     def _acknowledge(self, msg: Any, t: Any, checksum: bytes) -> None:
         fields, readable = msg.headers, _has_readable_targets(msg)

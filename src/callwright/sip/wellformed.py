@@ -34,11 +34,12 @@ _LENGTHS = re.compile(rb"^(?:content-length|l)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.M
 def refusal_of(data: bytes, port: int) -> tuple[bytes, int] | None:
     """Write a 400 for a request that no parser takes, from whatever fields it has; and the port its sender listens on.
 
-    `port` is the one it came from. None for what is no request, is an ACK, or says nowhere where the answer goes.
+    `port` is the one it came from. None for what is no request, is an ACK, or says nowhere where the answer goes, and for
+    one shorter than its answer: with a forged source it would have us send a third party more than it cost.
     """
     head = data.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
     start, *lines = head.split(b"\r\n")
-    if start.startswith(b"ACK ") or not _REQUEST_LINE.fullmatch(start):
+    if start.startswith((b"ACK ", b"SIP/")) or not _REQUEST_LINE.fullmatch(start):
         return None
     fields: dict[bytes, list[bytes]] = {}
     for line in lines:
@@ -56,10 +57,11 @@ def refusal_of(data: bytes, port: int) -> tuple[bytes, int] | None:
     words = f"Missing {missing[0]}" if missing else "Bad Request"
     answer = [f"SIP/2.0 400 {words}".encode()]
     for key, label in _ECHOED.items():
-        for value in fields.get(key, ()):
+        for value in fields.get(key, ()) if key == b"via" else fields.get(key, ())[:1]:
             tag = f";tag={crc32(data):08x}".encode() if key == b"to" and b";tag=" not in value else b""
             answer.append(label.encode() + b": " + value + tag)
-    return b"\r\n".join([*answer, b"Content-Length: 0", b"", b""]), sent_by
+    text = b"\r\n".join([*answer, b"Content-Length: 0", b"", b""])
+    return (text, sent_by) if len(text) <= len(data) else None
 
 
 def framing_fault(data: bytes) -> str:

@@ -195,7 +195,10 @@ class OfferArrived(ToCore, frozen=True):
 
 
 class OfferAnswered(ToCore, frozen=True):
-    """The far end's answer to our re-INVITE, or to the offer in our 200 when its INVITE came without one."""
+    """The far end's answer to our re-INVITE, or to the offer in our 200 when its INVITE came without one.
+
+    A `code` that refuses may also say that such a 200 never left: the re-INVITE was cancelled, or the core took too long.
+    """
 
     code: int
     sdp: str

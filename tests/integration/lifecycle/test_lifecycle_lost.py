@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from callwright.calls import journal
+from callwright.sip import wire
 from support.sip_peer import Peer, sdp
 from support.sip_stage import SipStage, gone, hung_up, pause, sip_stage, transfer
 
@@ -107,3 +109,30 @@ async def test_signalling_dies_under_a_call_that_rings(stage: SipStage, a: Peer,
     assert (await a.get(481)).cseq[1] == "CANCEL"
     b.reply(invite, 200, body=sdp())
     await b.nothing("ACK", within=0.1)  # nobody remembers it; the far end gives it up after 32 s without an ACK
+
+
+async def test_signalling_dies_while_the_caller_is_being_answered(
+    stage: SipStage, a: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its 200 may have left, for all the core knows: the caller gets a BYE of the successor."""
+    link = stage.signalling.link
+    assert link is not None
+
+    def send(message: msgspec.Struct) -> None:
+        if isinstance(message, wire.SendAnswer):
+            stage.kill(stage.signalling)  # what is written to it from now on nobody reads
+        else:
+            passed(message)
+
+    passed = link.send
+    monkeypatch.setattr(link, "send", send)
+    number = await stage.answers(pause())
+    caller = a.call(number)
+    caller.invite()
+    call = await stage.call_to(number)
+    bye = await a.get("BYE")
+    assert (bye.get("Call-ID"), bye.param("From", "tag") != "") == (caller.call_id, True)
+    a.reply(bye, 481)
+    assert await stage.over(call) == ("ended", [("incoming", "hangup", "signalling_lost")])
+    await stage.until(lambda: stage.sip_engine.unhealthy() is None)
+    assert a.seen(200) == []

@@ -172,3 +172,11 @@ async def test_stray_ack_and_response_are_ignored(core: Core, peer: Peer) -> Non
     call.send("ACK", cseq=1)
     peer.send(call.text("OPTIONS").replace(f"OPTIONS {call.uri} SIP/2.0", "SIP/2.0 200 OK"))
     await peer.nothing(200, 400, 481, within=0.2)
+
+
+async def test_bye_with_an_also_that_cannot_be_read(core: Core, peer: Peer) -> None:
+    call, arrived = await answered(core, peer)
+    call.send("BYE", fields=["Also: <bad"])
+    await peer.ok("BYE")
+    assert await core.take(wire.LegEnded, arrived.leg) == wire.LegEnded(arrived.leg, "far")
+    await peer.nothing(400, within=0.1)

@@ -283,7 +283,9 @@ async def test_far_bye_while_our_bye_waits(core: Core, peer: Peer) -> None:
     call.learn(await peer.get(200))
     call.send("BYE")
     await peer.ok("BYE")
+    repeats = len(peer.seen(200, "INVITE"))
     await peer.nothing("BYE", within=0.3)
+    assert len(peer.seen(200, "INVITE")) == repeats  # their BYE says that they have it
     assert [type(m) for m in core.about(leg)] == [wire.AnswerSent, wire.LegEnded, wire.DialogOver]
 
 

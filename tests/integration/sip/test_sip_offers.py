@@ -124,6 +124,39 @@ async def test_reinvite_that_is_cancelled_leaves_the_call(core: Core, peer: Peer
     await hang_up(core, peer, call, arrived)
 
 
+async def test_reinvite_without_an_offer_that_is_cancelled_has_no_answer_to_come(core: Core, peer: Peer) -> None:
+    call, arrived = await answered(core, peer)
+    call.invite("")
+    await core.take(wire.OfferArrived, arrived.leg)
+    call.cancel(cseq=call.cseq)
+    call.ack(await peer.get(487))
+    assert await core.take(wire.OfferAnswered, arrived.leg) == wire.OfferAnswered(arrived.leg, 487, "")
+    core.send(wire.AnswerOffer(arrived.leg, sdp(2)))  # it had crossed
+    await hang_up(core, peer, call, arrived)
+
+
+async def test_reinvite_without_an_offer_that_the_core_does_not_answer(core: Core, peer: Peer) -> None:
+    call, arrived = await answered(core, peer)
+    call.invite("")
+    await core.take(wire.OfferArrived, arrived.leg)
+    call.ack(await peer.get(500, within=1.0))
+    assert await core.take(wire.OfferAnswered, arrived.leg) == wire.OfferAnswered(arrived.leg, 500, "")
+    await hang_up(core, peer, call, arrived)
+
+
+async def test_our_offer_goes_out_when_theirs_is_cancelled(core: Core, peer: Peer) -> None:
+    call, arrived = await answered(core, peer)
+    call.invite(sdp(2))
+    await core.take(wire.OfferArrived, arrived.leg)
+    core.send(wire.SendOffer(arrived.leg, sdp(3)))
+    await peer.nothing("INVITE", within=0.1)
+    call.cancel(cseq=call.cseq)
+    call.ack(await peer.get(487))
+    peer.reply(await peer.get("INVITE"), 200, body=sdp(3))
+    assert await core.take(wire.OfferAnswered, arrived.leg) == wire.OfferAnswered(arrived.leg, 200, sdp(3))
+    await hang_up(core, peer, call, arrived)
+
+
 async def test_second_reinvite_before_the_first_is_answered(core: Core, peer: Peer) -> None:
     call, arrived = await answered(core, peer)
     call.invite(sdp(2))
@@ -162,6 +195,16 @@ async def test_our_offer(core: Core, peer: Peer) -> None:
     # the very same again is sent too: it refreshes the session
     peer.reply(await offered(core, peer, arrived, sdp(2, "sendonly")), 200, body=sdp(2, "recvonly"))
     await core.take(wire.OfferAnswered, arrived.leg)
+    await hang_up(core, peer, call, arrived)
+
+
+async def test_our_offer_is_answered_with_a_to_that_cannot_be_read(core: Core, peer: Peer) -> None:
+    call, arrived = await answered(core, peer)
+    invite = await offered(core, peer, arrived, sdp(2))
+    lines = ["SIP/2.0 200 OK", *(f"{name}: {invite.get(name)}" for name in ("Via", "From", "Call-ID", "CSeq")), "To: <bad"]
+    peer.send("\r\n".join([*lines, f"Contact: {call.contact}", "Content-Length: 0", "", ""]))
+    assert (await peer.get("ACK")).get("To") == invite.get("To")
+    assert await core.take(wire.OfferAnswered, arrived.leg) == wire.OfferAnswered(arrived.leg, 200, "")
     await hang_up(core, peer, call, arrived)
 
 

@@ -255,6 +255,32 @@ async def test_answer_without_a_tag_is_no_answer(core: Core, peer: Peer) -> None
     assert (await core.take(wire.LegFailed, command.leg)).code == 502
 
 
+def with_unreadable_to(invite: Message, peer: Peer, start: str) -> str:
+    lines = [
+        f"SIP/2.0 {start}",
+        *(f"{name}: {invite.get(name)}" for name in ("Via", "From", "Call-ID", "CSeq")),
+        *("To: <bad", f"Contact: <sip:peer@127.0.0.1:{peer.port}>", "Content-Length: 0"),
+    ]
+    return "\r\n".join([*lines, "", ""])
+
+
+async def test_refusal_whose_to_cannot_be_read(core: Core, peer: Peer) -> None:
+    command, invite = await placed(core, peer)
+    peer.send(with_unreadable_to(invite, peer, "180 Ringing"))
+    assert await core.take(wire.LegProgress, command.leg) == wire.LegProgress(command.leg, 180, "")
+    peer.send(with_unreadable_to(invite, peer, "486 Busy Here"))
+    assert (await peer.get("ACK")).branch == invite.branch
+    assert await core.take(wire.LegFailed, command.leg) == wire.LegFailed(command.leg, 486, "Busy Here")
+
+
+async def test_answer_whose_to_cannot_be_read_is_no_answer(core: Core, peer: Peer) -> None:
+    command, invite = await placed(core, peer)
+    peer.send(with_unreadable_to(invite, peer, "200 OK"))
+    assert (await peer.get("ACK")).get("To") == invite.get("To")
+    peer.reply(await peer.get("BYE"), 481)
+    assert (await core.take(wire.LegFailed, command.leg)).code == 502
+
+
 ALGORITHMS = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 FIELDS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 

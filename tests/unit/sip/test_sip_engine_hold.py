@@ -46,6 +46,37 @@ def test_hold_and_resume(bench: Bench) -> None:
     ]
 
 
+def test_resume_before_the_hold_is_answered_waits_for_the_answer(bench: Bench) -> None:
+    bench.submit(Hold, B)
+    bench.submit(Resume, B)
+    bench.hear(sip.OfferAnswered(B, 200, says("recvonly")))
+    bench.hear(sip.OfferAnswered(B, 200, says("sendrecv")))
+    assert bench.take() == [
+        offered("sendonly", 2),
+        HELD,
+        bench.event(Held, B, 2, direction="recvonly"),
+        offered("sendrecv", 3),
+        HEARD,
+        bench.event(Held, B, 3, direction="sendrecv"),
+    ]
+
+
+def test_a_change_of_mind_that_is_taken_back_before_the_answer_is_not_offered(bench: Bench) -> None:
+    for kind in (Hold, Resume, Hold):
+        bench.submit(kind, B)
+    bench.hear(sip.OfferAnswered(B, 200, says("recvonly")))
+    assert bench.take() == [offered("sendonly", 2), HELD, bench.event(Held, B, 2, direction="recvonly")]
+
+
+def test_a_refused_hold_that_was_taken_back_needs_no_offer(bench: Bench) -> None:
+    bench.submit(Hold, B)
+    bench.submit(Resume, B)
+    bench.hear(sip.OfferAnswered(B, 488, ""))
+    assert bench.take() == [offered("sendonly", 2)]
+    bench.submit(Hold, B)
+    assert bench.take() == [offered("sendonly", 2)]
+
+
 def test_a_far_end_that_does_not_care_is_not_heard_all_the_same(bench: Bench) -> None:
     bench.submit(Hold, B)
     bench.hear(sip.OfferAnswered(B, 200, says("sendrecv")))
@@ -94,6 +125,25 @@ def test_glare_offers_again_what_follows_their_offer(bench: Bench) -> None:
     assert [_version(answer.sdp), _version(again.sdp)] == [3, 4]
     bench.hear(sip.OfferAnswered(B, 200, says("recvonly")))
     assert bench.take() == [HELD, bench.event(Held, B, 3, direction="recvonly")]
+
+
+def test_glare_with_an_invite_that_asks_for_our_offer(bench: Bench) -> None:
+    bench.submit(Hold, B)
+    bench.hear(sip.OfferArrived(B, ""))
+    first, theirs, again = bench.take()
+    assert first == offered("sendonly", 2)
+    assert isinstance(theirs, sip.AnswerOffer)
+    assert again == sip.SendOffer(B, theirs.sdp)  # what was sent last, not what it replaced
+    for _ in range(2):
+        bench.hear(sip.OfferAnswered(B, 200, says("recvonly")))
+    assert bench.take() == [HELD, bench.event(Held, B, 2, direction="recvonly")]
+
+
+def test_hold_after_an_invite_for_our_offer_was_cancelled(bench: Bench) -> None:
+    bench.hear(sip.OfferArrived(B, ""), sip.OfferAnswered(B, 487, ""))
+    bench.take()
+    bench.submit(Hold, B)
+    assert bench.take() == [offered("sendonly", 2)]
 
 
 def _version(sdp: str) -> int:

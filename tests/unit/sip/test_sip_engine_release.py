@@ -10,7 +10,7 @@ import pytest
 from callwright.media import wire as media
 from callwright.sip import wire as sip
 from callwright.telephony import Answer, Answered, Ended, HangUp, Incoming, Moved, Refused, Reject, Released
-from support.fake_children import COUNTERS, FAR_ANSWER, OTHER_CALL, A, B, Bench, C, arrived
+from support.fake_children import COUNTERS, FAR_ANSWER, G729_ONLY, OTHER_CALL, A, B, Bench, C, arrived
 
 D, E, F = UUID(int=0xD), UUID(int=0xE), UUID(int=0xF)
 OPEN = sip.Admit(open=True, refusal="")
@@ -155,6 +155,13 @@ def test_a_far_end_that_was_quicker_than_our_bye_needs_none(bench: Bench, word: 
     assert last(bench) == [(Refused, A, True)]
     bench.hear(word)
     assert [(type(event), event.leg) for event in bench.take()] == [(Released, A)]
+    assert told_by_a_successor(bench) == [OPEN]
+
+
+def test_an_answer_that_cannot_be_used_and_a_bye_that_crosses_ours(bench: Bench) -> None:
+    bench.place(B)
+    bench.hear(sip.LegAnswered(B, G729_ONLY, "out@here", b"b"), sip.LegEnded(B, "far"))
+    assert last(bench) == [(Refused, B, False)]
     assert told_by_a_successor(bench) == [OPEN]
 
 

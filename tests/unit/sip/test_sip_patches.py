@@ -104,9 +104,13 @@ def test_faults_are_counted_and_logged_once_a_second(caplog: pytest.LogCaptureFi
             with pytest.raises(IndexError):  # the server answers it and counts it
                 faults.dumped("can't parse SIP request from udp:192.0.2.9:5060", extra="the whole message")
             faults.unusable("udp:192.0.2.9:5060", error)
-    assert (faults.garbage, faults.broken) == (4, 1)
+        faults.unusable("udp:192.0.2.8:5060", ValueError("the end of the burst"))
+        faults.flush()  # too soon
+        now.ns += 10**9
+        for _ in range(2):
+            faults.flush()
     lines = [(record.getMessage(), vars(record)["fields"]) for record in caplog.records]
-    first, broken, later = lines
+    first, broken, later, rest = lines
     assert first[0] == "sip_garbage"
     assert first[1]["source"] == "udp:192.0.2.0:5060"
     assert first[1]["reason"].startswith("ValueError: bad??linexxx")
@@ -114,4 +118,6 @@ def test_faults_are_counted_and_logged_once_a_second(caplog: pytest.LogCaptureFi
     assert len(first[1]["reason"]) < 220
     assert broken[0] == "sip_fault"
     assert later[1] == {"source": "udp:192.0.2.9:5060", "reason": later[1]["reason"], "count": 3}
+    assert rest == ("sip_garbage", {"source": "udp:192.0.2.8:5060", "reason": "ValueError: the end of the burst", "count": 1})
+    assert (faults.garbage, faults.broken) == (5, 1)
     assert "the whole message" not in caplog.text

@@ -9,6 +9,7 @@ import pytest
 
 from callwright.sip import wire
 from callwright.sip.dialog import Dialog
+from callwright.sip.exchange import Exchange
 from callwright.sip.states import MOVES, Phase
 
 LAST = wire.LegEnded(wire.NO_LEG, "us")
@@ -41,3 +42,42 @@ def test_every_leg_has_one_last_word(start: Phase) -> None:
         Dialog._last(dialog, LAST)
     assert dialog.phase is Phase.OVER
     assert dialog.said == ([] if start is Phase.OVER else [LAST, "over"])
+
+
+class Broken(Dialog):
+    """A dialog that can do nothing."""
+
+    def __init__(self, phase: Phase, said: list[Any]) -> None:
+        faults = SimpleNamespace(exception=lambda where: None)
+        self.around = SimpleNamespace(tell=said.append, over=lambda dialog: None, faults=faults)
+        self.phase, self.leg, self.next_offer, self.invite = phase, wire.NO_LEG, None, None
+
+    def recvEvent(self, event: Any) -> None:  # noqa: N802
+        raise ValueError
+
+
+OVER = wire.DialogOver(wire.NO_LEG)
+FAILED = wire.LegFailed(wire.NO_LEG, 500, "Server Internal Error")
+
+
+@pytest.mark.parametrize(
+    ("phase", "last"),
+    [
+        (Phase.ARRIVED, [FAILED]),
+        (Phase.CALLING, [FAILED]),
+        (Phase.UP, [wire.LegEnded(wire.NO_LEG, "us", "dialog_lost", 500), OVER]),
+    ],
+)
+def test_nobody_waits_for_the_answer_to_a_bye_that_could_not_be_sent(phase: Phase, last: list[Any]) -> None:
+    said: list[Any] = []
+    Broken(phase, said).collapse()
+    assert said == last
+
+
+def test_nor_when_it_was_the_core_that_asked_for_it() -> None:
+    said: list[Any] = []
+    dialogs: dict[Any, Dialog] = {wire.NO_LEG: Broken(Phase.UP, said)}
+    dialogs[wire.NO_LEG].around.over = lambda dialog: dialogs.pop(dialog.leg)
+    exchange: Any = SimpleNamespace(dialogs=dialogs, tell=said.append, faults=SimpleNamespace(exception=lambda where: None))
+    Exchange.command(exchange, wire.EndLeg(wire.NO_LEG))
+    assert said == [wire.LegEnded(wire.NO_LEG, "us"), OVER]

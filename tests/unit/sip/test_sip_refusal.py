@@ -61,6 +61,7 @@ def test_what_is_missing_is_named_and_where_it_goes(old: bytes, new: bytes, star
     [
         (b"INVITE sip", b"ACK sip"),
         (b"INVITE sip:2000@192.0.2.9 SIP/2.0", b"SIP/2.0 200 OK"),
+        (b"INVITE sip:2000@192.0.2.9 SIP/2.0", b"SIP/2.0 200 SIP/2.0"),
         (b" SIP/2.0\r\nVia", b"\r\nVia"),
         (VIA + b"\r\n", b"Via\r\n"),
         (b"192.0.2.1:5070", b"192.0.2.1:99999"),
@@ -75,6 +76,20 @@ def test_what_gets_none(old: bytes, new: bytes) -> None:
         assert refusal_of(changed(old, new), 9) is None
 
 
+def test_of_fields_that_are_there_many_times_the_first_is_echoed() -> None:
+    many = changed(b"CSeq: one INVITE\r\n", b"".join(b"t:\r\nf: x\r\ni: y\r\nCSeq: z\r\n" for _ in range(50)))
+    answer, _ = refusal_of(many, 9) or (b"", 0)
+    fields = [line.partition(b":")[0] for line in answer.split(b"\r\n")[1:-2]]
+    assert fields == [b"Via", b"Via", b"From", b"To", b"Call-ID", b"CSeq", b"Content-Length"]
+    assert b"To: <sip:2000@192.0.2.9>;tag=" in answer
+
+
+def test_there_is_none_longer_than_the_request() -> None:
+    lines = [b"OPTIONS sip:h SIP/2.0", b"v:SIP/2.0/UDP h", b"f:x", b"t:", b"i:y"]
+    assert refusal_of(b"\r\n".join([*lines, b"", b""]), 9) is None
+    assert refusal_of(b"\r\n".join([*lines, b"X: " + b"x" * 200, b"", b""]), 9) is not None
+
+
 @given(
     st.binary(max_size=200)
     | st.lists(st.sampled_from(REQUEST) | st.binary(max_size=20), max_size=12).map(b"\r\n".join)
@@ -87,4 +102,5 @@ def test_whatever_comes_the_answer_is_one_or_none(data: bytes) -> None:
         assert answer.startswith(b"SIP/2.0 400 ")
         assert answer.endswith(b"\r\nContent-Length: 0\r\n\r\n")
         assert answer.count(b"\r\n\r\n") == 1
+        assert len(answer) <= len(data)
         assert 0 < port < 65_536
