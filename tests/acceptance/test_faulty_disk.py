@@ -16,7 +16,16 @@ from typing import Any
 import pytest
 
 from support.deaths import PAUSE, Call, Cast
-from support.disk_faults import Fault, LockedFile, filled_disk, in_read_only_folder, in_small_folder, needs_mounts
+from support.disk_faults import (
+    Fault,
+    LockedFile,
+    filled_disk,
+    filler,
+    in_full_folder,
+    in_read_only_folder,
+    in_small_folder,
+    needs_mounts,
+)
 from support.server import Server, Webserver, record, until
 from support.sip_peer import sdp
 
@@ -148,6 +157,28 @@ async def goes_on(server: Server, cast: Cast, web: Webserver, bridged: Call, ans
         told = await asyncio.to_thread(web.told, call.id)
         assert [one.sequence for one in told] == list(range(1, len(told) + 1))
         assert told[-1].call == "ended"
+
+
+@needs_mounts
+async def test_a_server_that_is_started_on_a_full_disk_knows_before_the_first_call(web: Webserver, tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    first = await asyncio.to_thread(Server.start, folder, SETTINGS)
+    number = await asyncio.to_thread(first.answers, "31205550177", PAUSE)
+    await asyncio.to_thread(first.stop)
+    within = in_full_folder(folder / "data")
+    server = await asyncio.to_thread(partial(Server.start, folder, SETTINGS, keys=first.keys, within=within))
+    cast = Cast(server, web)
+    try:
+        assert await asyncio.to_thread(health, server) == "unhealthy"
+        await refused(server, cast, number, "The disk is full: free some space.")
+        filler(server).unlink()
+        await asyncio.to_thread(until, partial(health, server), lambda seen: seen == "ok", what="that it is over")
+        call = cast.peer().call(number)
+        call.invite()
+        await call.peer.get(200)
+    finally:
+        cast.close()
+        server.kill()
 
 
 def serve(data: Path, within: Any) -> subprocess.CompletedProcess[str]:

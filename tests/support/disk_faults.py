@@ -41,6 +41,24 @@ def in_read_only_folder(folder: Path) -> Sequence[str]:
     return ["unshare", "-m", "sh", "-c", 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"', str(folder)]
 
 
+def in_full_folder(folder: Path) -> Sequence[str]:
+    """A file system with a copy of what is in `folder`, and with room for what a server needs to run and for no commit."""
+    steps = (
+        'cp -a "$0" "$0.kept"',
+        'mount -t tmpfs -o size=4m none "$0"',
+        'cp -a "$0.kept/." "$0"',
+        '{ dd if=/dev/zero of="$0/filler" bs=4k status=none 2> "$0.full" || true; }',
+        'truncate -s -36K "$0/filler"',
+        'exec "$@"',
+    )
+    return ["unshare", "-m", "sh", "-c", " && ".join(steps), str(folder)]
+
+
+def filler(server: Server) -> Path:
+    """The file that takes what room there is, in a file system only the server sees."""
+    return Path(f"/proc/{server.process.pid}/root{server.folder}/data/filler")
+
+
 class Fault(Protocol):
     """`words` are in what the server says of it."""
 
@@ -60,8 +78,8 @@ class FullDisk:
         return in_small_folder(data, "16m")
 
     def begin(self, server: Server) -> None:
-        self._filler = Path(f"/proc/{server.process.pid}/root{server.folder}/data/filler")
-        with self._filler.open("wb", buffering=0) as file:
+        self._server = server
+        with filler(server).open("wb", buffering=0) as file:
             for size in (1 << 16, 1 << 12, 1):
                 try:
                     while file.write(bytes(size)) == size:
@@ -70,7 +88,7 @@ class FullDisk:
                     continue
 
     def end(self) -> None:
-        self._filler.unlink()
+        filler(self._server).unlink()
 
 
 class LimitedFiles:

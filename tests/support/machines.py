@@ -50,7 +50,7 @@ class StillMachine(Machine):
     def sockets(self, kind: str) -> list[Bound]:
         return self._answers["sockets"]
 
-    def has_open(self, pid: int, path: Path) -> bool:
+    def has_open(self, pid: int, path: Path) -> bool | None:
         return self._answers["has_open"]
 
     def process_state(self, pid: int) -> str | None:

@@ -134,7 +134,9 @@ def settings(
 @app.command()
 def doctor(
     context: typer.Context,
-    deep: Annotated[bool, typer.Option("--deep", help="Look at every call and every index; slow on a large database.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Look at every call, callback, page and index; slow on a large database.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
     json: Json = False,
 ) -> None:
@@ -149,7 +151,10 @@ def doctor(
 
 @app.command()
 def health(context: typer.Context, json: Json = False) -> None:
-    """Ask the running server whether it can carry calls. Exit status: 0 it can, 1 it cannot or does not run."""
+    """Ask the running server whether it can carry calls.
+
+    Exit status: 0 it can, 1 it says that it cannot now, 2 nobody answers.
+    """
     from callwright.cli.health import run
 
     raise typer.Exit(run(context.obj, json=json))

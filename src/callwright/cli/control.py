@@ -107,7 +107,7 @@ def reach(place: Place, *, making: bool = False, server_only: bool = False, answ
 
 
 def _connect(folder: DataFolder, answer_s: float) -> socket.socket | None:
-    """A connection to the server's control socket, or None when nobody listens there."""
+    """A connection to the server's control socket, or None when nobody listens there; raise `NoServer` when it takes none."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(answer_s)
     try:
@@ -120,6 +120,11 @@ def _connect(folder: DataFolder, answer_s: float) -> socket.socket | None:
         connection.close()
         raise DataFolderError(
             f"{folder.control_socket} belongs to another user. Run this command as the user the server runs as"
+        ) from None
+    except (BlockingIOError, TimeoutError):
+        connection.close()
+        raise NoServer(
+            f"The server takes no more connections at {folder.control_socket}: it is frozen, and others wait for it already."
         ) from None
     return connection
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from callwright.clock import SystemClock
 from callwright.doctor import Finding, Level, Machine, Scene, examine, exit_status, settings_faults, worst
 from callwright.errors import DataFolderError, SettingsError
 from callwright.native import ServerState
-from callwright.settings import Settings, load, rows
+from callwright.settings import Loaded, Settings, load, rows
 
 # A server that does not answer within this is not well.
 PATIENCE_S = 3.0
@@ -58,26 +59,50 @@ def _ask(place: Place, findings: list[Finding]) -> tuple[ServerState | None, lis
 
 def _settings(place: Place, in_force: list[dict[str, Any]], findings: list[Finding]) -> Settings:
     """Those a running server has, else those a server started here would have."""
-    told: dict[str, object] = {
-        row["key"]: tomllib.loads(f"value = {row['value']}")["value"] for row in in_force if _readable(row["key"], row["value"])
-    }
+    told = _told(in_force)
     try:
         loaded = place.settings()
     except SettingsError as error:
         findings += settings_faults(error)
-        return load(told, {}, None, NO_FOLDER).settings
+        return _put_together(lambda: load(told, {}, None, NO_FOLDER), Settings(), findings)
     findings.append(Finding("settings", Level.OK, "all can be used"))
     here = {row.key: row.value for row in rows(loaded)}
     if other := [row["key"] for row in in_force if here.get(row["key"]) != row["value"]]:
         seen = f"the server runs with another value of: {', '.join(other)}"
         remedy = "A flag or its environment set it, or the file has changed since; the next start decides anew."
         findings.append(Finding("settings.in_force", Level.NOTE, seen, remedy))
-    return place.settings(told).settings
+    return _put_together(lambda: place.settings(told), loaded.settings, findings)
 
 
-def _readable(key: str, value: str) -> bool:
-    """Secrets are not told, and lists of tables not as one value; those are taken from this place."""
-    return value != HIDDEN and "[" not in key and key != "trunks"
+def _told(in_force: list[dict[str, Any]]) -> dict[str, object]:
+    """Values by key, lists of tables put together of their entries. Secrets are left out; those of entries are ``***``."""
+    told: dict[str, object] = {}
+    lists: dict[str, dict[str, dict[str, object]]] = {}
+    for row in in_force:
+        key, value = row["key"], row["value"]
+        name, bracket, rest = key.partition("[")
+        if bracket:
+            position, _, field = rest.partition("].")
+            entry = lists.setdefault(name, {}).setdefault(position, {})
+            entry[field] = HIDDEN if value == HIDDEN else _value(value)
+        elif value != HIDDEN:
+            told[key] = _value(value)
+    return told | {name: [*entries.values()] for name, entries in lists.items()}
+
+
+def _value(text: str) -> object:
+    return tomllib.loads(f"value = {text}")["value"]
+
+
+def _put_together(load_them: Callable[[], Loaded], instead: Settings, findings: list[Finding]) -> Settings:
+    """What a server told may be of another version, or lack a secret on which the rest depends."""
+    try:
+        return load_them().settings
+    except SettingsError as error:
+        seen = f"what the server runs with cannot be put together here: {'; '.join(str(error).splitlines())}"
+        remedy = "What follows is seen with the settings of this place; run doctor with the server's --config and version."
+        findings.append(Finding("settings.in_force", Level.WARNING, seen, remedy))
+        return instead
 
 
 def _summary(findings: list[Finding]) -> str:

@@ -7,18 +7,21 @@ from callwright.cli.control import NoServer, reach
 from callwright.cli.place import Place
 
 PATIENCE_S = 3.0
+# One that answers has calls, whatever it lacks: only with `SILENT` may who watches it end it.
+LACKING, SILENT = 1, 2
 
 
 def run(place: Place, *, json: bool) -> int:
     """Print whether calls can be carried, and each part that cannot; the exit status."""
+    silent = False
     try:
         with reach(place, server_only=True, answer_s=PATIENCE_S) as control:
             lacking = control.get("/api/state")["unhealthy"]
     except NoServer as error:
-        lacking = {"server": str(error)}
+        lacking, silent = {"server": str(error)}, True
     status = "unhealthy" if lacking else "ok"
     if json:
         show.as_json({"status": status, "why": lacking})
     else:
         print("\n".join([status, *(f"{part}: {why}" for part, why in lacking.items())]))
-    return 1 if lacking else 0
+    return SILENT if silent else LACKING if lacking else 0

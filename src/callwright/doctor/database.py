@@ -14,10 +14,16 @@ from callwright.store.survey import Survey
 
 _DAY_S = 86_400
 _RECENT = 10_000
+# Every page of a larger file is read with --deep alone.
+LARGE = 1_000_000_000
 _RESTORE = "Stop the server, keep a copy of the folder, and restore the last backup; docs/operations.md has the steps."
 
 
 def integrity(scene: Scene, survey: Survey) -> Findings:
+    held = scene.folder.database.stat().st_size
+    if held > LARGE and not scene.deep:
+        yield note("database.integrity", f"{size(held)} were not read through", "That takes a while: callwright doctor --deep")
+        return
     faults = survey.faults(deep=scene.deep)
     if faults:
         yield fault("database.integrity", some(faults), _RESTORE)

@@ -38,6 +38,8 @@ OF_THE_DATABASE: tuple[Callable[[Scene, Survey], Findings], ...] = (
     records.heartbeats,
 )
 
+_ATTEMPTS = 3
+
 
 def examine(scene: Scene) -> Iterator[Finding]:
     """Run every check. One that fails itself is a fault, and the others go on."""
@@ -45,17 +47,26 @@ def examine(scene: Scene) -> Iterator[Finding]:
         yield from _guarded(_name(check), check(scene))
     if not scene.folder.database.exists():
         return
-    with database.opened(scene) as survey:
-        if isinstance(survey, Finding):
-            yield survey
-            return
-        told: set[Finding] = set()
-        for look in OF_THE_DATABASE:
-            findings = list(_guarded(_name(look), look(scene, survey)))
-            yield from (finding for finding in findings if finding not in told)  # a damaged file stops several checks alike
-            told.update(findings)
-            if look is database.history and any(finding.level is not Level.OK for finding in findings):
-                return  # rows of an older or newer schema are not ours to judge
+    for _ in range(_ATTEMPTS):
+        with database.opened(scene) as survey:
+            if isinstance(survey, Finding):
+                yield survey
+                return
+            findings = list(_of_the_database(scene, survey))
+            overtaken = survey.overtaken  # by a server that starts or stops; what was read of pages it wrote means nothing
+        if not overtaken:
+            break
+    yield from findings
+
+
+def _of_the_database(scene: Scene, survey: Survey) -> Findings:
+    told: set[Finding] = set()
+    for look in OF_THE_DATABASE:
+        findings = list(_guarded(_name(look), look(scene, survey)))
+        yield from (finding for finding in findings if finding not in told)  # a damaged file stops several checks alike
+        told.update(findings)
+        if look is database.history and any(finding.level is not Level.OK for finding in findings):
+            return  # rows of an older or newer schema are not ours to judge
 
 
 def _name(check: Callable[..., Findings]) -> str:

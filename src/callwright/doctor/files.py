@@ -7,6 +7,7 @@ import socket
 import stat
 from pathlib import Path
 
+from callwright.datafolder import DataFolder
 from callwright.doctor.findings import Findings, fault, note, ok, size, some, warning
 from callwright.doctor.scene import Scene
 from callwright.settings.load import FILE_NAME
@@ -125,7 +126,7 @@ def owner(scene: Scene) -> Findings:
     # The server makes its control socket, so the socket's owner is the server's user, whatever process ids mean here.
     made_by_server = scene.folder.root if scene.server is None else scene.folder.control_socket
     user = made_by_server.stat().st_uid
-    others = [path.name for path in sorted(scene.folder.root.iterdir()) if path.lstat().st_uid != user]
+    others = [path.name for path in sorted(_kept(scene.folder)) if path.lstat().st_uid != user]
     who = f"uid {user}"
     if scene.folder.root.stat().st_uid != user:
         others.insert(0, ".")
@@ -148,10 +149,16 @@ def left_behind(scene: Scene) -> Findings:
         yield ok("server.lock", f"held by the server, pid {scene.server.pid}")
         return
     if (holder := scene.holder) is not None:
-        name, pid = holder
+        name, pid, seen = holder
         state = scene.machine.process_state(pid)
         stopped = {"T": "; it is stopped (SIGSTOP)", "D": "; it waits for the disk", "Z": "; it has ended"}.get(state or "", "")
-        if name == "callwright serve":
+        if not seen:
+            yield fault(
+                "server.lock",
+                f"{name} (pid {pid}) may hold the folder, and does not answer{stopped}",
+                "Which files it has open cannot be seen from here: run doctor as root before you end anything.",
+            )
+        elif name == "callwright serve":
             yield fault(
                 "server.lock",
                 f"{name} (pid {pid}) holds the folder and does not answer{stopped}",
@@ -180,12 +187,20 @@ def left_behind(scene: Scene) -> Findings:
             yield ok("server.socket", "nobody listens; the next start replaces it")
 
 
+def _kept(folder: DataFolder) -> list[Path]:
+    """What is there of all that a server keeps; the file system and its owner may have put more beside it."""
+    suffixes = ("", "-wal", "-shm", "-journal")
+    databases = [Path(f"{one}{suffix}") for one in (folder.database, folder.trace) for suffix in suffixes]
+    folders = [folder.recordings, folder.sounds, folder.media_cache.parent, folder.secrets, folder.run]
+    return [path for path in (folder.root / FILE_NAME, *databases, *folders, folder.lock_file) if os.path.lexists(path)]
+
+
 def _listens(scene: Scene) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock, scene.folder.control_address() as address:
         knock.settimeout(1.0)
         try:
             knock.connect(address)
-        except TimeoutError:
+        except (BlockingIOError, TimeoutError):  # the first when more wait already than it may keep waiting
             return True
         except OSError:
             return False

@@ -63,7 +63,7 @@ def limits(scene: Scene) -> Findings:
     else:
         yield ok("limits.files", f"{files} open files a process, {wanted} wanted")
     yield from _receive_buffer(scene)
-    cores = machine.cores()
+    cores = machine.cores(scene.server_pid)
     if media.processes > cores:
         yield warning(
             "limits.cores",
@@ -72,7 +72,7 @@ def limits(scene: Scene) -> Findings:
         )
     else:
         yield ok("limits.cores", f"{cores:g} processors, {media.processes} media processes")
-    memory = machine.memory()
+    memory = machine.memory(scene.server_pid)
     least = _BASE_MEMORY + media.processes * _MEMORY_A_PROCESS
     if memory is None:
         yield note("limits.memory", "the memory of the machine cannot be learnt")
@@ -80,10 +80,10 @@ def limits(scene: Scene) -> Findings:
         yield warning("limits.memory", f"{size(memory)}, and {size(least)} are wanted", "Raise MemoryMax, or the memory.")
     else:
         yield ok("limits.memory", size(memory))
-    if killed := machine.killed_for_memory():
+    if killed := machine.killed_for_memory(scene.server_pid):
         yield warning(
             "limits.killed",
-            f"the kernel has ended {killed} processes of this control group for want of memory",
+            f"the kernel has ended {killed} processes of the control group for want of memory",
             "Raise the memory limit; look for child_died in the log.",
         )
     if machine.number(_OVERCOMMIT) == 2:

@@ -90,12 +90,18 @@ class Machine:
                         found.add(int(rest.rstrip("]")))
         return found
 
-    def has_open(self, pid: int, path: Path) -> bool:
-        """Whether a process has a file open; where that may not be seen, whether there is the process."""
+    def has_open(self, pid: int, path: Path) -> bool | None:
+        """Whether a process has a file open; None where that may not be seen of a process of the file's owner.
+
+        Another user's process has not opened what its owner alone may open: it came to the number of one that died.
+        """
+        process = self._root / f"proc/{pid}"
         try:
-            entries = list((self._root / f"proc/{pid}/fd").iterdir())
+            entries = list((process / "fd").iterdir())
         except PermissionError:
-            return True
+            with suppress(OSError):
+                return None if process.stat().st_uid == path.stat().st_uid else False
+            return False
         except OSError:
             return False
         for entry in entries:
@@ -132,22 +138,25 @@ class Machine:
 
     # the rest
 
-    def cores(self) -> float:
-        """Processors this process may use; a quota of its control group counts."""
-        allowed = float(len(os.sched_getaffinity(0)))
-        quota = self.numbers(f"{self._group()}/cpu.max")
+    def cores(self, pid: int | None = None) -> float:
+        """Processors a process, or this one, may use; a quota of its control group counts."""
+        try:
+            allowed = float(len(os.sched_getaffinity(pid or 0)))
+        except OSError:
+            allowed = float(len(os.sched_getaffinity(0)))
+        quota = self.numbers(f"{self._group(pid)}/cpu.max")
         return min(allowed, quota[0] / quota[1]) if len(quota) == 2 else allowed
 
-    def memory(self) -> int | None:
-        """Bytes of memory there may be used: the machine's, or the limit of the control group."""
+    def memory(self, pid: int | None = None) -> int | None:
+        """Bytes of memory there may be used: the machine's, or the limit of the control group of a process, or of this one."""
         lines = (self.text("proc/meminfo") or "").splitlines()
         has = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")), None)
-        limit = self.number(f"{self._group()}/memory.max")
+        limit = self.number(f"{self._group(pid)}/memory.max")
         return has if limit is None else limit if has is None else min(has, limit)
 
-    def killed_for_memory(self) -> int:
+    def killed_for_memory(self, pid: int | None = None) -> int:
         """How often the kernel ended a process of the control group for want of memory."""
-        lines = (self.text(f"{self._group()}/memory.events") or "").splitlines()
+        lines = (self.text(f"{self._group(pid)}/memory.events") or "").splitlines()
         return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
     def synchronised(self) -> bool | None:
@@ -158,9 +167,9 @@ class Machine:
         state: int = adjtimex(ctypes.create_string_buffer(512))  # all zero: only asked, nothing set
         return None if state < 0 else state != _TIME_ERROR
 
-    def _group(self) -> str:
-        """Where the files of our control group are (version 2 alone)."""
-        for line in (self.text("proc/self/cgroup") or "").splitlines():
+    def _group(self, pid: int | None) -> str:
+        """Where the files of a process's control group are, or of ours (version 2 alone)."""
+        for line in (self.text(f"proc/{pid or 'self'}/cgroup") or "").splitlines():
             if line.startswith("0::"):
                 return f"sys/fs/cgroup{line[3:].rstrip('/')}"
         return "sys/fs/cgroup"

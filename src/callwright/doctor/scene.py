@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from callwright.clock import Clock
 from callwright.datafolder import DataFolder
 from callwright.doctor.machine import Machine
 from callwright.native import ServerState
 from callwright.settings import Settings
+
+
+class Holder(NamedTuple):
+    """Of the folder's lock. Without `seen` it is only known to be of the lock's user, and may be any process of that one."""
+
+    name: str
+    pid: int
+    seen: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,17 +43,18 @@ class Scene:
     @property
     def server_pid(self) -> int | None:
         """The server's process as it is seen from here; None when it cannot be, as out of its container."""
-        if self.server is None or not self.machine.has_open(self.server.pid, self.folder.lock_file):
+        if self.server is None or self.machine.has_open(self.server.pid, self.folder.lock_file) is False:
             return None
         return self.server.pid
 
     @property
-    def holder(self) -> tuple[str, int] | None:
-        """Who holds the folder's lock, by name and process id. A dead holder's words stay in the file and mean nothing."""
+    def holder(self) -> Holder | None:
+        """Who holds the folder's lock. A dead holder's words stay in the file and mean nothing."""
         try:
             words = self.folder.lock_file.read_text(errors="replace").splitlines()
         except OSError:
             return None
-        if len(words) != 2 or not words[1].isdecimal() or not self.machine.has_open(int(words[1]), self.folder.lock_file):
+        if len(words) != 2 or not words[1].isdecimal():
             return None
-        return words[0], int(words[1])
+        has_open = self.machine.has_open(int(words[1]), self.folder.lock_file)
+        return None if has_open is False else Holder(words[0], int(words[1]), seen=has_open is True)

@@ -30,9 +30,12 @@ class Survey(Store):
     Every method raises `DataFolderError` when the file cannot be read.
     """
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, path: Path, still: tuple[int, int] | None) -> None:
+        """`still` is what the file was like when it was taken for one that does not change."""
         super().__init__(_Refusing(), connection)
         self._connection = connection
+        self._path = path
+        self._still = still
 
     @classmethod
     def of(cls, path: Path) -> Self:
@@ -41,8 +44,9 @@ class Survey(Store):
         Where there is no write-ahead log nobody has the database open, and it is read as a file that does not change;
         otherwise SQLite would leave an empty log behind.
         """
-        quiet = "" if Path(f"{path}-wal").exists() else "&immutable=1"
         try:
+            still = None if _log_of(path).exists() else _likeness(path)
+            quiet = "" if still is None else "&immutable=1"
             connection = apsw.Connection(
                 f"file:{quote(str(path.absolute()))}?mode=ro{quiet}", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
             )
@@ -50,7 +54,12 @@ class Survey(Store):
             connection.execute("SELECT COUNT(*) FROM sqlite_schema")
         except apsw.Error as error:
             raise _unreadable(error) from error
-        return cls(connection)
+        return cls(connection, path, still)
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether somebody has opened a file that was taken for one that does not change: what was read may be wrong."""
+        return self._still is not None and (_log_of(self._path).exists() or _likeness(self._path) != self._still)
 
     def read(self, query: str, params: Row = ()) -> list[Row]:
         try:
@@ -88,6 +97,18 @@ class _Refusing:
 
     def close(self) -> None:
         pass
+
+
+def _log_of(path: Path) -> Path:
+    return Path(f"{path}-wal")
+
+
+def _likeness(path: Path) -> tuple[int, int] | None:
+    try:
+        told = path.stat()
+    except OSError:
+        return None  # opening it tells why
+    return told.st_mtime_ns, told.st_size
 
 
 def _unreadable(error: apsw.Error) -> DataFolderError:

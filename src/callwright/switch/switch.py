@@ -229,9 +229,14 @@ class Switch:
         await self._releases.stop()
 
     async def _beat(self) -> None:
-        """Stamp the time of day on disk while calls live, so that a successor knows when this node was last there."""
+        """Stamp the time of day on disk while calls live, so that a successor knows when this node was last there.
+
+        The first stamp finds out whether the disk takes writes at all, before a call has to wait for it.
+        """
+        first = True
         while True:
-            if self._by_call or self._store.unhealthy():  # the second to find out whether it is back
+            if first or self._by_call or self._store.unhealthy():  # the last to find out whether it is back
+                first = False
                 with suppress(StoreUnavailable):  # the store has told
                     await self._store.transact(
                         lambda transaction: transaction.write(rows.heartbeat(self._node, self._clock.now_us()))

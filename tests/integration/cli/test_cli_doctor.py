@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import apsw
 import pytest
 
+from callwright.datafolder import DataFolder
 from support.server import Server, until
 
 PAUSE = {"action": "pause", "options": {"length": 60}}
@@ -129,6 +131,30 @@ def test_asked_wrongly(tmp_path):
     assert subprocess.run(command, capture_output=True, check=False, timeout=60, cwd=tmp_path).returncode == 2
 
 
+def test_a_server_that_has_been_silent_for_so_long_that_no_more_may_wait(tmp_path):
+    folder = DataFolder(tmp_path / "data")
+    folder.prepare()
+    waiting = []
+    with folder.lock("callwright serve"), folder.bind_control() as listening:
+        listening.listen(0)
+        try:
+            while True:
+                waiting.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                waiting[-1].settimeout(0)
+                with folder.control_address() as address:
+                    waiting[-1].connect(address)
+        except BlockingIOError:
+            code, told = health(folder.root)
+            found = doctor(folder.root)
+        finally:
+            for one in waiting:
+                one.close()
+    assert (code, told.splitlines()[0]) == (2, "unhealthy")
+    assert f"server: The server takes no more connections at {folder.control_socket}" in told
+    assert (found[0], found[1]["server.lock"]["level"]) == (1, "fault")
+    assert found[1]["server.lock"]["seen"].startswith(f"callwright serve (pid {os.getpid()}) holds the folder")
+
+
 def health(data: Path, *arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "callwright", f"--data={data}", "health", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -140,7 +166,7 @@ def test_health_is_a_word_and_a_status(server, tmp_path):
     assert health(server.folder / "data") == (0, "ok\n")
     assert json.loads(health(server.folder / "data", "--json")[1]) == {"status": "ok", "why": {}}
     code, told = health(tmp_path)
-    assert (code, told.splitlines()[0]) == (1, "unhealthy")
+    assert (code, told.splitlines()[0]) == (2, "unhealthy")
     assert f"server: No server works on {tmp_path}." in told
     stopping = Server.start(tmp_path / "stopping", {"drain.seconds": "20"})
     try:

@@ -9,6 +9,9 @@ import pytest
 
 import callwright
 from callwright.cli.commands import app
+from callwright.cli.health import LACKING, SILENT
+from callwright.doctor import database, records
+from callwright.media.wire import TICK_LATE_MS
 from callwright.metrics import Metrics
 from callwright.reasons import Reason, Refusal
 from callwright.settings.schema import known_keys
@@ -58,9 +61,11 @@ def test_its_metrics_are_there():
     for reason in ("unhealthy", "over_limit", "stranger"):
         metrics.invite_refused(reason)
     metrics.call_ended("failed", "live")
+    metrics.watch_media(TICK_LATE_MS, lambda: [("media-1", [0] * (len(TICK_LATE_MS) + 1))])
     told = metrics.exposition().decode()
     names = set(re.findall(r"callwright_[a-z_]+", section("You set up monitoring")))
     assert len(names) >= 8
+    assert "callwright_media_tick_late_seconds_bucket" in names
     assert [name for name in names if f"\n{name}" not in told] == []
     labels = set(re.findall(r'(callwright_\w+\{\w+="\w+")\}', section("You set up monitoring")))
     assert len(labels) >= 5
@@ -102,3 +107,21 @@ def test_its_links_lead_somewhere():
             assert anchor in headings, target
     assert "(operations.md)" in (DOCS / "index.md").read_text()
     assert "(docs/operations.md)" in (DOCS.parent / "README.md").read_text()
+
+
+def test_what_doctor_leaves_to_deep_is_told():
+    words = " ".join(PAGE.split())
+    assert f"the newest {records.NEWEST:,} calls and {records.NEWEST_CALLBACKS:,} callbacks" in words
+    assert f"reads a file through only up to {database.LARGE // 10**9} GB" in words
+
+
+def test_a_signal_is_for_a_server_that_nobody_restarts():
+    """Under the unit, `Restart=always` would start it again."""
+    assert [line for line in PAGE.splitlines() if "kill -TERM" in line and "without systemd" not in line] == []
+    assert "kill -TERM" in section("You have to stop it")
+
+
+def test_the_statuses_of_health_are_told():
+    told = section("You start it for the first time")
+    assert "only status 2 counts" in told
+    assert (LACKING, SILENT) == (1, 2)

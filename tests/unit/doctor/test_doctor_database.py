@@ -6,8 +6,8 @@ import errno
 
 import pytest
 
-from callwright.doctor import Level, Scene, database, examine
-from callwright.doctor.findings import Finding
+from callwright.doctor import Level, Scene, database, examination, examine
+from callwright.doctor.findings import Finding, fault
 from callwright.errors import DataFolderError, StoreUnavailable
 from callwright.store import Change, Store
 from callwright.store.migrate import migrations
@@ -28,6 +28,21 @@ def test_a_page_that_was_overwritten(patient):
     found = of_the_database(patient.scene())
     assert [(finding.check, finding.level.value) for finding in found][:1] == [("database.integrity", "fault")]
     assert len({finding.seen for finding in found}) == len(found)  # told once, however many checks met it
+
+
+def test_a_large_file_is_read_through_in_depth_only(patient, monkeypatch):
+    asked = []
+    faults = Survey.faults
+    monkeypatch.setattr(Survey, "faults", lambda survey, *, deep: asked.append(deep) or faults(survey, deep=deep))
+    held = patient.folder.database.stat().st_size
+    monkeypatch.setattr(database, "LARGE", held)
+    assert patient.says(database.integrity)[0].level == "ok"
+    monkeypatch.setattr(database, "LARGE", held - 1)
+    ((check, level, seen),) = patient.says(database.integrity)
+    assert (check, level) == ("database.integrity", "note")
+    assert seen.endswith("B were not read through")
+    assert patient.says(database.integrity, deep=True)[0].level == "ok"
+    assert asked == [False, True]
 
 
 def test_an_index_that_lacks_a_row_is_found_in_depth(patient):
@@ -114,6 +129,38 @@ async def test_what_is_looked_at_cannot_be_written(patient):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(DataFolderError, match="CantOpenError"):
         Survey.of(tmp_path / "callwright.db")
+
+
+def test_what_was_seen_while_a_server_started_is_forgotten(patient, monkeypatch):
+    """Without a log the file is read as one that does not change; the server that starts meanwhile changes it."""
+    stores, looks = [], []
+
+    def look(scene, survey):
+        looks.append(survey.read("doctor.heartbeats"))
+        if len(looks) == 1:
+            stores.append(Store.open(patient.folder.database, patient.clock))
+        yield fault("mine", f"look {len(looks)}", "none")
+
+    monkeypatch.setattr(examination, "OF_THE_DATABASE", (look,))
+    try:
+        assert [finding.seen for finding in examine(patient.scene()) if finding.check == "mine"] == ["look 2"]
+    finally:
+        stores[0].close()
+
+
+def test_what_was_seen_while_a_server_came_and_went_is_forgotten(patient, monkeypatch):
+    """It wrote its log back at its end, and left none."""
+    looks = []
+
+    def look(scene, survey):
+        looks.append(survey.read("doctor.heartbeats"))
+        if len(looks) == 1:
+            patient.sql("UPDATE nodes SET heartbeat_us = 1")
+        yield fault("mine", f"look {len(looks)}", "none")
+
+    monkeypatch.setattr(examination, "OF_THE_DATABASE", (look,))
+    assert [finding.seen for finding in examine(patient.scene()) if finding.check == "mine"] == ["look 2"]
+    assert [at_us for _, at_us in looks[1]] == [1]
 
 
 def test_a_database_beside_its_writer(patient):

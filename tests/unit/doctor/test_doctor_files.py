@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +141,17 @@ def test_files_of_another_user(patient):
     assert levels(said(files.owner(patient.scene(server=server_state())))) == {"files.owner": "ok"}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_the_file_system_keeps_there(patient):
+    """The root of an ext4 file system has it, and it is root's."""
+    found = patient.folder.root / "lost+found"
+    found.mkdir(mode=0o700)
+    for path in (patient.folder.root, *patient.folder.root.iterdir()):
+        os.chown(path, 12345, 12345)
+    os.chown(found, 0, 0)
+    assert said(files.owner(patient.scene())) == [Said("files.owner", "ok", "all belongs to uid 12345")]
+
+
 def test_a_lock_and_a_socket_left_by_a_killed_server(patient):
     patient.folder.bind_control().close()
     patient.folder.lock_file.write_text("callwright serve\n2147483000\n")
@@ -159,6 +171,47 @@ def test_a_process_id_that_is_another_program_now(patient):
     patient.folder.lock_file.write_text(f"callwright serve\n{os.getpid()}\n")
     (told,) = said(files.left_behind(patient.scene(machine=Machine())))
     assert told.seen == "left by a server that was killed"
+
+
+class Shut(Machine):
+    """Open files of processes cannot be seen; the process is of some user."""
+
+    def __init__(self, root: Path, user: int) -> None:
+        super().__init__(root)
+        process = root / "proc" / "4711"
+        process.mkdir(parents=True)
+        (process / "stat").write_text("4711 (some (odd) name) T 1")
+        if user != os.getuid():
+            os.chown(process, user, user)
+
+
+@pytest.fixture
+def shut(monkeypatch):
+    def iterdir(path):
+        if path.name == "fd":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes what is another user's")
+def test_a_process_id_that_is_another_user_s_now(patient, tmp_path, shut):
+    """After a power cut the file has the words of a server that is no more."""
+    patient.folder.lock_file.write_text("callwright serve\n4711\n")
+    scene = patient.scene(machine=Shut(tmp_path, user=12345))
+    assert said(files.left_behind(scene)) == [Said("server.lock", "note", "left by a server that was killed")]
+    running = patient.scene(machine=scene.machine, server=server_state())
+    assert (scene.holder, running.server_pid) == (None, None)
+
+
+def test_nobody_is_to_be_ended_who_was_not_seen_to_hold_the_folder(patient, tmp_path, shut):
+    patient.folder.lock_file.write_text("callwright serve\n4711\n")
+    (told,) = files.left_behind(patient.scene(machine=Shut(tmp_path, user=os.getuid())))
+    seen = "callwright serve (pid 4711) may hold the folder, and does not answer; it is stopped (SIGSTOP)"
+    assert (told.check, told.level.value, told.seen) == ("server.lock", "fault", seen)
+    assert "kill" not in told.remedy
 
 
 def test_a_server_that_holds_the_folder_and_is_silent(patient):

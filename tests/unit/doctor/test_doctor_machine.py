@@ -219,6 +219,25 @@ def test_little_memory(patient):
     assert limits(patient, {"proc/sys/vm/overcommit_memory": "2\n"})["limits.overcommit"] == "note"
 
 
+def test_limits_are_those_of_the_server(patient):
+    """Doctor itself runs in a shell, with limits of its own."""
+    files = {
+        "proc/self/cgroup": "0::/user.slice\n",
+        "proc/4711/cgroup": "0::/system.slice/callwright.service\n",
+        **{f"sys/fs/cgroup/user.slice/{name}": text for name, text in (("cpu.max", "max 100000\n"), ("memory.max", "max\n"))},
+        "sys/fs/cgroup/system.slice/callwright.service/cpu.max": "10000 100000\n",
+        "sys/fs/cgroup/system.slice/callwright.service/memory.max": "268435456\n",
+        "sys/fs/cgroup/system.slice/callwright.service/memory.events": "oom_kill 2\n",
+    }
+    names = ("limits.cores", "limits.memory", "limits.killed")
+    alone = limits(patient, files)
+    assert [alone.get(name) for name in names] == ["ok", "ok", None]
+    beside = limits(patient, files, server=server_state(), has_open=True)
+    assert [beside.get(name) for name in names] == ["warning"] * 3
+    unseen = limits(patient, files, server=server_state(), has_open=False)  # in a container, say
+    assert [unseen.get(name) for name in names] == ["ok", "ok", None]
+
+
 def test_versions(patient, monkeypatch):
     assert levels(said(host.versions(patient.scene()))) == {
         "versions.packages": "ok",

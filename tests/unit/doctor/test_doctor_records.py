@@ -139,10 +139,11 @@ def test_a_journal_that_tells_another_story(patient, hurt):
     assert wrong == [Said("records.journal", "fault", f"the journal tells another story than the rows: {call}")]
 
 
-def revive(patient, age_us):
-    """Make a call live again that is so old."""
+def revive(patient, age_us, answered_us_ago="NULL"):
+    """Make a call live again that is so old, and was answered then."""
     patient.sql(
-        f"UPDATE legs SET status = 'ongoing', ended_us = NULL, reason = NULL WHERE {OF_ONE}",
+        f"UPDATE legs SET status = 'ongoing', ended_us = NULL, reason = NULL, answered_us = {NOW_US} - {answered_us_ago} "
+        f"WHERE {OF_ONE}",
         f"UPDATE calls SET status = 'ongoing', ended_us = NULL, created_us = {NOW_US - age_us} WHERE id = {ONE}",
     )
 
@@ -166,9 +167,20 @@ def test_a_call_that_is_just_being_made_is_not_stuck(patient):
 
 def test_a_call_that_nobody_ends(patient):
     call = UUID(bytes=patient.ask("SELECT id FROM calls WHERE status = 'ended' ORDER BY pos LIMIT 1"))
-    revive(patient, age_us=Settings().calls.max_duration * 1_000_000 + records.MARGIN_US + 1)
+    limit_us = Settings().calls.max_duration * 1_000_000 + records.MARGIN_US
+    revive(patient, age_us=limit_us + 1, answered_us_ago=limit_us + 1)
     told = patient.says(records.stuck, server=server_state(live_calls=[call]))
-    assert told[1] == Said("calls.long", "fault", f"live for longer than calls.max_duration: {call}")
+    assert told[1] == Said("calls.long", "fault", f"answered longer ago than calls.max_duration: {call}")
+
+
+@pytest.mark.parametrize("answered_us_ago", [1, "NULL"], ids=["just answered", "not answered yet"])
+def test_a_call_that_rang_for_long_may_be_as_long_as_any(patient, answered_us_ago):
+    """Its time runs from the first answer on."""
+    call = UUID(bytes=patient.ask("SELECT id FROM calls WHERE status = 'ended' ORDER BY pos LIMIT 1"))
+    limit_us = Settings().calls.max_duration * 1_000_000 + records.MARGIN_US
+    revive(patient, age_us=limit_us + 1, answered_us_ago=answered_us_ago)
+    told = patient.says(records.stuck, server=server_state(live_calls=[call]))
+    assert told[1] == Said("calls.long", "ok", "none was answered more than 4 hours ago")
 
 
 def test_a_dialog_that_outlives_its_leg(patient):
@@ -189,6 +201,15 @@ def test_callbacks_that_were_given_up(patient):
     assert url in told.seen
     patient.sql(f"UPDATE deliveries SET settled_us = {NOW_US - records.WEEK_US} WHERE state = 'exhausted'")
     assert patient.says(records.deliveries)[0].level == "ok"
+
+
+def test_old_callbacks_are_looked_at_in_depth_only(patient, monkeypatch):
+    patient.sql(f"UPDATE deliveries SET state = 'exhausted', settled_us = {NOW_US - 1} WHERE pos = 1")
+    count = patient.ask("SELECT COUNT(*) FROM deliveries")
+    for looked_at, level in ((count, "warning"), (count - 1, "ok")):
+        monkeypatch.setattr(records, "NEWEST_CALLBACKS", looked_at)
+        assert patient.says(records.deliveries)[0].level == level
+    assert patient.says(records.deliveries, deep=True)[0].level == "warning"
 
 
 def test_a_lane_without_a_head(patient):

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from callwright.cli.commands import app
+from callwright.cli.health import LACKING, SILENT
 from callwright.settings import Settings
 from support.server import until
 
@@ -87,9 +88,18 @@ def test_it_is_stopped_as_the_server_expects(image):
     assert the("STOPSIGNAL", image) == "SIGTERM"
     assert json.loads(the("ENTRYPOINT", image)) == ["callwright"]
     commands = {one.name or one.callback.__name__ for one in app.registered_commands}
-    check = json.loads(the("HEALTHCHECK", image).partition("CMD ")[2])
-    assert {*json.loads(the("CMD", image)), check[1]} <= commands
-    assert check == ["callwright", "health"]
+    assert {*json.loads(the("CMD", image)), "health"} <= commands
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(0, True), (LACKING, True), (SILENT, False), (127, False), (137, False)])
+def test_only_silence_makes_it_unhealthy(image, tmp_path, status, healthy):
+    """Something that restarts what is unhealthy must not end the calls of a server that drains or waits for its disk."""
+    program = tmp_path / "callwright"
+    program.write_text(f'#!/bin/sh\n[ "$*" = health ] || exit 99\nexit {status}\n')
+    program.chmod(0o755)
+    check = the("HEALTHCHECK", image).partition("CMD ")[2]
+    done = subprocess.run(["/bin/sh", "-c", check], env={"PATH": f"{tmp_path}:/bin:/usr/bin"}, timeout=30, check=False)
+    assert done.returncode == (0 if healthy else 1)
 
 
 def test_no_other_host_is_named():
@@ -120,7 +130,7 @@ def serves(program, data):
         done = subprocess.run([program, "health"], env=environment, capture_output=True, text=True, timeout=30, check=False)
         return done.returncode, done.stdout.splitlines()[0]
 
-    assert health() == (1, "unhealthy")
+    assert health() == (2, "unhealthy")
     server = subprocess.Popen(
         [program, "serve"], env=environment, cwd=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -132,7 +142,7 @@ def serves(program, data):
         server.kill()
     assert server.returncode == 0, err
     assert "is ready." in out
-    assert health() == (1, "unhealthy")
+    assert health() == (2, "unhealthy")
     done = subprocess.run([program, "doctor", "--json"], env=environment, capture_output=True, timeout=60, check=False)
     found = {finding["check"]: finding["level"] for finding in json.loads(done.stdout)["findings"]}
     mine = ("database.", "records.", "versions.", "files.", "server.")

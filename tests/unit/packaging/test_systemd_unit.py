@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from callwright.cli.commands import app
+from callwright.media import process as media
 from callwright.settings import Settings
 from callwright.supervisor import Patience
 from callwright.switch.switch import LAST_WORDS_S
 from callwright.webhooks.settings import WebhookSettings
+from support.peers import require_peer
 
 UNIT = Path(__file__).parents[3] / "packaging" / "systemd" / "callwright.service"
+PAGE = (UNIT.parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 UNITS = {"ms": 0.001, "s": 1, "min": 60}
 
 
@@ -36,9 +38,7 @@ def seconds(text):
 
 def test_systemd_takes_it(tmp_path):
     """Its program and its user are not on this machine; the rest is as it is."""
-    verifier = shutil.which("systemd-analyze")
-    if verifier is None:
-        pytest.skip("systemd-analyze is missing: apt-get install systemd")
+    verifier = require_peer("systemd-analyze", apt="systemd")
     text = UNIT.read_text().replace("/opt/callwright/bin/callwright", sys.executable)
     text = re.sub(r"^(User|Group)=.*$", "", text, flags=re.MULTILINE)
     copy = tmp_path / UNIT.name
@@ -87,3 +87,53 @@ def test_it_may_do_no_more_than_it_needs(unit):
     assert service["NoNewPrivileges"] == "true"
     ports = Settings()
     assert min(ports.http.port, ports.sip.port, *ports.media.ports) > 1023
+
+
+def test_media_processes_get_the_precedence_they_ask_for(unit):
+    assert unit["Service"]["LimitNICE"] == str(media._NICENESS)
+    assert f"`LimitNICE={media._NICENESS}` of the unit" in PAGE
+    (run,) = re.findall(r"^    docker run (?:.*\\\n)*.*$", PAGE, re.MULTILINE)
+    assert f"--ulimit nice={20 - media._NICENESS} " in run  # as setrlimit(2) counts it
+
+
+def test_another_data_folder_may_be_written(unit):
+    """`ProtectSystem=strict` lets the server write nowhere but in its own folder."""
+    ours = configparser.ConfigParser(interpolation=None)
+    ours.optionxform = str
+    (block,) = re.findall(r"(?:^    .+\n)+", PAGE[PAGE.index("systemctl edit callwright") :], re.MULTILINE)[:1]
+    ours.read_string(re.sub(r"^    ", "", block, flags=re.MULTILINE))
+    place = ours["Service"]["ReadWritePaths"]
+    assert dict(ours["Service"]) == {
+        "Environment": f"CALLWRIGHT_DATA={place}",
+        "WorkingDirectory": place,
+        "ReadWritePaths": place,
+    }
+    assert {key for key in ours["Service"] if key in unit["Service"]} == {"Environment", "WorkingDirectory"}
+
+
+UNDER_MDWE = """
+import ctypes, mmap, sys
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) != 0:  # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
+    sys.exit(77)
+try:
+    mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+except PermissionError:
+    pass
+else:
+    sys.exit("nothing was denied")
+import callwright.media.process, callwright.sip.process
+import callwright.app, callwright.cli.serving, callwright.core
+import uvloop
+from callwright.store import Store
+async def read():
+    return Store.in_memory().read("accounts.list_keys")
+print(uvloop.run(read()))
+"""
+
+
+def test_no_process_needs_memory_that_is_written_and_executed(unit):
+    assert unit["Service"]["MemoryDenyWriteExecute"] == "true"
+    done = subprocess.run([sys.executable, "-c", UNDER_MDWE], capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode == 77:
+        pytest.skip("the kernel lacks PR_SET_MDWE (Linux 6.3)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")

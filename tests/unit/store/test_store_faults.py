@@ -16,7 +16,7 @@ from callwright.datafolder import DataFolder
 from callwright.errors import DataFolderError, StoreUnavailable
 from callwright.store import Change, Store, Write
 from callwright.store import writer as writer_module
-from support.faulty_disk import FaultyDisk, faulty_disk
+from support.faulty_vfs import FaultyDisk, faulty_disk
 
 FULL = "database or disk is full (FullError). The disk is full: free some space."
 FAILS = "disk I/O error (IOError). The disk fails or has become read-only: look at the kernel's log (dmesg)."

@@ -144,6 +144,35 @@ def test_the_switch_finds_out_that_the_database_is_back() -> None:
     tell(story)
 
 
+def test_a_start_finds_out_that_the_database_is_away() -> None:
+    """N1, N4: the first call is refused at once, rather than taken and let go after 30 s."""
+
+    async def story(stage: Stage) -> None:
+        await stage.number(NUMBER, [pause(5)])
+        stage.disk.full = True
+        await stage.switch.start()
+        await stage.tick()
+        assert stage.store.unhealthy() == "disk full"
+        a = await stage.arrive()
+        assert [(command.leg, command.code) for command in stage.script.of(telephony.Reject)] == [(a, 503)]
+        stage.disk.comes_back()
+        await stage.after(2)
+        assert stage.store.unhealthy() is None
+        b = await stage.arrive()
+        assert stage.script.to(b) == ["Answer"]
+
+    tell(story)
+
+
+def test_a_start_waits_for_no_disk() -> None:
+    async def story(stage: Stage) -> None:
+        stage.disk.hangs = True
+        async with stage.clock.timeout(0.001):
+            await stage.switch.start()
+
+    tell(story)
+
+
 def test_a_full_mailbox_does_not_lose_the_end_of_a_call() -> None:
     """B1: what overflows may cost digits, never the last word of a leg."""
 

@@ -38,14 +38,16 @@ SELECT DISTINCT calls.id FROM calls JOIN legs ON legs.world_id = calls.world_id 
 WHERE calls.pos > ? AND (legs.reason IS NULL) <> (legs.ended_us IS NULL) LIMIT ?;
 
 -- name: live
-SELECT id, created_us FROM calls WHERE ended_us IS NULL;
+SELECT id, created_us, (
+    SELECT MIN(answered_us) FROM legs WHERE legs.world_id = calls.world_id AND legs.call_id = calls.id
+) FROM calls WHERE ended_us IS NULL;
 
 -- name: dialogs_of_ended_legs
 SELECT id, ended_us FROM legs WHERE dialog IS NOT NULL AND ended_us IS NOT NULL;
 
 -- name: given_up
-SELECT endpoint, COUNT(*) FROM deliveries WHERE state = 'exhausted' AND settled_us > ?
-GROUP BY endpoint ORDER BY COUNT(*) DESC;
+SELECT endpoint, COUNT(*) FROM (SELECT endpoint, state, settled_us FROM deliveries ORDER BY pos DESC LIMIT ?)
+WHERE state = 'exhausted' AND settled_us > ? GROUP BY endpoint ORDER BY COUNT(*) DESC;
 
 -- name: overdue
 SELECT COUNT(*), MIN(next_at_us) FROM deliveries WHERE next_at_us <= ?;
