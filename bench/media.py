@@ -291,8 +291,7 @@ def main() -> None:
     print(machine_line())
     print(
         f"method: SIPp calls and echoes on the same cores, each call a packet every 20 ms, {chosen.seconds:g} s a step; "
-        f"good is at most {100 * GOOD:g} % lost or over {1000 * LATE_S:g} ms late, and ticks at most {TICK_P99_MS:g} ms late "
-        "(p99)"
+        f"good is at most {100 * GOOD:g} % lost or over {1000 * LATE_S:g} ms late, ticks at most {TICK_P99_MS:g} ms (p99)"
     )
     print("limits lifted by settings: " + ", ".join(f"{key}={value}" for key, value in LIFTED.items()))
     print(f"media processes: {chosen.processes}")
