@@ -1,6 +1,6 @@
 """Call lifecycles a second through the real writer, against a bare loop that writes the same rows.
 
-    scripts/bench writes [--lifecycles 3000] [--callers 32] [--rounds 5] [--folder DIR]
+    scripts/bench writes [--lifecycles 3000] [--callers 64] [--rounds 5] [--folder DIR]
 
 A lifecycle is an inbound call that a flow answers and hangs up: its four commits, with calls, legs, dialogs, journal and
 events, as the switch makes them. `--callers` of them go on at a time, each waiting for its commit before it goes on.
@@ -226,7 +226,7 @@ def told(name: str, done: Round, lifecycles: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lifecycles", type=int, default=3000, help="in each round of each side")
-    parser.add_argument("--callers", type=int, default=32, help="that wait for commits at a time")
+    parser.add_argument("--callers", type=int, default=64, help="that wait for commits at a time")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where the files are made; the system's folder for temporary files")
     chosen = parser.parse_args()
