@@ -236,8 +236,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)
         statements = note_statements(folder / "noted.db", chosen.lifecycles, chosen.callers)
-        rows = len(statements) / chosen.lifecycles
-        print(f"{chosen.lifecycles} lifecycles a round, {chosen.callers} callers, {rows:g} rows in each lifecycle")
+        share = len(statements) / chosen.lifecycles
+        print(f"{chosen.lifecycles} lifecycles a round, {chosen.callers} callers, {share:g} statements in each lifecycle")
         for number in range(chosen.rounds):
             real = run_real(folder / f"real-{number}.db", chosen.lifecycles, chosen.callers)
             bare = run_bare(folder / f"bare-{number}.db", statements, real.groups)
