@@ -15,12 +15,12 @@ from callwright.calls.model import CallStatus, LegStatus
 from callwright.core import NODE
 from callwright.doctor import Level, Scene, examine
 from callwright.reasons import Reason
-from callwright.settings import Settings
 from callwright.store import Store
 from callwright.store.migrate import migrations
 from support.invariants import check_record
 from support.kept import KEPT, LATER_US, Successor, keys_of, shown, unpack
 from support.machines import StillMachine
+from support.patient import ANY_PORT
 from support.server import Server, until
 
 DATABASES = sorted(path.parent for path in KEPT.glob("*/callwright.db.gz"))
@@ -92,7 +92,7 @@ async def test_every_record_of_it_keeps_the_promises(kept, tmp_path):
     for world, call in calls:
         check_record(successor.store, world, call, over=True)
     successor.store.close()
-    scene = Scene(folder=folder, settings=Settings(), machine=StillMachine(), clock=successor.clock, deep=True)
+    scene = Scene(folder=folder, settings=ANY_PORT, machine=StillMachine(), clock=successor.clock, deep=True)
     found = list(examine(scene))
     assert [finding for finding in found if finding.level in (Level.FAULT, Level.WARNING)] == []
     assert {"database.integrity", "database.migrations", "records.journal"} <= {finding.check for finding in found}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import apsw
+import msgspec
 
 from callwright import __version__
 from callwright.datafolder import DataFolder
@@ -17,6 +18,12 @@ from callwright.store.survey import Survey
 from support.machines import StillMachine
 from support.rest import StillClock
 
+# The usual ports may be another server's.
+ANY_PORT = msgspec.structs.replace(
+    Settings(),
+    http=msgspec.structs.replace(Settings().http, port=0),
+    sip=msgspec.structs.replace(Settings().sip, port=0),
+)
 NOW_US = 1_900_000_000_000_000
 
 
@@ -43,7 +50,7 @@ class Patient:
         self.clock.at_us = NOW_US
 
     def scene(self, **parts: Any) -> Scene:
-        chosen: dict[str, Any] = {"settings": Settings(), "machine": StillMachine()} | parts
+        chosen: dict[str, Any] = {"settings": ANY_PORT, "machine": StillMachine()} | parts
         return Scene(folder=self.folder, clock=self.clock, **chosen)
 
     def sql(self, *statements: str) -> None:

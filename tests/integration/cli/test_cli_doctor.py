@@ -33,6 +33,7 @@ def doctor(data: Path, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]
     """Exit status, and the findings by their checks."""
     command = [sys.executable, "-m", "callwright", f"--data={data}", "doctor", "--json", *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CALLWRIGHT_")}
+    environment |= {"CALLWRIGHT_HTTP__PORT": "0", "CALLWRIGHT_SIP__PORT": "0"}  # the usual ones may be another server's
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
     assert done.stderr == ""
     told = json.loads(done.stdout)
