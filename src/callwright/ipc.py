@@ -15,6 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from callwright.errors import CallwrightError
+from callwright.log import Log
 
 PROTOCOL = 1
 PING_S = 0.5
@@ -22,6 +23,8 @@ DEAD_AFTER_PINGS = 3
 LONGEST_SILENCE_S = 4.0
 MAX_FRAME = 16 << 20
 MAX_BACKLOG = 1 << 20
+
+_log = Log("ipc")
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
@@ -47,6 +50,14 @@ _encoder = msgspec.msgpack.Encoder()
 def frame(messages: Sequence[msgspec.Struct]) -> bytes:
     body = _encoder.encode(messages)
     return len(body).to_bytes(4, "big") + body
+
+
+def _as_text(message: msgspec.Struct) -> msgspec.Struct:
+    """The message with U+FFFD in the place of what no text can hold, such as bytes of the wire that were no UTF-8."""
+    fields = {name: getattr(message, name) for name in message.__struct_fields__}
+    texts = {name: text for name, text in fields.items() if isinstance(text, str)}
+    clean = {name: text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name, text in texts.items()}
+    return msgspec.structs.replace(message, **clean)
 
 
 class Unframer:
@@ -165,9 +176,22 @@ class Link(asyncio.Protocol):
         self._drop(str(error) if error else "end of file")
 
     def _flush(self) -> None:
-        if self._transport is not None and self._pending:
-            self._transport.write(frame(self._pending))
-        self._pending.clear()
+        pending, self._pending = self._pending, []
+        if self._transport is None or not pending:
+            return
+        try:
+            self._transport.write(frame(pending))
+        except (UnicodeEncodeError, msgspec.MsgspecError, TypeError, OverflowError):
+            for message in pending:
+                self._flush_alone(message)
+
+    def _flush_alone(self, message: msgspec.Struct) -> None:
+        """One message that cannot be written must not keep back the others, nor the link's own pings."""
+        assert self._transport is not None
+        try:
+            self._transport.write(frame([_as_text(message)]))
+        except (UnicodeEncodeError, msgspec.MsgspecError, TypeError, OverflowError):
+            _log.exception("message_not_sent", message=type(message).__name__)
 
     def _arm(self) -> None:
         loop = asyncio.get_running_loop()

@@ -151,7 +151,10 @@ class Stage:
         self._message = b""
 
     def _tell(self, message: msgspec.Struct) -> None:
-        msgspec.msgpack.encode(message)
+        try:
+            msgspec.msgpack.encode(message)
+        except (UnicodeEncodeError, msgspec.MsgspecError):  # what the core is told must fit on the link as it is
+            self._broke(type(message).__name__)
         self.said[type(message).__name__] += 1
         if isinstance(message, wire.LegArrived):
             self._arrived.append(message.leg)

@@ -211,11 +211,12 @@ def _caller(url: Any) -> str:
     user = outward(url.username or "")
     if isinstance(url, TelURL) or _NUMBER.fullmatch(user):
         return user
-    return f"{url.scheme}:{user}@{url.host}" if user else f"{url.scheme}:{url.host}"
+    host = outward(str(url.host))
+    return f"{url.scheme}:{user}@{host}" if user else f"{url.scheme}:{host}"
 
 
 def _callee(url: Any) -> str:
-    return outward(url.username) if url.username else f"{url.scheme}:{url.host}"
+    return outward(url.username) if url.username else f"{url.scheme}:{outward(str(url.host))}"
 
 
 def _count(message: Any, name: str, default: int) -> int:

@@ -70,7 +70,7 @@ def description(sdp: str) -> MsgBody | None:
 
 def content_of(body: Any) -> tuple[str, str]:
     """The type (lower case, without parameters) and text of a message's body; two empty strings without one."""
-    return (str(body.getType()).strip(), outward(str(body))) if body is not None else ("", "")
+    return (outward(str(body.getType()).strip()), outward(str(body))) if body is not None else ("", "")
 
 
 def description_in(body: Any) -> str:

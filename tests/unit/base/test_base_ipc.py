@@ -160,3 +160,18 @@ async def test_a_side_that_is_always_late_misses_a_dead_one_in_the_end(ends: End
         await asyncio.sleep(0.001)
     assert ends.lost == ["silent for 0.06 s"]
     far.close()
+
+
+async def test_a_message_that_cannot_be_written_keeps_back_no_other(ends: Ends) -> None:
+    core, child = await ends.open()
+    await core.ready
+    child.send(Word("before"))
+    child.send(Word("sip:a@b\udcc2"))
+    child.send(Word("after"))
+    await until(lambda: len(ends.heard) == 3)
+    assert ends.heard == [Word("before"), Word("sip:a@b\ufffd"), Word("after")]
+    child.send(Word("later"))
+    await until(lambda: len(ends.heard) == 4)
+    assert ends.lost == []
+    core.close()
+    child.close()
