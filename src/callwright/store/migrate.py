@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib.resources import files
 from typing import NamedTuple
 
 import apsw
 
 from callwright.errors import DataFolderError
+
+_MADE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
+_GONE = re.compile(r"^(?:DROP TABLE|ALTER TABLE) (\w+)(?: RENAME TO .*)?;", re.MULTILINE)
 
 
 class Migration(NamedTuple):
@@ -33,11 +37,13 @@ def migrations(dialect: str = "sqlite") -> list[Migration]:
 def migrate(connection: apsw.Connection) -> list[Migration]:
     """Bring a database up to date and return what was applied.
 
-    A database of a newer program, or one whose history differs from ours, is refused with `DataFolderError`.
+    A database of a newer program or of another one, and one whose history or tables differ from ours, is refused with
+    `DataFolderError`.
     """
     known = migrations()
     connection.execute("BEGIN EXCLUSIVE")
     try:
+        _refuse_foreign(connection)
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
         )
@@ -60,9 +66,33 @@ def migrate(connection: apsw.Connection) -> list[Migration]:
             connection.execute(
                 "INSERT INTO migrations VALUES (?, ?, ?)", (migration.number, migration.name, migration.checksum)
             )
+        _refuse_incomplete(connection, known)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:  # SQLite rolls back by itself when the disk is full
             connection.execute("ROLLBACK")
         raise
     return todo
+
+
+def _tables(connection: apsw.Connection) -> set[str]:
+    return {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _refuse_foreign(connection: apsw.Connection) -> None:
+    tables = {name for name in _tables(connection) if not name.startswith("sqlite_")}
+    if tables and "migrations" not in tables:
+        raise DataFolderError(
+            f"The database has the tables {', '.join(sorted(tables)[:5])} and no list of migrations: it is another program's. "
+            "Choose another folder with --data, or move the file away to start anew."
+        )
+
+
+def _refuse_incomplete(connection: apsw.Connection, known: list[Migration]) -> None:
+    made = {name for migration in known for name in _MADE.findall(migration.sql)}
+    gone = {name for migration in known for name in _GONE.findall(migration.sql)}
+    if missing := made - gone - _tables(connection):
+        raise DataFolderError(
+            f"The database lacks the tables {', '.join(sorted(missing))}: something other than Callwright changed it. "
+            "Restore a copy, or move it away to start anew."
+        )

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
@@ -212,3 +213,31 @@ def test_migrations_apply_once_and_foreign_databases_are_refused() -> None:
     connection.execute("INSERT INTO migrations VALUES (9999, 'future', 'x')")
     with pytest.raises(DataFolderError, match="newer Callwright"):
         migrate(connection)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("CREATE TABLE customers (a, b)", "has the tables customers and no list of migrations: it is another program's"),
+        ("CREATE TABLE calls (a)", "has the tables calls and no list of migrations: it is another program's"),
+    ],
+)
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path, sql: str, said: str) -> None:
+    path = tmp_path / "a.db"
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute(sql)
+    before = path.read_bytes()
+    with pytest.raises(DataFolderError, match=said):
+        Store.open(path, SystemClock())
+    with closing(apsw.Connection(str(path))) as connection:
+        assert len(connection.execute("SELECT name FROM sqlite_master").fetchall()) == 1
+    assert before[100:200] == path.read_bytes()[100:200]
+
+
+def test_a_database_that_lacks_a_table_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    Store.open(path, SystemClock()).close()
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("DROP TABLE legs")
+    with pytest.raises(DataFolderError, match="lacks the tables legs: something other than Callwright changed it"):
+        Store.open(path, SystemClock())
