@@ -129,6 +129,11 @@ class Mailbox(ABC, Generic[M]):
         except TimeoutError:
             raise Unavailable("The database does not accept writes; what was asked is done when it does again.") from None
 
+    def abandon(self) -> None:
+        """The process ends and the database is away: let go on the wire what only a successor can put on record."""
+        if self.record.live:
+            self._let_go(Reason.SHUTDOWN)
+
     async def run(self) -> None:
         """Live until the call is over and the engine has said its last word on every leg."""
         try:
@@ -275,11 +280,6 @@ class Mailbox(ABC, Generic[M]):
         """Something in here failed: end the call on the record and on the wire rather than leave a ghost."""
         self._let_go(Reason.INTERNAL)
         await self._write(self._taken + self.record.take())
-
-    def abandon(self) -> None:
-        """The process ends and the database is away: let go on the wire what only a successor can put on record."""
-        if self.record.live:
-            self._let_go(Reason.SHUTDOWN)
 
     def _close(self) -> None:
         self._closed = True
