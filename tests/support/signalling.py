@@ -26,6 +26,7 @@ SETTINGS = SignallingSettings(
     t1_s=0.05,
     offer_answer_s=0.4,
     max_late_ms=10_000.0,
+    new_legs_per_s=100_000.0,  # a fast machine runs hundreds of tests' calls in a second
     trunks=(TrunkSource("carrier", ("127.0.0.9/32",)), TrunkSource("lab", ("127.0.0.8/30", "198.51.100.0/24"))),
 )
 
