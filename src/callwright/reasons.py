@@ -49,6 +49,14 @@ class Reason(Enum):
         "The call reached its longest allowed duration.",
         "Raise the flow's maxDuration or the setting calls.max_duration.",
     )
+    MACHINE = (
+        "machine",
+        "An answering machine answered, and the step's ifMachine says hangup.",
+        'Set ifMachine to "continue" or "delay" to talk to machines.',
+    )
+    FLOW_REPLACED = "flow_replaced", "The call's flow was replaced while this leg was part of it.", "Nothing to do."
+    LEFT_BY_KEY = "left_by_key", "The other party pressed a key that ends the transfer step.", "Nothing to do."
+    REFERRED = "referred", "The far end was transferred to another party (SIP REFER).", "Nothing to do."
     SHUTDOWN = "shutdown", "The server was stopped while the call was up.", "Give drain.seconds more time, or stop later."
 
     # could not be set up
@@ -122,6 +130,21 @@ class Reason(Enum):
         "media_unavailable",
         "A sound to be played could not be fetched or is not an 8 kHz 16-bit WAV.",
         "The call's journal has the URL's answer; open the URL from the server and check the file.",
+    )
+    SPEECH_UNAVAILABLE = (
+        "speech_unavailable",
+        "A text could not be spoken: no voice is set up for it, or the voices failed.",
+        "The call's journal says which voices were tried; see the section speech of the settings.",
+    )
+    FLOW_UNAVAILABLE = (
+        "flow_unavailable",
+        "The next call flow could not be fetched, or what came was no call flow.",
+        "The call's journal has the URL and its answer; ask for it from the server and check the flow.",
+    )
+    FLOW_LOOP = (
+        "flow_loop",
+        "The call flow ran in circles, or fetched flow after flow, without end.",
+        "The call's journal has the steps; let each round wait for a key, a sound or a time.",
     )
 
     # lost

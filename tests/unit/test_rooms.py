@@ -12,13 +12,13 @@ import callwright
 HOUSE = Path(callwright.__file__).parent
 
 # Base: no floor of their own; anyone may import them. `store` among them knows only clock, ids, errors and log.
-BASE = frozenset({"telephony", "store", "ipc", "clock", "ids", "errors", "reasons", "log"})
+BASE = frozenset({"telephony", "audiofile", "store", "ipc", "clock", "ids", "errors", "reasons", "log"})
 
 # Floor by floor, from the ground up. A room may import base and any room on a lower floor.
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"sip", "media", "simulator", "egress"}),
+    frozenset({"sip", "media", "simulator", "speech", "egress"}),
     frozenset({"calls", "accounts"}),
-    frozenset({"flows", "numbers", "trunks"}),
+    frozenset({"flows", "numbers", "trunks", "recordings", "transcriptions"}),
     frozenset({"dialect"}),
     frozenset({"webhooks"}),
     frozenset({"switch"}),
@@ -35,6 +35,8 @@ ARROWS = frozenset(
     {
         ("sip", "media"),
         ("trunks", "numbers"),
+        ("speech", "egress"),
+        ("transcriptions", "recordings"),
         ("app", "core"),
         ("app", "web"),
         ("core", "settings"),
@@ -61,13 +63,21 @@ ONLY = {
     "simulator": frozenset(),
     "egress": frozenset(),
     "flows": frozenset({"calls", "accounts"}),
+    "speech": frozenset({"egress"}),
+    "audiofile": frozenset({"errors"}),
     "numbers": frozenset({"calls", "accounts"}),
     "trunks": frozenset({"numbers"}),
-    "dialect": frozenset({"calls", "flows", "numbers", "trunks"}),
+    "recordings": frozenset({"calls", "accounts"}),
+    "transcriptions": frozenset({"calls", "accounts", "recordings"}),
+    "dialect": frozenset({"calls", "flows", "numbers", "trunks", "recordings", "transcriptions"}),
     "webhooks": frozenset({"dialect", "numbers", "calls", "accounts", "egress"}),
-    "switch": frozenset({"flows", "numbers", "trunks", "calls", "accounts", "egress"}),
-    "api": frozenset({"switch", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts"}),
-    "native": frozenset({"switch", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts"}),
+    "switch": frozenset({"flows", "numbers", "trunks", "calls", "accounts", "egress", "recordings", "transcriptions"}),
+    "api": frozenset(
+        {"switch", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings", "transcriptions"}
+    ),
+    "native": frozenset(
+        {"switch", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings", "transcriptions"}
+    ),
 }
 
 # Apart from the house: the telephone shares nothing with it, and only these start it.

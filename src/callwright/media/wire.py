@@ -40,10 +40,21 @@ class Connect(ToMedia, frozen=True):
 
 
 class Play(ToMedia, frozen=True):
+    """`more`: further files follow in `PlayMore`."""
+
     play: int
     files: tuple[str, ...]
     repeat: int
     stop_on_digit: bool
+    more: bool = False
+
+
+class PlayMore(ToMedia, frozen=True):
+    """Further files for a play that runs; for another, nothing."""
+
+    play: int
+    files: tuple[str, ...]
+    more: bool = False
 
 
 class Stop(ToMedia, frozen=True):
@@ -56,21 +67,74 @@ class SendDigits(ToMedia, frozen=True):
     gap_ms: int
 
 
+class Record(ToMedia, frozen=True):
+    """As `telephony.StartRecording`; `tracks` is a value of `telephony.Tracks`."""
+
+    recording: UUID
+    path: str
+    tracks: str
+    max_ms: int | None = None
+    silence_ms: int | None = None
+    stop_keys: str = ""
+    key: bytes = b""
+
+
+class PauseRecord(ToMedia, frozen=True):
+    """Keep silence in place of sound, or sound again."""
+
+    recording: UUID
+    paused: bool
+
+
+class StopRecord(ToMedia, frozen=True):
+    recording: UUID
+
+
+class Listen(ToMedia, frozen=True):
+    """Whether to tell of voice and beeps."""
+
+    on: bool
+
+
+class DetectDigits(ToMedia, frozen=True):
+    """Whether to look for keys in the sound itself; telephone-events, where they were agreed, go before."""
+
+    on: bool
+
+
 class Join(ToMedia, frozen=True):
-    """Let two streams hear each other; `Joined` follows, once for each."""
+    """Let a stream hear, and be heard in, the conversation that `other` is in, or the two form one.
+
+    `Joined` follows: once for each of two that form one, for the first named alone when it comes to others.
+    """
 
     other: UUID
 
 
 class Part(ToMedia, frozen=True):
-    """Part a stream from the one it is joined with; `Parted` follows for both."""
+    """Take a stream out of its conversation; `Parted` follows for it, and for one that is left alone."""
 
 
 class Close(ToMedia, frozen=True):
     """Give the ports back; `Closed` follows with the stream's counters."""
 
 
-CoreMessage = Open | Connect | Play | Stop | SendDigits | Join | Part | Close
+CoreMessage = (
+    Open
+    | Connect
+    | Play
+    | PlayMore
+    | Stop
+    | SendDigits
+    | Record
+    | PauseRecord
+    | StopRecord
+    | Listen
+    | DetectDigits
+    | Join
+    | Part
+    | Close
+)
 
 
 class ToCore(msgspec.Struct, frozen=True, tag=True):
@@ -86,8 +150,11 @@ class OpenFailed(ToCore, frozen=True):
 
 
 class DigitHeard(ToCore, frozen=True):
+    """`inband`: found in the sound, and not sent as an event."""
+
     digit: str
     duration_ms: int
+    inband: bool = False
 
 
 class PlayBegan(ToCore, frozen=True):
@@ -100,6 +167,30 @@ class PlayEnded(ToCore, frozen=True):
     play: int
     outcome: str
     detail: str = ""
+
+
+class RecordBegan(ToCore, frozen=True):
+    recording: UUID
+
+
+class RecordEnded(ToCore, frozen=True):
+    """`outcome` is a value of `telephony.RecordOutcome`; `duration_ms` is the length of the sound in the file."""
+
+    recording: UUID
+    outcome: str
+    duration_ms: int
+    detail: str = ""
+
+
+class VoiceChanged(ToCore, frozen=True):
+    """The far side began or ceased to speak, so many milliseconds ago."""
+
+    speaking: bool
+    ago_ms: int
+
+
+class BeepHeard(ToCore, frozen=True):
+    """A beep ended."""
 
 
 class Joined(ToCore, frozen=True):
@@ -164,5 +255,19 @@ class Load(ToCore, frozen=True):
 
 
 MediaMessage = (
-    Opened | OpenFailed | DigitHeard | PlayBegan | PlayEnded | Joined | Parted | WentSilent | HeardAgain | Closed | Load
+    Opened
+    | OpenFailed
+    | DigitHeard
+    | PlayBegan
+    | PlayEnded
+    | RecordBegan
+    | RecordEnded
+    | VoiceChanged
+    | BeepHeard
+    | Joined
+    | Parted
+    | WentSilent
+    | HeardAgain
+    | Closed
+    | Load
 )

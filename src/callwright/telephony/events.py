@@ -1,37 +1,11 @@
-"""The port between call control and whatever carries calls: commands in, events out.
-
-The switch speaks only this. An engine (the simulator, SIP) takes a `Command` and accepts or refuses it at once;
-what becomes of it arrives later as events. Rules every engine keeps, and the conformance suite checks:
-
-* A command's id grows with each command of a call; one that was seen before changes nothing.
-* Events of a leg carry ``seq`` 1, 2, 3 …, wall time and monotonic time.
-* Every leg has exactly one last event, `Refused` (it was never answered) or `Ended`, whoever ended it.
-* Every accepted `Play` has one `PlayFinished`, before the leg's last event. Every `Bridged` has one `Unbridged`: on the leg
-  that was told to part, or on the survivor when the other leg ends.
-* Events are never delivered from inside `submit`.
-* A fact of the far end (its BYE, its 200) is acted on at once by the engine and reported afterwards.
-"""
+"""What an engine tells call control. Rules that every engine keeps are in `callwright.telephony`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
 from uuid import UUID
 
 import msgspec
-
-from callwright.errors import CallwrightError
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Where an outgoing leg goes: the user and host of the request URI and the address to send it to."""
-
-    user: str
-    host: str
-    port: int = 5060
-    username: str = ""
-    password: str = ""
 
 
 class Cause(Enum):
@@ -79,89 +53,6 @@ class RtpCounters(msgspec.Struct, frozen=True):
     far_lost: int | None = None
     far_jitter_ms: float | None = None
     far_mos: float | None = None
-
-
-class Command(msgspec.Struct, frozen=True, kw_only=True):
-    id: int
-    call: UUID
-    leg: UUID
-
-
-class Originate(Command, frozen=True, kw_only=True):
-    """Place a leg. `caller` is a number or URI; `hops` counts passes through this server.
-
-    `sip_call_id` is the Call-ID to give its INVITE, so that the record has it from the start; empty: the engine's choice.
-    """
-
-    caller: str
-    target: Target
-    sip_call_id: str = ""
-    hops: int = 0
-    max_forwards: int = 70
-
-
-class Ring(Command, frozen=True, kw_only=True):
-    """Tell the caller that the far end rings; with `early_media`, open sound towards it before the answer."""
-
-    early_media: bool = False
-
-
-class Answer(Command, frozen=True, kw_only=True):
-    """Answer an incoming leg. `Answered` follows when the answer has left, or `Refused` if a CANCEL came first."""
-
-
-class Reject(Command, frozen=True, kw_only=True):
-    """Refuse an incoming leg that is not answered."""
-
-    code: int
-    phrase: str
-    reason: str = ""
-    retry_after_s: int | None = None
-
-
-class HangUp(Command, frozen=True, kw_only=True):
-    """End a leg whatever its state: BYE when answered, CANCEL when outgoing and not, 603 when incoming and not.
-
-    `reason` is a ``Reason:`` header value (RFC 3326) to pass on, or empty.
-    """
-
-    reason: str = ""
-
-
-class Play(Command, frozen=True, kw_only=True):
-    """Play local WAV files (8 kHz, 16 bit, mono) one after the other; `repeat` 0 means until stopped."""
-
-    files: tuple[str, ...]
-    repeat: int = 1
-    stop_on_digit: bool = False
-
-
-class Stop(Command, frozen=True, kw_only=True):
-    """Stop what is being played on the leg."""
-
-
-class SendDigits(Command, frozen=True, kw_only=True):
-    digits: str
-    tone_ms: int = 100
-    gap_ms: int = 100
-
-
-class Bridge(Command, frozen=True, kw_only=True):
-    """Let this leg and `other` hear each other."""
-
-    other: UUID
-
-
-class Unbridge(Command, frozen=True, kw_only=True):
-    """Part this leg from the one it is bridged with."""
-
-
-class Hold(Command, frozen=True, kw_only=True):
-    """Put an answered leg on hold: it may hear what is played to it, and is not heard. `Held` follows when it has agreed."""
-
-
-class Resume(Command, frozen=True, kw_only=True):
-    """Take a leg off the hold that `Hold` put it on."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,15 +164,54 @@ class PlayFinished(Event, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class RecordOutcome(Enum):
+    """Why a recording ended."""
+
+    STOPPED = "stopped"  # as asked, or with its leg
+    SILENCE = "silence"
+    MAX_LENGTH = "max_length"
+    KEY = "key"
+    FAILED = "failed"
+
+
+class RecordingStarted(Event, frozen=True, kw_only=True):
+    recording: UUID
+
+
+class RecordingFinished(Event, frozen=True, kw_only=True):
+    """The file is written and closed. `duration_ms` is the length of its sound; `detail` says what failed.
+
+    A failed one is left as it is: what was heard until then may be in it.
+    """
+
+    recording: UUID
+    outcome: RecordOutcome
+    duration_ms: int = 0
+    detail: str = ""
+
+
+class Voice(Event, frozen=True, kw_only=True):
+    """The far end began, or ceased, to speak; while `Listen` holds. `at_us` is when that was, not when it was found out."""
+
+    speaking: bool
+
+
+class Beep(Event, frozen=True, kw_only=True):
+    """A beep as of an answering machine ended; while `Listen` holds."""
+
+
 class Bridged(Event, frozen=True, kw_only=True):
-    """`how`: ``relay`` when packets pass through, ``mix`` when sound is decoded and encoded again."""
+    """The leg is in a conversation with `other` (of several, the one it was asked to join).
+
+    `how`: ``relay`` when packets pass through, ``mix`` when sound is decoded and encoded again.
+    """
 
     other: UUID
     how: str
 
 
 class Unbridged(Event, frozen=True, kw_only=True):
-    pass
+    """The leg is in no conversation any more."""
 
 
 class Held(Event, frozen=True, kw_only=True):
@@ -306,21 +236,27 @@ class HeardAgain(Event, frozen=True, kw_only=True):
     """A leg that was silent is not any more."""
 
 
-class CommandRefused(CallwrightError):
-    """The engine cannot carry out the command."""
+class ReferArrived(Event, frozen=True, kw_only=True):
+    """The far end asks us to connect whom it talks to with `target`, and itself out (REFER). It waits for
+    `AcceptRefer` or `RejectRefer`. `target` is as it was sent: a number, or a URI.
+    """
+
+    target: str
+    referred_by: str = ""
 
 
-class Engine(Protocol):
-    """What the switch needs of an engine."""
+class ReferOutcome(Enum):
+    """What became of a transfer we asked the far end for."""
 
-    def attach(self, sink: Callable[[Event], None]) -> None:
-        """Set where events go; called once, before any command."""
-        ...
+    DONE = "done"  # its new call was answered
+    FAILED = "failed"  # its new call was not
+    REFUSED = "refused"  # it would not
+    UNKNOWN = "unknown"  # it took it and told us no more
 
-    def submit(self, command: Command) -> None:
-        """Take a command or raise `CommandRefused`. Never blocks."""
-        ...
 
-    def unhealthy(self) -> str | None:
-        """None while calls can be carried, else which part is missing."""
-        ...
+class Referred(Event, frozen=True, kw_only=True):
+    """`sip_code` is of the far end's new call, or of its refusal."""
+
+    outcome: ReferOutcome
+    sip_code: int | None = None
+    detail: str = ""

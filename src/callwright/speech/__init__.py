@@ -1,0 +1,1 @@
+"""Speech: texts spoken and sound written down, in processes of their own or by services the operator names."""
