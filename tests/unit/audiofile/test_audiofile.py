@@ -109,7 +109,7 @@ def test_wrong_keys_and_wrong_files_are_told_apart(tmp_path: Path) -> None:
         (data[:30], "too few"),
         (b"", "too few"),
         (data[:8] + b"\x02" + data[9:], "version 2"),
-        (data[:20] + b"\xff" + data[21:], "header was changed"),
+        (data[:20] + bytes([data[20] ^ 1]) + data[21:], "header was changed"),
         (b"RIFF" + bytes(60), "not a recording"),
         (data[:9] + b"\x07" + data[10:], "damaged"),
     ]:
