@@ -21,9 +21,11 @@ KEYS: Final = "123A456B789C*0#D"
 _LOW: Final = (697, 770, 852, 941)
 _HIGH: Final = (1209, 1336, 1477, 1633)
 _FREQUENCIES: Final = (*_LOW, *_HIGH, *(2 * hz for hz in _HIGH))
-_SHARE: Final = 0.55  # of the energy; 0.8 loses keys that are 1.5 % off
+_SHARE: Final = 0.6  # of the energy; 0.8 loses keys that are 1.5 % off
+_SHARE_OF_LOW: Final = 0.7  # where the low tone is louder by 4 dB, as those of voices are
+_MUCH_LOUDER: Final = 2.5
 _QUIETEST: Final = 330.0**2  # mean square: -40 dBFS
-_STANDS_OUT: Final = 3.0  # over the next of the group; a neighbour gets so much of a tone that is 2.5 % off
+_STANDS_OUT: Final = 6.0  # over the next of the group, which gets a tenth of a tone that is 2 % off
 _LOUDER_HIGH: Final = 4.0  # 6 dB
 _LOUDER_LOW: Final = 9.0  # 9.5 dB
 _HARMONIC: Final = 0.08  # of the high tone
@@ -61,7 +63,7 @@ def _keys_of_loud(blocks: NDArray[np.float32], energy: NDArray[np.float32]) -> N
     lowest, highest = low[rows, row], high[rows, column]
     low_next, high_next = np.partition(low, 2, axis=1)[:, 2], np.partition(high, 2, axis=1)[:, 2]
     shown = (
-        (lowest + highest >= _SHARE)
+        (lowest + highest >= np.where(lowest > highest * _MUCH_LOUDER, _SHARE_OF_LOW, _SHARE))
         & (highest <= lowest * _LOUDER_HIGH)
         & (lowest <= highest * _LOUDER_LOW)
         & (lowest >= low_next * _STANDS_OUT)

@@ -62,17 +62,17 @@ _HANN = np.hanning(FRAME + 1)[:-1].astype(np.float32)
 _BIN_HZ: Final = SAMPLE_RATE / FRAME
 _SHARE: Final = 0.92
 _LOUD: Final = -40.0  # dBFS
-# Ring-back and busy tones of most countries lie between, and come from exchanges and not from machines.
-_EXCHANGE_HZ: Final = (385.0, 495.0)
+# Below are the ring-back and busy tones of most countries, which exchanges make, and vowels that are little but their pitch.
+_LOWEST_HZ: Final = 495.0
 _HIGHEST_HZ: Final = 2200.0
-_SHORTEST: Final = 12  # frames: 240 ms, as the edges of one of 250 share frames with silence
+_SHORTEST: Final = 10  # frames: 200 ms, as edges share frames with silence, and a packet may be lost
 _LONGEST: Final = 41
 _STEADY_HZ: Final = 30.0
 _AFTER: Final = 2  # frames that must not be a tone again: tones in a row come from exchanges too
 
 
 def pitches(frames: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The frequency in Hz of each row that is hardly more than one tone, 0 for others."""
+    """The frequency in Hz of each row that is hardly more than one tone, as a beep is, 0 for others."""
     power = np.abs(np.fft.rfft(frames * _HANN, axis=1)) ** 2
     rows = np.arange(len(frames))
     peak = np.clip(power[:, 2:-2].argmax(axis=1) + 2, 2, power.shape[1] - 3)
@@ -80,7 +80,7 @@ def pitches(frames: NDArray[np.float32]) -> NDArray[np.float64]:
     total = power[:, 1:].sum(axis=1) + 1e-9
     mean = peak + (around[2] - around[0]) / (around.sum(axis=0) + 1e-9)
     hz = mean * _BIN_HZ
-    pure = (around.sum(axis=0) >= _SHARE * total) & (hz <= _HIGHEST_HZ)
+    pure = (around.sum(axis=0) >= _SHARE * total) & (hz >= _LOWEST_HZ) & (hz <= _HIGHEST_HZ)
     return np.asarray(np.where(pure, hz, 0.0))
 
 
@@ -107,6 +107,6 @@ class Beep:
             self._frames += 1 + self._after  # a lost packet makes no second tone
             self._after = 0
             return False
-        was_beep = _SHORTEST <= self._frames <= _LONGEST and not _EXCHANGE_HZ[0] <= self._hz <= _EXCHANGE_HZ[1]
+        was_beep = _SHORTEST <= self._frames <= _LONGEST
         self._hz, self._frames, self._after = hz, 1, 0
         return was_beep and not hz
