@@ -120,7 +120,7 @@ def _answered(state: State) -> Result:
 
 def _judged(state: State, verdict: Verdict) -> Result:
     """Remembered once; whoever pressed a key in the meantime is known already."""
-    state = replace(state, verdict=state.verdict or verdict)
+    state = replace(state, judging=False, verdict=state.verdict or verdict)
     return work(state) if state.phase is Phase.JUDGE else (state, ())
 
 

@@ -44,7 +44,9 @@ class State(msgspec.Struct, frozen=True):
     """A flow, the step it is at, and what is remembered of the call.
 
     `url` is where the flow came from, empty for one that was stored or sent. `placed` says that we placed the call,
-    `answering` that A's answer was asked for. `failed` is why the last transfer failed, if no step has followed it.
+    `answering` that A's answer was asked for, `judging` that who A is was asked and not told yet. `failed` is why the last
+    transfer failed, if no step has followed it.
+
     `keys` are those collected so far, None while none is; `pressed` says that this step has had its keys and still has work
     to finish; `recorded` is a recording whose end waits for keys. `entered` and `fetches` count the steps and fetches of
     the call: they bound it.
@@ -66,6 +68,7 @@ class State(msgspec.Struct, frozen=True):
     keys: str | None = None
     pressed: bool = False
     recorded: Recorded | None = None
+    judging: bool = False
     verdict: Verdict | None = None
     call_recorded: bool = False
     entered: int = 0

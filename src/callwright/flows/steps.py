@@ -72,7 +72,8 @@ def _say(state: State, say: SayOptions) -> Result:
     if state.placed and mode != "continue":
         if state.verdict is None:
             timeout = say.machine_timeout or state.settings.machine_timeout
-            return replace(state, phase=Phase.JUDGE), (Judge(Party.A, mode == "delay", timeout),)
+            asked = () if state.judging else (Judge(Party.A, mode == "delay", timeout),)
+            return replace(state, phase=Phase.JUDGE, judging=True), asked
         if state.verdict is Verdict.MACHINE and mode == "hangup":
             after, effects = finish(state, Reason.MACHINE)
             return after, (Leave(state.step.id, Reason.MACHINE.value), *effects)
