@@ -11,6 +11,8 @@ import msgspec
 
 Header = tuple[str, str]
 KIB = 1024
+# The answers that name another URL in Location (RFC 9110 §15.4).
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
-from urllib.parse import urljoin
 
 import aiohttp
 import yarl
@@ -19,12 +18,11 @@ from callwright.clock import Clock
 from callwright.egress import faults
 from callwright.egress.addresses import Veto, refusal_of_url
 from callwright.egress.connect import Gate, Resolver, Spans, SystemResolver, connector, tls_context, tracing
-from callwright.egress.door import KIB, Answer, Download, EgressSettings, Fault, Header
-from callwright.egress.urls import BadUrl, Url, parse
+from callwright.egress.door import KIB, REDIRECTS, Answer, Download, EgressSettings, Fault, Header
+from callwright.egress.urls import MAX_REQUESTED, BadUrl, Url, onward, parse
 
 MAX_KEPT = 64 * KIB
 USER_AGENT = "Callwright"
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What a request to another origin than the one it was made for keeps of its headers.
 _ANYWHERE = frozenset({"accept", "user-agent"})
 Sink = Callable[[bytes], None]
@@ -73,7 +71,7 @@ class HttpDoor:
         self, url: str, headers: Sequence[Header], body: bytes, timeout: float, *, repeatable: bool = False
     ) -> Answer:
         try:
-            target = parse(url)
+            target = parse(url, MAX_REQUESTED)
         except BadUrl as error:
             return Answer(url, fault=Fault.BAD_URL, detail=str(error))
         spans = Spans(self._clock)
@@ -170,7 +168,7 @@ class HttpDoor:
         target: Url | None = None
         fault: Fault | None
         try:
-            target = parse(url)
+            target = parse(url, MAX_REQUESTED)
             async with self._clock.timeout(timeout):
                 for hop in range(redirects + 1):
                     async with self._request("GET", target, headers, spans) as response:
@@ -184,10 +182,9 @@ class HttpDoor:
                             f"{target.host} redirects once more after {redirects}; give the final URL",
                         )
                         break
-                    onward = _onward(target, location)
-                    if onward.origin != target.origin:
+                    before, target = target, onward(target, location)
+                    if target.origin != before.origin:
                         headers = [header for header in headers if header[0].lower() in _ANYWHERE]
-                    target = onward
         except BadUrl as error:
             if target is None:
                 fault, detail = Fault.BAD_URL, str(error)
@@ -275,14 +272,7 @@ def _head(target: Url, response: aiohttp.ClientResponse) -> Answer:
 
 
 def _location(answer: Answer) -> str | None:
-    return answer.header("Location") if answer.status in _REDIRECTS else None
-
-
-def _onward(target: Url, location: str) -> Url:
-    try:
-        return parse(urljoin(target.text, location))
-    except ValueError as error:
-        raise BadUrl(str(error)) from None
+    return answer.header("Location") if answer.status in REDIRECTS else None
 
 
 async def _keep(response: aiohttp.ClientResponse, kept: bytearray) -> bool:
