@@ -5,7 +5,7 @@ The real one, `callwright.egress.post.HttpDoor`, refuses an address where the so
 redirects and a resolver that changes its mind all pass the same gate. What goes wrong is a value: see `Fault`.
 """
 
-from callwright.egress.door import REDIRECTS, Answer, Download, EgressSettings, Fault, Header, Timings, Transport
+from callwright.egress.door import REDIRECTS, Answer, Consumer, Download, EgressSettings, Fault, Header, Timings, Transport
 from callwright.egress.urls import MAX_REQUESTED, BadUrl, Url, onward, parse
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "REDIRECTS",
     "Answer",
     "BadUrl",
+    "Consumer",
     "Download",
     "EgressSettings",
     "Fault",
