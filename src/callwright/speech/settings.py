@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
-ENGINES = ("piper", "hibari", "pico", "espeak")
+Engine = Literal["piper", "hibari", "pico", "espeak"]
+ENGINES: tuple[Engine, ...] = ("piper", "hibari", "pico", "espeak")
+
+
+def voice_key(text: str) -> tuple[str, str]:
+    """Language and gender of a key of `ProviderSettings.voices`, each in lower case or empty.
+
+    >>> voice_key("nl-NL Female"), voice_key("male"), voice_key("*")
+    (('nl-nl', 'female'), ('', 'male'), ('', ''))
+    """
+    words = text.lower().replace("_", "-").split()
+    gender = words.pop() if words and words[-1] in ("male", "female") else ""
+    language = " ".join(words)
+    return "" if language == "*" else language, gender
 
 
 class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):

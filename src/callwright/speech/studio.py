@@ -6,17 +6,15 @@ from pathlib import Path
 
 from callwright.clock import Clock
 from callwright.egress import Transport
-from callwright.log import Log
 from callwright.speech import local
 from callwright.speech.cache import SpeechCache
 from callwright.speech.cast import Cast
 from callwright.speech.library import Counted, Library
 from callwright.speech.piperfolder import PiperVoices
+from callwright.speech.providers.service import Service
 from callwright.speech.settings import SpeechSettings, VoiceSettings
 from callwright.speech.source import Source
 from callwright.speech.workers import Worker
-
-_log = Log("speech")
 
 
 class Studio:
@@ -36,7 +34,8 @@ class Studio:
         self.absent: dict[str, str] = {}
         self._settings = settings
         self._clock = clock
-        sources = [source for engine in settings.engines if (source := self._source(engine)) is not None]
+        sources: list[Source] = [Service(one, transport, clock) for one in settings.providers]
+        sources += [source for engine in settings.engines if (source := self._source(engine)) is not None]
         cache = SpeechCache(folder, clock, most_bytes=settings.cache_bytes, age_s=settings.cache_age_s, keep_s=settings.keep_s)
         self.library = Library(Cast(sources), cache, clock, settings.patience_s, counted=counted)
 
