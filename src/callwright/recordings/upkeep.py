@@ -106,6 +106,7 @@ class Upkeep:
             return is_kept
 
         is_kept = await self._store.transact(settle)
+        self._woken.set()  # for the erasure
         _log.info("recording_moved", recording=recording.id, call=recording.call_id, there=there and is_kept)
 
     def _put(self, recording: Recording) -> bool:
