@@ -48,6 +48,14 @@ class SimulatorDriver:
         if leg in self.engine._legs:
             self.engine.far_presses(leg, digit)
 
+    def far_speaks(self, leg: UUID, speaking: bool) -> None:
+        if leg in self.engine._legs:
+            self.engine.far_speaks(leg, speaking)
+
+    def far_beeps(self, leg: UUID) -> None:
+        if leg in self.engine._legs:
+            self.engine.far_beeps(leg)
+
     def sound(self) -> str:
         return str(self._sound)
 
