@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,8 @@ import msgspec
 
 Header = tuple[str, str]
 KIB = 1024
+# The answers that name another URL in Location (RFC 9110 §15.4).
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +101,10 @@ class Download(msgspec.Struct, frozen=True):
         return self.answer.status == 304
 
 
+# Is given the head of an answer and the next piece of its body.
+Consumer = Callable[[Answer, bytes], Awaitable[None]]
+
+
 class Transport(Protocol):
     """HTTP out. None of these raises for what a peer does; `timeout` is in seconds for the whole exchange."""
 
@@ -134,6 +140,25 @@ class Transport(Protocol):
         redirects: int = 3,
     ) -> Download:
         """GET into a file that appears only when it is whole; with `etag`, only if it has changed."""
+        ...
+
+    async def stream(
+        self,
+        url: str,
+        consumer: Consumer,
+        headers: Sequence[Header] = (),
+        *,
+        timeout: float,
+        stall: float,
+        max_bytes: int,
+        redirects: int = 3,
+    ) -> Answer:
+        """GET a body piece by piece; while `consumer` works on one, no more than a little is taken from the peer.
+
+        `timeout` is until the first piece, `stall` from one to the next, without the time the consumer takes; there is no
+        limit for all of it. What the consumer raises ends the request and is raised here. 304 is a good answer when
+        `headers` hold a condition.
+        """
         ...
 
     async def close(self) -> None: ...
