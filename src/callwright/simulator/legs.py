@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Protocol
 from uuid import UUID
 
+from callwright.audiofile import Writer
 from callwright.simulator.settings import CalleeScript
 from callwright.telephony import Event
 
@@ -34,11 +35,9 @@ class Prompt:
 class Take:
     """A recording under way. `stop_keys` end it, and so do its timers."""
 
-    def __init__(self, recording: UUID, path: str, channels: int, key: bytes, stop_keys: str, began_at: float) -> None:
+    def __init__(self, recording: UUID, writer: Writer, stop_keys: str, began_at: float) -> None:
         self.recording = recording
-        self.path = path
-        self.channels = channels
-        self.key = key
+        self.writer = writer
         self.stop_keys = stop_keys
         self.began_at = began_at
         self.silence_s: float | None = None

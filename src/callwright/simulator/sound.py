@@ -7,6 +7,7 @@ from functools import partial
 from uuid import UUID
 
 from callwright import telephony
+from callwright.audiofile import Writer
 from callwright.simulator.legs import Leg, Prompt, Stage, State, Take
 from callwright.telephony import CommandRefused, PlayOutcome, RecordOutcome, Tracks, recording_fault
 
@@ -70,17 +71,15 @@ class Sound:
             fault = f"recording {command.recording} is running"
         if fault:
             raise CommandRefused(f"StartRecording: {fault}")
-        channels = 2 if command.tracks is Tracks.BOTH else 1
-        take = Take(command.recording, command.path, channels, command.key, command.stop_keys, self._stage.now())
+        try:
+            writer = Writer(command.path, 2 if command.tracks is Tracks.BOTH else 1, command.key)
+        except OSError as error:
+            failed, finished = RecordOutcome.FAILED, telephony.RecordingFinished
+            self._stage.emit(leg, finished, recording=command.recording, outcome=failed, detail=str(error))
+            return
+        take = Take(command.recording, writer, command.stop_keys, self._stage.now())
         take.max_s = None if command.max_ms is None else command.max_ms / 1000
         take.silence_s = None if command.silence_ms is None else command.silence_ms / 1000
-        try:
-            _keep_silence(take, 0)
-        except OSError as error:
-            failed = RecordOutcome.FAILED
-            finished = telephony.RecordingFinished
-            self._stage.emit(leg, finished, recording=take.recording, outcome=failed, detail=str(error))
-            return
         leg.takes[take.recording] = take
         self._stage.emit(leg, telephony.RecordingStarted, recording=take.recording)
         if take.max_s is not None:
@@ -99,7 +98,7 @@ class Sound:
         if outcome is RecordOutcome.MAX_LENGTH and take.max_s is not None:
             seconds = take.max_s
         try:
-            _keep_silence(take, round(seconds * RATE))
+            _keep_silence(take.writer, round(seconds * RATE))
         except OSError as error:
             outcome, detail = RecordOutcome.FAILED, str(error)
         self._stage.emit(
@@ -176,10 +175,9 @@ def _seconds(file: str) -> float:
         return samples / sound.getframerate()
 
 
-def _keep_silence(take: Take, samples: int) -> None:
-    with open(take.path, "wb") as file, wave.open(file) as sound:
-        sound.setparams((take.channels, 2, RATE, 0, "NONE", ""))
-        while samples > 0:
-            portion = min(samples, CHUNK_S * RATE)
-            sound.writeframesraw(bytes(portion * 2 * take.channels))
-            samples -= portion
+def _keep_silence(writer: Writer, samples: int) -> None:
+    try:
+        for begin in range(0, samples, CHUNK_S * RATE):
+            writer.write(bytes(min(samples - begin, CHUNK_S * RATE) * 2 * writer.channels))
+    finally:
+        writer.close()
