@@ -37,8 +37,8 @@ from callwright.flows.effects import (
     Timer,
     Verdict,
 )
+from callwright.flows.model import Flow, SayOptions, TransferOptions
 from callwright.flows.moves import fail, record_call, run, then
-from callwright.flows.schema import Flow, SayOptions, TransferOptions
 from callwright.flows.state import Ending, Phase, Result, State, answer, finish
 from callwright.flows.steps import work
 from callwright.reasons import Reason

@@ -21,13 +21,12 @@ from callwright.flows.effects import (
     Timer,
     Verdict,
 )
+from callwright.flows.model import KEYS, MAX_DIGITS, RecordOptions, Step, stop_keys_of
 from callwright.flows.moves import jump, leave, then
-from callwright.flows.schema import KEYS, RecordOptions, Step, stop_keys_of
 from callwright.flows.state import Phase, Result, State
 from callwright.flows.steps import tell_of_recording
 from callwright.reasons import Reason
 
-MAX_DIGITS = 64
 MAX_VARIABLES = 256
 
 # Phases of a step that listens; in the others nobody is there, or what comes next is being fetched.

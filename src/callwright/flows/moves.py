@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from callwright.flows.conditions import unmet
 from callwright.flows.effects import Effect, Enter, Leave, RecordCall, Skip
-from callwright.flows.schema import Flow
+from callwright.flows.model import Flow
 from callwright.flows.state import Result, State, end_of_flow, finish
 from callwright.flows.steps import begin
 from callwright.reasons import Reason

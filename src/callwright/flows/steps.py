@@ -21,7 +21,7 @@ from callwright.flows.effects import (
     Timer,
     Verdict,
 )
-from callwright.flows.schema import (
+from callwright.flows.model import (
     FetchCallFlowOptions,
     PauseOptions,
     PlayOptions,
