@@ -5,12 +5,15 @@ The real one, `callwright.egress.post.HttpDoor`, refuses an address where the so
 redirects and a resolver that changes its mind all pass the same gate. What goes wrong is a value: see `Fault`.
 """
 
-from callwright.egress.door import Answer, Download, EgressSettings, Fault, Header, Timings, Transport
-from callwright.egress.urls import BadUrl, Url, parse
+from callwright.egress.door import REDIRECTS, Answer, Consumer, Download, EgressSettings, Fault, Header, Timings, Transport
+from callwright.egress.urls import MAX_REQUESTED, BadUrl, Url, onward, parse
 
 __all__ = [
+    "MAX_REQUESTED",
+    "REDIRECTS",
     "Answer",
     "BadUrl",
+    "Consumer",
     "Download",
     "EgressSettings",
     "Fault",
@@ -18,5 +21,6 @@ __all__ = [
     "Timings",
     "Transport",
     "Url",
+    "onward",
     "parse",
 ]

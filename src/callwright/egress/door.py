@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,9 @@ import msgspec
 
 Header = tuple[str, str]
 KIB = 1024
+MAX_KEPT = 64 * KIB
+# The answers that name another URL in Location (RFC 9110 §15.4).
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +102,10 @@ class Download(msgspec.Struct, frozen=True):
         return self.answer.status == 304
 
 
+# Is given the head of an answer and the next piece of its body.
+Consumer = Callable[[Answer, bytes], Awaitable[None]]
+
+
 class Transport(Protocol):
     """HTTP out. None of these raises for what a peer does; `timeout` is in seconds for the whole exchange."""
 
@@ -107,9 +114,16 @@ class Transport(Protocol):
         ...
 
     async def post(
-        self, url: str, headers: Sequence[Header], body: bytes, timeout: float, *, repeatable: bool = False
+        self,
+        url: str,
+        headers: Sequence[Header],
+        body: bytes,
+        timeout: float,
+        *,
+        repeatable: bool = False,
+        max_kept: int = MAX_KEPT,
     ) -> Answer:
-        """Send one POST; follow nothing; keep at most 64 kB of the answer.
+        """Send one POST; follow nothing; keep at most `max_kept` bytes of the answer.
 
         `repeatable` says that the receiver may get the request twice. Then one that went out on a kept connection and
         was cut off before any answer (the server had just closed it) is sent once more on a new one (RFC 9112 §9.3.1).
@@ -134,6 +148,25 @@ class Transport(Protocol):
         redirects: int = 3,
     ) -> Download:
         """GET into a file that appears only when it is whole; with `etag`, only if it has changed."""
+        ...
+
+    async def stream(
+        self,
+        url: str,
+        consumer: Consumer,
+        headers: Sequence[Header] = (),
+        *,
+        timeout: float,
+        stall: float,
+        max_bytes: int,
+        redirects: int = 3,
+    ) -> Answer:
+        """GET a body piece by piece; while `consumer` works on one, no more than a little is taken from the peer.
+
+        `timeout` is until the first piece, `stall` from one to the next, without the time the consumer takes; there is no
+        limit for all of it. What the consumer raises ends the request and is raised here. 304 is a good answer when
+        `headers` hold a condition.
+        """
         ...
 
     async def close(self) -> None: ...

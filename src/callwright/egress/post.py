@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
-from urllib.parse import urljoin
+from typing import Any, BinaryIO
 
 import aiohttp
 import yarl
@@ -19,15 +18,13 @@ from callwright.clock import Clock
 from callwright.egress import faults
 from callwright.egress.addresses import Veto, refusal_of_url
 from callwright.egress.connect import Gate, Resolver, Spans, SystemResolver, connector, tls_context, tracing
-from callwright.egress.door import KIB, Answer, Download, EgressSettings, Fault, Header
-from callwright.egress.urls import BadUrl, Url, parse
+from callwright.egress.door import MAX_KEPT, REDIRECTS, Answer, Consumer, Download, EgressSettings, Fault, Header
+from callwright.egress.urls import MAX_REQUESTED, BadUrl, Url, onward, parse
 
-MAX_KEPT = 64 * KIB
 USER_AGENT = "Callwright"
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What a request to another origin than the one it was made for keeps of its headers.
-_ANYWHERE = frozenset({"accept", "user-agent"})
-Sink = Callable[[bytes], None]
+_ANYWHERE = frozenset({"accept", "user-agent", "if-none-match", "if-modified-since"})
+_CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 _CLIENT_ERRORS = (aiohttp.ClientError, OSError)
 
 
@@ -39,11 +36,20 @@ class _DiskFailed(Exception):
     """The file could not be written; kept apart from the errors of the connection that feeds it."""
 
 
+class _ConsumerFailed(Exception):
+    """What a consumer raised; kept apart from the errors of the connection that feeds it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
 class _Got:
     """What has come of an answer so far."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, room: int) -> None:
         self.answer = answer
+        self.room = room
         self.kept = bytearray()
         self.whole = False
 
@@ -70,14 +76,21 @@ class HttpDoor:
         return refusal_of_url(url, self._veto)
 
     async def post(
-        self, url: str, headers: Sequence[Header], body: bytes, timeout: float, *, repeatable: bool = False
+        self,
+        url: str,
+        headers: Sequence[Header],
+        body: bytes,
+        timeout: float,
+        *,
+        repeatable: bool = False,
+        max_kept: int = MAX_KEPT,
     ) -> Answer:
         try:
-            target = parse(url)
+            target = parse(url, MAX_REQUESTED)
         except BadUrl as error:
             return Answer(url, fault=Fault.BAD_URL, detail=str(error))
         spans = Spans(self._clock)
-        got = _Got(Answer(target.text))
+        got = _Got(Answer(target.text), max_kept)
         fault, detail = Fault.PROTOCOL, ""
         try:
             async with self._clock.timeout(timeout):
@@ -98,7 +111,11 @@ class HttpDoor:
         self, url: str, headers: Sequence[Header] = (), *, timeout: float, max_bytes: int, redirects: int = 3
     ) -> Answer:
         kept = bytearray()
-        answer = await self._get(url, headers, kept.extend, timeout=timeout, max_bytes=max_bytes, redirects=redirects)
+
+        async def keep(_: Answer, piece: bytes) -> None:
+            kept.extend(piece)
+
+        answer = await self._get(url, headers, keep, timeout=timeout, max_bytes=max_bytes, redirects=redirects)
         return replace(answer, body=bytes(kept))
 
     async def download(
@@ -123,7 +140,6 @@ class HttpDoor:
                     timeout=timeout,
                     max_bytes=max_bytes,
                     redirects=redirects,
-                    conditional=etag is not None,
                 )
                 size = file.tell()
             if answer.fault is None and answer.status != 304:
@@ -139,6 +155,24 @@ class HttpDoor:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
 
+    async def stream(
+        self,
+        url: str,
+        consumer: Consumer,
+        headers: Sequence[Header] = (),
+        *,
+        timeout: float,
+        stall: float,
+        max_bytes: int,
+        redirects: int = 3,
+    ) -> Answer:
+        try:
+            return await self._get(
+                url, headers, consumer, timeout=timeout, max_bytes=max_bytes, redirects=redirects, stall=stall
+            )
+        except _ConsumerFailed as failed:
+            raise failed.error from None
+
     async def close(self) -> None:
         self._closed = True
         for session in (self._pooled, self._single):
@@ -151,32 +185,38 @@ class HttpDoor:
     ) -> None:
         async with self._request("POST", target, headers, spans, body, fresh=fresh) as response:
             got.answer = _head(target, response)
-            got.whole = await _keep(response, got.kept)
+            got.whole = await _keep(response, got.kept, got.room)
 
     async def _get(
         self,
         url: str,
         headers: Sequence[Header],
-        sink: Sink,
+        sink: Consumer,
         *,
         timeout: float,
         max_bytes: int,
         redirects: int,
-        conditional: bool = False,
+        stall: float | None = None,
     ) -> Answer:
-        """GET along redirects; the body of the last answer goes to `sink` when its status is 2xx."""
+        """GET along redirects; the body of the last answer goes to `sink` when its status is 2xx.
+
+        `timeout` is for everything, or, where `stall` is given, until the first piece of the body.
+        """
+        conditional = any(name.lower() in _CONDITIONS for name, _ in headers)
         answer = Answer(url)
         spans = Spans(self._clock)
         target: Url | None = None
         fault: Fault | None
         try:
-            target = parse(url)
-            async with self._clock.timeout(timeout):
+            target = parse(url, MAX_REQUESTED)
+            async with self._clock.timeout(timeout) as limit:
+                if stall is not None:
+                    sink = _patient(sink, limit, stall)
                 for hop in range(redirects + 1):
                     async with self._request("GET", target, headers, spans) as response:
                         answer = _head(target, response)
                         if (location := _location(answer)) is None:
-                            fault, detail = await _body(target, response, sink, max_bytes, conditional)
+                            fault, detail = await _body(target, answer, response, sink, max_bytes, conditional)
                             break
                     if hop == redirects:
                         fault, detail = (
@@ -184,10 +224,9 @@ class HttpDoor:
                             f"{target.host} redirects once more after {redirects}; give the final URL",
                         )
                         break
-                    onward = _onward(target, location)
-                    if onward.origin != target.origin:
+                    before, target = target, onward(target, location)
+                    if target.origin != before.origin:
                         headers = [header for header in headers if header[0].lower() in _ANYWHERE]
-                    target = onward
         except BadUrl as error:
             if target is None:
                 fault, detail = Fault.BAD_URL, str(error)
@@ -199,6 +238,8 @@ class HttpDoor:
         except _CLIENT_ERRORS as error:
             assert target is not None
             fault, detail = self._judge(error, target, timeout)
+            if stall is not None and fault is Fault.TIMEOUT:
+                detail = f"{target.host} sent nothing for {stall if answer.status else timeout:g} s"
         return replace(answer, whole=fault is None, fault=fault, detail=detail, timings=spans.timings())
 
     @asynccontextmanager
@@ -260,8 +301,8 @@ class HttpDoor:
         return faults.of_error(error, target, timeout)
 
 
-def _into(file: BinaryIO) -> Sink:
-    def write(chunk: bytes) -> None:
+def _into(file: BinaryIO) -> Consumer:
+    async def write(_: Answer, chunk: bytes) -> None:
         try:
             file.write(chunk)
         except OSError as error:
@@ -270,25 +311,32 @@ def _into(file: BinaryIO) -> Sink:
     return write
 
 
+def _patient(consumer: Consumer, limit: Any, stall: float) -> Consumer:
+    """Stop the time while the consumer works, and then give the peer `stall` seconds for the next piece."""
+
+    async def consume(answer: Answer, piece: bytes) -> None:
+        limit.reschedule(None)
+        try:
+            await consumer(answer, piece)
+        except Exception as error:
+            raise _ConsumerFailed(error) from None
+        limit.reschedule(asyncio.get_running_loop().time() + stall)
+
+    return consume
+
+
 def _head(target: Url, response: aiohttp.ClientResponse) -> Answer:
     return Answer(target.text, status=response.status, headers=tuple(response.headers.items()))
 
 
 def _location(answer: Answer) -> str | None:
-    return answer.header("Location") if answer.status in _REDIRECTS else None
+    return answer.header("Location") if answer.status in REDIRECTS else None
 
 
-def _onward(target: Url, location: str) -> Url:
-    try:
-        return parse(urljoin(target.text, location))
-    except ValueError as error:
-        raise BadUrl(str(error)) from None
-
-
-async def _keep(response: aiohttp.ClientResponse, kept: bytearray) -> bool:
-    """Read the first 64 kB; return whether that was all."""
+async def _keep(response: aiohttp.ClientResponse, kept: bytearray, most: int) -> bool:
+    """Read the first bytes; return whether that was all."""
     while chunk := await response.content.readany():
-        room = MAX_KEPT - len(kept)
+        room = most - len(kept)
         kept += chunk[:room]
         if len(chunk) > room:
             return False
@@ -296,7 +344,7 @@ async def _keep(response: aiohttp.ClientResponse, kept: bytearray) -> bool:
 
 
 async def _body(
-    target: Url, response: aiohttp.ClientResponse, sink: Sink, max_bytes: int, conditional: bool
+    target: Url, answer: Answer, response: aiohttp.ClientResponse, sink: Consumer, max_bytes: int, conditional: bool
 ) -> tuple[Fault | None, str]:
     if conditional and response.status == 304:
         return None, ""
@@ -312,5 +360,5 @@ async def _body(
         size += len(chunk)
         if size > max_bytes:
             raise _Oversize
-        sink(chunk)
+        await sink(answer, chunk)
     return None, ""

@@ -6,11 +6,13 @@ import re
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from callwright.errors import CallwrightError
 
+# What a customer may store, and what is ever requested: a fetch adds what it knows of the call.
 MAX_URL = 2_000
+MAX_REQUESTED = 8_000  # the request line that servers take by default (Apache, nginx)
 _DEFAULT_PORT = {"http": 80, "https": 443}
 _UNSENDABLE = re.compile(r'[^!-~]|[\\"<>]')
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?")
@@ -52,10 +54,10 @@ class Url(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def parse(text: str) -> Url:
+def parse(text: str, longest: int = MAX_URL) -> Url:
     """Check a URL; `BadUrl` says which rule it breaks and what to write instead."""
-    if len(text) > MAX_URL:
-        raise BadUrl(f"the URL has {len(text)} characters; at most {MAX_URL} are taken")
+    if len(text) > longest:
+        raise BadUrl(f"the URL has {len(text)} characters; at most {longest} are taken")
     if found := _UNSENDABLE.search(text):
         raise BadUrl(f"the URL holds {found.group()!r}; percent-encode it, and write a host of other scripts as xn--…")
     try:
@@ -79,6 +81,14 @@ def parse(text: str) -> Url:
     query = parts.query
     written = f"{scheme}://{authority}{path}" + (f"?{query}" if query else "")
     return Url(scheme, host, port or default, path, query, written)
+
+
+def onward(target: Url, location: str) -> Url:
+    """Where a redirect leads; `BadUrl` when it leads nowhere."""
+    try:
+        return parse(urljoin(target.text, location), MAX_REQUESTED)
+    except ValueError as error:
+        raise BadUrl(str(error)) from None
 
 
 def _checked_host(host: str, netloc: str) -> str:
