@@ -6,13 +6,12 @@ import re
 from collections.abc import Sequence
 
 from callwright.errors import CallwrightError
+from callwright.telephony import is_number, is_uri
 
 MAX_TARGET = 512
-_NAMED = re.compile(r'\s*(?:"(?:[^"\\]|\\.)*"|[^<>"]*)\s*<([^<>]*)>\s*(?:;[^<>]*)?')
+_NAMED = re.compile(r'(?:"(?:[^"\\]|\\.)*"\s*|[^<>"]*)<([^<>]*)>(?:\s*;[^<>]*)?')
 _SEVERAL = re.compile(r">\s*(?:;[^<>\",]*)?,")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(.*)")
-_NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
-_TARGET = re.compile(r"sip:[!-;=?-~]+|tel:[+0-9A-Fa-f*#.()\-]+(?:;[!-;=?-~]+)?", re.IGNORECASE)
 
 
 class Unreferable(CallwrightError):
@@ -34,12 +33,10 @@ def read(values: Sequence[str]) -> str:
         raise Unreferable(400, "More Than One Refer-To")
     if not values or not values[0].strip():
         raise Unreferable(400, "Missing Refer-To")
-    named = _NAMED.fullmatch(values[0])
-    # Without brackets what follows a semicolon belongs to the field (RFC 3261 §20.10).
-    uri = (named[1] if named is not None else values[0].partition(";")[0]).strip()
+    uri = _uri(values[0])
     if len(uri) > MAX_TARGET or not uri.isascii():
         raise Unreferable(400, "Bad Refer-To")
-    if _NUMBER.fullmatch(uri):
+    if is_number(uri):
         return uri
     scheme = _SCHEME.fullmatch(uri)
     if scheme is None:
@@ -47,23 +44,29 @@ def read(values: Sequence[str]) -> str:
     if scheme[1].lower() not in ("sip", "tel"):
         raise Unreferable(416, "Unsupported URI Scheme")
     target = _bare(uri)
-    if not _TARGET.fullmatch(target):
+    if not is_uri(target):
         raise Unreferable(400, "Bad Refer-To")
     return target
 
 
 def read_referred_by(values: Sequence[str]) -> str:
     """The URI of a ``Referred-By`` field; empty when there is none that can be read."""
-    named = _NAMED.fullmatch(values[0]) if values else None
-    uri = (named[1] if named is not None else values[0].partition(";")[0]).strip() if values else ""
+    uri = _uri(values[0]) if values else ""
     return uri if len(uri) <= MAX_TARGET and _SCHEME.fullmatch(uri) and uri.isascii() else ""
 
 
 def refer_to(target: str, host: str) -> str | None:
     """The URI to put into a REFER of ours for a number, which is one of `host`, or for a URI; None for anything else."""
-    if _NUMBER.fullmatch(target):
+    if is_number(target):
         return f"sip:{target.replace('#', '%23')}@{host}"
-    return target if len(target) <= MAX_TARGET and _TARGET.fullmatch(target) else None
+    return target if is_uri(target) else None
+
+
+def _uri(value: str) -> str:
+    """The URI of an address in a field. Without brackets what follows a semicolon belongs to the field (RFC 3261 §20.10)."""
+    value = value.strip()
+    named = _NAMED.fullmatch(value)
+    return (named[1] if named is not None else value.partition(";")[0]).strip()
 
 
 def _bare(uri: str) -> str:

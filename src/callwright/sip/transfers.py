@@ -13,7 +13,6 @@ from callwright.clock import Clock
 from callwright.log import Log
 from callwright.sip import wire as sip
 from callwright.sip.leg import Leg
-from callwright.sip.refer_to import refer_to
 from callwright.sip.telling import Emit
 from callwright.telephony import (
     AcceptRefer,
@@ -24,6 +23,8 @@ from callwright.telephony import (
     ReferProgress,
     Referred,
     RejectRefer,
+    is_number,
+    is_uri,
 )
 
 DECLINE = (603, "Decline")
@@ -90,7 +91,7 @@ class Transfers:
     def refer(self, leg: Leg, command: Refer) -> None:
         if leg.referring is not None:
             raise CommandRefused("Refer: the far end is transferring already")
-        if refer_to(command.target, "host.invalid") is None:
+        if not is_number(command.target) and not is_uri(command.target):
             raise CommandRefused("Refer: a number or a sip or tel URI is needed")
         leg.referring = self._clock.call_later(self._refer_s, partial(self._refer_overdue, leg))
         self._tell(sip.SendRefer(leg.id, command.target))
