@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from callwright.egress.door import EgressSettings
 from callwright.media.settings import MediaSettings
+from callwright.recordings.keyfile import read_keys
+from callwright.recordings.keys import Keyring
+from callwright.recordings.objects import Objects
+from callwright.recordings.s3 import S3Objects, S3Settings
 from callwright.settings.checks import host_and_port
 from callwright.settings.sections import Settings
 from callwright.sip.legs import EngineSettings
 from callwright.sip.settings import SignallingSettings, TrunkSource
+from callwright.speech.settings import ProviderSettings, SpeechSettings
 from callwright.switch.settings import CallSettings
 from callwright.trunks.routes import Trunk
 from callwright.webhooks.settings import WebhookSettings
@@ -70,6 +75,60 @@ def webhooks(settings: Settings) -> WebhookSettings:
         concurrency=given.concurrency,
         per_endpoint=given.per_endpoint,
         encoding=Encoding(given.legacy_signature),
+    )
+
+
+def speech(settings: Settings) -> SpeechSettings:
+    given = settings.speech
+    return SpeechSettings(
+        engines=given.engines,
+        providers=tuple(
+            ProviderSettings(
+                name=one.name,
+                kind=one.kind,
+                url=one.url,
+                voices=one.voices,
+                key=one.key,
+                model=one.model,
+                timeout=one.timeout,
+            )
+            for one in given.providers
+        ),
+        piper_folder=given.piper_folder,
+        piper_genders=given.piper_genders,
+        cache_bytes=given.cache_mb << 20,
+        cache_age_s=given.cache_days * 86_400,
+        keep_s=settings.calls.max_duration,
+        patience_s=given.patience,
+        deadline_s=given.deadline,
+        log_level=settings.log.level,
+    )
+
+
+def speech_egress() -> EgressSettings:
+    """Speech services are the operator's own choice, wherever they are; nobody else can name their addresses."""
+    return EgressSettings(allow=("0.0.0.0/0", "::/0"), connections=64, idle_connections=16)
+
+
+def recording_keys(settings: Settings) -> Keyring:
+    """Raises `SettingsError` when the file of keys cannot be used."""
+    return Keyring(read_keys(settings.recordings.keys, settings.recordings.keys_file))
+
+
+def recording_objects(settings: Settings) -> Objects | None:
+    """The bucket, also while new recordings stay here, so that older ones can be read. Raises `SettingsError`."""
+    given = settings.recordings
+    if not given.bucket:
+        return None
+    return S3Objects(
+        S3Settings(
+            bucket=given.bucket,
+            endpoint=given.endpoint,
+            region=given.region,
+            prefix=given.prefix,
+            access_key=given.access_key,
+            secret_key=given.secret_key,
+        )
     )
 
 

@@ -11,6 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from callwright.settings import checks
+from callwright.settings.recorded import RecordingsSection, TranscriptionSection
+from callwright.settings.section import Section
+from callwright.settings.spoken import SpeechSection
 from callwright.simulator.settings import SimulatorSettings
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -18,13 +21,6 @@ Network = Annotated[str, Meta(extra={"check": checks.network})]
 CallerNetwork = Annotated[str, Meta(extra={"check": checks.caller_network})]
 Host = Annotated[str, Meta(extra={"check": checks.sip_host})]
 Wait = Annotated[float, Meta(ge=1, le=604_800)]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of settings."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(…)"  # holds passwords, and a traceback or a log line may show it
 
 
 class HttpSection(Section, frozen=True, kw_only=True):
@@ -337,6 +333,9 @@ class Settings(Section, frozen=True, kw_only=True):
     simulator: SimulatorSettings = SimulatorSettings()
     egress: EgressSection = EgressSection()
     webhooks: WebhooksSection = WebhooksSection()
+    speech: SpeechSection = SpeechSection()
+    recordings: RecordingsSection = RecordingsSection()
+    transcription: TranscriptionSection = TranscriptionSection()
     numbers: NumbersSection = NumbersSection()
     store: StoreSection = StoreSection()
     drain: DrainSection = DrainSection()
