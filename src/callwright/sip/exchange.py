@@ -153,7 +153,7 @@ class Exchange:
         if not self._gate.knows(address[0]):
             self.transactions.answer_once(request.genResponse(403, "Forbidden"), t)
             return None
-        if method in ("BYE", "INFO"):  # RFC 3261 §15.1.2, RFC 6086 §4.2.2
+        if method in ("BYE", "INFO", "REFER", "NOTIFY"):  # RFC 3261 §15.1.2, RFC 6086 §4.2.2, RFC 6665 §4.1.3
             response = request.genResponse(*NO_DIALOG)
         elif method != "OPTIONS":
             response = request.genResponse(*NOT_ALLOWED)

@@ -124,6 +124,8 @@ async def test_options_outside_of_a_call(core: Core, peer: Peer) -> None:
         ("BYE", True, 481),
         ("INVITE", True, 481),
         ("INFO", True, 481),
+        ("REFER", False, 481),
+        ("NOTIFY", False, 481),
         ("CANCEL", False, 481),
     ],
 )
