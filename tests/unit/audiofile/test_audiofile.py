@@ -200,10 +200,12 @@ def test_what_was_heard_until_a_kill_is_playable(tmp_path: Path, key: bytes) -> 
     duration_ms = repair(path, key)
     assert frames * 20 - 500 <= duration_ms <= frames * 20 + 20
     frame = bytes(range(64)) * 10
-    assert whole(path, key)[44:] == (frame * (frames + 1))[: duration_ms * 32]
+    kept = whole(path, key)[44:]
+    assert kept == (frame * (frames + 2))[: len(kept)]
+    assert len(kept) // 32 == duration_ms  # a write may be cut within a millisecond
     if not key:
         with wave.open(str(path)) as opened:
-            assert opened.getnframes() == duration_ms * 8
+            assert opened.getnframes() * 4 == len(kept)
 
 
 @KINDS

@@ -30,7 +30,13 @@ def test_it_reads_files(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("said", "heard", "rate"),
-    [("one two", "one two", 0), ("one two", "one", 0.5), ("one", "one two", 1), ("one two", "two one", 1), ("Press 1.", "press one", 0)],
-)  # fmt: skip
+    [
+        ("one two", "one two", 0),
+        ("one two", "one", 0.5),
+        ("one", "one two", 1),
+        ("one two", "two one", 1),
+        ("Press 1.", "press one", 0),
+    ],
+)
 def test_the_rate_of_errors(said: str, heard: str, rate: float) -> None:
     assert error_rate(said, split(heard)) == rate
