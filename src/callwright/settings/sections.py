@@ -13,6 +13,7 @@ from msgspec import Meta
 from callwright.settings import checks
 from callwright.settings.recorded import RecordingsSection, TranscriptionSection
 from callwright.settings.section import Section
+from callwright.settings.spoken import SpeechSection
 from callwright.simulator.settings import SimulatorSettings
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -332,6 +333,7 @@ class Settings(Section, frozen=True, kw_only=True):
     simulator: SimulatorSettings = SimulatorSettings()
     egress: EgressSection = EgressSection()
     webhooks: WebhooksSection = WebhooksSection()
+    speech: SpeechSection = SpeechSection()
     recordings: RecordingsSection = RecordingsSection()
     transcription: TranscriptionSection = TranscriptionSection()
     numbers: NumbersSection = NumbersSection()
