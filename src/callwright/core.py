@@ -21,6 +21,7 @@ from callwright.datafolder import DataFolder
 from callwright.dialect import render
 from callwright.egress.late import LateDoor
 from callwright.flows.flows import Flows
+from callwright.flows.schema import Flow, SayOptions
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
 from callwright.numbers.numbers import Numbers
@@ -31,10 +32,13 @@ from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.sip.engine import SipEngine
+from callwright.speech.studio import Studio
 from callwright.store import Store
 from callwright.switch import recovery
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
+from callwright.telephony.speech import Utterance
+from callwright.transcriptions.queue import Queue
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
 from callwright.webhooks.deliverer import Deliverer
@@ -55,7 +59,12 @@ class Core:
         self.store = store
         self.accounts = Accounts(store, clock)
         self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
-        self.flows = Flows(store, clock)
+        self.speech_door = LateDoor(rooms.speech_egress(), clock)
+        self.studio = Studio(
+            rooms.speech(chosen), folder.speech_cache, self.speech_door, clock, counted=metrics.sentence_spoken
+        )
+        self.speech = self.studio.library
+        self.flows = Flows(store, clock, saved=self._prepare_speech)
         self.door = LateDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds)
@@ -76,6 +85,9 @@ class Core:
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
         self.upkeep = Upkeep(store, clock, folder.recordings, objects)
+        self.transcriber = rooms.transcriber(chosen, self.speech_door, clock)
+        at_once = 1 if chosen.transcription.model else chosen.transcription.at_once
+        self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)
         self.routes = Routes(rooms.trunks(chosen), chosen.sip.allow_hosts, chosen.calls.emergency_numbers)
         self.sip_engine = sip_engine
         self.simulated_engine = SimulatedEngine(clock, chosen.simulator)
@@ -164,6 +176,12 @@ class Core:
             state=state,
             limits=native.Limits(body=limits.body_limit, flow=limits.flow_limit, claim=self.settings.numbers.claim),
         )
+
+    def _prepare_speech(self, flow: Flow) -> None:
+        """Have what a flow says ready before the first call; texts are only queued here."""
+        for step in flow.steps:
+            if isinstance(step.options, SayOptions):
+                self.speech.prepare(Utterance(step.options.payload, step.options.language or "", step.options.voice or ""))
 
     def _signing_key(self, world_id: UUID) -> str:
         world = self.accounts.world_by_id(world_id)

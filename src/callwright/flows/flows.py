@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -39,9 +39,11 @@ class Page(NamedTuple):
 
 
 class Flows:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, *, saved: Callable[[Flow], None] = lambda flow: None) -> None:
+        """`saved` is given what will run whenever a flow is made or replaced."""
         self._store = store
         self._clock = clock
+        self._saved = saved
 
     def find(self, world_id: UUID, flow_id: UUID) -> StoredFlow | None:
         return _first(self._store.read("flows.find", (world_id.bytes, flow_id.bytes)))
@@ -71,6 +73,7 @@ class Flows:
             transaction.write(Write("flows.insert", (world_id.bytes, flow.id.bytes, int(is_default), _encode(body), now, now)))
 
         await self._store.transact(run)
+        self._saved(flow.compiled())
         return self.get(world_id, flow.id)
 
     async def replace(self, world_id: UUID, flow_id: UUID, body: dict[str, Any]) -> StoredFlow:
@@ -87,7 +90,9 @@ class Flows:
 
         if not await self._store.transact(run):
             raise NotFound(f"No call flow found for ID `{flow_id}`.")
-        return self.get(world_id, flow_id)
+        replaced = self.get(world_id, flow_id)
+        self._saved(replaced.compiled())
+        return replaced
 
     async def remove(self, world_id: UUID, flow_id: UUID, *, also: Write) -> None:
         """Delete a flow and, in the same transaction, do what its numbers need."""
