@@ -83,6 +83,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         supervisor = Supervisor(_children(chosen, engine, sip_socket, clock))
         core = Core(loaded, folder, store, engine, metrics, clock)
         stack.push_async_callback(core.door.close)
+        stack.push_async_callback(core.sounds.close)
         try:
             keys = await core.prepare()
         except StoreUnavailable as error:
@@ -142,6 +143,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                 if chosen.loopback_only:
                     _log.info("egress_to_loopback", allowed=rooms.LOOPBACK, why="only this machine can reach the server")
                 await core.door.open()
+                core.sounds.warm()
                 await _first(stops, deliverer, *(serving.task for serving in servers))
                 watchdog.stopping()
                 await _drain(engine, switch, stops, chosen.drain.seconds)

@@ -99,6 +99,10 @@ class ChildProcess:
             await first(self._clock, DYING_S, self._lost)
         return self._lost.result() if self._lost.done() else "ended"
 
+    def kill(self) -> None:
+        """End the process at once; what follows is as with any other death."""
+        self._process.kill()
+
     async def bury(self) -> str:
         """Make sure that the process is gone and return its exit status; `last_words` are complete then."""
         self._part()

@@ -54,7 +54,7 @@ class Core:
         self.flows = Flows(store, clock)
         self.door = LateDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
-        self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds)
+        self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
         self.deliverer = Deliverer(
             store,
             self.door,

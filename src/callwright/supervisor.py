@@ -66,7 +66,7 @@ class Child:
     `module` is run as ``python -m module --fd N --epoch E *arguments``; `descriptors` are open in the child under their
     own numbers. `receive` gets each message of the union `messages`. `up` is called with the link whenever a life
     begins and `down` with the reason when one that was up ends, but not when it ends by `stop`. The epoch grows with
-    every life.
+    every life. Without `essential`, calls are taken whether it is up or not.
     """
 
     def __init__(
@@ -82,8 +82,10 @@ class Child:
         up: Callable[[Link], None] | None = None,
         down: Callable[[str], None] | None = None,
         patience: Patience = Patience(),  # noqa: B008
+        essential: bool = True,
     ) -> None:
         self.name = name
+        self.essential = essential
         self.epoch = 0
         self.link: Link | None = None
         self.pid: int | None = None
@@ -101,6 +103,7 @@ class Child:
         self._deaths: deque[int] = deque(maxlen=patience.deaths + 1)
         self._dies_often = False
         self._task: asyncio.Task[None] | None = None
+        self._process: ChildProcess | None = None
 
     def start(self) -> None:
         """Begin the first life; call it on the event loop."""
@@ -119,6 +122,11 @@ class Child:
         if self._dies_often:
             return f"{self.name} died more than {self._patience.deaths} times within {self._patience.window:g} s"
         return None if self.state is State.UP else f"{self.name} is {self.state.value}"
+
+    def kill(self) -> None:
+        """End the life there is, of a child that does not do its work; another begins after a pause."""
+        if self._process is not None:
+            self._process.kill()
 
     async def stop(self) -> None:
         """End the child: by closing the link, then by SIGTERM, then by SIGKILL."""
@@ -141,13 +149,14 @@ class Child:
                 why, status = f"cannot be started: {error.strerror}", "none"
             else:
                 self.pid = process.pid
+                self._process = process
                 try:
                     why, status = await self._attend(process)
                 except Exception:
                     log.exception("child_not_attended", child=self.name)
                     self._move(State.DOWN)
                     why, status = "a fault of the core", await process.bury()
-                self.pid = None
+                self.pid = self._process = None
                 last_words = process.last_words
             if self._stop.done():
                 log.info("child_stopped", child=self.name, epoch=self.epoch, status=status)
@@ -242,12 +251,15 @@ class Supervisor:
             child.start()
 
     async def started(self) -> None:
-        """Wait until every child has greeted; raise `ChildFailed` when one only dies."""
-        await asyncio.gather(*(child.started() for child in self._children))
+        """Wait until every essential child has greeted; raise `ChildFailed` when one only dies."""
+        await asyncio.gather(*(child.started() for child in self._essential()))
 
     def unhealthy(self) -> str | None:
-        """None while all children can be relied on, else what is wrong."""
-        return next((trouble for child in self._children if (trouble := child.unhealthy())), None)
+        """None while all children that calls need can be relied on, else what is wrong."""
+        return next((trouble for child in self._essential() if (trouble := child.unhealthy())), None)
+
+    def _essential(self) -> list[Child]:
+        return [child for child in self._children if child.essential]
 
     async def stop(self) -> None:
         await asyncio.gather(*(child.stop() for child in self._children))

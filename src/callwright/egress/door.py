@@ -11,6 +11,7 @@ import msgspec
 
 Header = tuple[str, str]
 KIB = 1024
+MAX_KEPT = 64 * KIB
 # The answers that name another URL in Location (RFC 9110 §15.4).
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -113,9 +114,16 @@ class Transport(Protocol):
         ...
 
     async def post(
-        self, url: str, headers: Sequence[Header], body: bytes, timeout: float, *, repeatable: bool = False
+        self,
+        url: str,
+        headers: Sequence[Header],
+        body: bytes,
+        timeout: float,
+        *,
+        repeatable: bool = False,
+        max_kept: int = MAX_KEPT,
     ) -> Answer:
-        """Send one POST; follow nothing; keep at most 64 kB of the answer.
+        """Send one POST; follow nothing; keep at most `max_kept` bytes of the answer.
 
         `repeatable` says that the receiver may get the request twice. Then one that went out on a kept connection and
         was cut off before any answer (the server had just closed it) is sent once more on a new one (RFC 9112 §9.3.1).

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from callwright.clock import Clock
 from callwright.egress.addresses import Veto, refusal_of_url
-from callwright.egress.door import Answer, Consumer, Download, EgressSettings, Header, Transport
+from callwright.egress.door import MAX_KEPT, Answer, Consumer, Download, EgressSettings, Header, Transport
 
 
 class LateDoor:
@@ -38,9 +38,17 @@ class LateDoor:
         return refusal_of_url(url, self._veto)
 
     async def post(
-        self, url: str, headers: Sequence[Header], body: bytes, timeout: float, *, repeatable: bool = False
+        self,
+        url: str,
+        headers: Sequence[Header],
+        body: bytes,
+        timeout: float,
+        *,
+        repeatable: bool = False,
+        max_kept: int = MAX_KEPT,
     ) -> Answer:
-        return await (await self.open()).post(url, headers, body, timeout, repeatable=repeatable)
+        door = await self.open()
+        return await door.post(url, headers, body, timeout, repeatable=repeatable, max_kept=max_kept)
 
     async def fetch(
         self, url: str, headers: Sequence[Header] = (), *, timeout: float, max_bytes: int, redirects: int = 3

@@ -18,10 +18,9 @@ from callwright.clock import Clock
 from callwright.egress import faults
 from callwright.egress.addresses import Veto, refusal_of_url
 from callwright.egress.connect import Gate, Resolver, Spans, SystemResolver, connector, tls_context, tracing
-from callwright.egress.door import KIB, REDIRECTS, Answer, Consumer, Download, EgressSettings, Fault, Header
+from callwright.egress.door import MAX_KEPT, REDIRECTS, Answer, Consumer, Download, EgressSettings, Fault, Header
 from callwright.egress.urls import MAX_REQUESTED, BadUrl, Url, onward, parse
 
-MAX_KEPT = 64 * KIB
 USER_AGENT = "Callwright"
 # What a request to another origin than the one it was made for keeps of its headers.
 _ANYWHERE = frozenset({"accept", "user-agent", "if-none-match", "if-modified-since"})
@@ -48,8 +47,9 @@ class _ConsumerFailed(Exception):
 class _Got:
     """What has come of an answer so far."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, room: int) -> None:
         self.answer = answer
+        self.room = room
         self.kept = bytearray()
         self.whole = False
 
@@ -76,14 +76,21 @@ class HttpDoor:
         return refusal_of_url(url, self._veto)
 
     async def post(
-        self, url: str, headers: Sequence[Header], body: bytes, timeout: float, *, repeatable: bool = False
+        self,
+        url: str,
+        headers: Sequence[Header],
+        body: bytes,
+        timeout: float,
+        *,
+        repeatable: bool = False,
+        max_kept: int = MAX_KEPT,
     ) -> Answer:
         try:
             target = parse(url, MAX_REQUESTED)
         except BadUrl as error:
             return Answer(url, fault=Fault.BAD_URL, detail=str(error))
         spans = Spans(self._clock)
-        got = _Got(Answer(target.text))
+        got = _Got(Answer(target.text), max_kept)
         fault, detail = Fault.PROTOCOL, ""
         try:
             async with self._clock.timeout(timeout):
@@ -178,7 +185,7 @@ class HttpDoor:
     ) -> None:
         async with self._request("POST", target, headers, spans, body, fresh=fresh) as response:
             got.answer = _head(target, response)
-            got.whole = await _keep(response, got.kept)
+            got.whole = await _keep(response, got.kept, got.room)
 
     async def _get(
         self,
@@ -326,10 +333,10 @@ def _location(answer: Answer) -> str | None:
     return answer.header("Location") if answer.status in REDIRECTS else None
 
 
-async def _keep(response: aiohttp.ClientResponse, kept: bytearray) -> bool:
-    """Read the first 64 kB; return whether that was all."""
+async def _keep(response: aiohttp.ClientResponse, kept: bytearray, most: int) -> bool:
+    """Read the first bytes; return whether that was all."""
     while chunk := await response.content.readany():
-        room = MAX_KEPT - len(kept)
+        room = most - len(kept)
         kept += chunk[:room]
         if len(chunk) > room:
             return False

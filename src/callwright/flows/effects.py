@@ -49,7 +49,10 @@ class Begin(Input, frozen=True):
 
 
 class Replace(Input, frozen=True):
-    """Leave what is being done, and go on with another flow. `url` is where it came from, if from anywhere."""
+    """Leave what is being done, and go on with another flow. `url` is where it came from, if from anywhere.
+
+    What was still to follow of effects before does not follow any more, except `Answered` and `Judged` of A.
+    """
 
     flow: Flow
     url: str = ""
@@ -102,9 +105,10 @@ class FetchFailed(Input, frozen=True):
 
 
 class Judged(Input, frozen=True):
-    """What `Judge` asked for."""
+    """What `Judge` asked for; without `party`, of whom it was asked last."""
 
     verdict: Verdict
+    party: Party | None = None
 
 
 class PeerAnswered(Input, frozen=True):

@@ -1,244 +1,179 @@
 """The interpreter: pure, so that the same code runs a live call, a flow test and a replay.
 
-``step(state, input)`` returns the next state and what is to be done. It knows no engine, no record and no clock;
-whoever runs it carries the effects out and feeds back what became of them. The caller's leg is A, a transfer's is B.
+``step(state, input)`` returns the next state and what is to be done (`callwright.flows.effects`). It knows no engine, no
+record and no clock; whoever runs it carries the effects out and feeds back what became of them.
 """
 
 from __future__ import annotations
 
-from enum import Enum
-
-import msgspec
 from msgspec.structs import replace
 
-from callwright.flows.schema import Flow, PauseOptions, PlayOptions, Step, TransferOptions
+from callwright.flows import keys
+from callwright.flows.effects import (
+    Answered,
+    Begin,
+    Cancel,
+    Connect,
+    DropPeer,
+    Effect,
+    Expired,
+    FetchFailed,
+    FlowFetched,
+    Input,
+    Judge,
+    Judged,
+    Key,
+    KeysSent,
+    Leave,
+    Party,
+    PeerAnswered,
+    PeerFailed,
+    PeerGone,
+    PlayEnded,
+    Recorded,
+    Replace,
+    StopPlay,
+    StopRecord,
+    Timer,
+    Verdict,
+)
+from callwright.flows.moves import fail, record_call, run
+from callwright.flows.schema import Flow, SayOptions, TransferOptions
+from callwright.flows.state import Ending, Phase, Result, State, answer, finish
+from callwright.flows.steps import work
 from callwright.reasons import Reason
 
+__all__ = ["Phase", "State", "step"]
 
-class Input(msgspec.Struct, frozen=True):
-    pass
-
-
-class Begin(Input, frozen=True):
-    """Start the flow; `answered` for a call we placed, whose flow runs once it is answered."""
-
-    answered: bool
-
-
-class Answered(Input, frozen=True):
-    """A is answered, as asked by `Answer`."""
-
-
-class PlayEnded(Input, frozen=True):
-    """The media of a play step is over; `fault` says why it could not be played."""
-
-    fault: str = ""
-
-
-class Slept(Input, frozen=True):
-    pass
-
-
-class PeerAnswered(Input, frozen=True):
-    """B answered."""
-
-
-class PeerFailed(Input, frozen=True):
-    """B ended before it answered, for this reason."""
-
-    reason: Reason
-
-
-class PeerGone(Input, frozen=True):
-    """B had answered and is over; A is still there."""
-
-
-class Effect(msgspec.Struct, frozen=True):
-    pass
-
-
-class Answer(Effect, frozen=True):
-    """Answer A; `Answered` must follow."""
-
-
-class Play(Effect, frozen=True):
-    """Play these URLs to A; `PlayEnded` must follow."""
-
-    urls: tuple[str, ...]
-
-
-class Sleep(Effect, frozen=True):
-    """`Slept` must follow after so many seconds."""
-
-    seconds: float
-
-
-class Dial(Effect, frozen=True):
-    """Make B; `PeerAnswered` or `PeerFailed` must follow. `ring_timeout` in seconds, None for the setting's."""
-
-    destination: str
-    mask: bool
-    ring_timeout: int | None
-
-
-class Connect(Effect, frozen=True):
-    """Bridge A and B; `PeerGone` follows when B is over."""
-
-
-class Finish(Effect, frozen=True):
-    """The flow is over: end every leg for this reason."""
-
-    reason: Reason
-    detail: str = ""
-
-
-class Enter(Effect, frozen=True):
-    """A step begins (for the journal)."""
-
-    step: str
-    action: str
-
-
-class Leave(Effect, frozen=True):
-    """A step is over (for the journal)."""
-
-    step: str
-    outcome: str
-    detail: str = ""
-
-
-class Phase(Enum):
-    """What the interpreter waits for."""
-
-    BEGIN = "begin"
-    ANSWER = "answer"  # A's answer, before the step at `index` can do its work
-    PLAY = "play"
-    SLEEP = "sleep"
-    DIAL = "dial"
-    ANSWER_TO_CONNECT = "answer_to_connect"  # B has answered; A must be before they can talk
-    TALK = "talk"
-    OVER = "over"
-
-
-class State(msgspec.Struct, frozen=True):
-    """Where a flow stands.
-
-    `answering` says that A's answer was asked for; `failed` is why the last transfer failed, if no step has followed it.
-    """
-
-    flow: Flow
-    phase: Phase = Phase.BEGIN
-    index: int = -1
-    answering: bool = False
-    answered: bool = False
-    failed: Reason | None = None
-
-    @property
-    def step(self) -> Step:
-        return self.flow.steps[self.index]
-
-
-Result = tuple[State, tuple[Effect, ...]]
+_WITH_PEER = (Phase.DIAL, Phase.JUDGE_PEER, Phase.ANSWER_TO_CONNECT, Phase.TALK)
+# How what is being done is left when another flow takes its place.
+_LEFT: dict[Phase, tuple[Effect, ...]] = {
+    Phase.PLAY: (StopPlay(),),
+    Phase.PAUSE: (Cancel(Timer.PAUSE),),
+    Phase.RECORD: (StopRecord(),),
+    **{phase: (DropPeer(Reason.FLOW_REPLACED),) for phase in _WITH_PEER},
+}
 
 
 def step(state: State, happened: Input) -> Result:
-    """Move a flow on. An input that the phase does not wait for changes nothing."""
+    """Move a flow on. An input that the phase does not wait for changes nothing, or only what is remembered."""
     match state.phase, happened:
+        case Phase.OVER, _:
+            return state, ()
         case Phase.BEGIN, Begin(answered=answered):
-            if state.flow.record:
-                return _finish(state, Reason.NOT_SUPPORTED_YET, "the flow's option record")
-            return _next(replace(state, answered=answered))
-        case Phase.ANSWER, Answered():
-            return _work(replace(state, answered=True))
-        case Phase.PLAY, PlayEnded(fault=""):
-            return _leave(state, "played")
-        case Phase.PLAY, PlayEnded(fault=fault):
-            after, effects = _finish(state, Reason.MEDIA_UNAVAILABLE, fault)
-            return after, (Leave(state.step.id, "failed", fault), *effects)
-        case Phase.SLEEP, Slept():
-            return _leave(state, "paused")
-        case Phase.DIAL, PeerAnswered() if state.answered:
-            return replace(state, phase=Phase.TALK), (Connect(),)
-        case Phase.DIAL, PeerAnswered():
-            return _answer(state, Phase.ANSWER_TO_CONNECT)
-        case Phase.DIAL, PeerFailed(reason=reason):
-            return _leave(replace(state, failed=reason), reason.value)
-        case Phase.ANSWER_TO_CONNECT, Answered():
-            return replace(state, phase=Phase.TALK, answered=True), (Connect(),)
-        case ((Phase.ANSWER_TO_CONNECT | Phase.TALK), PeerGone()):
-            return _leave(state, "talked")
+            return run(replace(state, answered=answered, placed=answered), state.flow, state.url)
+        case Phase.BEGIN, Replace(flow=flow, url=url):
+            return replace(state, flow=flow, url=url), ()
+        case _, Replace(flow=flow, url=url):
+            return _replaced(state, flow, url)
         case _, Answered():
-            return replace(state, answered=True), ()  # asked for in a step that is over
+            return _answered(state)
+        case _, Key(key=key):
+            return keys.pressed(state, key)
+        case _, Expired(timer=Timer.KEYS):
+            return keys.expired(state)
+        case Phase.JUDGE_PEER, Judged(verdict=verdict, party=(Party.B | None)):
+            return _peer_judged(state, verdict)
+        case _, Judged(verdict=verdict, party=(Party.A | None)):
+            return _judged(state, verdict)
+        case Phase.FETCH, FlowFetched(flow=flow, url=url):
+            return _after(_left(state, "fetched"), run(replace(state, ending=None), flow, url))
+        case Phase.FETCH, FetchFailed(fault=fault, fallback=fallback):
+            return _not_fetched(state, fault, fallback)
+    return _work_over(state, happened)
+
+
+def _work_over(state: State, happened: Input) -> Result:
+    """What the step at hand waits for has come."""
+    match state.phase, happened:
+        case Phase.PLAY, PlayEnded(fault=""):
+            return keys.over(state, "played")
+        case Phase.PLAY, PlayEnded(fault=fault):
+            said = isinstance(state.step.options, SayOptions)
+            return fail(state, Reason.SPEECH_UNAVAILABLE if said else Reason.MEDIA_UNAVAILABLE, fault)
+        case Phase.PAUSE, Expired(timer=Timer.PAUSE):
+            return keys.over(state, "paused")
+        case Phase.RECORD, Recorded():
+            return keys.recorded(state, happened)
+        case Phase.SEND_KEYS, KeysSent():
+            return keys.over(state, "sent")
+        case Phase.DIAL, PeerAnswered():
+            return _peer_answered(state)
+        case Phase.DIAL, PeerFailed(reason=reason):
+            return keys.over(replace(state, failed=reason), reason.value)
+        case Phase.JUDGE_PEER, PeerGone():
+            return keys.over(state, "left")
+        case ((Phase.ANSWER_TO_CONNECT | Phase.TALK), PeerGone()):
+            return keys.over(state, "talked")
     return state, ()
 
 
-def _answer(state: State, phase: Phase) -> Result:
-    """Ask for A's answer, once, and wait for it in `phase`."""
-    asked = () if state.answering else (Answer(),)
-    return replace(state, phase=phase, answering=True), asked
+def _answered(state: State) -> Result:
+    state, recording = record_call(replace(state, answered=True))
+    match state.phase:
+        case Phase.ANSWER:
+            return _after(recording, work(state))
+        case Phase.ANSWER_TO_CONNECT:
+            return _after(recording, _connect(state))
+    return state, recording  # asked for in a step that is over
 
 
-def _next(state: State) -> Result:
-    """Enter the step after this one, or end the flow."""
-    state = replace(state, index=state.index + 1)
-    if state.index == len(state.flow.steps):
-        # A caller who was never answered hears what became of the last transfer.
-        unheard = None if state.answered else state.failed
-        return _finish(state, unheard or Reason.FLOW_ENDED)
-    entered = Enter(state.step.id, state.step.action)
-    if (missing := _unsupported(state.step)) is not None:
-        after, effects = _finish(state, Reason.NOT_SUPPORTED_YET, f"step {state.step.id}: {missing}")
-    elif state.step.action in ("play", "pause") and not state.answered:
-        after, effects = _answer(state, Phase.ANSWER)
-    else:
-        after, effects = _work(state)
-    return after, (entered, *effects)
+def _judged(state: State, verdict: Verdict) -> Result:
+    """Remembered once; whoever pressed a key in the meantime is known already."""
+    state = replace(state, judging=False, verdict=state.verdict or verdict)
+    return work(state) if state.phase is Phase.JUDGE else (state, ())
 
 
-def _work(state: State) -> Result:
-    match state.step.options:
-        case TransferOptions(destination=destination, mask=mask, ring_timeout=ring_timeout):
-            return replace(state, phase=Phase.DIAL, failed=None), (Dial(destination, mask, ring_timeout),)
-        case PlayOptions(urls=urls):
-            return replace(state, phase=Phase.PLAY), (Play(urls),)
-        case PauseOptions(length=length):
-            return replace(state, phase=Phase.SLEEP), (Sleep(length),)
-    return _finish(state, Reason.FLOW_ENDED)  # hangup
+def _peer_answered(state: State) -> Result:
+    options = state.step.options
+    assert isinstance(options, TransferOptions)
+    if options.if_machine in (None, "continue"):
+        return _connect(state)
+    timeout = options.machine_timeout or state.settings.machine_timeout
+    return replace(state, phase=Phase.JUDGE_PEER), (Judge(Party.B, options.if_machine == "delay", timeout),)
 
 
-def _leave(state: State, outcome: str) -> Result:
-    after, effects = _next(state)
-    return after, (Leave(state.step.id, outcome), *effects)
+def _peer_judged(state: State, verdict: Verdict) -> Result:
+    options = state.step.options
+    assert isinstance(options, TransferOptions)
+    if verdict is not Verdict.MACHINE or options.if_machine != "hangup":
+        return _connect(state)
+    dropped = (DropPeer(Reason.MACHINE),)
+    return _after(dropped, keys.over(replace(state, failed=Reason.MACHINE), Reason.MACHINE.value))
 
 
-def _finish(state: State, reason: Reason, detail: str = "") -> Result:
-    return replace(state, phase=Phase.OVER), (Finish(reason, detail),)
+def _connect(state: State) -> Result:
+    if not state.answered:
+        return answer(state, Phase.ANSWER_TO_CONNECT)
+    return replace(state, phase=Phase.TALK), (Connect(),)
 
 
-_RUNS = frozenset({"transfer", "play", "pause", "hangup"})
+def _not_fetched(state: State, fault: str, fallback: Flow | None) -> Result:
+    """Let callers hear what the operator has for this; whatever it does, the call ends for the fault.
+
+    A fallback that fetches, in vain, is none.
+    """
+    left = _left(state, "failed", fault)
+    if fallback is None or state.ending is not None:
+        return _after(left, finish(state, Reason.FLOW_UNAVAILABLE, fault))
+    return _after(left, run(replace(state, ending=Ending(Reason.FLOW_UNAVAILABLE, fault)), fallback))
 
 
-def _unsupported(step: Step) -> str | None:
-    """Name the action or option of a step that is not run yet."""
-    if step.action not in _RUNS:
-        return f"action {step.action}"
-    for name in ("conditions", "on_keypress_goto", "on_keypress_var", "end_key", "max_num_keys"):
-        if getattr(step, name):
-            return f"option {_CAMEL[name]}"
-    if isinstance(step.options, TransferOptions):
-        for name in ("record", "if_machine", "machine_timeout"):
-            if getattr(step.options, name) is not None:
-                return f"option {_CAMEL[name]} of transfer"
-    return None
+def _replaced(state: State, flow: Flow, url: str) -> Result:
+    stopped = _LEFT.get(state.phase, ())
+    if state.keys is not None:
+        stopped = (*stopped, Cancel(Timer.KEYS))
+    left = (*stopped, *_left(state, "replaced"))
+    return _after(left, run(replace(state, ending=None, failed=None), flow, url))
 
 
-_CAMEL = {
-    "conditions": "conditions",
-    "on_keypress_goto": "onKeypressGoto",
-    "on_keypress_var": "onKeypressVar",
-    "end_key": "endKey",
-    "max_num_keys": "maxNumKeys",
-    "record": "record",
-    "if_machine": "ifMachine",
-    "machine_timeout": "machineTimeout",
-}
+def _left(state: State, outcome: str, detail: str = "") -> tuple[Effect, ...]:
+    """A step that waits for the answer to its recording has been left already."""
+    if state.phase is Phase.FETCH and state.step.action == "record":
+        return ()
+    return (Leave(state.step.id, outcome, detail),)
+
+
+def _after(first: tuple[Effect, ...], result: Result) -> Result:
+    after, effects = result
+    return after, (*first, *effects)

@@ -15,6 +15,7 @@ import msgspec
 
 from callwright.errors import Invalid, Missing
 
+KEYS = frozenset("0123456789*#ABCD")
 OPERATORS = frozenset({"==", "eq", "!=", "neq", ">", "<", ">=", "<=", "contains"})
 
 
@@ -88,6 +89,7 @@ OPTIONS: dict[str, type[Options]] = {
     "sendKeys": SendKeysOptions,
     "hangup": HangupOptions,
 }
+_NANOSECONDS = 1_000_000_000
 # Keys may stand in `options` too (contract §2.3.1).
 KEYS_IN_OPTIONS = ("endKey", "maxNumKeys")
 
@@ -107,6 +109,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     on_keypress_var: str | None = None
     end_key: str | None = None
     max_num_keys: int | None = None
+
+    @property
+    def hears_keys(self) -> bool:
+        """Whether keys mean anything while it runs."""
+        return bool(self.on_keypress_goto or self.on_keypress_var or self.end_key or self.max_num_keys)
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -188,6 +195,19 @@ def kinds_of(*structs: type[msgspec.Struct]) -> dict[str, type]:
                 if field.type is kind or kind in get_args(field.type):
                     found[field.encode_name] = kind
     return found
+
+
+def seconds_of(value: int | None) -> float | None:
+    """The limits of a record step: seconds, but from 1,000,000,000 on nanoseconds (contract §2.3.2); 0 is no limit."""
+    if not value:
+        return None
+    return float(value) if value < _NANOSECONDS else value / _NANOSECONDS
+
+
+def stop_keys_of(finish_on_key: str | None) -> str:
+    """The keys that end a recording: ``any``, ``none`` or the keys themselves."""
+    named = (finish_on_key or "none").lower()
+    return "".join(sorted(KEYS)) if named == "any" else "" if named == "none" else named.upper()
 
 
 def as_text(value: Any) -> str | None:

@@ -24,6 +24,14 @@ class RecordingStatus(Enum):
     FAILED = "failed"
 
 
+class Kept(Enum):
+    """Where a file is."""
+
+    LOCAL = "local"  # on this machine, to stay
+    WAITING = "waiting"  # on this machine, until it is in object storage
+    OBJECT = "object"  # in object storage
+
+
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """A recording of a leg. `tracks` is a value of `telephony.Tracks`; `detail` says what failed.
 
@@ -36,6 +44,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     leg_id: UUID
     type: RecordingType
     status: RecordingStatus = RecordingStatus.INITIALISED
+    kept: Kept = Kept.LOCAL
     tracks: str = "from"
     file: str
     key_id: str = ""
@@ -47,6 +56,10 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def over(self) -> bool:
         return self.status in (RecordingStatus.DONE, RecordingStatus.FAILED)
+
+    @property
+    def channels(self) -> int:
+        return 2 if self.tracks == "both" else 1
 
     @property
     def duration_s(self) -> int:

@@ -42,13 +42,16 @@ def document() -> str:
         if fields := schema.fields(section.type):
             lines += [*_comment(_purpose(section.type)), f"[{name}]"]
             tables = {key: field for key, field in fields.items() if _is_table(field.type)}
+            lists = {key: kind for key, field in fields.items() if (kind := _listed(field.type)) is not None}
             for key, field in fields.items():
-                if key not in tables:
+                if key not in tables and key not in lists:
                     lines += ["", *_plain(key, field)]
             for key, field in tables.items():
                 of_key, of_value = typing.get_args(schema.bare(field.type))
                 head = f"{name}.{key}.{schema.toml_key(schema.example(of_key))}"
                 lines += ["", *_comment(schema.description(field.type)), f"#[{head}]", *_example_of(of_value)]
+            for key, kind in lists.items():
+                lines += ["", *_comment(schema.description(fields[key].type)), f"#[[{name}.{key}]]", *_example_of(kind)]
         else:
             kind = typing.get_args(schema.bare(section.type))[0]
             lines += [*_comment(schema.description(section.type)), f"#[[{name}]]", *_example_of(kind)]
@@ -86,7 +89,7 @@ def _plain(key: str, field: FieldInfo) -> Iterator[str]:
     yield from _comment(schema.description(field.type))
     if (example := schema.example(field.type)) is not None:
         yield from _comment(f"For example: {key} = {schema.toml(example)}")
-    yield f"#{key} = {schema.toml(field.default)}"
+    yield f"#{key} = {schema.toml(_default(field))}"
 
 
 def _example_of(kind: Any) -> Iterator[str]:
@@ -97,8 +100,20 @@ def _example_of(kind: Any) -> Iterator[str]:
         yield f"#{key} = {schema.toml(field.default if example is None else example)}"
 
 
+def _default(field: FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
 def _is_table(kind: Any) -> bool:
-    return typing.get_origin(schema.bare(kind)) is dict
+    """Whether it is a table of tables; one of plain values is written on one line."""
+    bare = schema.bare(kind)
+    return typing.get_origin(bare) is dict and bool(schema.fields(typing.get_args(bare)[1]))
+
+
+def _listed(kind: Any) -> Any:
+    """The kind of the tables of a list of tables, or None."""
+    bare = schema.bare(kind)
+    return typing.get_args(bare)[0] if typing.get_origin(bare) is tuple and schema.fields(typing.get_args(bare)[0]) else None
 
 
 def _purpose(kind: Any) -> str:

@@ -8,7 +8,9 @@ from callwright.settings.checks import host_and_port
 from callwright.settings.sections import Settings
 from callwright.sip.legs import EngineSettings
 from callwright.sip.settings import SignallingSettings, TrunkSource
+from callwright.speech.settings import ProviderSettings, SpeechSettings
 from callwright.switch.settings import CallSettings
+from callwright.switch.sounds import SoundSettings
 from callwright.trunks.routes import Trunk
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.signature import Encoding
@@ -55,6 +57,10 @@ def call_control(settings: Settings) -> CallSettings:
     )
 
 
+def sounds(settings: Settings) -> SoundSettings:
+    return SoundSettings(decoders=settings.sounds.decoders, cache_bytes=settings.sounds.cache_mb * 1_000_000)
+
+
 def egress(settings: Settings) -> EgressSettings:
     """A server that nobody else can reach may reach this machine."""
     return EgressSettings(allow=(*settings.egress.allow, LOOPBACK) if settings.loopback_only else settings.egress.allow)
@@ -71,6 +77,38 @@ def webhooks(settings: Settings) -> WebhookSettings:
         per_endpoint=given.per_endpoint,
         encoding=Encoding(given.legacy_signature),
     )
+
+
+def speech(settings: Settings) -> SpeechSettings:
+    given = settings.speech
+    return SpeechSettings(
+        engines=given.engines,
+        providers=tuple(
+            ProviderSettings(
+                name=one.name,
+                kind=one.kind,
+                url=one.url,
+                voices=one.voices,
+                key=one.key,
+                model=one.model,
+                timeout=one.timeout,
+            )
+            for one in given.providers
+        ),
+        piper_folder=given.piper_folder,
+        piper_genders=given.piper_genders,
+        cache_bytes=given.cache_mb << 20,
+        cache_age_s=given.cache_days * 86_400,
+        keep_s=settings.calls.max_duration,
+        patience_s=given.patience,
+        deadline_s=given.deadline,
+        log_level=settings.log.level,
+    )
+
+
+def speech_egress() -> EgressSettings:
+    """Speech services are the operator's own choice, wherever they are; nobody else can name their addresses."""
+    return EgressSettings(allow=("0.0.0.0/0", "::/0"), connections=64, idle_connections=16)
 
 
 def trunks(settings: Settings) -> tuple[Trunk, ...]:

@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Meta
 
 from callwright.settings import checks
+from callwright.settings.section import Section
+from callwright.settings.spoken import SpeechSection
 from callwright.simulator.settings import SimulatorSettings
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -18,13 +20,6 @@ Network = Annotated[str, Meta(extra={"check": checks.network})]
 CallerNetwork = Annotated[str, Meta(extra={"check": checks.caller_network})]
 Host = Annotated[str, Meta(extra={"check": checks.sip_host})]
 Wait = Annotated[float, Meta(ge=1, le=604_800)]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of settings."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(…)"  # holds passwords, and a traceback or a log line may show it
 
 
 class HttpSection(Section, frozen=True, kw_only=True):
@@ -195,6 +190,29 @@ class TransferSection(Section, frozen=True, kw_only=True):
     ] = False
 
 
+class SoundsSection(Section, frozen=True, kw_only=True):
+    """Sound files that flows play."""
+
+    cache_mb: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Megabytes of sounds kept in the data folder, ready to be played; those longest unused go first. "
+            "An hour takes 58.",
+        ),
+    ] = 1_024
+    decoders: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Processes that read files other than WAV of 8000 Hz, 16 bit, one channel; each takes about 100 MB. "
+            "Raise it when many different ones are fetched at the same time.",
+        ),
+    ] = 4
+
+
 class EgressSection(Section, frozen=True, kw_only=True):
     """HTTP requests this server makes."""
 
@@ -335,8 +353,10 @@ class Settings(Section, frozen=True, kw_only=True):
     calls: CallsSection = CallsSection()
     transfer: TransferSection = TransferSection()
     simulator: SimulatorSettings = SimulatorSettings()
+    sounds: SoundsSection = SoundsSection()
     egress: EgressSection = EgressSection()
     webhooks: WebhooksSection = WebhooksSection()
+    speech: SpeechSection = SpeechSection()
     numbers: NumbersSection = NumbersSection()
     store: StoreSection = StoreSection()
     drain: DrainSection = DrainSection()

@@ -16,10 +16,12 @@ from callwright.calls import journal
 from callwright.calls.lifecycle import ANSWERING, CallRecord
 from callwright.calls.model import Direction, Leg, LegStatus
 from callwright.calls.tables import end_of
+from callwright.flows import effects as wanted
 from callwright.flows import interpreter
-from callwright.flows.interpreter import Begin, PeerAnswered, PeerFailed, PeerGone, PlayEnded, Slept
+from callwright.flows.effects import Begin, PeerAnswered, PeerFailed, PeerGone, PlayEnded
 from callwright.log import Log
 from callwright.reasons import Reason
+from callwright.switch import unbuilt
 from callwright.switch.mailbox import Asked, Due, Mailbox
 from callwright.switch.outcomes import CALLEES_OWN, TAKES_ALL, reason_of_end, reason_of_refusal, rejection
 from callwright.switch.plan import Plan, Surroundings
@@ -70,7 +72,7 @@ class CallActor(Mailbox[Dial | Fetched]):
         self._plan = plan
         self._first = first
         self._flow = None if plan.flow is None else interpreter.State(plan.flow)
-        self._inputs: deque[interpreter.Input] = deque()
+        self._inputs: deque[wanted.Input] = deque()
         self._a = record.legs[0].id
         self._b: Transfer | None = None
         self._prompt: int | None = None
@@ -79,7 +81,7 @@ class CallActor(Mailbox[Dial | Fetched]):
         self._reason_header = ""
         self._just_answered = False
         self._told_over = False
-        self._finish: interpreter.Finish | None = None
+        self._finish: wanted.Finish | None = None
         if first is not None:
             self.on_wire.add(self._a)
 
@@ -249,7 +251,7 @@ class CallActor(Mailbox[Dial | Fetched]):
             self.cancel_timer("ring")
             self._advance(PeerAnswered())
         elif leg.direction is Direction.INCOMING:
-            self._advance(interpreter.Answered())
+            self._advance(wanted.Answered())
         else:
             self.cancel_timer("ring")
             self._begin_flow(answered=True)
@@ -317,7 +319,7 @@ class CallActor(Mailbox[Dial | Fetched]):
     def _due(self, timer: str) -> None:
         match timer:
             case "sleep":
-                self._advance(Slept())
+                self._advance(wanted.Expired(wanted.Timer.PAUSE))
             case "ring":
                 leg = self._leg(self._a if self._b is None else self._b.leg_id)
                 self._end_leg(leg, Reason.RING_TIMEOUT)
@@ -336,7 +338,7 @@ class CallActor(Mailbox[Dial | Fetched]):
             self._note(self._plan.entry)
         self._advance(Begin(answered))
 
-    def _advance(self, happened: interpreter.Input) -> None:
+    def _advance(self, happened: wanted.Input) -> None:
         """Feed the flow and carry out what it wants; what that leads to at once is fed after it."""
         self._inputs.append(happened)
         if len(self._inputs) > 1:
@@ -346,33 +348,44 @@ class CallActor(Mailbox[Dial | Fetched]):
                 self._flow, effects = interpreter.step(self._flow, self._inputs[0])
                 for effect in effects:
                     self._carry_out(effect)
+                    if isinstance(effect, wanted.Enter) and (missing := self._unbuilt()) is not None:
+                        self._flow = None
+                        self._carry_out(wanted.Finish(Reason.NOT_SUPPORTED_YET, missing))
+                        break
             self._inputs.popleft()
 
-    def _carry_out(self, effect: interpreter.Effect) -> None:
+    def _unbuilt(self) -> str | None:
+        return None if self._flow is None else unbuilt.of_flow(self._flow.flow) or unbuilt.of_step(self._flow.step)
+
+    def _carry_out(self, effect: wanted.Effect) -> None:
         match effect:
-            case interpreter.Enter(step=step, action=action):
+            case wanted.Enter(step=step, action=action):
                 self._turn += 1
                 self._note(journal.StepStarted(step=step, action=action))
-            case interpreter.Leave(step=step, outcome=outcome, detail=detail):
+            case wanted.Leave(step=step, outcome=outcome, detail=detail):
                 self._note(journal.StepEnded(step=step, outcome=outcome, detail=detail))
-            case interpreter.Answer():
+            case wanted.Answer():
                 self.record.intend_answer(self._a, self.at_us)
                 self.command(telephony.Answer, self._a)
-            case interpreter.Play(urls=urls):
+            case wanted.Play(urls=urls):
                 self.spawn(self._fetch(self._turn, urls))
-            case interpreter.Sleep(seconds=seconds):
+            case wanted.Start(seconds=seconds):
                 self.start_timer("sleep", seconds)
-            case interpreter.Dial():
+            case wanted.Dial():
                 self._transfer(effect)
-            case interpreter.Connect():
+            case wanted.Connect():
                 self._stop_ringing_back()
                 self._join()
-            case interpreter.Finish() if self._just_answered:
+            case wanted.Finish() if self._just_answered:
                 self._finish = effect
-            case interpreter.Finish(reason=reason, detail=detail):
+            case wanted.Finish(reason=reason, detail=detail):
                 self._end_all(reason, detail, of_callee=reason in CALLEES_OWN)
+            case wanted.Skip() | wanted.Store() | wanted.Cancel() | wanted.StopPlay() | wanted.RecordCall():
+                pass
+            case _:
+                self._end_all(Reason.NOT_SUPPORTED_YET, type(effect).__name__)
 
-    def _transfer(self, dial: interpreter.Dial) -> None:
+    def _transfer(self, dial: wanted.Dial) -> None:
         """Rows N7 and N8."""
         call = self.record.call
         called = call.destination if self._leg(self._a).direction is Direction.INCOMING else call.source

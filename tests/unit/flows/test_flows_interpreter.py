@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callwright.flows.interpreter import (
+from callwright.flows.effects import (
     Answer,
     Answered,
     Begin,
@@ -14,20 +14,19 @@ from callwright.flows.interpreter import (
     Dial,
     Effect,
     Enter,
+    Expired,
     Finish,
     Input,
     Leave,
     PeerAnswered,
     PeerFailed,
     PeerGone,
-    Phase,
     Play,
     PlayEnded,
-    Sleep,
-    Slept,
-    State,
-    step,
+    Start,
+    Timer,
 )
+from callwright.flows.interpreter import Phase, State, step
 from callwright.flows.schema import compile_flow
 from callwright.reasons import Reason
 
@@ -89,14 +88,14 @@ def tell(steps: list[dict[str, Any]], inputs: list[Input]) -> list[Effect]:
         # sound needs an answer first
         (
             [PLAY, PAUSE],
-            [Begin(False), Answered(), PlayEnded(), Slept()],
+            [Begin(False), Answered(), PlayEnded(), Expired(Timer.PAUSE)],
             [
                 Enter("p", "play"),
                 Answer(),
                 Play(("http://sounds.test/a.wav",)),
                 Leave("p", "played"),
                 Enter("w", "pause"),
-                Sleep(2.0),
+                Start(Timer.PAUSE, 2.0),
                 Leave("w", "paused"),
                 Finish(Reason.FLOW_ENDED),
             ],
@@ -128,7 +127,7 @@ anything = st.one_of(
     st.builds(Begin, st.booleans()),
     st.builds(PlayEnded, st.sampled_from(["", "fault"])),
     st.builds(PeerFailed, st.sampled_from([Reason.BUSY, Reason.NO_ROUTE])),
-    st.sampled_from([Answered(), Slept(), PeerAnswered(), PeerGone()]),
+    st.sampled_from([Answered(), Expired(Timer.PAUSE), PeerAnswered(), PeerGone()]),
 )
 
 

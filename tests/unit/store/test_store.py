@@ -209,7 +209,8 @@ def test_migrations_apply_once_and_foreign_databases_are_refused() -> None:
     connection.execute("UPDATE migrations SET checksum = 'other'")
     with pytest.raises(DataFolderError, match="applied with another text"):
         migrate(connection)
-    connection.execute("UPDATE migrations SET checksum = ?", (migrations()[0].checksum,))
+    for one in migrations():
+        connection.execute("UPDATE migrations SET checksum = ? WHERE number = ?", (one.checksum, one.number))
     connection.execute("INSERT INTO migrations VALUES (9999, 'future', 'x')")
     with pytest.raises(DataFolderError, match="newer Callwright"):
         migrate(connection)

@@ -13,6 +13,7 @@ import pytest
 from callwright import telephony
 from callwright.calls import journal, rows
 from callwright.egress import Transport
+from callwright.flows import effects as wanted
 from callwright.flows import interpreter
 from callwright.flows.schema import compile_flow
 from callwright.simulator.settings import CalleeScript
@@ -232,21 +233,21 @@ def test_an_answer_that_leaves_in_a_later_step_is_remembered() -> None:
     """A2, in the interpreter alone."""
     steps = [{"id": "b", **transfer(B)}, {"id": "c", **transfer(C)}]
     state = interpreter.State(compile_flow({"steps": steps}))
-    done: list[interpreter.Effect] = []
+    done: list[wanted.Effect] = []
     for happened in (
-        interpreter.Begin(False),
-        interpreter.PeerAnswered(),
-        interpreter.PeerGone(),
-        interpreter.Answered(),
-        interpreter.PeerAnswered(),
+        wanted.Begin(False),
+        wanted.PeerAnswered(),
+        wanted.PeerGone(),
+        wanted.Answered(),
+        wanted.PeerAnswered(),
     ):
         state, effects = interpreter.step(state, happened)
         done += effects
-    assert [effect for effect in done if not isinstance(effect, interpreter.Enter | interpreter.Leave)] == [
-        interpreter.Dial(B, False, None),
-        interpreter.Answer(),
-        interpreter.Dial(C, False, None),
-        interpreter.Connect(),
+    assert [effect for effect in done if not isinstance(effect, wanted.Enter | wanted.Leave)] == [
+        wanted.Dial(B, False, None),
+        wanted.Answer(),
+        wanted.Dial(C, False, None),
+        wanted.Connect(),
     ]
 
 

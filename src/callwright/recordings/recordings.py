@@ -1,0 +1,114 @@
+"""What happens to a recording: it begins, pauses, and is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from callwright import ids
+from callwright.clock import Clock, rfc3339
+from callwright.log import Log
+from callwright.recordings import rows
+from callwright.recordings.keys import Keyring
+from callwright.recordings.model import Kept, Recording, RecordingStatus, RecordingType
+from callwright.store import Store, Wake, Write
+from callwright.telephony import RecordOutcome, Tracks
+
+# Fired with the commit that ends a recording.
+TOPIC = "recordings"
+
+_log = Log("recordings")
+
+
+class Begun(NamedTuple):
+    """A recording that is to begin: commit `write`, and have the engine record to `path`, sealed with `key`."""
+
+    recording: Recording
+    write: Write
+    path: Path
+    key: bytes
+
+
+class Recordings:
+    """Recordings below a folder; with `to_objects` their files leave for object storage once they are over."""
+
+    def __init__(self, store: Store, clock: Clock, folder: Path, keys: Keyring, *, to_objects: bool = False) -> None:
+        self._store = store
+        self._clock = clock
+        self._folder = folder
+        self._keys = keys
+        self._to_objects = to_objects
+
+    def begin(self, world_id: UUID, call_id: UUID, leg_id: UUID, kind: RecordingType, tracks: Tracks, at_us: int) -> Begun:
+        """Make a recording of a leg, and the folder of its day.
+
+        A folder that cannot be made is not told here: the engine cannot write there either, and tells of that.
+        """
+        recording_id = ids.uuid7(at_us)
+        data_key = self._keys.make(recording_id)
+        day = rfc3339(at_us)[:10].replace("-", "/")
+        recording = Recording(
+            id=recording_id,
+            world_id=world_id,
+            call_id=call_id,
+            leg_id=leg_id,
+            type=kind,
+            tracks=tracks.value,
+            file=f"{day}/{recording_id}.{'sealed' if data_key.key else 'wav'}",
+            key_id=data_key.key_id,
+            created_us=at_us,
+            updated_us=at_us,
+        )
+        path = self.path(recording)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            _log.error("recording_folder_not_made", folder=path.parent, error=error.strerror)
+        return Begun(recording, rows.insert(recording, data_key), path, data_key.key)
+
+    def started(self, recording: Recording, at_us: int) -> tuple[Recording, Write]:
+        return self._moved(recording, RecordingStatus.RECORDING, at_us)
+
+    def paused(self, recording: Recording, at_us: int) -> tuple[Recording, Write]:
+        return self._moved(recording, RecordingStatus.PAUSED, at_us)
+
+    def resumed(self, recording: Recording, at_us: int) -> tuple[Recording, Write]:
+        return self._moved(recording, RecordingStatus.RECORDING, at_us)
+
+    def finished(
+        self, recording: Recording, outcome: RecordOutcome, duration_ms: int, detail: str, at_us: int
+    ) -> tuple[Recording, Write]:
+        """End a recording. Commit it together with `wake`, so that its file is taken away and written down at once."""
+        failed = outcome is RecordOutcome.FAILED
+        return self._changed(
+            replace(
+                recording,
+                status=RecordingStatus.FAILED if failed else RecordingStatus.DONE,
+                kept=Kept.WAITING if self._to_objects else Kept.LOCAL,
+                duration_ms=duration_ms,
+                detail=detail,
+                updated_us=at_us,
+            )
+        )
+
+    @staticmethod
+    def wake(recording: Recording) -> Wake:
+        return Wake(TOPIC, recording.world_id, recording.id)
+
+    def path(self, recording: Recording) -> Path:
+        """Where the file is, or was, on this machine."""
+        return self._folder / recording.file
+
+    def key(self, recording: Recording) -> bytes:
+        """The key a recording's file is sealed with, empty for none. Raises `KeyLost`."""
+        return self._keys.open(recording.id, *rows.data_key(self._store, recording))
+
+    def _moved(self, recording: Recording, status: RecordingStatus, at_us: int) -> tuple[Recording, Write]:
+        return self._changed(replace(recording, status=status, updated_us=at_us))
+
+    @staticmethod
+    def _changed(recording: Recording) -> tuple[Recording, Write]:
+        return recording, rows.update(recording)

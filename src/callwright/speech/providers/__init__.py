@@ -1,0 +1,1 @@
+"""Speech services over HTTP: what each is asked, and one source for all of them."""

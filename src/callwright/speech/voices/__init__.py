@@ -1,0 +1,1 @@
+"""The engines: each is imported in the process that runs it, and nowhere else."""

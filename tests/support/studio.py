@@ -1,0 +1,46 @@
+"""The room of speech with its real processes, as the server runs it, on a cache of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from callwright.clock import SystemClock
+from callwright.speech import wire
+from callwright.speech.library import Library
+from callwright.speech.settings import SpeechSettings
+from callwright.speech.studio import Studio
+from callwright.supervisor import Child, Patience, Supervisor
+from callwright.telephony.speech import Utterance
+
+MODULE = "callwright.speech.process"
+
+
+@asynccontextmanager
+async def studio(folder: Path, *, module: str = MODULE, transport: Any = None, **settings: Any) -> AsyncIterator[Studio]:
+    """A studio whose processes are up. `module` may be another that talks like `callwright.speech.process`."""
+    clock = SystemClock()
+    made = Studio(SpeechSettings(**settings), folder, transport, clock)
+    children = []
+    for worker in made.workers:
+        child = Child(
+            worker.name, module, wire.SpeechMessage, worker.receive, clock=clock, arguments=[worker.arguments],
+            up=worker.up, down=worker.down, patience=Patience(first_pause=0.05, deaths=1_000),
+        )  # fmt: skip
+        worker.kill = child.kill
+        children.append(child)
+    supervisor = Supervisor(children)
+    supervisor.start()
+    try:
+        await supervisor.started()
+        yield made
+    finally:
+        await made.library.close()
+        await supervisor.stop()
+
+
+async def said(library: Library, text: str, language: str = "en-GB", gender: str = "") -> list[Path]:
+    """The files of a text, all of them."""
+    return [path async for path in library.say(Utterance(text, language, gender))]
