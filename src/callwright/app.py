@@ -126,7 +126,9 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             web.start(core.control_app(switch, health, state), control_socket),
         ]
         deliverer = asyncio.create_task(core.deliverer.run(), name="webhooks")
+        upkeep = asyncio.create_task(core.upkeep.run(), name="recordings")
         stack.push_async_callback(_cancel, deliverer)
+        stack.push_async_callback(_cancel, upkeep)
         stack.push_async_callback(web.stop, servers)
         await asyncio.sleep(0)  # requests are answered from here on; the children would only slow the start down
         supervisor.start()
@@ -144,7 +146,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                     _log.info("egress_to_loopback", allowed=rooms.LOOPBACK, why="only this machine can reach the server")
                 await core.door.open()
                 core.sounds.warm()
-                await _first(stops, deliverer, *(serving.task for serving in servers))
+                await _first(stops, deliverer, upkeep, *(serving.task for serving in servers))
                 watchdog.stopping()
                 await _drain(engine, switch, stops, chosen.drain.seconds)
             started.cancel()

@@ -24,6 +24,9 @@ from callwright.flows.flows import Flows
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
 from callwright.numbers.numbers import Numbers
+from callwright.recordings.files import Files
+from callwright.recordings.recordings import Recordings
+from callwright.recordings.upkeep import Upkeep
 from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
@@ -32,6 +35,7 @@ from callwright.store import Store
 from callwright.switch import recovery
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
+from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
 from callwright.webhooks.deliverer import Deliverer
 from callwright.webhooks.webhooks import Webhooks
@@ -65,6 +69,13 @@ class Core:
             counted=metrics.delivery,
         )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
+        keys, objects = rooms.recording_keys(chosen), rooms.recording_objects(chosen)
+        self.recordings = Recordings(
+            store, clock, folder.recordings, keys, to_objects=objects is not None and chosen.recordings.storage == "s3"
+        )
+        self.files = Files(self.recordings, objects)
+        self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
+        self.upkeep = Upkeep(store, clock, folder.recordings, objects)
         self.routes = Routes(rooms.trunks(chosen), chosen.sip.allow_hosts, chosen.calls.emergency_numbers)
         self.sip_engine = sip_engine
         self.simulated_engine = SimulatedEngine(clock, chosen.simulator)
@@ -76,6 +87,7 @@ class Core:
         """Settle what a predecessor left; in a new folder make worlds and first keys, and return those (live, test)."""
         await self.accounts.prepare()
         await recovery.settle(self.store, self._clock, NODE, self.sip_engine.release)
+        await self.recordings.settle()
         if self.accounts.keys():
             return None
         live, test = [await self.accounts.make_key(kind, "made at first start") for kind in (LIVE, TEST)]
@@ -111,6 +123,9 @@ class Core:
                 flows=self.flows,
                 webhooks=self.webhooks,
                 switch=switch,
+                recordings=self.recordings,
+                transcriptions=self.transcriptions,
+                files=self.files,
                 limits=api_parts.Limits(limits.body_limit, limits.flow_limit),
                 currency=self.settings.calls.currency,
             )

@@ -12,6 +12,7 @@ CallwrightError
     NoRoute               404  no such path
     WrongMethod           405
     TooLarge              413
+    OutOfRange            416  no such part of a file
     Unavailable           503
   StoreUnavailable        the database refuses to commit
   SettingsError           a setting cannot be used; names it and the remedy
@@ -111,6 +112,12 @@ class TooLarge(Problem):
     """The body is too large."""
 
     http, documented_http, code = 413, 413, 21
+
+
+class OutOfRange(Problem):
+    """The file has no such part."""
+
+    http, documented_http, code = 416, 416, 10
 
 
 class Unavailable(Problem):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -36,6 +37,8 @@ class Client:
         outgoing: list[Message] = []
 
         async def receive() -> Message:
+            if not incoming:
+                await asyncio.Event().wait()  # the client stays
             return {"type": "http.request", "body": incoming.pop(0), "more_body": bool(incoming)}
 
         async def send(message: Message) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from callwright import ids
 from callwright.accounts.worlds import Accounts, World
 from callwright.api.app import Api
 from callwright.api.parts import Limits, Parts
+from callwright.audiofile import Writer
 from callwright.calls import rows
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call, CalledNumber
@@ -19,7 +21,14 @@ from callwright.flows.flows import Flows
 from callwright.flows.schema import Flow
 from callwright.numbers.numbers import Numbers
 from callwright.reasons import Reason
-from callwright.store import Store
+from callwright.recordings.files import Files
+from callwright.recordings.keys import Keyring
+from callwright.recordings.model import Recording, RecordingType
+from callwright.recordings.objects import Objects
+from callwright.recordings.recordings import Recordings
+from callwright.store import Change, Store
+from callwright.telephony import RecordOutcome, Tracks
+from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.webhooks.webhooks import Webhooks
 from support.asgi import Client
 
@@ -96,9 +105,21 @@ def refusal(url: str) -> str | None:
 
 
 class Rest:
-    """`live` and `test` are clients of the two worlds, `anonymous` one without a key."""
+    """`live` and `test` are clients of the two worlds, `anonymous` one without a key.
 
-    def __init__(self, store: Store, *, limits: Limits | None = None, claim: str = "open") -> None:
+    Without a `folder` nothing can be recorded.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Path = Path("/dev/null"),
+        *,
+        limits: Limits | None = None,
+        claim: str = "open",
+        keys: dict[str, bytes] | None = None,
+        objects: Objects | None = None,
+    ) -> None:
         self.store = store
         self.clock = StillClock()
         self.accounts = Accounts(store, self.clock)
@@ -106,6 +127,10 @@ class Rest:
         self.flows = Flows(store, self.clock)
         self.webhooks = Webhooks(store, self.clock, refusal)
         self.switch = RecordingSwitch(store, self.clock)
+        self.keys = Keyring(keys or {})
+        self.recordings = Recordings(store, self.clock, folder, self.keys, to_objects=objects is not None)
+        self.transcriptions = Transcriptions(store, self.clock, self.keys)
+        self.files = Files(self.recordings, objects)
         self.app = Api(
             Parts(
                 store=store,
@@ -115,6 +140,9 @@ class Rest:
                 flows=self.flows,
                 webhooks=self.webhooks,
                 switch=self.switch,
+                recordings=self.recordings,
+                transcriptions=self.transcriptions,
+                files=self.files,
                 limits=limits or Limits(),
             )
         )
@@ -151,3 +179,35 @@ class Rest:
         record.end_leg(second, Reason.PEER_GONE, start + 15 * SECOND_US)
         await self.store.commit(record.take())
         return record
+
+    async def recording(
+        self,
+        record: CallRecord,
+        sound: bytes | None = bytes(16_000),
+        *,
+        leg: int = 0,
+        kind: RecordingType = RecordingType.IVR,
+        tracks: Tracks = Tracks.FROM,
+        outcome: RecordOutcome | None = RecordOutcome.KEY,
+        after_s: int = 2,
+    ) -> Recording:
+        """A leg was recorded; `sound` is None when no file was ever made, `outcome` None while it goes on."""
+        now = self.clock.now_us()
+        leg_id = record.legs[leg].id
+        begun = self.recordings.begin(record.call.world_id, record.call.id, leg_id, kind, tracks, now)
+        recording, write = self.recordings.started(begun.recording, now)
+        writes = [begun.write, write]
+        if sound is not None:
+            writer = Writer(begun.path, recording.channels, begun.key)
+            writer.write(sound)
+            if outcome is None:
+                writer.abandon()
+            else:
+                writer.close()
+        if outcome is not None:
+            duration_ms = len(sound or b"") // (16 * recording.channels)
+            ended_us = now + after_s * SECOND_US
+            recording, write = self.recordings.finished(recording, outcome, duration_ms, "", ended_us)
+            writes.append(write)
+        await self.store.commit(Change(tuple(writes), (self.recordings.wake(recording),)))
+        return recording

@@ -101,8 +101,18 @@ class Signalling:
             self.over(sip.LegFailed(leg, 487, "Request Terminated", "cancelled"))
 
 
+class Playing:
+    """A play, with how many of its files are known and when the last of them is over."""
+
+    def __init__(self, message: media.Play, now: float) -> None:
+        self.message = message
+        self.files = len(message.files)
+        self.more = message.more
+        self.ends = now + SOUND_S * self.files
+
+
 class Media:
-    """Plays and joins as a media process does, in no time but the link's."""
+    """Plays, records and joins as a media process does, in no time but the link's."""
 
     backlog = 0
 
@@ -110,8 +120,11 @@ class Media:
         self._clock = clock
         self._link_s = link_s
         self.engine: SipEngine | None = None
-        self.playing: dict[UUID, media.Play] = {}
-        self.peers: dict[UUID, UUID] = {}
+        self.playing: dict[UUID, Playing] = {}
+        self.taking: dict[UUID, dict[UUID, tuple[media.Record, float]]] = {}
+        self.speaking: set[UUID] = set()
+        self.listening: set[UUID] = set()
+        self.together: dict[UUID, set[UUID]] = {}
         self.open: set[UUID] = set()
         self.ports = 20000
 
@@ -125,9 +138,31 @@ class Media:
     def press(self, stream: UUID, digit: str) -> None:
         if stream in self.open:
             play = self.playing.get(stream)
-            if play is not None and play.stop_on_digit:
+            if play is not None and play.message.stop_on_digit:
                 self._end_play(stream, "digit")
             self.tell(media.DigitHeard(stream, digit, 100))
+            for recording, (message, _) in list(self._takes(stream).items()):
+                if digit in message.stop_keys:
+                    self._end_take(stream, recording, "key")
+
+    def speak(self, stream: UUID, speaking: bool) -> None:
+        if stream in self.open:
+            (self.speaking.add if speaking else self.speaking.discard)(stream)
+            if stream in self.listening:
+                self.tell(media.VoiceChanged(stream, speaking, 40))
+            if not speaking:
+                for recording in self._takes(stream):
+                    self._await_silence(stream, recording)
+
+    def beep(self, stream: UUID) -> None:
+        if stream in self.listening:
+            self.tell(media.BeepHeard(stream))
+
+    def _now(self) -> float:
+        return self._clock.mono_ns() / 1e9
+
+    def _takes(self, stream: UUID) -> dict[UUID, tuple[media.Record, float]]:
+        return self.taking.setdefault(stream, {})
 
     def _take(self, message: Any) -> None:
         stream = message.stream
@@ -136,47 +171,111 @@ class Media:
                 self.open.add(stream)
                 self.ports += 2
                 self.tell(media.Opened(stream, self.ports))
-            case media.Play(play=play, files=files, repeat=repeat):
-                self._end_play(stream, "stopped")
-                if not all(Path(file).exists() for file in files):
-                    self.tell(media.PlayEnded(stream, play, "failed", "no such file"))
-                    return
-                self.playing[stream] = message
-                self.tell(media.PlayBegan(stream, play))
-                if repeat:
-                    self._clock.call_later(SOUND_S * repeat, partial(self._played, stream, play))
-            case media.Stop():
-                self._end_play(stream, "stopped")
+            case media.Play() | media.PlayMore() | media.Stop():
+                self._play(stream, message)
+            case media.Record() | media.StopRecord():
+                self._record(stream, message)
+            case media.Listen(on=on):
+                (self.listening.add if on else self.listening.discard)(stream)
             case media.Join(other=other):
-                if other not in self.open:
-                    self.tell(media.Parted(stream))
-                    return
-                self.peers[stream], self.peers[other] = other, stream
-                self.tell(media.Joined(stream, other, "relay"))
-                self.tell(media.Joined(other, stream, "relay"))
+                self._join(stream, other)
             case media.Part():
                 self._part(stream)
             case media.Close():
                 self._end_play(stream, "stopped")
+                for recording in list(self._takes(stream)):
+                    self._end_take(stream, recording, "stopped")
                 self._part(stream)
-                self.open.discard(stream)
+                for streams in (self.open, self.listening, self.speaking):
+                    streams.discard(stream)
                 self.tell(media.Closed(stream, RtpCounters()))
 
+    def _play(self, stream: UUID, message: media.Play | media.PlayMore | media.Stop) -> None:
+        if not isinstance(message, media.PlayMore):
+            self._end_play(stream, "stopped")
+        if isinstance(message, media.Stop):
+            return
+        if isinstance(message, media.PlayMore):
+            playing = self.playing.get(stream)
+            if playing is None or playing.message.play != message.play:
+                return
+            playing.files += len(message.files)
+            playing.more = message.more
+            playing.ends = max(playing.ends, self._now()) + SOUND_S * len(message.files)
+        else:
+            if not all(Path(file).exists() for file in message.files):
+                self.tell(media.PlayEnded(stream, message.play, "failed", "no such file"))
+                return
+            playing = self.playing[stream] = Playing(message, self._now())
+            self.tell(media.PlayBegan(stream, message.play))
+        if playing.message.repeat and not playing.more:
+            ends = playing.ends + SOUND_S * playing.files * (playing.message.repeat - 1)
+            self._clock.call_later(ends - self._now(), partial(self._played, stream, message.play))
+
     def _played(self, stream: UUID, play: int) -> None:
-        if stream in self.playing and self.playing[stream].play == play:
+        if stream in self.playing and self.playing[stream].message.play == play:
             self._end_play(stream, "done")
 
     def _end_play(self, stream: UUID, outcome: str) -> None:
-        play = self.playing.pop(stream, None)
-        if play is not None:
-            self.tell(media.PlayEnded(stream, play.play, outcome))
+        playing = self.playing.pop(stream, None)
+        if playing is not None:
+            self.tell(media.PlayEnded(stream, playing.message.play, outcome))
+
+    def _record(self, stream: UUID, message: media.Record | media.StopRecord) -> None:
+        if isinstance(message, media.StopRecord):
+            self._end_take(stream, message.recording, "stopped")
+            return
+        try:
+            Path(message.path).touch()
+        except OSError as error:
+            self.tell(media.RecordEnded(stream, message.recording, "failed", 0, str(error)))
+            return
+        self._takes(stream)[message.recording] = (message, self._now())
+        self.tell(media.RecordBegan(stream, message.recording))
+        if message.max_ms is not None:
+            end = partial(self._end_take, stream, message.recording, "max_length")
+            self._clock.call_later(message.max_ms / 1000, end)
+        self._await_silence(stream, message.recording)
+
+    def _await_silence(self, stream: UUID, recording: UUID) -> None:
+        message, _ = self._takes(stream)[recording]
+        if message.silence_ms is not None:
+            self._clock.call_later(message.silence_ms / 1000, partial(self._silent, stream, recording))
+
+    def _silent(self, stream: UUID, recording: UUID) -> None:
+        if stream not in self.speaking:
+            self._end_take(stream, recording, "silence")
+
+    def _end_take(self, stream: UUID, recording: UUID, outcome: str) -> None:
+        message, began = self._takes(stream).pop(recording, (None, 0.0))
+        if message is not None:
+            self.tell(media.RecordEnded(stream, recording, outcome, round((self._now() - began) * 1000)))
+
+    def _join(self, stream: UUID, other: UUID) -> None:
+        if other not in self.open:
+            self.tell(media.Parted(stream))
+            return
+        if stream in self.together:
+            self._part(stream)
+        if other in self.together:
+            self.together[stream] = self.together[other]
+            self.together[stream].add(stream)
+            self.tell(media.Joined(stream, other, "mix"))
+            return
+        self.together[stream] = self.together[other] = {stream, other}
+        self.tell(media.Joined(stream, other, "relay"))
+        self.tell(media.Joined(other, stream, "relay"))
 
     def _part(self, stream: UUID) -> None:
-        other = self.peers.pop(stream, None)
-        if other is not None:
-            del self.peers[other]
-            self.tell(media.Parted(stream))
-            self.tell(media.Parted(other))
+        together = self.together.pop(stream, None)
+        if together is None:
+            return
+        together.discard(stream)
+        self.tell(media.Parted(stream))
+        if len(together) == 1:
+            (alone,) = together
+            del self.together[alone]
+            self.tell(media.Parted(alone))
 
 
 class SipDriver:
@@ -206,6 +305,12 @@ class SipDriver:
 
     def far_presses(self, leg: UUID, digit: str) -> None:
         self.media.press(leg, digit)
+
+    def far_speaks(self, leg: UUID, speaking: bool) -> None:
+        self.media.speak(leg, speaking)
+
+    def far_beeps(self, leg: UUID) -> None:
+        self.media.beep(leg)
 
     def sound(self) -> str:
         return str(self._sound)

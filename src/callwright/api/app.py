@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from callwright.api import calls, flows, webhooks
-from callwright.api.exchange import Disconnected, Request, failed, header, query_of, send_answer
+from callwright.api import calls, flows, recordings, transcriptions, webhooks
+from callwright.api.downloads import Download
+from callwright.api.exchange import Answer, Disconnected, Request, failed, header, query_of, send_answer
 from callwright.api.parts import Parts
 from callwright.api.routing import Endpoint, Place, Route, Router
 from callwright.errors import NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
@@ -28,6 +29,30 @@ ROUTES = (
     Route("DELETE", "/legs/{leg}", calls.hang_up_leg),
     Route("POST", "/legs/{leg}/hold", calls.hold),
     Route("POST", "/legs/{leg}/unhold", calls.hold),
+    *(
+        route
+        for path in ("/calls/{call}/legs/{leg}/recordings/{recording}", "/recordings/{recording}")
+        for route in (
+            Route("GET", path, recordings.show),
+            Route("DELETE", path, recordings.remove),
+            Route("GET", f"{path}.wav", recordings.download),
+            Route("POST", f"{path}.wav", recordings.download),
+            Route("POST", f"{path}/transcriptions", transcriptions.make),
+            Route("GET", f"{path}/transcriptions", transcriptions.show_all),
+        )
+    ),
+    *(
+        route
+        for path in (
+            "/calls/{call}/legs/{leg}/recordings/{recording}/transcriptions/{transcription}",
+            "/transcriptions/{transcription}",
+        )
+        for route in (
+            Route("GET", path, transcriptions.show),
+            Route("GET", f"{path}.txt", transcriptions.download),
+        )
+    ),
+    Route("GET", "/calls/{call}/legs/{leg}/recordings", recordings.show_all),
     Route("POST", "/call-flows", flows.make),
     Route("GET", "/call-flows", flows.show_all),
     Route("GET", "/call-flows/{flow}", flows.show),
@@ -59,6 +84,7 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         place: Place | None = None
+        answer: Answer | Download
         try:
             world = self._parts.accounts.authenticate(header(scope, b"authorization").decode("latin-1"))
             path: str = scope["path"]
@@ -78,7 +104,11 @@ class Api:
             # The pattern of the path, not the path: a number may stand in it.
             _log.exception("request_failed", method=scope["method"], path=place.path if place else "")
             answer = failed(Problem("Something went wrong in the server; its log says what."))
-        await send_answer(send, answer, with_body=scope["method"] != "HEAD")
+        with_body = scope["method"] != "HEAD"
+        if isinstance(answer, Download):
+            await answer.send(receive, send, with_body=with_body)
+        else:
+            await send_answer(send, answer, with_body=with_body)
 
 
 def _endpoint(place: Place, scope: Scope) -> Endpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 from uuid import UUID
 
+from callwright.api import recordings
 from callwright.api.exchange import NO_CONTENT, Answer, Request, not_supported_yet
 from callwright.calls import rows
 from callwright.calls.model import Call
@@ -37,6 +38,10 @@ async def show_all(request: Request) -> Answer:
 
 
 async def show(request: Request) -> Answer:
+    """With the parameters ``legs`` and ``recordings``, one recording: Java's library asks so (contract C45)."""
+    leg, recording = request.query("legs"), request.query("recordings")
+    if leg is not None and recording is not None:
+        return recordings.show_queried(request, leg, recording)
     call = _call(request)
     return Answer(200, envelope.single(render.call_item(call, linked=False), render.call_links(call.id)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple, NoReturn
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from starlette.types import Receive, Scope, Send
@@ -17,7 +18,7 @@ from callwright.errors import Invalid, NotFound, Problem, TooLarge
 RETRY_AFTER_S = 5
 
 Header = tuple[bytes, bytes]
-_JSON: Header = (b"content-type", b"application/json")
+_BODILESS = (204, 304)
 
 
 class Disconnected(Exception):
@@ -28,6 +29,7 @@ class Answer(NamedTuple):
     status: int
     body: bytes = b""
     headers: tuple[Header, ...] = ()
+    content_type: bytes = b"application/json"
 
 
 NO_CONTENT = Answer(204)
@@ -44,6 +46,19 @@ class Request:
         self.variables = variables
         self._scope = scope
         self._receive = receive
+
+    @property
+    def method(self) -> str:
+        method: str = self._scope["method"]
+        return method
+
+    def header(self, name: bytes) -> str:
+        """The first header of a name (lower case); empty when there is none."""
+        return header(self._scope, name).decode("latin-1")
+
+    def query(self, name: str) -> str | None:
+        """The first value of a parameter, whatever the case of its name."""
+        return next((value for key, value in parse_qsl(query_of(self._scope)) if key.lower() == name), None)
 
     @property
     def page(self) -> Page:
@@ -106,8 +121,8 @@ def not_supported_yet(what: str) -> NoReturn:
 async def send_answer(send: Send, answer: Answer, *, with_body: bool = True) -> None:
     """Send an answer; to HEAD only what announces the body."""
     headers = list(answer.headers)
-    if answer.status != 204:
-        headers += [_JSON, (b"content-length", b"%d" % len(answer.body))]
+    if answer.status not in _BODILESS:
+        headers += [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body if with_body else b""})
 

@@ -8,8 +8,11 @@ from callwright.accounts.worlds import Accounts
 from callwright.clock import Clock
 from callwright.flows.flows import Flows
 from callwright.numbers.numbers import Numbers
+from callwright.recordings.files import Files
+from callwright.recordings.recordings import Recordings
 from callwright.store import Store
 from callwright.switch.switch import Switch
+from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.webhooks.webhooks import Webhooks
 
 
@@ -32,5 +35,8 @@ class Parts:
     flows: Flows
     webhooks: Webhooks
     switch: Switch
+    recordings: Recordings
+    transcriptions: Transcriptions
+    files: Files
     limits: Limits = Limits()
     currency: str = "EUR"

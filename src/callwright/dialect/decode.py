@@ -27,6 +27,7 @@ from callwright.flows.schema import (
     with_step_ids,
 )
 from callwright.numbers.numbers import normalised
+from callwright.transcriptions import languages
 from callwright.trunks.routes import parse_sip_uri
 
 MAX_DEPTH = 64
@@ -54,6 +55,8 @@ class WebhookRequest(msgspec.Struct, frozen=True):
 
 
 class TranscriptionRequest(msgspec.Struct, frozen=True):
+    """`language` is a tag that recognisers know; None when it was not set."""
+
     language: str | None
 
 
@@ -116,7 +119,17 @@ def webhook(body: bytes) -> WebhookRequest:
 def transcription(body: bytes) -> TranscriptionRequest:
     """``{"language": …}``, a bare JSON string, or nothing at all (contract §3.3)."""
     raw = _fields(_object(body, bare="language"), ("language",))
-    return TranscriptionRequest(_text(raw, "language"))
+    sent = _text(raw, "language")
+    if sent is None:
+        return TranscriptionRequest(None)
+    language = languages.canonical(sent)
+    if language is None:
+        raise Invalid(
+            f"{_shown(sent)} is not a language that can be written down: {', '.join(languages.CONTRACT)}, "
+            "or the tag of another (BCP 47).",
+            parameter="language",
+        )
+    return TranscriptionRequest(language)
 
 
 def _object(body: bytes, *, bare: str | None = None) -> dict[str, Any]:

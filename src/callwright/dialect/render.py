@@ -1,4 +1,4 @@
-"""Calls, legs, flows, numbers and webhooks as the compatible API shows them: REST items and the body of a callback.
+"""What the compatible API shows of calls, flows, recordings and the rest: REST items and the body of a callback.
 
 The key sets and their order are a contract of their own: superset of the vendor's first published examples, whose keys
 come first. In lists an item carries ``_links``; a single answer has them in its envelope. What is not there is left out
@@ -18,6 +18,8 @@ from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Le
 from callwright.clock import rfc3339
 from callwright.flows.flows import StoredFlow
 from callwright.numbers.numbers import Number
+from callwright.recordings.model import Recording, RecordingStatus, RecordingType
+from callwright.transcriptions.model import Transcription, TranscriptionStatus
 
 Links = dict[str, str]
 
@@ -91,6 +93,33 @@ class WebhookItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     links: Links | UnsetType = msgspec.field(default=UNSET, name="_links")
 
 
+class RecordingItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`state` is the older name of `status`; `duration` in whole seconds, 0 until it is over (contract §2.5)."""
+
+    id: UUID
+    format: str = "wav"
+    type: RecordingType
+    leg_id: UUID
+    status: str
+    state: str
+    duration: int
+    created_at: str
+    updated_at: str
+    deleted_at: None = None
+    links: Links | UnsetType = msgspec.field(default=UNSET, name="_links")
+
+
+class TranscriptionItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    id: UUID
+    recording_id: UUID
+    leg_id: UUID
+    status: TranscriptionStatus
+    error: str | None
+    created_at: str
+    updated_at: str
+    links: Links | UnsetType = msgspec.field(default=UNSET, name="_links")
+
+
 class CallPayload(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A call as a callback shows it (contract §4.1)."""
 
@@ -143,6 +172,24 @@ def number_path(number_id: UUID) -> str:
 
 def webhook_path(webhook_id: UUID) -> str:
     return f"/webhooks/{webhook_id}"
+
+
+def recordings_path(call_id: UUID, leg_id: UUID) -> str:
+    return f"/calls/{call_id}/legs/{leg_id}/recordings"
+
+
+def recording_links(recording_id: UUID) -> Links:
+    path = f"/recordings/{recording_id}"
+    return {"self": path, "file": f"{path}.wav"}
+
+
+def transcriptions_path(recording_id: UUID) -> str:
+    return f"/recordings/{recording_id}/transcriptions"
+
+
+def transcription_links(transcription_id: UUID) -> Links:
+    path = f"/transcriptions/{transcription_id}"
+    return {"self": path, "file": f"{path}.txt"}
 
 
 def call_links(call_id: UUID) -> Links:
@@ -217,6 +264,40 @@ def webhook_item(id_: UUID, url: str, token: str | None, created_us: int, update
         created_at=rfc3339(created_us),
         updated_at=rfc3339(updated_us),
         links={"self": webhook_path(id_)} if linked else UNSET,
+    )
+
+
+def recording_item(recording: Recording, *, linked: bool = True) -> RecordingItem:
+    """A recording; libraries want its links in the item as well as in the envelope. One that pauses is being recorded."""
+    status = (RecordingStatus.RECORDING if recording.status is RecordingStatus.PAUSED else recording.status).value
+    return RecordingItem(
+        id=recording.id,
+        type=recording.type,
+        leg_id=recording.leg_id,
+        status=status,
+        state=status,
+        duration=recording.duration_s,
+        created_at=rfc3339(recording.created_us),
+        updated_at=rfc3339(recording.updated_us),
+        links=recording_links(recording.id) if linked else UNSET,
+    )
+
+
+def recording_body(recording: Recording) -> bytes:
+    """A recording as ``onFinish`` is told of it: bare, without envelope or links (contract §4.5)."""
+    return _encode(recording_item(recording, linked=False))
+
+
+def transcription_item(transcription: Transcription) -> TranscriptionItem:
+    return TranscriptionItem(
+        id=transcription.id,
+        recording_id=transcription.recording_id,
+        leg_id=transcription.leg_id,
+        status=transcription.status,
+        error=transcription.error or None,
+        created_at=rfc3339(transcription.created_us),
+        updated_at=rfc3339(transcription.updated_us),
+        links=transcription_links(transcription.id),
     )
 
 

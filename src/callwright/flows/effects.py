@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from callwright.flows.schema import Flow
+from callwright.flows.model import Flow
 from callwright.reasons import Reason
 
 

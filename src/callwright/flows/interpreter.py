@@ -37,8 +37,8 @@ from callwright.flows.effects import (
     Timer,
     Verdict,
 )
-from callwright.flows.moves import fail, record_call, run
-from callwright.flows.schema import Flow, SayOptions, TransferOptions
+from callwright.flows.model import Flow, SayOptions, TransferOptions
+from callwright.flows.moves import fail, record_call, run, then
 from callwright.flows.state import Ending, Phase, Result, State, answer, finish
 from callwright.flows.steps import work
 from callwright.reasons import Reason
@@ -77,7 +77,7 @@ def step(state: State, happened: Input) -> Result:
         case _, Judged(verdict=verdict, party=(Party.A | None)):
             return _judged(state, verdict)
         case Phase.FETCH, FlowFetched(flow=flow, url=url):
-            return _after(_left(state, "fetched"), run(replace(state, ending=None), flow, url))
+            return then(_left(state, "fetched"), run(replace(state, ending=None), flow, url))
         case Phase.FETCH, FetchFailed(fault=fault, fallback=fallback):
             return _not_fetched(state, fault, fallback)
     return _work_over(state, happened)
@@ -112,9 +112,9 @@ def _answered(state: State) -> Result:
     state, recording = record_call(replace(state, answered=True))
     match state.phase:
         case Phase.ANSWER:
-            return _after(recording, work(state))
+            return then(recording, work(state))
         case Phase.ANSWER_TO_CONNECT:
-            return _after(recording, _connect(state))
+            return then(recording, _connect(state))
     return state, recording  # asked for in a step that is over
 
 
@@ -139,7 +139,7 @@ def _peer_judged(state: State, verdict: Verdict) -> Result:
     if verdict is not Verdict.MACHINE or options.if_machine != "hangup":
         return _connect(state)
     dropped = (DropPeer(Reason.MACHINE),)
-    return _after(dropped, keys.over(replace(state, failed=Reason.MACHINE), Reason.MACHINE.value))
+    return then(dropped, keys.over(replace(state, failed=Reason.MACHINE), Reason.MACHINE.value))
 
 
 def _connect(state: State) -> Result:
@@ -155,8 +155,8 @@ def _not_fetched(state: State, fault: str, fallback: Flow | None) -> Result:
     """
     left = _left(state, "failed", fault)
     if fallback is None or state.ending is not None:
-        return _after(left, finish(state, Reason.FLOW_UNAVAILABLE, fault))
-    return _after(left, run(replace(state, ending=Ending(Reason.FLOW_UNAVAILABLE, fault)), fallback))
+        return then(left, finish(state, Reason.FLOW_UNAVAILABLE, fault))
+    return then(left, run(replace(state, ending=Ending(Reason.FLOW_UNAVAILABLE, fault)), fallback))
 
 
 def _replaced(state: State, flow: Flow, url: str) -> Result:
@@ -164,7 +164,7 @@ def _replaced(state: State, flow: Flow, url: str) -> Result:
     if state.keys is not None:
         stopped = (*stopped, Cancel(Timer.KEYS))
     left = (*stopped, *_left(state, "replaced"))
-    return _after(left, run(replace(state, ending=None, failed=None), flow, url))
+    return then(left, run(replace(state, ending=None, failed=None), flow, url))
 
 
 def _left(state: State, outcome: str, detail: str = "") -> tuple[Effect, ...]:
@@ -172,8 +172,3 @@ def _left(state: State, outcome: str, detail: str = "") -> tuple[Effect, ...]:
     if state.phase is Phase.FETCH and state.step.action == "record":
         return ()
     return (Leave(state.step.id, outcome, detail),)
-
-
-def _after(first: tuple[Effect, ...], result: Result) -> Result:
-    after, effects = result
-    return after, (*first, *effects)

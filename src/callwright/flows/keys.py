@@ -21,13 +21,12 @@ from callwright.flows.effects import (
     Timer,
     Verdict,
 )
+from callwright.flows.model import KEYS, MAX_DIGITS, RecordOptions, Step, stop_keys_of
 from callwright.flows.moves import jump, leave, then
-from callwright.flows.schema import KEYS, RecordOptions, Step, stop_keys_of
 from callwright.flows.state import Phase, Result, State
 from callwright.flows.steps import tell_of_recording
 from callwright.reasons import Reason
 
-MAX_DIGITS = 64
 MAX_VARIABLES = 256
 
 # Phases of a step that listens; in the others nobody is there, or what comes next is being fetched.
@@ -69,8 +68,7 @@ def pressed(state: State, key: str) -> Result:
         return state, (*effects, Start(Timer.KEYS, state.settings.key_timeout))
     if before is not None:
         effects.append(Cancel(Timer.KEYS))
-    after, more = _complete(state, key)
-    return after, (*effects, *more)
+    return then(tuple(effects), _complete(state, key))
 
 
 def expired(state: State) -> Result:
@@ -95,7 +93,7 @@ def recorded(state: State, end: Recorded) -> Result:
         return over(state, outcome, detail)
     if state.keys is not None:
         return replace(state, phase=Phase.KEYS, recorded=end), ()
-    return then(Leave(state.step.id, outcome, detail), tell_of_recording(state, options.on_finish, end.recording))
+    return then((Leave(state.step.id, outcome, detail),), tell_of_recording(state, options.on_finish, end.recording))
 
 
 def _complete(state: State, last: str) -> Result:
@@ -107,8 +105,7 @@ def _complete(state: State, last: str) -> Result:
         case Phase.SEND_KEYS, _:
             return state, stored
         case Phase.KEYS, _ if state.recorded is not None:
-            after, effects = recorded(state, state.recorded)
-            return after, (*stored, *effects)
+            return then(stored, recorded(state, state.recorded))
         case Phase.RECORD, RecordOptions(finish_on_key=finish_on_key, on_finish=on_finish):
             by_itself = on_finish is not None and state.step.on_keypress_goto is None
             if by_itself or (last and last in stop_keys_of(finish_on_key)):
@@ -116,8 +113,7 @@ def _complete(state: State, last: str) -> Result:
             ended = (StopRecord(),)
         case ((Phase.DIAL | Phase.JUDGE_PEER | Phase.TALK), _):
             ended = (DropPeer(Reason.LEFT_BY_KEY),)
-    after, effects = jump(state, "keys")
-    return after, (*stored, *ended, *effects)
+    return then((*stored, *ended), jump(state, "keys"))
 
 
 def _most(step: Step) -> int:

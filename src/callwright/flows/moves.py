@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from callwright.flows.conditions import unmet
 from callwright.flows.effects import Effect, Enter, Leave, RecordCall, Skip
-from callwright.flows.schema import Flow
+from callwright.flows.model import Flow
 from callwright.flows.state import Result, State, end_of_flow, finish
 from callwright.flows.steps import begin
 from callwright.reasons import Reason
@@ -16,46 +16,42 @@ MAX_ENTERED = 10_000  # steps of a call, those that were left out included
 
 def enter(state: State, index: int) -> Result:
     """Begin the step at `index` or the first after it whose conditions hold; without one the flow is over."""
-    skipped: list[Effect] = []
+    skipped: tuple[Effect, ...] = ()
     for number in range(index, len(state.flow.steps)):
         state = replace(state, index=number, entered=state.entered + 1, keys=None, pressed=False, recorded=None)
         if state.entered > MAX_ENTERED:
-            after, effects = finish(state, Reason.FLOW_LOOP, f"more than {MAX_ENTERED} steps were taken")
-            return after, (*skipped, *effects)
+            return then(skipped, finish(state, Reason.FLOW_LOOP, f"more than {MAX_ENTERED} steps were taken"))
         step = state.step
         condition = unmet(step.conditions, state.variables)
         if condition is None:
-            after, effects = begin(state)
-            return after, (*skipped, Enter(step.id, step.action), *effects)
-        skipped.append(Skip(step.id, f"{condition.variable} {condition.operator} {condition.value}"))
+            return then((*skipped, Enter(step.id, step.action)), begin(state))
+        skipped = (*skipped, Skip(step.id, f"{condition.variable} {condition.operator} {condition.value}"))
     # A caller who was never answered hears what became of the last transfer.
     unheard = None if state.answered else state.failed
-    after, effects = end_of_flow(state, unheard or Reason.FLOW_ENDED)
-    return after, (*skipped, *effects)
+    return then(skipped, end_of_flow(state, unheard or Reason.FLOW_ENDED))
 
 
 def leave(state: State, outcome: str, detail: str = "") -> Result:
     """The step at hand is over; the next one follows."""
-    return then(Leave(state.step.id, outcome, detail), enter(state, state.index + 1))
+    return then((Leave(state.step.id, outcome, detail),), enter(state, state.index + 1))
 
 
 def jump(state: State, outcome: str, detail: str = "") -> Result:
     """The step at hand is over, and its keys say where to go."""
     target = state.step.on_keypress_goto
     numbers = (number for number, step in enumerate(state.flow.steps) if step.id == target)
-    return then(Leave(state.step.id, outcome, detail), enter(state, next(numbers, state.index + 1)))
+    return then((Leave(state.step.id, outcome, detail),), enter(state, next(numbers, state.index + 1)))
 
 
 def fail(state: State, reason: Reason, detail: str) -> Result:
     """The step at hand could not do its work, and the flow is over with it."""
-    return then(Leave(state.step.id, "failed", detail), finish(state, reason, detail))
+    return then((Leave(state.step.id, "failed", detail),), finish(state, reason, detail))
 
 
 def run(state: State, flow: Flow, url: str = "") -> Result:
     """Begin a flow; variables, the verdict and what was counted stay."""
     state, recording = record_call(replace(state, flow=flow, url=url))
-    after, effects = enter(state, 0)
-    return after, (*recording, *effects)
+    return then(recording, enter(state, 0))
 
 
 def record_call(state: State) -> Result:
@@ -65,6 +61,6 @@ def record_call(state: State) -> Result:
     return replace(state, call_recorded=True), (RecordCall(),)
 
 
-def then(first: Effect, result: Result) -> Result:
+def then(first: tuple[Effect, ...], result: Result) -> Result:
     after, effects = result
-    return after, (first, *effects)
+    return after, (*first, *effects)

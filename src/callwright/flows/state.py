@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from callwright.flows.effects import Answer, Effect, Finish, Recorded, Verdict
-from callwright.flows.schema import Flow, Step
+from callwright.flows.model import Flow, Step
 from callwright.flows.settings import FlowSettings
 from callwright.reasons import Reason
 

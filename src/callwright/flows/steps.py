@@ -21,7 +21,7 @@ from callwright.flows.effects import (
     Timer,
     Verdict,
 )
-from callwright.flows.schema import (
+from callwright.flows.model import (
     FetchCallFlowOptions,
     PauseOptions,
     PlayOptions,
@@ -62,7 +62,8 @@ def work(state: State) -> Result:
         case FetchCallFlowOptions(url=url):
             return _fetch(state, Fetch(url, state.variables, state.url))
         case SendKeysOptions(keys=keys, duration=duration, interval=interval):
-            return replace(state, phase=Phase.SEND_KEYS), (SendKeys(keys, duration, interval),)
+            pressed = keys.upper().replace("W", "w").replace(" ", "")
+            return replace(state, phase=Phase.SEND_KEYS), (SendKeys(pressed, duration, interval),)
     return end_of_flow(state)  # hangup
 
 

@@ -6,25 +6,18 @@ sealed anew (`callwright recordings rewrap`), which changes rows and no file.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from callwright.errors import CallwrightError, SettingsError
+from callwright.errors import CallwrightError
+from callwright.recordings.keyfile import KEY_BYTES
 
-KEY_BYTES = 32
 NONCE_BYTES = 12
-
-_LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31}):(\S+)")
-_HINT = "make one with: openssl rand -base64 32"
 
 
 class KeyLost(CallwrightError):
@@ -106,52 +99,3 @@ def open_text(key: bytes, sealed: bytes, owner: UUID) -> bytes:
         return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.bytes)
     except InvalidTag:
         raise KeyLost("What is stored was changed by something other than Callwright, and cannot be opened.") from None
-
-
-def fault_of(text: str) -> str | None:
-    """What is wrong with one key as the settings have it, ``name:key``, or None. Never shows the key."""
-    match = _LINE.fullmatch(text)
-    if match is None:
-        return f"must be name:key, a name of letters and digits and 32 bytes in base64 or hexadecimal; {_HINT}"
-    if len(_bytes(match[2])) != KEY_BYTES:
-        return f"must have 32 bytes in base64 or hexadecimal behind {match[1]}:, not {len(_bytes(match[2]))}; {_HINT}"
-    return None
-
-
-def keyring(keys: tuple[str, ...], file: str) -> Keyring:
-    """The keys of the settings, those given there before those of the file. Raises `SettingsError`."""
-    lines = [("recordings.keys", line) for line in keys]
-    if file:
-        try:
-            text = Path(file).read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not plain ASCII text"
-            raise SettingsError(f"recordings.keys_file: {file} cannot be read: {why}.") from None
-        lines += [
-            (f"recordings.keys_file, line {number}", line.strip())
-            for number, line in enumerate(text.splitlines(), 1)
-            if line.strip() and not line.lstrip().startswith("#")
-        ]
-        if not lines:
-            raise SettingsError(f"recordings.keys_file: {file} holds no key: {_HINT}, and write it as name:key.")
-    found: dict[str, bytes] = {}
-    for where, line in lines:
-        if fault := fault_of(line):
-            raise SettingsError(f"{where}: {fault}.")
-        name, _, key = line.partition(":")
-        if name in found:
-            raise SettingsError(f"{where}: {name} is there twice; give every key a name of its own.")
-        found[name] = _bytes(key)
-    return Keyring(found)
-
-
-def _bytes(text: str) -> bytes:
-    """Read hexadecimal or base64, with or without padding; empty when it is neither."""
-    if len(text) == 2 * KEY_BYTES and re.fullmatch(r"[0-9A-Fa-f]+", text):
-        return bytes.fromhex(text)
-    try:
-        return base64.b64decode(
-            text + "=" * (-len(text) % 4), altchars=b"-_" if "-" in text or "_" in text else None, validate=True
-        )
-    except (binascii.Error, ValueError):
-        return b""

@@ -1,20 +1,22 @@
-"""What happens to a recording: it begins, pauses, and is over."""
+"""What happens to a recording: it begins, pauses, is over, and goes; and what a dead process left of it is made whole."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from callwright import ids
+from callwright import audiofile, ids
 from callwright.clock import Clock, rfc3339
+from callwright.errors import Conflict, NotFound
 from callwright.log import Log
 from callwright.recordings import rows
-from callwright.recordings.keys import Keyring
+from callwright.recordings.keys import KeyLost, Keyring
 from callwright.recordings.model import Kept, Recording, RecordingStatus, RecordingType
-from callwright.store import Store, Wake, Write
+from callwright.store import Change, Store, Wake, Write
 from callwright.telephony import RecordOutcome, Tracks
 
 # Fired with the commit that ends a recording.
@@ -98,6 +100,23 @@ class Recordings:
     def wake(recording: Recording) -> Wake:
         return Wake(TOPIC, recording.world_id, recording.id)
 
+    def get(self, world_id: UUID, recording_id: UUID) -> Recording:
+        found = rows.find(self._store, world_id, recording_id)
+        if found is None:
+            raise NotFound(f"No recording found for ID `{recording_id}`.")
+        return found
+
+    async def remove(self, recording: Recording, *, also: Write) -> None:
+        """Delete a recording and, in the same commit, what was written down of it; its file goes soon after.
+
+        Raises `Conflict` for one that is not over: whoever records it could not tell where the sound went.
+        """
+        if not recording.over:
+            raise Conflict(
+                "This recording is still being made. Delete it once it is over.", remedy="To end it now, hang up its leg."
+            )
+        await self._store.commit(Change((also, *rows.delete(recording)), (self.wake(recording),)))
+
     def path(self, recording: Recording) -> Path:
         """Where the file is, or was, on this machine."""
         return self._folder / recording.file
@@ -105,6 +124,25 @@ class Recordings:
     def key(self, recording: Recording) -> bytes:
         """The key a recording's file is sealed with, empty for none. Raises `KeyLost`."""
         return self._keys.open(recording.id, *rows.data_key(self._store, recording))
+
+    async def settle(self) -> int:
+        """End what a dead process left open, its files made whole; return how many there were."""
+        left = rows.left_open(self._store)
+        for recording in left:
+            outcome, duration_ms, detail = await asyncio.to_thread(self._what_is_left, recording)
+            ended, write = self.finished(recording, outcome, duration_ms, detail, self._clock.now_us())
+            await self._store.commit(Change((write,), (self.wake(ended),)))
+            _log.warning("recording_settled", recording=recording.id, call=recording.call_id, outcome=outcome.value)
+        return len(left)
+
+    def _what_is_left(self, recording: Recording) -> tuple[RecordOutcome, int, str]:
+        path = self.path(recording)
+        if not path.exists():
+            return RecordOutcome.FAILED, 0, "The server stopped before anything was recorded."
+        try:
+            return RecordOutcome.STOPPED, audiofile.repair(path, self.key(recording)), ""
+        except (OSError, audiofile.UnreadableSound, KeyLost) as error:
+            return RecordOutcome.FAILED, 0, f"The server stopped while recording, and the file cannot be put right: {error}"
 
     def _moved(self, recording: Recording, status: RecordingStatus, at_us: int) -> tuple[Recording, Write]:
         return self._changed(replace(recording, status=status, updated_us=at_us))

@@ -46,20 +46,16 @@ def _changing(recording: Recording) -> Row:
 
 
 def delete(recording: Recording) -> tuple[Write, ...]:
-    """The row and its transcriptions go; the file is noted for erasure, whether it is here or elsewhere."""
-    world, id_ = recording.world_id.bytes, recording.id.bytes
+    """The row goes; the file is noted for erasure, whether it is here or elsewhere."""
     return (
-        Write("transcriptions.delete_of_recording", (world, id_)),
-        Write("recordings.delete", (world, id_)),
-        erase(recording),
+        Write("recordings.delete", (recording.world_id.bytes, recording.id.bytes)),
+        erase(recording, recording.kept),
     )
 
 
-def erase(recording: Recording) -> Write:
-    return Write(
-        "recordings.insert_erasure",
-        (recording.world_id.bytes, recording.id.bytes, recording.file, recording.kept.value),
-    )
+def erase(recording: Recording, kept: Kept) -> Write:
+    """Have a file erased: `kept` says where it is, ``waiting`` that it may be in both places."""
+    return Write("recordings.insert_erasure", (recording.world_id.bytes, recording.id.bytes, recording.file, kept.value))
 
 
 def moved(recording: Recording, kept: Kept) -> Write:
@@ -103,9 +99,14 @@ def left_open(store: Store) -> list[Recording]:
     return [_recording(row) for row in store.read("recordings.open")]
 
 
-def waiting(store: Store, limit: int) -> list[Recording]:
-    """Those whose files are to go to object storage, oldest first."""
-    return [_recording(row) for row in store.read("recordings.waiting", (limit,))]
+class Waiting(NamedTuple):
+    pos: int
+    recording: Recording
+
+
+def waiting(store: Store, after: int, limit: int) -> list[Waiting]:
+    """Those whose files are to go to object storage, oldest first, from the one after the position `after`."""
+    return [Waiting(pos, _recording(row)) for pos, *row in _any(store.read("recordings.waiting", (after, limit)))]
 
 
 class Erasure(NamedTuple):
@@ -114,8 +115,8 @@ class Erasure(NamedTuple):
     kept: Kept
 
 
-def erasures(store: Store, limit: int) -> list[Erasure]:
-    rows: list[Any] = store.read("recordings.erasures", (limit,))
+def erasures(store: Store, after: int, limit: int) -> list[Erasure]:
+    rows = _any(store.read("recordings.erasures", (after, limit)))
     return [Erasure(pos, file, Kept(kept)) for pos, file, kept in rows]
 
 
@@ -148,6 +149,10 @@ def _page(store: Store, query: str, params: Row, limit: int, offset: int) -> Pag
     return Page(int(total or 0), [_recording(row) for row in found])
 
 
-def _recording(row: Row) -> Recording:
+def _any(rows: Any) -> list[Any]:
+    return list(rows)
+
+
+def _recording(row: Any) -> Recording:
     columns = msgspec.convert(row, _RecordingRow)
     return Recording(**msgspec.structs.asdict(columns))

@@ -10,6 +10,9 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from callwright.transcriptions import languages
 
 if TYPE_CHECKING:
     from callwright.settings.sections import Settings
@@ -80,6 +83,23 @@ def token(text: str) -> str | None:
     return None if not text or len(text) >= 16 else "must be empty or at least 16 characters long"
 
 
+def http_url_or_empty(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        whole = False
+    if not whole or not all("!" <= char <= "~" for char in text):
+        return "must be an address that begins with http:// or https://"
+    return "must not have a ? or # in it" if parts.query or parts.fragment else None
+
+
+def transcription_language(text: str) -> str | None:
+    return None if languages.canonical(text) else f"must be a language such as {', '.join(languages.CONTRACT)}"
+
+
 def conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
     """Yield key, value and fault of every setting that is right by itself but not beside the others."""
     sip, media = settings.sip, settings.media
@@ -107,6 +127,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
         )
     if first <= sip.port <= last:
         yield "sip.port", sip.port, f"lies within media.ports, {first} to {last}; choose another port or another range"
+    yield from _recording_conflicts(settings)
     named: dict[str, int] = {}
     for position, trunk in enumerate(settings.trunks):
         key = f"trunks[{position}]"
@@ -115,6 +136,16 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
         named.setdefault(trunk.name, position)
         if trunk.password and not trunk.username:
             yield f"{key}.username", trunk.username, "must be set when there is a password"
+
+
+def _recording_conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    kept, written = settings.recordings, settings.transcription
+    if kept.storage == "s3" and not kept.bucket:
+        yield "recordings.bucket", kept.bucket, 'must be set when recordings.storage is "s3"'
+    if bool(kept.access_key) != bool(kept.secret_key):
+        yield "recordings.access_key", kept.access_key, "and recordings.secret_key must both be set, or neither"
+    if written.model and written.url:
+        yield "transcription.model", written.model, "and transcription.url exclude each other: take one of them away"
 
 
 def is_loopback(text: str) -> bool:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from callwright.egress.door import EgressSettings
 from callwright.media.settings import MediaSettings
+from callwright.recordings.keyfile import read_keys
+from callwright.recordings.keys import Keyring
+from callwright.recordings.objects import Objects
+from callwright.recordings.s3 import S3Objects, S3Settings
 from callwright.settings.checks import host_and_port
 from callwright.settings.sections import Settings
 from callwright.sip.legs import EngineSettings
@@ -109,6 +113,28 @@ def speech(settings: Settings) -> SpeechSettings:
 def speech_egress() -> EgressSettings:
     """Speech services are the operator's own choice, wherever they are; nobody else can name their addresses."""
     return EgressSettings(allow=("0.0.0.0/0", "::/0"), connections=64, idle_connections=16)
+
+
+def recording_keys(settings: Settings) -> Keyring:
+    """Raises `SettingsError` when the file of keys cannot be used."""
+    return Keyring(read_keys(settings.recordings.keys, settings.recordings.keys_file))
+
+
+def recording_objects(settings: Settings) -> Objects | None:
+    """The bucket, also while new recordings stay here, so that older ones can be read. Raises `SettingsError`."""
+    given = settings.recordings
+    if not given.bucket:
+        return None
+    return S3Objects(
+        S3Settings(
+            bucket=given.bucket,
+            endpoint=given.endpoint,
+            region=given.region,
+            prefix=given.prefix,
+            access_key=given.access_key,
+            secret_key=given.secret_key,
+        )
+    )
 
 
 def trunks(settings: Settings) -> tuple[Trunk, ...]:

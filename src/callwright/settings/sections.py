@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from callwright.settings import checks
+from callwright.settings.recorded import RecordingsSection, TranscriptionSection
 from callwright.settings.section import Section
 from callwright.settings.spoken import SpeechSection
 from callwright.simulator.settings import SimulatorSettings
@@ -357,6 +358,8 @@ class Settings(Section, frozen=True, kw_only=True):
     egress: EgressSection = EgressSection()
     webhooks: WebhooksSection = WebhooksSection()
     speech: SpeechSection = SpeechSection()
+    recordings: RecordingsSection = RecordingsSection()
+    transcription: TranscriptionSection = TranscriptionSection()
     numbers: NumbersSection = NumbersSection()
     store: StoreSection = StoreSection()
     drain: DrainSection = DrainSection()

@@ -47,6 +47,30 @@ class CalleeScript(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     digits_after: Annotated[Seconds, Meta(description="How long after its answer the callee presses the first key.")] = 0.5
     digit_gap: Annotated[Seconds, Meta(description="The pause from one key to the next.")] = 0.3
     early_media: Annotated[bool, Meta(description="Whether the callee can be heard before it answers.")] = False
+    speaks_after: Annotated[
+        Seconds | None,
+        Meta(
+            description="How long after its answer the callee begins to speak; without it, it says nothing. "
+            "Set it to try recordings that end with silence.",
+            examples=[1.0],
+        ),
+    ] = None
+    speaks_for: Annotated[Seconds, Meta(description="How long the callee speaks then.")] = 2.0
+    greeting: Annotated[
+        Seconds,
+        Meta(
+            description="How long an answering machine speaks, which is what answers. "
+            "Set it, and beep, to try flows that tell machines from people.",
+        ),
+    ] = 0.0
+    beep: Annotated[
+        Seconds | None,
+        Meta(description="When after the answer the machine has beeped; without it, it does not.", examples=[8.5]),
+    ] = None
+    takes_transfers: Annotated[
+        bool,
+        Meta(description="Whether the callee's phone calls somebody else when it is asked to (a blind transfer by SIP REFER)."),
+    ] = True
 
 
 class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

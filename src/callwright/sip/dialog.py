@@ -214,7 +214,7 @@ class Dialog(UA):
     # what the far end asks, by way of the states
 
     def take_info(self, request: Any) -> None:
-        if self.phase is Phase.UP:
+        if self.phase in (Phase.ARRIVED, Phase.UP):
             self.around.tell(wire.InfoArrived(self.leg, *content_of(request.getBody())))
 
     def take_offer(self, request: Any) -> None:

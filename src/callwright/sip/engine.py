@@ -16,7 +16,7 @@ from callwright.clock import Clock
 from callwright.log import Log
 from callwright.media import wire as media
 from callwright.sip import wire as sip
-from callwright.sip.leg import GONE, SOUND, TAKES, Leg, Phase
+from callwright.sip.leg import GONE, HELD, SOUND, TAKES, Leg, Phase
 from callwright.sip.legs import EngineSettings, Legs, nobody
 from callwright.sip.names import Lookup, Names, system_lookup
 from callwright.sip.steps import Steps
@@ -31,12 +31,9 @@ from callwright.telephony import (
     HangUp,
     Hold,
     Originate,
-    Play,
     Reject,
     Resume,
     Ring,
-    SendDigits,
-    Stop,
     Unbridge,
 )
 
@@ -77,14 +74,13 @@ class SipEngine:
             HangUp: steps.hang_up,
             Hold: steps.hold,
             Resume: steps.hold,
-            Play: sound.play,
-            Stop: sound.stop,
-            SendDigits: sound.send_digits,
             Bridge: self._bridge,
-            Unbridge: sound.unbridge,
+            Unbridge: sound.conversations.unbridge,
+            **dict.fromkeys(HELD, sound.command),
         }
         # What a message of signalling does in each phase; anything else is out of place and changes nothing.
         self._moves: dict[tuple[Phase, type[sip.ToCore]], _Step] = {
+            (Phase.ARRIVED, sip.InfoArrived): steps.info,
             (Phase.ARRIVED, sip.LegFailed): steps.failed,
             (Phase.PREPARING, sip.LegFailed): steps.failed,
             (Phase.CALLING, sip.LegProgress): steps.progress,
@@ -110,11 +106,15 @@ class SipEngine:
             media.OpenFailed: steps.open_failed,
             media.WentSilent: steps.went_silent,
             media.HeardAgain: steps.heard_again,
-            media.DigitHeard: sound.heard,
+            media.DigitHeard: sound.keys.heard,
             media.PlayBegan: sound.play_began,
             media.PlayEnded: sound.play_ended,
-            media.Joined: sound.joined,
-            media.Parted: sound.parted,
+            media.RecordBegan: sound.recordings.began,
+            media.RecordEnded: sound.recordings.ended,
+            media.VoiceChanged: sound.voice,
+            media.BeepHeard: sound.beep,
+            media.Joined: sound.conversations.joined,
+            media.Parted: sound.conversations.parted,
         }
 
     @property
@@ -234,13 +234,13 @@ class SipEngine:
                 return
             if isinstance(message, media.Closed):
                 self._legs.closed(leg, message)
-            elif leg.phase not in GONE:
+            elif leg.phase not in GONE or isinstance(message, media.RecordEnded):
                 self._reports[type(message)](leg, message)
         except Exception:
             log.exception("message_failed", leg=message.stream, message=type(message).__name__)
 
     def _bridge(self, leg: Leg, command: Bridge) -> None:
-        self._legs.sound.bridge(leg, self._legs.alive.get(command.other), command)
+        self._legs.sound.conversations.bridge(leg, self._legs.alive.get(command.other), command)
 
 
 def _ends_a_dialog(message: sip.SignallingMessage) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-KEYS = frozenset("0123456789*#ABCD")
+from callwright.telephony import KEYS
+
 _NUMBERED = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}
 
 

@@ -23,16 +23,23 @@ from callwright.telephony import (
     Ended,
     HangUp,
     Hold,
+    Listen,
     Originate,
+    PauseRecording,
     Play,
+    PlayMore,
     Refused,
     Reject,
     Resume,
+    ResumeRecording,
     Ring,
     RtpCounters,
     SendDigits,
+    StartRecording,
     Stop,
+    StopRecording,
     Unbridge,
+    Unlisten,
 )
 
 
@@ -56,7 +63,22 @@ class StreamState(Enum):
     CLOSING = "closing"
 
 
-SOUND: frozenset[type[Command]] = frozenset({Play, Stop, SendDigits, Bridge, Unbridge})
+# Those that wait in `Leg.held` while the stream is being opened.
+HELD: frozenset[type[Command]] = frozenset(
+    {
+        Play,
+        PlayMore,
+        Stop,
+        SendDigits,
+        StartRecording,
+        PauseRecording,
+        ResumeRecording,
+        StopRecording,
+        Listen,
+        Unlisten,
+    }
+)
+SOUND: frozenset[type[Command]] = HELD | {Bridge, Unbridge}
 GONE = frozenset({Phase.LEAVING, Phase.CLOSING})
 
 # Sound before the answer is for legs with early media only (`Leg.audible`).
@@ -89,24 +111,25 @@ class Call:
         self.retired_ns = 0
 
 
-class Pair:
-    """Two legs that are, or are about to be, bridged."""
+class Seat:
+    """A leg's place in a conversation.
 
-    __slots__ = ("joined", "legs", "parting", "sent", "timer")
+    `legs` is shared by all who are in it. `asked` is the leg that this one was to hear, until `Bridged` says that it does.
+    `sent`: media was told to join it, to `anchor`; `joined`: media said that it did. `told`: call control knows that it hears
+    somebody, which is what `Unbridged` ends.
+    """
 
-    def __init__(self, one: Leg, other: Leg) -> None:
-        self.legs = (one, other)
+    __slots__ = ("anchor", "asked", "joined", "legs", "parting", "sent", "timer", "told")
+
+    def __init__(self, legs: list[Leg], asked: UUID | None = None) -> None:
+        self.legs = legs
+        self.asked = asked
+        self.anchor: UUID | None = None
         self.sent = False
-        self.joined: set[UUID] = set()
-        self.parting: Leg | None = None
+        self.joined = False
+        self.parting = False
+        self.told = False
         self.timer: asyncio.TimerHandle | None = None
-
-    @property
-    def whole(self) -> bool:
-        return len(self.joined) == 2
-
-    def other(self, leg: Leg) -> Leg:
-        return self.legs[1] if leg is self.legs[0] else self.legs[0]
 
 
 class Prompt:
@@ -116,6 +139,20 @@ class Prompt:
 
     def __init__(self, stop_on_digit: bool, timer: asyncio.TimerHandle) -> None:
         self.stop_on_digit = stop_on_digit
+        self.timer = timer
+        self.by_key = False
+
+
+class Recording:
+    """A recording that is not finished. `timer` waits for it to begin or, once it was told to, to end.
+
+    `by_key`: a key that came in an INFO stopped it.
+    """
+
+    __slots__ = ("by_key", "stop_keys", "timer")
+
+    def __init__(self, stop_keys: str, timer: asyncio.TimerHandle) -> None:
+        self.stop_keys = stop_keys
         self.timer = timer
         self.by_key = False
 
@@ -134,6 +171,7 @@ class Leg:
         "code",
         "counters",
         "detail",
+        "detecting",
         "dialog",
         "early",
         "held",
@@ -141,7 +179,9 @@ class Leg:
         "in_dialog",
         "incoming",
         "key_means",
+        "last_key",
         "late_answer",
+        "listening",
         "local",
         "media",
         "offer",
@@ -150,9 +190,10 @@ class Leg:
         "order",
         "ours",
         "outcome",
-        "pair",
         "phase",
         "prompts",
+        "recordings",
+        "seat",
         "seq",
         "sip_call_id",
         "stream",
@@ -193,10 +234,15 @@ class Leg:
         self.media: MediaProcess | None = None
         self.stream = StreamState.NONE
         self.early = False
-        self.held: list[Play | Stop | SendDigits] = []
+        self.held: list[Command] = []
         self.prompts: dict[int, Prompt] = {}
-        self.pair: Pair | None = None
+        self.recordings: dict[UUID, Recording] = {}
+        self.seat: Seat | None = None
+        self.listening = False
+        # keys: whether media looks for them in the sound, how they come, and the last one with its monotonic time
+        self.detecting = False
         self.key_means = ""
+        self.last_key = ("", 0)
 
         # the end: what we know of it before signalling's last word, and the event that waits for the counters
         self.answered = False

@@ -1,7 +1,7 @@
 """The legs alive: their events, deadlines, streams, and how each comes to its one last event.
 
-A leg ends in two steps: the last word of signalling says how, then its stream is closed and the counters go into the
-last event. Nothing but the last event follows once a leg is on its way out.
+A leg ends in two steps: the last word of signalling says how, then its stream is closed, its recordings end, and the counters
+go into the last event. Nothing else follows once a leg is on its way out.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from callwright.sip.offer import Agreed
 from callwright.sip.sdp import PCMA, PCMU
 from callwright.sip.sound import Sound
 from callwright.sip.streams import MediaProcess, Wire, choose, shortage
+from callwright.sip.telling import name_of
 from callwright.telephony import Cause, Ended, Event, Refused, Released, Who
 
 RETIRED_S = 60
@@ -100,9 +101,13 @@ class Legs:
             now_us, mono_ns = self.clock.now_us(), self.clock.mono_ns()
             self.sink(Released(leg=leg_id, seq=LAST_SEQ, at_us=now_us, mono_ns=mono_ns))
 
-    def emit(self, leg: Leg, event: type[Event], **fields: Any) -> None:
+    def emit(self, leg: Leg, event: type[Event], *, ago_ms: int = 0, **fields: Any) -> None:
+        """Tell of an event of a leg. What comes once the leg's end is known happened with it, at the latest."""
         leg.seq += 1
-        self.sink(event(leg=leg.id, seq=leg.seq, at_us=self.clock.now_us(), mono_ns=self.clock.mono_ns(), **fields))
+        at_us, mono_ns = self.clock.now_us(), self.clock.mono_ns()
+        if leg.outcome is not None:
+            at_us, mono_ns = leg.outcome.at_us, leg.outcome.mono_ns
+        self.sink(event(leg=leg.id, seq=leg.seq, at_us=at_us - ago_ms * 1000, mono_ns=mono_ns - ago_ms * 1_000_000, **fields))
 
     def arm(self, leg: Leg, seconds: float, overdue: Callable[[Leg], None]) -> None:
         """A leg waits for one thing at a time."""
@@ -186,6 +191,7 @@ class Legs:
     def closed(self, leg: Leg, message: media.Closed) -> None:
         if leg.stream is StreamState.CLOSING:
             leg.counters = message.counters
+            self.sound.lost(leg, f"{name_of(leg)} did not tell of its end")
             self._stream_gone(leg)
             if leg.phase is Phase.CLOSING:
                 self._depart(leg)
@@ -197,6 +203,7 @@ class Legs:
             leg.stream = StreamState.NONE
             if leg.call is not None and leg.call.media is process:
                 leg.call.media, leg.call.streams = None, 0
+            self.sound.lost(leg, f"{process.name}: {why}")
         for leg in lost:
             if leg.phase is Phase.CLOSING:
                 self._depart(leg)
@@ -292,6 +299,7 @@ class Legs:
         if self.alive.pop(leg.id, None) is None:
             return
         self.disarm(leg)
+        self.sound.lost(leg, f"{name_of(leg)} did not close it within {self.settings.close_s:g} s")
         self._stream_gone(leg)
         if leg.call is not None:
             leg.call.legs -= 1

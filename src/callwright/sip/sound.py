@@ -1,44 +1,46 @@
-"""What is heard on legs: prompts, keys and bridges, between call control and the media processes.
+"""What is heard on legs: prompts, and what is listened for, between call control and the media processes.
 
-Every accepted `Play` has one `PlayFinished`, at the latest before the leg's last event. A bridge has one `Bridged`, on
-the leg that was asked for it, and one `Unbridged`: on the leg that was asked to part, else on the one that stays. What
-is asked of a leg whose early media is still being opened waits in `Leg.held` until it is connected.
+Every accepted `Play` has one `PlayFinished`, at the latest before the leg's last event. What is asked of a leg whose early
+media is still being opened waits in `Leg.held` until it is connected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from callwright.clock import Clock
 from callwright.media import wire as media
-from callwright.sip.info import KEYS
-from callwright.sip.leg import GONE, Leg, Pair, Prompt, StreamState
+from callwright.sip.conversations import Conversations
+from callwright.sip.keys import Keys
+from callwright.sip.leg import Leg, Prompt, StreamState
+from callwright.sip.recordings import Recordings
+from callwright.sip.telling import Emit, name_of, send
 from callwright.telephony import (
-    Bridge,
-    Bridged,
+    KEYS,
+    Beep,
+    Command,
     CommandRefused,
-    Digit,
-    Event,
+    Listen,
+    PauseRecording,
     Play,
     PlayFinished,
+    PlayMore,
     PlayOutcome,
     PlayStarted,
+    ResumeRecording,
     SendDigits,
+    StartRecording,
     Stop,
-    Unbridge,
-    Unbridged,
+    StopRecording,
+    Unlisten,
+    Voice,
 )
 
 PLAY_S = 5.0
-JOIN_S = 2.0
 MAX_DIGITS = 64
 _OUTCOMES = {outcome.value: outcome for outcome in PlayOutcome}
-
-
-class Emit(Protocol):
-    def __call__(self, leg: Leg, event: type[Event], **fields: Any) -> None: ...
 
 
 class Sound:
@@ -50,88 +52,66 @@ class Sound:
     def __init__(self, clock: Clock, emit: Emit, lose: Callable[[Leg, str], None]) -> None:
         self._clock = clock
         self._emit = emit
-        self._lose = lose
+        self.conversations = Conversations(clock, emit, lose)
+        self.recordings = Recordings(clock, emit)
+        self.keys = Keys(clock, emit, self.recordings)
+        self._acts: dict[type[Command], Callable[[Leg, Any], None]] = {
+            Play: self._play,
+            PlayMore: self._play_more,
+            Stop: self._stop,
+            SendDigits: self._send_digits,
+            StartRecording: self.recordings.start,
+            PauseRecording: self.recordings.pause,
+            ResumeRecording: self.recordings.pause,
+            StopRecording: self.recordings.stop,
+            Listen: self._listen,
+            Unlisten: self._listen,
+        }
 
-    def play(self, leg: Leg, command: Play) -> None:
-        if not command.files or command.repeat < 0:
-            raise CommandRefused("Play: at least one file and a repeat of 0 or more are needed")
-        self._do(leg, command)
-
-    def stop(self, leg: Leg, command: Stop) -> None:
-        self._do(leg, command)
-
-    def send_digits(self, leg: Leg, command: SendDigits) -> None:
-        if not 0 < len(command.digits) <= MAX_DIGITS or not KEYS.issuperset(command.digits):
-            raise CommandRefused(f"SendDigits: 1 to {MAX_DIGITS} of 0-9 * # A-D are needed")
-        if not (20 <= command.tone_ms <= 5000 and 20 <= command.gap_ms <= 5000):
-            raise CommandRefused("SendDigits: a tone and a gap last 20 to 5000 ms")
-        self._do(leg, command)
-
-    def bridge(self, leg: Leg, other: Leg | None, command: Bridge) -> None:
-        if other is None or other is leg or other.call is not leg.call:
-            raise CommandRefused(f"Bridge: {command.other} is no other leg of this call")
-        if not other.audible:
-            raise CommandRefused(f"Bridge: the other leg is {other.phase.value}")
-        if leg.pair is not None or other.pair is not None:
-            raise CommandRefused("Bridge: one of the legs is bridged; Unbridge it and await Unbridged first")
-        leg.pair = other.pair = Pair(leg, other)
-        self._join(leg.pair)
-
-    def unbridge(self, leg: Leg, command: Unbridge) -> None:
-        pair = leg.pair
-        if pair is None:
-            raise CommandRefused("Unbridge: the leg is not bridged")
-        if not pair.sent:
-            self._dissolve(pair)
-        elif pair.parting is None:
-            pair.parting = leg
-            self._send(leg, media.Part(leg.id))
-            self._expect(pair, "part")
+    def command(self, leg: Leg, command: Command) -> None:
+        """Carry a command out, or hold it until the leg's stream is connected; raise `CommandRefused` for a wrong one."""
+        if isinstance(command, Play):
+            _check_play(command)
+        elif isinstance(command, SendDigits):
+            _check_digits(command)
+        elif isinstance(command, StartRecording):
+            self.recordings.check(leg, command)
+        if leg.stream is StreamState.CONNECTED:
+            self._acts[type(command)](leg, command)
+        else:
+            leg.held.append(command)
 
     def connected(self, leg: Leg) -> None:
         """The stream of a leg knows its far side: do what was held."""
+        self.keys.connected(leg)
         held, leg.held = leg.held, []
         for command in held:
-            self._carry_out(leg, command)
-        if leg.pair is not None and not leg.pair.sent:
-            self._join(leg.pair)
+            self._acts[type(command)](leg, command)
+        self.conversations.connected(leg)
 
     def leave(self, leg: Leg) -> None:
         """A leg is on its way out: wait for nothing more of its sound."""
         for prompt in leg.prompts.values():
             prompt.timer.cancel()
-        if leg.pair is not None and not leg.pair.whole:
-            self._dissolve(leg.pair)
+        self.recordings.leave(leg)
+        self.conversations.leave(leg)
 
     def finish(self, leg: Leg) -> None:
-        """Settle what is open before a leg's last event: prompts are stopped, and whom it was bridged with is alone."""
+        """Settle what is open before a leg's last event; only for recordings media has the last word."""
         self.leave(leg)
         unfinished = [*leg.prompts, *[command.id for command in leg.held if isinstance(command, Play)]]
-        leg.prompts.clear()
-        leg.held.clear()
         for play in unfinished:
             self._emit(leg, PlayFinished, play=play, outcome=PlayOutcome.STOPPED)
-        pair = leg.pair
-        if pair is not None:
-            other = pair.other(leg)
-            self._dissolve(pair)
-            if other.phase not in GONE:
-                self._emit(other, Unbridged)
+        self.recordings.finish(leg)
+        leg.prompts.clear()
+        leg.held.clear()
+        self.conversations.finish(leg)
 
-    def key(self, leg: Leg, digit: str, duration_ms: int, means: str) -> None:
-        """A key was pressed. Some phones send each key both as telephone event and as INFO: a leg's first means stays."""
-        if leg.key_means not in ("", means):
-            return
-        leg.key_means = means
-        self._emit(leg, Digit, digit=digit, duration_ms=duration_ms, means=means)
-        if means == "info":
-            for prompt in leg.prompts.values():
-                prompt.by_key = prompt.by_key or prompt.stop_on_digit
-            if any(prompt.by_key for prompt in leg.prompts.values()):
-                self._send(leg, media.Stop(leg.id))
+    def lost(self, leg: Leg, why: str) -> None:
+        """The stream of a leg is gone, and whoever had it, or it was given up: nothing of it is heard any more."""
+        self.recordings.lost(leg, why)
 
-    def heard(self, leg: Leg, message: media.DigitHeard) -> None:
-        self.key(leg, message.digit, message.duration_ms, "rfc4733")
+    # what media says
 
     def play_began(self, leg: Leg, message: media.PlayBegan) -> None:
         prompt = leg.prompts.get(message.play)
@@ -149,75 +129,52 @@ class Sound:
             outcome = PlayOutcome.DIGIT
         self._emit(leg, PlayFinished, play=message.play, outcome=outcome, detail=message.detail)
 
-    def joined(self, leg: Leg, message: media.Joined) -> None:
-        pair = leg.pair
-        if pair is None or not pair.sent or pair.whole or pair.other(leg).id != message.other:
-            return
-        pair.joined.add(leg.id)
-        if pair.whole:
-            if pair.timer is not None and pair.parting is None:
-                pair.timer.cancel()
-            one, other = pair.legs
-            self._emit(one, Bridged, other=other.id, how=message.how)
+    def voice(self, leg: Leg, message: media.VoiceChanged) -> None:
+        if leg.listening:
+            self._emit(leg, Voice, ago_ms=message.ago_ms, speaking=message.speaking)
 
-    def parted(self, leg: Leg, message: media.Parted) -> None:
-        pair = leg.pair
-        # Before both are joined this can only be about a pair that is history.
-        if pair is not None and pair.whole:
-            asked = pair.parting
-            self._dissolve(pair)
-            self._emit(asked if asked is not None and asked.phase not in GONE else leg, Unbridged)
+    def beep(self, leg: Leg, message: media.BeepHeard) -> None:
+        if leg.listening:
+            self._emit(leg, Beep)
 
-    def _do(self, leg: Leg, command: Play | Stop | SendDigits) -> None:
-        if leg.stream is StreamState.CONNECTED:
-            self._carry_out(leg, command)
-        else:
-            leg.held.append(command)
+    # commands, once the stream is connected
 
-    def _carry_out(self, leg: Leg, command: Play | Stop | SendDigits) -> None:
-        if isinstance(command, Play):
-            timer = self._clock.call_later(PLAY_S, partial(self._play_overdue, leg, command.id))
-            leg.prompts[command.id] = Prompt(command.stop_on_digit, timer)
-            self._send(leg, media.Play(leg.id, command.id, command.files, command.repeat, command.stop_on_digit))
-        elif isinstance(command, SendDigits):
-            self._send(leg, media.SendDigits(leg.id, command.digits, command.tone_ms, command.gap_ms))
-        elif leg.prompts:
-            self._send(leg, media.Stop(leg.id))
+    def _play(self, leg: Leg, command: Play) -> None:
+        timer = self._clock.call_later(PLAY_S, partial(self._play_overdue, leg, command.id))
+        leg.prompts[command.id] = Prompt(command.stop_on_digit, timer)
+        send(leg, media.Play(leg.id, command.id, command.files, command.repeat, command.stop_on_digit, command.more))
+
+    def _play_more(self, leg: Leg, command: PlayMore) -> None:
+        if command.play in leg.prompts:
+            send(leg, media.PlayMore(leg.id, command.play, command.files, command.more))
+
+    def _stop(self, leg: Leg, command: Stop) -> None:
+        if leg.prompts:
+            send(leg, media.Stop(leg.id))
+
+    def _send_digits(self, leg: Leg, command: SendDigits) -> None:
+        send(leg, media.SendDigits(leg.id, command.digits, command.tone_ms, command.gap_ms))
+
+    def _listen(self, leg: Leg, command: Listen | Unlisten) -> None:
+        on = isinstance(command, Listen)
+        if on != leg.listening:
+            leg.listening = on
+            send(leg, media.Listen(leg.id, on))
 
     def _play_overdue(self, leg: Leg, play: int) -> None:
         if leg.prompts.pop(play, None) is not None:
-            self._send(leg, media.Stop(leg.id))
-            detail = f"{_name(leg)} did not start it within {PLAY_S:g} s"
+            send(leg, media.Stop(leg.id))
+            detail = f"{name_of(leg)} did not start it within {PLAY_S:g} s"
             self._emit(leg, PlayFinished, play=play, outcome=PlayOutcome.FAILED, detail=detail)
 
-    def _join(self, pair: Pair) -> None:
-        one, other = pair.legs
-        if one.stream is StreamState.CONNECTED and other.stream is StreamState.CONNECTED:
-            pair.sent = True
-            self._send(one, media.Join(one.id, other.id))
-            self._expect(pair, "join")
 
-    def _expect(self, pair: Pair, verb: str) -> None:
-        if pair.timer is not None:
-            pair.timer.cancel()
-        pair.timer = self._clock.call_later(JOIN_S, partial(self._pair_overdue, pair, verb))
-
-    def _pair_overdue(self, pair: Pair, verb: str) -> None:
-        for leg in [leg for leg in pair.legs if leg.pair is pair and leg.phase not in GONE]:
-            self._lose(leg, f"{_name(leg)} did not {verb} two streams within {JOIN_S:g} s")
-
-    def _dissolve(self, pair: Pair) -> None:
-        if pair.timer is not None:
-            pair.timer.cancel()
-        for leg in pair.legs:
-            if leg.pair is pair:
-                leg.pair = None
-
-    @staticmethod
-    def _send(leg: Leg, message: media.CoreMessage) -> None:
-        if leg.media is not None:
-            leg.media.send(message)
+def _check_play(command: Play) -> None:
+    if not command.files or command.repeat < 0:
+        raise CommandRefused("Play: at least one file and a repeat of 0 or more are needed")
 
 
-def _name(leg: Leg) -> str:
-    return leg.media.name if leg.media is not None else "media"
+def _check_digits(command: SendDigits) -> None:
+    if not 0 < len(command.digits) <= MAX_DIGITS or not KEYS.issuperset(command.digits):
+        raise CommandRefused(f"SendDigits: 1 to {MAX_DIGITS} of 0-9 * # A-D are needed")
+    if not (20 <= command.tone_ms <= 5000 and 20 <= command.gap_ms <= 5000):
+        raise CommandRefused("SendDigits: a tone and a gap last 20 to 5000 ms")

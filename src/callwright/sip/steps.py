@@ -336,9 +336,9 @@ class Steps:
         return offer.read_answer(leg.ours, parse(text))
 
     def info(self, leg: Leg, message: sip.InfoArrived) -> None:
-        key = read_key(message.content_type, message.body)
+        key = read_key(message.content_type, message.body) if leg.audible else None
         if key is not None:
-            self._legs.sound.key(leg, *key, "info")
+            self._legs.sound.keys.in_info(leg, *key)
 
     # streams
 

@@ -4,17 +4,24 @@ The switch speaks only this. An engine (the simulator, SIP) takes a `Command` an
 what becomes of it arrives later as events. Rules every engine keeps, and the conformance suite checks:
 
 * A command's id grows with each command of a call; one that was seen before changes nothing.
-* Events of a leg carry ``seq`` 1, 2, 3 …, wall time and monotonic time.
+* Events of a leg carry ``seq`` 1, 2, 3 …, wall time and monotonic time. These do not go back, but for `Voice`, which says
+  when it was.
 * Every leg has exactly one last event, `Refused` (it was never answered) or `Ended`, whoever ended it.
-* Every accepted `Play` has one `PlayFinished`, every accepted `StartRecording` one `RecordingFinished`, before the leg's
-  last event. Every `Bridged` has one `Unbridged`: on the leg that was told to part, or on the last one that stays in a
-  conversation; legs that joined it later are told when they are.
+* Every accepted `Play` has one `PlayFinished`, every accepted `StartRecording` one `RecordingFinished` and every accepted
+  `Refer` one `Referred`, before the leg's last event.
+* Legs that hear each other are in a conversation. An accepted `Bridge` has one `Bridged`, on its leg, once it hears another;
+  none when it was undone, or one of the two was over, before. `Unbridged` is told to a leg that goes out of a conversation and
+  is not over: to the one that was told to part, and to one that nobody is left with. Who still hears somebody is told nothing.
 * Events are never delivered from inside `submit`.
 * A fact of the far end (its BYE, its 200) is acted on at once by the engine and reported afterwards.
 """
 
 from __future__ import annotations
 
+from callwright.telephony.checks import (
+    KEYS,
+    recording_fault,
+)
 from callwright.telephony.commands import (
     AcceptRefer,
     Answer,
@@ -91,6 +98,7 @@ from callwright.telephony.speech import (
 )
 
 __all__ = [
+    "KEYS",
     "AcceptRefer",
     "Answer",
     "Answered",
@@ -157,4 +165,5 @@ __all__ = [
     "Voice",
     "Who",
     "Word",
+    "recording_fault",
 ]

@@ -126,7 +126,10 @@ class StartRecording(Command, frozen=True, kw_only=True):
 
 
 class PauseRecording(Command, frozen=True, kw_only=True):
-    """Keep silence in place of sound until `ResumeRecording`, so that what follows stays at its time."""
+    """Keep silence in place of sound until `ResumeRecording`, so that what follows stays at its time.
+
+    As with that and `StopRecording`, nothing for a recording that is over or never was.
+    """
 
     recording: UUID
 
@@ -136,6 +139,8 @@ class ResumeRecording(Command, frozen=True, kw_only=True):
 
 
 class StopRecording(Command, frozen=True, kw_only=True):
+    """End a recording: `RecordingFinished` follows."""
+
     recording: UUID
 
 
@@ -148,20 +153,27 @@ class Unlisten(Command, frozen=True, kw_only=True):
 
 
 class Bridge(Command, frozen=True, kw_only=True):
-    """Let this leg, which is in no conversation, and `other` hear each other.
+    """Let this leg, which is in no conversation, and `other` hear each other. `Bridged` follows, for this leg.
 
-    When `other` is in a conversation the leg joins that, and all of them hear each other.
+    When `other` is in a conversation the leg joins that, and all of them hear each other. The leg is refused while it is in
+    one itself, and while `other` is being taken out of one.
     """
 
     other: UUID
 
 
 class Unbridge(Command, frozen=True, kw_only=True):
-    """Take this leg out of its conversation. The others go on; one that is left alone is told `Unbridged`."""
+    """Take this leg out of its conversation: `Unbridged` follows. Others go on; one that is left alone is told so too.
+
+    Before the leg hears anybody this undoes its `Bridge`, and nothing may follow.
+    """
 
 
 class Hold(Command, frozen=True, kw_only=True):
-    """Put an answered leg on hold: it may hear what is played to it, and is not heard. `Held` follows when it has agreed."""
+    """Put an answered leg on hold: it may hear what is played to it, and is not heard. `Held` follows when it has agreed.
+
+    It stays in its conversation and hears that; who is to hear a tune alone is parted first.
+    """
 
 
 class Resume(Command, frozen=True, kw_only=True):

@@ -201,7 +201,7 @@ class Beep(Event, frozen=True, kw_only=True):
 
 
 class Bridged(Event, frozen=True, kw_only=True):
-    """The leg is in a conversation with `other` (of several, the one it was asked to join).
+    """The leg is in a conversation, which it was asked to have with `other`. That one is in it too, or was until a moment ago.
 
     `how`: ``relay`` when packets pass through, ``mix`` when sound is decoded and encoded again.
     """
@@ -211,7 +211,7 @@ class Bridged(Event, frozen=True, kw_only=True):
 
 
 class Unbridged(Event, frozen=True, kw_only=True):
-    """The leg is in no conversation any more."""
+    """The leg is in no conversation any more, and not over. The `other` of a `Bridged` is told it too."""
 
 
 class Held(Event, frozen=True, kw_only=True):

@@ -58,6 +58,10 @@ def update(transcription: Transcription, data_key: DataKey = DataKey(), content:
     )
 
 
+def delete_of_recording(world_id: UUID, recording_id: UUID) -> Write:
+    return Write("transcriptions.delete_of_recording", (world_id.bytes, recording_id.bytes))
+
+
 class Page(NamedTuple):
     """Rows of one page, newest first, and how many there are in all."""
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,9 @@ from support.rest import Rest
 
 
 @pytest.fixture
-async def rest() -> AsyncIterator[Rest]:
+async def rest(tmp_path: Path) -> AsyncIterator[Rest]:
     store = Store.in_memory()
-    yield await Rest(store).prepare()
+    rest = await Rest(store, tmp_path).prepare()
+    yield rest
+    rest.files.close()
     store.close()

@@ -6,9 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from callwright.api.app import ROUTES
+from callwright.store import Change, Write
+from callwright.transcriptions import rows as transcription_rows
+from callwright.transcriptions.model import Content, Transcription, TranscriptionStatus
 from support.rest import Rest
 
 ABSENT = "00000000-0000-7000-8000-000000000000"
@@ -16,6 +21,8 @@ STEPS = [{"action": "hangup"}]
 PLACE = {"source": "31205550100", "destination": "31205550123", "callFlow": {"steps": STEPS}}
 HOOK = {"url": "https://hooks.example.test/voice", "token": "t"}
 NUMBERS = {"numbers": ["31205550123"]}
+OF_LEG = "/calls/{call}/legs/{leg}/recordings"
+FILES = {".wav": "audio/wav", ".txt": "text/plain; charset=utf-8"}
 MAKES_ITS_NUMBER = "/numbers/{number}/webhook"
 
 # Route, body, status when all is well, and the code of the error where it is not.
@@ -31,6 +38,24 @@ ANSWERS: list[tuple[str, str, Any, int, int | None]] = [
     ("DELETE", "/legs/{leg}", {}, 204, None),
     ("POST", "/legs/{leg}/hold", b"", 422, 10),
     ("POST", "/legs/{leg}/unhold", b"", 422, 10),
+    ("GET", f"{OF_LEG}", b"", 200, None),
+    *(
+        row
+        for path in (f"{OF_LEG}/{{recording}}", "/recordings/{recording}")
+        for row in (
+            ("GET", path, b"", 200, None),
+            ("DELETE", path, {}, 204, None),
+            ("GET", f"{path}.wav", b"", 200, None),
+            ("POST", f"{path}.wav", b"", 200, None),
+            ("GET", f"{path}/transcriptions", b"", 200, None),
+            ("POST", f"{path}/transcriptions", {}, 201, None),
+        )
+    ),
+    *(
+        row
+        for path in (f"{OF_LEG}/{{recording}}/transcriptions/{{transcription}}", "/transcriptions/{transcription}")
+        for row in (("GET", path, b"", 200, None), ("GET", f"{path}.txt", b"", 200, None))
+    ),
     ("GET", "/call-flows", b"", 200, None),
     ("POST", "/call-flows", {"steps": STEPS}, 201, None),
     ("GET", "/call-flows/{flow}", b"", 200, None),
@@ -57,7 +82,12 @@ async def names(rest: Rest, kind: str = "live") -> dict[str, str]:
     record = await rest.inbound_call(kind=kind)
     flow = await rest.flows.make(world.id, {"steps": STEPS})
     webhook = await rest.webhooks.create(world.id, url="https://hooks.example.test/")
+    recording = await rest.recording(record)
+    transcription = await rest.transcriptions.make(recording, "nl-NL")
+    await rest.store.commit(Change((written_down(transcription),)))
     return {
+        "recording": str(recording.id),
+        "transcription": str(transcription.id),
         "call": str(record.call.id),
         "leg": str(record.legs[0].id),
         "flow": str(flow.id),
@@ -65,6 +95,11 @@ async def names(rest: Rest, kind: str = "live") -> dict[str, str]:
         "number": "31205550123",
         "destination": "31205550144",
     }
+
+
+def written_down(transcription: Transcription) -> Write:
+    content = msgspec.json.encode(Content("Hello."))
+    return transcription_rows.update(replace(transcription, status=TranscriptionStatus.DONE), content=content)
 
 
 def test_no_route_goes_untested() -> None:
@@ -81,6 +116,10 @@ async def test_a_route(
     assert reply.status == status
     if status == 204:
         assert (reply.body, set(reply.headers)) == (b"", set())
+        return
+    if kind := FILES.get(path[-4:]):
+        assert (reply.headers["content-type"], reply.headers["content-length"]) == (kind, str(len(reply.body)))
+        assert reply.headers["content-disposition"].startswith("attachment; filename=")
         return
     assert reply.headers == {"content-type": "application/json", "content-length": str(len(reply.body))}
     if code is None:
@@ -138,7 +177,7 @@ async def test_a_leg_is_found_only_under_its_own_call(rest: Rest) -> None:
     "path",
     [
         *("/", "", "/v1", "/v1/", "//", "/calls//", "//calls", "/v1/v1/calls", "/v2/calls", "/Calls", "/legs", "/api/health"),
-        *("/calls/x/y/z/w", f"/recordings/{ABSENT}", f"/calls/{ABSENT}/legs/{ABSENT}/recordings", "/numbers/1/call-flow"),
+        *("/calls/x/y/z/w", "/recordings", "/transcriptions", "/recordings/.wav", "/numbers/1/call-flow"),
     ],
 )
 async def test_a_path_that_does_not_exist(rest: Rest, path: str) -> None:

@@ -29,7 +29,11 @@ def test_uncommented_it_is_the_defaults(tmp_path):
     path.write_text(uncommented(document(), examples=False))
     loaded = load({}, {}, path, NOWHERE)
     assert loaded.settings == Settings()
-    assert {key for key, origin in loaded.origins.items() if origin == "default"} == {"simulator.callees", "trunks"}
+    assert {key for key, origin in loaded.origins.items() if origin == "default"} == {
+        "simulator.callees",
+        "speech.providers",
+        "trunks",
+    }
 
 
 def test_its_examples_are_settings_too(tmp_path):
@@ -37,7 +41,8 @@ def test_its_examples_are_settings_too(tmp_path):
     path.write_text(uncommented(document(), examples=True))
     loaded = load({}, {}, path, NOWHERE)
     assert set(loaded.origins.values()) == {str(path)}
-    assert loaded.settings.simulator.callees == {"31612345678": CalleeScript(sip_code=486, hangup_after=30.0)}
+    callee = CalleeScript(sip_code=486, hangup_after=30.0, speaks_after=1.0, beep=8.5)
+    assert loaded.settings.simulator.callees == {"31612345678": callee}
     assert loaded.settings.trunks == (
         TrunkSection(
             name="carrier", address="sip.example.com:5060", username="callwright", password="secret", from_=("192.0.2.0/28",)
@@ -68,7 +73,8 @@ def test_rows_show_values_with_origins_and_hide_secrets():
         Row(
             "simulator.callees",
             '{ 31 = { answer_after = 1.0, outcome = "busy", digits = "", '
-            "digits_after = 0.5, digit_gap = 0.3, early_media = false } }",
+            "digits_after = 0.5, digit_gap = 0.3, early_media = false, "
+            "speaks_for = 2.0, greeting = 0.0, takes_transfers = true } }",
             "environment CALLWRIGHT_SIMULATOR__CALLEES",
         ),
         Row("trunks[0].name", '"a"', trunks),

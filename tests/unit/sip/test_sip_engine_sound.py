@@ -8,26 +8,21 @@ from callwright.media import wire as media
 from callwright.sip import wire as sip
 from callwright.telephony import (
     Bridge,
-    Bridged,
     Cause,
     CommandRefused,
     Digit,
-    EarlyMedia,
     Ended,
-    HangUp,
     Play,
     PlayFinished,
     PlayOutcome,
     PlayStarted,
-    Ring,
     SendDigits,
     Silent,
     Stop,
     Unbridge,
-    Unbridged,
     Who,
 )
-from support.fake_children import COUNTERS, FAR_ANSWER, OTHER_CALL, A, B, Bench, C
+from support.fake_children import COUNTERS, FAR_ANSWER, A, B, Bench, C
 
 
 @pytest.fixture
@@ -129,7 +124,7 @@ def test_digits_go_to_media(bench: Bench) -> None:
         (SendDigits, {"digits": "12x"}, "of 0-9"),
         (SendDigits, {"digits": "1" * 65}, "1 to 64"),
         (SendDigits, {"digits": "1", "tone_ms": 10}, "20 to 5000 ms"),
-        (Unbridge, {}, "is not bridged"),
+        (Unbridge, {}, "in no conversation"),
         (Bridge, {"other": A}, "is no other leg"),
         (Bridge, {"other": C}, "is no other leg"),
     ],
@@ -182,101 +177,6 @@ def test_a_key_in_info_stops_a_prompt_that_listens_for_keys(bench: Bench) -> Non
         media.Stop(A),
         bench.event(PlayFinished, A, 8, play=play, outcome=PlayOutcome.DIGIT),
     ]
-
-
-# bridges
-
-
-def test_a_bridge_and_its_end(pair: Bench) -> None:
-    pair.submit(Bridge, A, other=B)
-    pair.media_says(media.Joined(A, B, "relay"))
-    assert pair.take() == [media.Join(A, B)]
-    pair.media_says(media.Joined(B, A, "relay"))
-    assert pair.take() == [pair.event(Bridged, A, 3, other=B, how="relay")]
-    assert pair.clock.pending == 0
-    pair.submit(Unbridge, B)
-    pair.submit(Unbridge, A)
-    assert pair.take() == [media.Part(B)]
-    pair.media_says(media.Parted(A), media.Parted(B))
-    assert pair.take() == [pair.event(Unbridged, B, 2)]
-    pair.submit(Bridge, B, other=A)
-    pair.media_says(media.Joined(A, B, "mix"), media.Joined(B, A, "mix"))
-    assert pair.take() == [media.Join(B, A), pair.event(Bridged, B, 3, other=A, how="mix")]
-    assert pair.clock.pending == 0
-
-
-def test_an_unbridge_that_overtakes_the_joining(pair: Bench) -> None:
-    pair.submit(Bridge, A, other=B)
-    pair.submit(Unbridge, A)
-    pair.media_says(media.Joined(A, B, "relay"), media.Joined(B, A, "relay"), media.Parted(A), media.Parted(B))
-    assert pair.take() == [
-        media.Join(A, B),
-        media.Part(A),
-        pair.event(Bridged, A, 3, other=B, how="relay"),
-        pair.event(Unbridged, A, 4),
-    ]
-
-
-def test_one_bridge_at_a_time_and_only_within_a_call(pair: Bench) -> None:
-    pair.reach(C, call=OTHER_CALL)
-    with pytest.raises(CommandRefused, match="is no other leg of this call"):
-        pair.submit(Bridge, A, other=C)
-    pair.submit(Bridge, A, other=B)
-    with pytest.raises(CommandRefused, match="one of the legs is bridged"):
-        pair.submit(Bridge, B, other=A)
-
-
-def test_a_leg_that_is_not_answered_cannot_be_bridged_with(bench: Bench) -> None:
-    bench.place(B)
-    with pytest.raises(CommandRefused, match="the other leg is not answered by the far end"):
-        bench.submit(Bridge, A, other=B)
-
-
-def test_ring_back_from_the_callee_to_a_caller_who_is_not_answered() -> None:
-    bench = Bench()
-    bench.arrive(A)
-    bench.submit(Ring)
-    bench.place(B)
-    bench.hear(sip.LegProgress(B, 183, FAR_ANSWER))
-    bench.submit(Ring, A, early_media=True)
-    bench.submit(Bridge, A, other=B)
-    assert bench.take() == [
-        media.Connect(B, "192.0.2.2", 4000, 0, 101),
-        bench.event(EarlyMedia, B, 1),
-        media.Open(A),
-    ]
-    bench.media_says(media.Opened(A, 20000))
-    assert bench.take()[:2] == [media.Connect(A, "192.0.2.1", 4000, 0, 101), media.Join(A, B)]
-
-
-def test_what_waited_for_early_media_is_given_up_with_the_leg() -> None:
-    bench = Bench()
-    bench.arrive(A)
-    bench.place(B)
-    bench.hear(sip.LegProgress(B, 183, FAR_ANSWER))
-    bench.submit(Ring, A, early_media=True)
-    play = bench.submit(Play, A, files=("a.wav",))
-    bench.submit(Bridge, A, other=B)
-    bench.submit(Unbridge, A)
-    bench.submit(Bridge, A, other=B)
-    bench.take()
-    bench.submit(HangUp, A)
-    bench.hear(sip.LegFailed(A, 603, "Decline"))
-    assert [type(message) for message in bench.take()[:3]] == [sip.EndLeg, media.Close, PlayFinished]
-    with pytest.raises(CommandRefused, match="not bridged"):
-        bench.submit(Unbridge, B)
-    assert play
-
-
-def test_a_late_word_about_an_earlier_pair_does_not_touch_the_next(pair: Bench) -> None:
-    pair.reach(C)
-    pair.submit(Bridge, A, other=B)
-    pair.media_says(media.Joined(A, B, "relay"), media.Joined(B, A, "relay"))
-    pair.hear(sip.LegEnded(A, "far"))
-    pair.take()
-    pair.submit(Bridge, B, other=C)
-    pair.media_says(media.Parted(B), media.Joined(B, A, "relay"), media.Joined(B, C, "mix"), media.Joined(C, B, "mix"))
-    assert pair.take() == [media.Join(B, C), pair.event(Bridged, B, 3, other=C, how="mix")]
 
 
 # silence

@@ -43,8 +43,9 @@ SELECT world_id, id, call_id, leg_id, type, tracks, file, key_id, created_us, st
 FROM recordings INDEXED BY recordings_open WHERE status NOT IN ('done', 'failed') ORDER BY pos;
 
 -- name: waiting
-SELECT world_id, id, call_id, leg_id, type, tracks, file, key_id, created_us, status, kept, duration_ms, detail, updated_us
-FROM recordings INDEXED BY recordings_waiting WHERE kept = 'waiting' AND status IN ('done', 'failed') ORDER BY pos LIMIT ?;
+SELECT pos, world_id, id, call_id, leg_id, type, tracks, file, key_id, created_us, status, kept, duration_ms, detail, updated_us
+FROM recordings INDEXED BY recordings_waiting
+WHERE kept = 'waiting' AND status IN ('done', 'failed') AND pos > ? ORDER BY pos LIMIT ?;
 
 -- name: moved
 UPDATE recordings SET kept = ? WHERE world_id = ? AND id = ? AND kept = 'waiting';
@@ -53,7 +54,7 @@ UPDATE recordings SET kept = ? WHERE world_id = ? AND id = ? AND kept = 'waiting
 INSERT INTO erasures (world_id, recording_id, file, kept) VALUES (?, ?, ?, ?);
 
 -- name: erasures
-SELECT pos, file, kept FROM erasures ORDER BY pos LIMIT ?;
+SELECT pos, file, kept FROM erasures WHERE pos > ? ORDER BY pos LIMIT ?;
 
 -- name: delete_erasure
 DELETE FROM erasures WHERE pos = ?;

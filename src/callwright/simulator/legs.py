@@ -1,0 +1,80 @@
+"""A simulated leg, and what the parts of the simulator need of each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Protocol
+from uuid import UUID
+
+from callwright.audiofile import Writer
+from callwright.simulator.settings import CalleeScript
+from callwright.telephony import Event
+
+
+class State(Enum):
+    ARRIVED = "arrived"  # incoming, not answered
+    DIALLING = "dialling"  # outgoing, not answered
+    ANSWERED = "answered"
+
+
+class Prompt:
+    """A `Play`: the length in seconds of all its files so far, and when the last of them will have been heard once."""
+
+    def __init__(self, play: int, repeat: int, stops_on_digit: bool, more: bool) -> None:
+        self.play = play
+        self.repeat = repeat
+        self.stops_on_digit = stops_on_digit
+        self.more = more
+        self.seconds = 0.0
+        self.heard_at = 0.0
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Take:
+    """A recording under way. `stop_keys` end it, and so do its timers."""
+
+    def __init__(self, recording: UUID, writer: Writer, stop_keys: str, began_at: float) -> None:
+        self.recording = recording
+        self.writer = writer
+        self.stop_keys = stop_keys
+        self.began_at = began_at
+        self.silence_s: float | None = None
+        self.max_s: float | None = None
+        self.limit: asyncio.TimerHandle | None = None
+        self.silence: asyncio.TimerHandle | None = None
+
+
+class Leg:
+    """`seq` counts its events, `answered_at` is in simulated seconds, `legs` are those of its conversation, with itself."""
+
+    def __init__(self, call: UUID | None, leg: UUID, state: State, script: CalleeScript) -> None:
+        self.call = call
+        self.id = leg
+        self.state = state
+        self.script = script
+        self.seq = 0
+        self.legs: list[Leg] = []
+        self.direction = "sendrecv"  # as the far end says it
+        self.timers: list[asyncio.TimerHandle] = []
+        self.prompt: Prompt | None = None
+        self.takes: dict[UUID, Take] = {}
+        self.speaking = False
+        self.listening = False
+        # transfers: what the far end asked for waits for a word, then for progress; and what we asked it for
+        self.asked: asyncio.TimerHandle | None = None
+        self.transferring = False
+        self.referred: asyncio.TimerHandle | None = None
+
+
+class Stage(Protocol):
+    """What a part of the simulator needs of the whole. Times are simulated seconds."""
+
+    def emit(self, leg: Leg, kind: Callable[..., Event], **fields: Any) -> None: ...
+
+    def later(self, leg: Leg, seconds: float, act: Callable[[], None]) -> asyncio.TimerHandle:
+        """Do something unless the leg is over by then."""
+        ...
+
+    def now(self) -> float: ...

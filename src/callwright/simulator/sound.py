@@ -1,0 +1,183 @@
+"""What is heard, kept and noticed on a simulated leg. There is no sound: prompts take their time, recordings hold silence."""
+
+from __future__ import annotations
+
+import wave
+from functools import partial
+from uuid import UUID
+
+from callwright import telephony
+from callwright.audiofile import Writer
+from callwright.simulator.legs import Leg, Prompt, Stage, State, Take
+from callwright.telephony import CommandRefused, PlayOutcome, RecordOutcome, Tracks, recording_fault
+
+RATE = 8000
+CHUNK_S = 60
+
+
+class Sound:
+    """Carries out sound commands on simulated legs."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    # prompts
+
+    def play(self, leg: Leg, command: telephony.Play) -> None:
+        self.stop(leg, PlayOutcome.STOPPED)
+        try:
+            seconds = sum(_seconds(file) for file in command.files)
+        except (OSError, EOFError, wave.Error) as error:
+            failed = PlayOutcome.FAILED
+            self._stage.emit(leg, telephony.PlayFinished, play=command.id, outcome=failed, detail=str(error))
+            return
+        prompt = leg.prompt = Prompt(command.id, command.repeat, command.stop_on_digit, command.more)
+        self._stage.emit(leg, telephony.PlayStarted, play=command.id)
+        self._lengthen(leg, prompt, seconds)
+
+    def play_more(self, leg: Leg, command: telephony.PlayMore) -> None:
+        prompt = leg.prompt
+        if prompt is None or prompt.play != command.play:
+            return
+        try:
+            seconds = sum(_seconds(file) for file in command.files)
+        except (OSError, EOFError, wave.Error) as error:
+            self.stop(leg, PlayOutcome.FAILED, str(error))
+            return
+        prompt.more = command.more
+        self._lengthen(leg, prompt, seconds)
+
+    def stop(self, leg: Leg, outcome: PlayOutcome, detail: str = "") -> None:
+        prompt, leg.prompt = leg.prompt, None
+        if prompt is not None:
+            if prompt.timer is not None:
+                prompt.timer.cancel()
+            self._stage.emit(leg, telephony.PlayFinished, play=prompt.play, outcome=outcome, detail=detail)
+
+    def _lengthen(self, leg: Leg, prompt: Prompt, seconds: float) -> None:
+        """There is silence while a file is late; once the last one is known the end is, too."""
+        now = self._stage.now()
+        prompt.heard_at = max(prompt.heard_at, now) + seconds
+        prompt.seconds += seconds
+        if prompt.repeat and not prompt.more:
+            ends_at = prompt.heard_at + prompt.seconds * (prompt.repeat - 1)
+            prompt.timer = self._stage.later(leg, ends_at - now, lambda: self.stop(leg, PlayOutcome.DONE))
+
+    # recordings
+
+    def record(self, leg: Leg, command: telephony.StartRecording) -> None:
+        fault = recording_fault(command)
+        if command.recording in leg.takes:
+            fault = f"recording {command.recording} is running"
+        if fault:
+            raise CommandRefused(f"StartRecording: {fault}")
+        try:
+            writer = Writer(command.path, 2 if command.tracks is Tracks.BOTH else 1, command.key)
+        except OSError as error:
+            failed, finished = RecordOutcome.FAILED, telephony.RecordingFinished
+            self._stage.emit(leg, finished, recording=command.recording, outcome=failed, detail=str(error))
+            return
+        take = Take(command.recording, writer, command.stop_keys, self._stage.now())
+        take.max_s = None if command.max_ms is None else command.max_ms / 1000
+        take.silence_s = None if command.silence_ms is None else command.silence_ms / 1000
+        leg.takes[take.recording] = take
+        self._stage.emit(leg, telephony.RecordingStarted, recording=take.recording)
+        if take.max_s is not None:
+            limit = partial(self.end_recording, leg, take.recording, RecordOutcome.MAX_LENGTH)
+            take.limit = self._stage.later(leg, take.max_s, limit)
+        self._await_silence(leg, take)
+
+    def end_recording(self, leg: Leg, recording: UUID, outcome: RecordOutcome, detail: str = "") -> None:
+        take = leg.takes.pop(recording, None)
+        if take is None:
+            return
+        for timer in (take.limit, take.silence):
+            if timer is not None:
+                timer.cancel()
+        seconds = self._stage.now() - take.began_at
+        if outcome is RecordOutcome.MAX_LENGTH and take.max_s is not None:
+            seconds = take.max_s
+        try:
+            _keep_silence(take.writer, round(seconds * RATE))
+        except OSError as error:
+            outcome, detail = RecordOutcome.FAILED, str(error)
+        self._stage.emit(
+            leg,
+            telephony.RecordingFinished,
+            recording=recording,
+            outcome=outcome,
+            duration_ms=round(seconds * 1000),
+            detail=detail,
+        )
+
+    def _await_silence(self, leg: Leg, take: Take) -> None:
+        if take.silence is not None:
+            take.silence.cancel()
+            take.silence = None
+        if take.silence_s is not None and not leg.speaking:
+            end = partial(self.end_recording, leg, take.recording, RecordOutcome.SILENCE)
+            take.silence = self._stage.later(leg, take.silence_s, end)
+
+    # the far end
+
+    def act(self, leg: Leg) -> None:
+        """What a party does by itself once the leg is answered: speak, or have its machine do so."""
+        script = leg.script
+        if script.greeting:
+            self._speak(leg, 0.0, script.greeting)
+        if script.beep is not None:
+            self._stage.later(leg, script.beep, partial(self.beep, leg))
+        if script.speaks_after is not None:
+            self._speak(leg, script.speaks_after, script.speaks_for)
+
+    def listen(self, leg: Leg, on: bool) -> None:
+        news = on and not leg.listening
+        leg.listening = on
+        if news and leg.speaking:
+            self._stage.emit(leg, telephony.Voice, speaking=True)
+
+    def pressed(self, leg: Leg, digit: str) -> None:
+        """A key stops a prompt, and ends a recording, that listens for it."""
+        if leg.prompt is not None and leg.prompt.stops_on_digit:
+            self.stop(leg, PlayOutcome.DIGIT)
+        for take in [take for take in leg.takes.values() if digit in take.stop_keys]:
+            self.end_recording(leg, take.recording, RecordOutcome.KEY)
+
+    def finish(self, leg: Leg, fault: str = "") -> None:
+        """Settle what is open before a leg's last event; `fault` says what died under it, if anything."""
+        self.stop(leg, PlayOutcome.STOPPED)
+        outcome = RecordOutcome.FAILED if fault else RecordOutcome.STOPPED
+        for recording in list(leg.takes):
+            self.end_recording(leg, recording, outcome, fault)
+
+    def _speak(self, leg: Leg, after: float, seconds: float) -> None:
+        self._stage.later(leg, after, partial(self.voice, leg, True))
+        self._stage.later(leg, after + seconds, partial(self.voice, leg, False))
+
+    def voice(self, leg: Leg, speaking: bool) -> None:
+        if leg.speaking == speaking:
+            return
+        leg.speaking = speaking
+        if leg.listening:
+            self._stage.emit(leg, telephony.Voice, speaking=speaking)
+        for take in leg.takes.values():
+            self._await_silence(leg, take)
+
+    def beep(self, leg: Leg) -> None:
+        if leg.listening and leg.state is State.ANSWERED:
+            self._stage.emit(leg, telephony.Beep)
+
+
+def _seconds(file: str) -> float:
+    # Counted and not read off the header: a WAV that was written as a stream says too much there.
+    with wave.open(file, "rb") as sound:
+        samples = len(sound.readframes(sound.getnframes())) // (sound.getsampwidth() * sound.getnchannels())
+        return samples / sound.getframerate()
+
+
+def _keep_silence(writer: Writer, samples: int) -> None:
+    try:
+        for begin in range(0, samples, CHUNK_S * RATE):
+            writer.write(bytes(min(samples - begin, CHUNK_S * RATE) * 2 * writer.channels))
+    finally:
+        writer.close()
