@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import wave
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -35,7 +36,36 @@ class SoundUnavailable(CallwrightError):
         self.status = status
 
 
+class SoundStream(Protocol):
+    """One playing of a sound, as files that come one after the other."""
+
+    @property
+    def status(self) -> int | None: ...
+
+    @property
+    def note(self) -> str: ...
+
+    def __aiter__(self) -> AsyncIterator[Path]: ...
+
+
+class _Whole:
+    def __init__(self, library: SoundLibrary, url: str) -> None:
+        self._library = library
+        self._url = url
+        self.status: int | None = None
+        self.note = ""
+
+    async def __aiter__(self) -> AsyncIterator[Path]:
+        sound = await self._library.fetch(self._url)
+        self.status = sound.status
+        yield sound.path
+
+
 class Sounds(Protocol):
+    def stream(self, url: str) -> SoundStream:
+        """Make a sound ready to be played, from its first part on."""
+        ...
+
     async def fetch(self, url: str) -> Sound:
         """Return a local WAV file (8 kHz, 16 bit, mono) or raise `SoundUnavailable`."""
         ...
@@ -50,6 +80,9 @@ class SoundLibrary:
         self._local = local
         self._etags: dict[str, str] = {}
         self._fetching: dict[str, asyncio.Task[Sound]] = {}
+
+    def stream(self, url: str) -> SoundStream:
+        return _Whole(self, url)
 
     async def fetch(self, url: str) -> Sound:
         if url.startswith(LOCAL):
