@@ -19,7 +19,7 @@ import msgspec
 
 from callwright import __version__, log, web
 from callwright.clock import Clock, SystemClock
-from callwright.core import Core
+from callwright.core import Core, Tunes
 from callwright.datafolder import DataFolder
 from callwright.descriptors import bind_http, bind_sip, raise_descriptor_limit, receive_buffer
 from callwright.errors import DataFolderError, StoreUnavailable
@@ -88,8 +88,9 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             keys = await core.prepare()
         except StoreUnavailable as error:
             raise DataFolderError(f"The database {folder.database} takes no writes: {error}") from error
-        ringback = stack.enter_context(as_file(files("callwright.switch").joinpath("ringback.wav")))
-        switch = core.connect(ringback, supervisor.unhealthy)
+        own = files("callwright.switch")
+        tunes = [str(stack.enter_context(as_file(own.joinpath(f"{name}.wav")))) for name in Tunes._fields]
+        switch = core.connect(Tunes(*tunes), supervisor.unhealthy)
         await switch.start()
         stack.push_async_callback(switch.stop)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,37 +13,68 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from callwright import native, settings
+from callwright import ids, native, settings
 from callwright.accounts.worlds import LIVE, TEST, Accounts
 from callwright.api import parts as api_parts
 from callwright.api.app import Api
 from callwright.calls import events
 from callwright.clock import Clock
 from callwright.datafolder import DataFolder
-from callwright.dialect import render
+from callwright.dialect import decode, render
+from callwright.egress import Header, Url
 from callwright.egress.late import LateDoor
 from callwright.flows.flows import Flows
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
 from callwright.numbers.numbers import Numbers
 from callwright.recordings.files import Files
+from callwright.recordings.model import Recording
 from callwright.recordings.recordings import Recordings
 from callwright.recordings.upkeep import Upkeep
 from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.sip.engine import SipEngine
-from callwright.store import Store
+from callwright.store import Store, Wake, Write
 from callwright.switch import recovery
+from callwright.switch.fallback import fallback_flow
+from callwright.switch.fetching import FlowSource
+from callwright.switch.plan import Supplies
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
+from callwright.telephony import Speech, SpeechUnavailable, Utterance
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
+from callwright.webhooks import signature
 from callwright.webhooks.deliverer import Deliverer
 from callwright.webhooks.webhooks import Webhooks
 
 NODE = "one"  # the name this server stamps on its calls; there is one until there are more
 Health = Callable[[], Mapping[str, str | None]]
+
+
+class Tunes(NamedTuple):
+    """Files that are part of the program: what a caller hears while the called party rings, what those on hold do, and
+    what comes before a recording.
+    """
+
+    ringback: str
+    music: str
+    beep: str
+
+
+class Mute:
+    """Whoever speaks where no voice is set up."""
+
+    def refusal(self, utterance: Utterance) -> str | None:
+        return "No voice is set up."
+
+    async def say(self, utterance: Utterance) -> AsyncIterator[Path]:
+        raise SpeechUnavailable("No voice is set up.")
+        yield Path()
+
+    def prepare(self, utterance: Utterance) -> None:
+        pass
 
 
 class Core:
@@ -76,6 +109,7 @@ class Core:
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
         self.upkeep = Upkeep(store, clock, folder.recordings, objects)
+        self.speech: Speech = Mute()
         self.routes = Routes(rooms.trunks(chosen), chosen.sip.allow_hosts, chosen.calls.emergency_numbers)
         self.sip_engine = sip_engine
         self.simulated_engine = SimulatedEngine(clock, chosen.simulator)
@@ -93,8 +127,8 @@ class Core:
         live, test = [await self.accounts.make_key(kind, "made at first start") for kind in (LIVE, TEST)]
         return live.secret, test.secret
 
-    def connect(self, ringback: Path, children_unhealthy: Callable[[], str | None]) -> Switch:
-        """Make the switch; `ringback` is what a caller hears while the called party rings."""
+    def connect(self, tunes: Tunes, children_unhealthy: Callable[[], str | None]) -> Switch:
+        """Make the switch; `tunes` are the sounds that are part of the program."""
         live, test = self.accounts.world(LIVE), self.accounts.world(TEST)
         return Switch(
             lines={
@@ -105,11 +139,39 @@ class Core:
             clock=self._clock,
             numbers=self.numbers,
             flows=self.flows,
-            sounds=self.sounds,
-            settings=msgspec.structs.replace(rooms.call_control(self.settings), ringback=str(ringback)),
+            supplies=self._supplies(),
+            settings=msgspec.structs.replace(rooms.call_control(self.settings), **tunes._asdict()),
             counters=self._metrics,
             node=NODE,
         )
+
+    def _supplies(self) -> Supplies:
+        """What flows of calls need from rooms that call control does not know, or knows the types of alone."""
+        return Supplies(
+            sounds=self.sounds,
+            speech=self.speech,
+            flow_source=FlowSource(
+                self.door,
+                self._clock,
+                sign=self._signed,
+                decode=lambda body: decode.flow(body, limit=self.settings.api.flow_limit),
+                settings=rooms.flow_fetching(self.settings),
+            ),
+            recordings=self.recordings,
+            transcribe=self._transcription,
+            recording_body=render.recording_body,
+            fallback=partial(fallback_flow, self.settings.flows.fallback, self.settings.flows.language),
+            flow_settings=rooms.flows(self.settings),
+        )
+
+    def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:
+        now_us = self._clock.now_us()
+        key = self._signing_key(world_id)
+        return signature.headers(url=url, body=body, signing_key=key, token=None, now_us=now_us, jti=ids.uuid7(now_us))
+
+    def _transcription(self, recording: Recording, language: str, at_us: int) -> tuple[tuple[Write, Wake], ...]:
+        requested = self.transcriptions.request(recording, language, at_us)
+        return ((requested.write, requested.wake),)
 
     def public_app(self, switch: Switch, health: Health, metrics: MetricsEndpoint) -> ASGIApp:
         """What listens on TCP: the compatible interface, with ``/api`` and ``/metrics`` beside it."""

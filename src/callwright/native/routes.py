@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from callwright.errors import Forbidden, NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
 from callwright.log import Log
-from callwright.native import operations, provisioning, records
+from callwright.native import control, operations, provisioning, records
 from callwright.native.asking import Ask, Authority, Parts
 
 _log = Log("native")
@@ -60,6 +60,7 @@ ENTRIES = (
     Entry("POST", "/calls", Who.WORLD, records.place_call),
     Entry("GET", "/calls/{id}", Who.WORLD, records.show_call),
     Entry("GET", "/calls/{id}/journal", Who.WORLD, records.show_journal),
+    Entry("POST", "/calls/{id}/legs/{leg}/refer", Who.WORLD, control.refer_leg),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callwright.egress.door import EgressSettings
+from callwright.flows.settings import FlowSettings
 from callwright.media.settings import MediaSettings
 from callwright.recordings.keyfile import read_keys
 from callwright.recordings.keys import Keyring
@@ -13,6 +14,7 @@ from callwright.settings.sections import Settings
 from callwright.sip.legs import EngineSettings
 from callwright.sip.settings import SignallingSettings, TrunkSource
 from callwright.speech.settings import ProviderSettings, SpeechSettings
+from callwright.switch.fetching import FetchSettings
 from callwright.switch.settings import CallSettings
 from callwright.switch.sounds import SoundSettings
 from callwright.trunks.routes import Trunk
@@ -58,11 +60,31 @@ def call_control(settings: Settings) -> CallSettings:
         max_live=settings.calls.max_live,
         new_legs_per_second=settings.sip.new_legs_per_second,
         early_media=settings.transfer.early_media,
+        hold_music=settings.transfer.hold_music,
+        max_parties=settings.transfer.parties,
+        machine_patience=settings.flows.machine_patience,
     )
 
 
 def sounds(settings: Settings) -> SoundSettings:
     return SoundSettings(decoders=settings.sounds.decoders, cache_bytes=settings.sounds.cache_mb * 1_000_000)
+
+
+def flows(settings: Settings) -> FlowSettings:
+    given = settings.flows
+    return FlowSettings(
+        language=given.language,
+        if_machine=given.if_machine,
+        machine_timeout=given.machine_timeout,
+        key_timeout=given.key_timeout,
+        transcribe_language=settings.transcription.language,
+        longest_recording=given.longest_recording,
+        fetches=given.fetches,
+    )
+
+
+def flow_fetching(settings: Settings) -> FetchSettings:
+    return FetchSettings(timeout=settings.flows.fetch_timeout, limit=settings.api.flow_limit)
 
 
 def egress(settings: Settings) -> EgressSettings:
