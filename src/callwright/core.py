@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
@@ -23,7 +22,9 @@ from callwright.datafolder import DataFolder
 from callwright.dialect import decode, render
 from callwright.egress import Header, Url
 from callwright.egress.late import LateDoor
+from callwright.flows.check import Abilities
 from callwright.flows.flows import Flows
+from callwright.flows.schema import Flow, SayOptions
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
 from callwright.numbers.numbers import Numbers
@@ -35,6 +36,7 @@ from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.sip.engine import SipEngine
+from callwright.speech.studio import Studio
 from callwright.store import Store, Wake, Write
 from callwright.switch import recovery
 from callwright.switch.fallback import fallback_flow
@@ -42,7 +44,7 @@ from callwright.switch.fetching import FlowSource
 from callwright.switch.plan import Supplies
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
-from callwright.telephony import Speech, SpeechUnavailable, Utterance
+from callwright.telephony.speech import Utterance
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
 from callwright.webhooks import signature
@@ -63,20 +65,6 @@ class Tunes(NamedTuple):
     beep: str
 
 
-class Mute:
-    """Whoever speaks where no voice is set up."""
-
-    def refusal(self, utterance: Utterance) -> str | None:
-        return "No voice is set up."
-
-    async def say(self, utterance: Utterance) -> AsyncIterator[Path]:
-        raise SpeechUnavailable("No voice is set up.")
-        yield Path()
-
-    def prepare(self, utterance: Utterance) -> None:
-        pass
-
-
 class Core:
     """The rooms over an open store; `prepare` first, then `connect` gives them calls."""
 
@@ -88,10 +76,16 @@ class Core:
         self.store = store
         self.accounts = Accounts(store, clock)
         self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
-        self.flows = Flows(store, clock)
+        self.speech_door = LateDoor(rooms.speech_egress(), clock)
+        self.studio = Studio(
+            rooms.speech(chosen), folder.speech_cache, self.speech_door, clock, counted=metrics.sentence_spoken
+        )
+        self.speech = self.studio.library
+        abilities = Abilities(speaks=self.speech.refusal, settings=rooms.flows(chosen))
+        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=abilities)
         self.door = LateDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
-        self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds)
+        self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
         self.deliverer = Deliverer(
             store,
             self.door,
@@ -109,7 +103,6 @@ class Core:
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
         self.upkeep = Upkeep(store, clock, folder.recordings, objects)
-        self.speech: Speech = Mute()
         self.routes = Routes(rooms.trunks(chosen), chosen.sip.allow_hosts, chosen.calls.emergency_numbers)
         self.sip_engine = sip_engine
         self.simulated_engine = SimulatedEngine(clock, chosen.simulator)
@@ -226,6 +219,12 @@ class Core:
             state=state,
             limits=native.Limits(body=limits.body_limit, flow=limits.flow_limit, claim=self.settings.numbers.claim),
         )
+
+    def _prepare_speech(self, flow: Flow) -> None:
+        """Have what a flow says ready before the first call; texts are only queued here."""
+        for step in flow.steps:
+            if isinstance(step.options, SayOptions):
+                self.speech.prepare(Utterance(step.options.payload, step.options.language or "", step.options.voice or ""))
 
     def _signing_key(self, world_id: UUID) -> str:
         world = self.accounts.world_by_id(world_id)

@@ -5,7 +5,7 @@ Bounds stand with the fields as ``minimum`` and ``maximum`` of the schema; `call
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -50,7 +50,13 @@ class TransferOptions(Options, frozen=True, kw_only=True, rename="camel"):
         Meta(description="Record what the called party says, what the caller says, or each on its own."),
     ] = None
     mask: Annotated[bool, Meta(description="Show the number that was called in place of the caller's.")] = False
-    if_machine: Annotated[IfMachine | None, Meta(description="What to do when a machine answers; only when given.")] = None
+    if_machine: Annotated[
+        str | None,  # one of the vendor's libraries sends what it likes; what is not known is ignored
+        Meta(
+            description="What to do when a machine answers; nothing is done unless it is given.",
+            extra_json_schema={"enum": [*get_args(IfMachine), None]},
+        ),
+    ] = None
     machine_timeout: MachineTimeout = None
     ring_timeout: Annotated[
         int | None,

@@ -16,6 +16,7 @@ from callwright.sip.settings import SignallingSettings, TrunkSource
 from callwright.speech.settings import ProviderSettings, SpeechSettings
 from callwright.switch.fetching import FetchSettings
 from callwright.switch.settings import CallSettings
+from callwright.switch.sounds import SoundSettings
 from callwright.trunks.routes import Trunk
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.signature import Encoding
@@ -63,6 +64,10 @@ def call_control(settings: Settings) -> CallSettings:
         max_parties=settings.transfer.parties,
         machine_patience=settings.flows.machine_patience,
     )
+
+
+def sounds(settings: Settings) -> SoundSettings:
+    return SoundSettings(decoders=settings.sounds.decoders, cache_bytes=settings.sounds.cache_mb * 1_000_000)
 
 
 def flows(settings: Settings) -> FlowSettings:

@@ -250,6 +250,29 @@ class FlowsSection(Section, frozen=True, kw_only=True):
     ] = 5.0
 
 
+class SoundsSection(Section, frozen=True, kw_only=True):
+    """Sound files that flows play."""
+
+    cache_mb: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Megabytes of sounds kept in the data folder, ready to be played; those longest unused go first. "
+            "An hour takes 58.",
+        ),
+    ] = 1_024
+    decoders: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Processes that read files other than WAV of 8000 Hz, 16 bit, one channel; each takes about 100 MB. "
+            "Raise it when many different ones are fetched at the same time.",
+        ),
+    ] = 4
+
+
 class EgressSection(Section, frozen=True, kw_only=True):
     """HTTP requests this server makes."""
 
@@ -391,6 +414,7 @@ class Settings(Section, frozen=True, kw_only=True):
     transfer: TransferSection = TransferSection()
     flows: FlowsSection = FlowsSection()
     simulator: SimulatorSettings = SimulatorSettings()
+    sounds: SoundsSection = SoundsSection()
     egress: EgressSection = EgressSection()
     webhooks: WebhooksSection = WebhooksSection()
     speech: SpeechSection = SpeechSection()

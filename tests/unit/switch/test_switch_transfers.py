@@ -85,7 +85,7 @@ def test_a_long_list_of_dead_transfers_is_walked_to_its_end() -> None:
 
     async def story(stage: Stage) -> None:
         stage.route = no_way
-        await stage.arrive([transfer(f"x:{n}") for n in range(400)])
+        await stage.arrive([transfer(f"sip:{n}@x") for n in range(400)])
         status, legs = stage.outcome()
         assert (status, len(legs)) == ("failed", 401)
         assert {leg[2] for leg in legs} == {"no_route"}
