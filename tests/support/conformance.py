@@ -77,10 +77,35 @@ CONFORMANCE: Mapping[str, tuple[str, ...]] = {
     ),
     "MESSAGE in a dialog": ("sip_dialog::test_every_method_is_answered_and_the_call_goes_on[answered-MESSAGE--405]",),
     "SUBSCRIBE in a dialog": ("sip_dialog::test_every_method_is_answered_and_the_call_goes_on[answered-SUBSCRIBE--405]",),
-    "NOTIFY in a dialog": ("sip_dialog::test_every_method_is_answered_and_the_call_goes_on[answered-NOTIFY--405]",),
+    "NOTIFY in a dialog": ("sip_dialog::test_every_method_is_answered_and_the_call_goes_on[answered-NOTIFY--489]",),
+    "NOTIFY about a transfer of ours, and about none": (
+        "sip_transfers::test_a_transfer_that_is_done",
+        "sip_transfers::test_a_notify_before_the_answer_to_the_refer",
+        "sip_transfers::test_notifies_about_something_else",
+    ),
     "PRACK in a dialog": ("sip_dialog::test_every_method_is_answered_and_the_call_goes_on[answered-PRACK--405]",),
     "an unknown method in a dialog": ("sip_dialog::test_every_method_is_answered_and_the_call_goes_on[answered-FOO--405]",),
-    "REFER in a dialog": ("sip_dialog::test_refer_does_not_hang_up",),
+    "REFER in a dialog: 202 once it is taken, NOTIFYs, and no hang-up": (
+        "sip_transfers::test_a_transfer_is_taken_and_its_progress_told",
+        "sip_transfers::test_a_transfer_is_refused_and_the_next_one_taken",
+    ),
+    "REFER for an attended transfer, for several, for another method, unreadable": (
+        "sip_transfers::test_what_is_refused_without_asking",
+    ),
+    "REFER before the answer": ("sip_transfers::test_a_call_that_is_not_answered_is_not_transferred",),
+    "REFER with Refer-Sub: false": ("sip_transfers::test_a_far_end_that_wants_to_be_told_nothing",),
+    "a NOTIFY that is refused, or never answered": (
+        "sip_transfers::test_a_notify_that_fails_harms_nothing",
+        "sip_transfers::test_a_notify_that_nobody_answers_harms_nothing",
+    ),
+    "BYE while a REFER waits": ("sip_transfers::test_the_call_ends_while_a_transfer_waits_for_a_word",),
+    "our REFER: done, failed, refused, unanswered": (
+        "sip_transfers::test_a_transfer_that_is_done",
+        "sip_transfers::test_a_notify_before_the_answer_to_the_refer",
+        "sip_transfers::test_a_far_end_that_does_not_transfer",
+        "sip_transfers::test_a_far_end_that_does_not_answer_the_refer",
+    ),
+    "a REFER and a NOTIFY that are challenged": ("sip_transfers::test_a_refer_and_a_notify_that_are_challenged",),
     "OPTIONS": ("sip_dialog::test_options_outside_of_a_call", "sipp_in::test_options_is_answered"),
     "an unknown method": ("sip_dialog::test_requests_that_belong_to_no_call[FOO-False-405]",),
     "a request of an unknown dialog": (
