@@ -45,6 +45,7 @@ from callwright.switch.plan import Supplies
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
 from callwright.telephony.speech import Utterance
+from callwright.transcriptions.queue import Queue
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
 from callwright.webhooks import signature
@@ -103,6 +104,9 @@ class Core:
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
         self.upkeep = Upkeep(store, clock, folder.recordings, objects)
+        self.transcriber = rooms.transcriber(chosen, self.speech_door, clock)
+        at_once = 1 if chosen.transcription.model else chosen.transcription.at_once
+        self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)
         self.routes = Routes(rooms.trunks(chosen), chosen.sip.allow_hosts, chosen.calls.emergency_numbers)
         self.sip_engine = sip_engine
         self.simulated_engine = SimulatedEngine(clock, chosen.simulator)

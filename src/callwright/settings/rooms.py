@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from callwright.egress.door import EgressSettings
+from callwright.clock import Clock
+from callwright.egress.door import EgressSettings, Transport
+from callwright.errors import SettingsError
 from callwright.flows.settings import FlowSettings
 from callwright.media.settings import MediaSettings
 from callwright.recordings.keyfile import read_keys
@@ -13,10 +15,16 @@ from callwright.settings.checks import host_and_port
 from callwright.settings.sections import Settings
 from callwright.sip.legs import EngineSettings
 from callwright.sip.settings import SignallingSettings, TrunkSource
+from callwright.speech.recognition import whisper
+from callwright.speech.recognition.absent import NoTranscriber
+from callwright.speech.recognition.recogniser import Recogniser
+from callwright.speech.recognition.service import Service
+from callwright.speech.recognition.settings import RecogniserSettings, ServiceSettings
 from callwright.speech.settings import ProviderSettings, SpeechSettings
 from callwright.switch.fetching import FetchSettings
 from callwright.switch.settings import CallSettings
 from callwright.switch.sounds import SoundSettings
+from callwright.telephony import Transcriber
 from callwright.trunks.routes import Trunk
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.signature import Encoding
@@ -105,6 +113,28 @@ def webhooks(settings: Settings) -> WebhookSettings:
     )
 
 
+def recording_keys(settings: Settings) -> Keyring:
+    """Raises `SettingsError` when the file of keys cannot be used."""
+    return Keyring(read_keys(settings.recordings.keys, settings.recordings.keys_file))
+
+
+def recording_objects(settings: Settings) -> Objects | None:
+    """The bucket, also while new recordings stay here, so that older ones can be read. Raises `SettingsError`."""
+    given = settings.recordings
+    if not given.bucket:
+        return None
+    return S3Objects(
+        S3Settings(
+            bucket=given.bucket,
+            endpoint=given.endpoint,
+            region=given.region,
+            prefix=given.prefix,
+            access_key=given.access_key,
+            secret_key=given.secret_key,
+        )
+    )
+
+
 def speech(settings: Settings) -> SpeechSettings:
     given = settings.speech
     return SpeechSettings(
@@ -137,26 +167,16 @@ def speech_egress() -> EgressSettings:
     return EgressSettings(allow=("0.0.0.0/0", "::/0"), connections=64, idle_connections=16)
 
 
-def recording_keys(settings: Settings) -> Keyring:
-    """Raises `SettingsError` when the file of keys cannot be used."""
-    return Keyring(read_keys(settings.recordings.keys, settings.recordings.keys_file))
-
-
-def recording_objects(settings: Settings) -> Objects | None:
-    """The bucket, also while new recordings stay here, so that older ones can be read. Raises `SettingsError`."""
-    given = settings.recordings
-    if not given.bucket:
-        return None
-    return S3Objects(
-        S3Settings(
-            bucket=given.bucket,
-            endpoint=given.endpoint,
-            region=given.region,
-            prefix=given.prefix,
-            access_key=given.access_key,
-            secret_key=given.secret_key,
-        )
-    )
+def transcriber(settings: Settings, door: Transport, clock: Clock) -> Transcriber:
+    """Whoever writes down; `door` leads to services. Raises `SettingsError` when the model cannot be used."""
+    given = settings.transcription
+    if given.model:
+        if fault := whisper.fault_of(given.model):
+            raise SettingsError(f"transcription.model = {given.model}: {fault}.")
+        return Recogniser(RecogniserSettings(folder=given.model, threads=given.threads, log_level=settings.log.level), clock)
+    if given.url:
+        return Service(ServiceSettings(url=given.url, key=given.api_key, model=given.service_model), door, clock)
+    return NoTranscriber()
 
 
 def trunks(settings: Settings) -> tuple[Trunk, ...]:
