@@ -20,6 +20,7 @@ from callwright.clock import Clock
 from callwright.datafolder import DataFolder
 from callwright.dialect import render
 from callwright.egress.late import LateDoor
+from callwright.flows.check import Abilities
 from callwright.flows.flows import Flows
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
@@ -35,6 +36,7 @@ from callwright.store import Store
 from callwright.switch import recovery
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
+from callwright.transcriptions import languages
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
 from callwright.webhooks.deliverer import Deliverer
@@ -55,7 +57,7 @@ class Core:
         self.store = store
         self.accounts = Accounts(store, clock)
         self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
-        self.flows = Flows(store, clock)
+        self.flows = Flows(store, clock, abilities=Abilities(writes_down=languages.refusal))
         self.door = LateDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds)

@@ -45,3 +45,10 @@ def code(tag: str) -> str:
     """
     language = tag.partition("-")[0].lower()
     return _SAME.get(language, language)
+
+
+def refusal(tag: str) -> str | None:
+    """Why a language cannot be asked for, with a remedy; None when it can."""
+    if canonical(tag) is not None:
+        return None
+    return f"{tag[:40]!r} is no language that anyone writes down; use one such as {', '.join(CONTRACT)}."
