@@ -30,6 +30,8 @@ from callwright.reasons import Refusal
 from callwright.settings import Loaded, Settings, rooms
 from callwright.sip import wire as sip_wire
 from callwright.sip.engine import SipEngine
+from callwright.speech import wire as speech_wire
+from callwright.speech.studio import Studio
 from callwright.store import Store
 from callwright.supervisor import Child, Supervisor
 from callwright.switch.switch import Switch
@@ -80,9 +82,11 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         )
         stack.callback(engine.close)
         metrics.watch_media(media_wire.TICK_LATE_MS, lambda: [(one.name, one.ticks) for one in engine.media_processes])
-        supervisor = Supervisor(_children(chosen, engine, sip_socket, clock))
         core = Core(loaded, folder, store, engine, metrics, clock)
+        supervisor = Supervisor([*_children(chosen, engine, sip_socket, clock), *speech_children(core.studio, clock)])
         stack.push_async_callback(core.door.close)
+        stack.push_async_callback(core.speech_door.close)
+        stack.push_async_callback(core.speech.close)
         try:
             keys = await core.prepare()
         except StoreUnavailable as error:
@@ -112,7 +116,12 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                 live_calls=switch.live_call_ids,
                 children=[
                     ChildState(
-                        name=child.name, state=child.state.value, pid=child.pid, epoch=child.epoch, trouble=child.unhealthy()
+                        name=child.name,
+                        state=child.state.value,
+                        pid=child.pid,
+                        epoch=child.epoch,
+                        trouble=child.unhealthy(),
+                        essential=child.essential,
                     )
                     for child in supervisor.children
                 ],
@@ -131,6 +140,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         stack.push_async_callback(web.stop, servers)
         await asyncio.sleep(0)  # requests are answered from here on; the children would only slow the start down
         supervisor.start()
+        core.speech.start()
         stack.push_async_callback(supervisor.stop)
 
         with _signals() as stops:
@@ -178,6 +188,26 @@ def _children(chosen: Settings, engine: SipEngine, sip_socket: socket.socket, cl
         for index in range(chosen.media.processes)
     ]
     return [signalling, *media]
+
+
+def speech_children(studio: Studio, clock: Clock) -> list[Child]:
+    """A process for every engine that speaks. Calls do not depend on them: what one cannot say, another may."""
+    children = []
+    for worker in studio.workers:
+        child = Child(
+            worker.name,
+            "callwright.speech.process",
+            speech_wire.SpeechMessage,
+            worker.receive,
+            clock=clock,
+            arguments=[worker.arguments],
+            up=worker.up,
+            down=worker.down,
+            essential=False,
+        )
+        worker.kill = child.kill
+        children.append(child)
+    return children
 
 
 def _spare_the_collector() -> None:

@@ -20,8 +20,9 @@ from callwright.clock import Clock
 from callwright.datafolder import DataFolder
 from callwright.dialect import render
 from callwright.egress.late import LateDoor
-from callwright.flows.check import Abilities
+from callwright.flows.check import Abilities, said
 from callwright.flows.flows import Flows
+from callwright.flows.schema import Flow
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
 from callwright.numbers.numbers import Numbers
@@ -32,6 +33,7 @@ from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.sip.engine import SipEngine
+from callwright.speech.studio import Studio
 from callwright.store import Store
 from callwright.switch import recovery
 from callwright.switch.sounds import SoundLibrary
@@ -57,7 +59,13 @@ class Core:
         self.store = store
         self.accounts = Accounts(store, clock)
         self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
-        self.flows = Flows(store, clock, abilities=Abilities(writes_down=languages.refusal))
+        self.speech_door = LateDoor(rooms.speech_egress(), clock)
+        self.studio = Studio(
+            rooms.speech(chosen), folder.speech_cache, self.speech_door, clock, counted=metrics.sentence_spoken
+        )
+        self.speech = self.studio.library
+        self.abilities = Abilities(self.speech.refusal, languages.refusal)
+        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.door = LateDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds)
@@ -166,6 +174,11 @@ class Core:
             state=state,
             limits=native.Limits(body=limits.body_limit, flow=limits.flow_limit, claim=self.settings.numbers.claim),
         )
+
+    def _prepare_speech(self, flow: Flow) -> None:
+        """Have what a flow says ready before the first call; texts are only queued here."""
+        for _, utterance in said(flow, self.abilities.settings):
+            self.speech.prepare(utterance)
 
     def _signing_key(self, world_id: UUID) -> str:
         world = self.accounts.world_by_id(world_id)

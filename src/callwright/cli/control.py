@@ -183,7 +183,7 @@ def _inside(place: Place) -> Iterator[Transport]:
             store=store,
             accounts=accounts,
             numbers=Numbers(store, clock, claim=loaded.settings.numbers.claim),
-            flows=Flows(store, clock, abilities=abilities.of(loaded)),
+            flows=Flows(store, clock, abilities=abilities.of(place, loaded)),
             settings=lambda: rows(loaded),
             health=lambda: {"server": "no server runs on this folder"},
             limits=Limits(

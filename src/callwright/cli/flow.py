@@ -67,4 +67,4 @@ def _report(document: bytes, place: Place) -> Report:
         body: dict[str, Any] = xml.parse(document, limit=LIMIT) if is_xml else decode.flow(document, limit=LIMIT)
     except Problem as problem:
         return Report(None, (Finding(sentence=problem.message, parameter=problem.parameter or "", error=True),))
-    return check(body, abilities.of(place.settings()))
+    return check(body, abilities.of(place, place.settings()))

@@ -64,6 +64,11 @@ def callwright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         ("{", 1, ["error\t\tThe body is not valid JSON: "]),
         ("", 1, ["error\tsteps\tA call flow needs steps."]),
         (
+            json.dumps({"steps": [{"id": "s", "action": "say", "options": {"payload": "Hello.", "language": "tlh"}}]}),
+            1,
+            ["error\tsteps[0].options.payload\tStep 's': "],
+        ),
+        (
             '{"steps": [{"id": "r", "action": "record", "options": {"transcribe": true, "transcribeLanguage": "tlh"}}]}',
             1,
             ["error\tsteps[0].options.transcribeLanguage\tStep 'r': 'tlh' is no language that anyone writes down; "],
