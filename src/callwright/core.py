@@ -22,9 +22,9 @@ from callwright.datafolder import DataFolder
 from callwright.dialect import decode, render
 from callwright.egress import Header, Url
 from callwright.egress.late import LateDoor
-from callwright.flows.check import Abilities
+from callwright.flows.check import Abilities, said
 from callwright.flows.flows import Flows
-from callwright.flows.schema import Flow, SayOptions
+from callwright.flows.schema import Flow
 from callwright.log import Log
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
@@ -46,7 +46,7 @@ from callwright.switch.fetching import FlowSource
 from callwright.switch.plan import Supplies
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
-from callwright.telephony.speech import Utterance
+from callwright.transcriptions import languages
 from callwright.transcriptions.queue import Queue
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
@@ -86,8 +86,8 @@ class Core:
             rooms.speech(chosen), folder.speech_cache, self.speech_door, clock, counted=metrics.sentence_spoken
         )
         self.speech = self.studio.library
-        abilities = Abilities(speaks=self.speech.refusal, settings=rooms.flows(chosen))
-        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=abilities)
+        self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen))
+        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.door = LateDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
@@ -237,9 +237,8 @@ class Core:
 
     def _prepare_speech(self, flow: Flow) -> None:
         """Have what a flow says ready before the first call; texts are only queued here."""
-        for step in flow.steps:
-            if isinstance(step.options, SayOptions):
-                self.speech.prepare(Utterance(step.options.payload, step.options.language or "", step.options.voice or ""))
+        for _, utterance in said(flow, self.abilities.settings):
+            self.speech.prepare(utterance)
 
     def _signing_key(self, world_id: UUID) -> str:
         world = self.accounts.world_by_id(world_id)
