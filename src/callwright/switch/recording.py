@@ -203,6 +203,7 @@ class Recorder:
         call, recordings = self._call, self._call.around.supplies.recordings
         ended, write = recordings.finished(known.recording, outcome, duration_ms, detail, call.at_us)
         call.record.also(write, recordings.wake(ended))
+        call.around.supplies.recorded(ended)
         call.note(
             journal.RecordingMoved(
                 recording=ended.id,
