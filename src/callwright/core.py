@@ -127,9 +127,10 @@ class Core:
     def connect(self, tunes: Tunes, children_unhealthy: Callable[[], str | None]) -> Switch:
         """Make the switch; `tunes` are the sounds that are part of the program."""
         live, test = self.accounts.world(LIVE), self.accounts.world(TEST)
+        own_hosts = frozenset({self.settings.sip.host, self.settings.sip.advertised_address}) - {"", "0.0.0.0"}
         return Switch(
             lines={
-                live.id: Line(live, self.sip_engine, self.routes.target, children_unhealthy),
+                live.id: Line(live, self.sip_engine, self.routes.target, children_unhealthy, own_hosts),
                 test.id: Line(test, self.simulated_engine, simulator.route),
             },
             store=self.store,
