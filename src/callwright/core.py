@@ -22,15 +22,17 @@ from callwright.datafolder import DataFolder
 from callwright.dialect import decode, render
 from callwright.egress import Header, Url
 from callwright.egress.late import LateDoor
-from callwright.flows.check import Abilities
+from callwright.flows.check import Abilities, said
 from callwright.flows.flows import Flows
-from callwright.flows.schema import Flow, SayOptions
+from callwright.flows.schema import Flow
+from callwright.log import Log
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
 from callwright.numbers.numbers import Numbers
 from callwright.recordings.files import Files
 from callwright.recordings.model import Recording
 from callwright.recordings.recordings import Recordings
+from callwright.recordings.rewrap import missing_keys
 from callwright.recordings.upkeep import Upkeep
 from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
@@ -44,13 +46,15 @@ from callwright.switch.fetching import FlowSource
 from callwright.switch.plan import Supplies
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
-from callwright.telephony.speech import Utterance
+from callwright.transcriptions import languages
 from callwright.transcriptions.queue import Queue
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
 from callwright.webhooks import signature
 from callwright.webhooks.deliverer import Deliverer
 from callwright.webhooks.webhooks import Webhooks
+
+_log = Log("core")
 
 NODE = "one"  # the name this server stamps on its calls; there is one until there are more
 Health = Callable[[], Mapping[str, str | None]]
@@ -82,8 +86,8 @@ class Core:
             rooms.speech(chosen), folder.speech_cache, self.speech_door, clock, counted=metrics.sentence_spoken
         )
         self.speech = self.studio.library
-        abilities = Abilities(speaks=self.speech.refusal, settings=rooms.flows(chosen))
-        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=abilities)
+        self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen))
+        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.door = LateDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
@@ -97,7 +101,8 @@ class Core:
             counted=metrics.delivery,
         )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
-        keys, objects = rooms.recording_keys(chosen), rooms.recording_objects(chosen)
+        self.recording_keys = keys = rooms.recording_keys(chosen)
+        objects = rooms.recording_objects(chosen)
         self.recordings = Recordings(
             store, clock, folder.recordings, keys, to_objects=objects is not None and chosen.recordings.storage == "s3"
         )
@@ -119,6 +124,8 @@ class Core:
         await self.accounts.prepare()
         await recovery.settle(self.store, self._clock, NODE, self.sip_engine.release)
         await self.recordings.settle()
+        if missing := missing_keys(self.store, self.recording_keys):
+            _log.error("recording_keys_missing", sealed=missing, remedy="put them back in recordings.keys")
         if self.accounts.keys():
             return None
         live, test = [await self.accounts.make_key(kind, "made at first start") for kind in (LIVE, TEST)]
@@ -218,6 +225,10 @@ class Core:
             accounts=self.accounts,
             numbers=self.numbers,
             flows=self.flows,
+            recordings=self.recordings,
+            transcriptions=self.transcriptions,
+            files=self.files,
+            keys=self.recording_keys,
             settings=lambda: settings.rows(self._loaded),
             health=health,
             calling=Calling(switch, self.webhooks),
@@ -227,9 +238,8 @@ class Core:
 
     def _prepare_speech(self, flow: Flow) -> None:
         """Have what a flow says ready before the first call; texts are only queued here."""
-        for step in flow.steps:
-            if isinstance(step.options, SayOptions):
-                self.speech.prepare(Utterance(step.options.payload, step.options.language or "", step.options.voice or ""))
+        for _, utterance in said(flow, self.abilities.settings):
+            self.speech.prepare(utterance)
 
     def _signing_key(self, world_id: UUID) -> str:
         world = self.accounts.world_by_id(world_id)

@@ -70,7 +70,12 @@ CONFORMANCE: Mapping[str, tuple[str, ...]] = {
         "sip_forks::test_a_second_branch_is_acknowledged_and_let_go",
         "placing::test_a_second_branch_that_answers_is_let_go",
     ),
-    "INFO with a key, and without a body": ("sip_dialog::test_info_is_passed_on",),
+    "hold by us: a tune is heard, and nobody": ("engine_sound::test_a_leg_on_hold_hears_music_and_is_not_heard",),
+    "INFO with a key, and without a body": (
+        "sip_dialog::test_info_is_passed_on",
+        "engine_sound::test_a_key_in_info_stops_a_prompt",
+    ),
+    "a telephone without telephone-event": ("engine_sound::test_keys_as_tones_of_a_telephone_without_events",),
     "OPTIONS in a dialog": ("sip_dialog::test_every_method_is_answered_and_the_call_goes_on[answered-OPTIONS--200]",),
     "UPDATE in a dialog, without a description": (
         "sip_dialog::test_every_method_is_answered_and_the_call_goes_on[answered-UPDATE--200]",
@@ -88,6 +93,10 @@ CONFORMANCE: Mapping[str, tuple[str, ...]] = {
     "REFER in a dialog: 202 once it is taken, NOTIFYs, and no hang-up": (
         "sip_transfers::test_a_transfer_is_taken_and_its_progress_told",
         "sip_transfers::test_a_transfer_is_refused_and_the_next_one_taken",
+        "engine_transfers::test_a_transfer_that_fails_leaves_the_far_end_where_it_is",
+    ),
+    "REFER that call control does not answer": (
+        "engine_transfers::test_a_transfer_that_call_control_does_not_answer_is_refused",
     ),
     "REFER for an attended transfer, for several, for another method, unreadable": (
         "sip_transfers::test_what_is_refused_without_asking",

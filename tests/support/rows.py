@@ -37,6 +37,8 @@ FILES: Mapping[str, str] = {
     "sip_offers": "tests/integration/sip/test_sip_offers.py",
     "sip_dialog": "tests/integration/sip/test_sip_in_dialog.py",
     "sip_transfers": "tests/integration/sip/test_sip_transfers.py",
+    "engine_sound": "tests/integration/engine/test_engine_sound.py",
+    "engine_transfers": "tests/integration/engine/test_engine_transfers.py",
     "sip_forks": "tests/integration/sip/test_sip_forks.py",
     "sip_ipv6": "tests/integration/sip/test_sip_ipv6.py",
     "sip_torture": "tests/integration/sip/test_sip_torture.py",

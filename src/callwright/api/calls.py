@@ -18,6 +18,7 @@ async def place(request: Request) -> Answer:
     asked = decode.call(await request.body(), flow_limit=parts.limits.flow)
     if asked.webhook_url is not None:
         parts.webhooks.check(asked.webhook_url, asked.webhook_token, parameter="webhook.url")
+    parts.flows.examine(asked.flow_body).passed("callFlow")
     call = await parts.switch.place_call(
         request.world,
         source=asked.source,

@@ -113,28 +113,6 @@ def webhooks(settings: Settings) -> WebhookSettings:
     )
 
 
-def recording_keys(settings: Settings) -> Keyring:
-    """Raises `SettingsError` when the file of keys cannot be used."""
-    return Keyring(read_keys(settings.recordings.keys, settings.recordings.keys_file))
-
-
-def recording_objects(settings: Settings) -> Objects | None:
-    """The bucket, also while new recordings stay here, so that older ones can be read. Raises `SettingsError`."""
-    given = settings.recordings
-    if not given.bucket:
-        return None
-    return S3Objects(
-        S3Settings(
-            bucket=given.bucket,
-            endpoint=given.endpoint,
-            region=given.region,
-            prefix=given.prefix,
-            access_key=given.access_key,
-            secret_key=given.secret_key,
-        )
-    )
-
-
 def speech(settings: Settings) -> SpeechSettings:
     given = settings.speech
     return SpeechSettings(
@@ -165,6 +143,28 @@ def speech(settings: Settings) -> SpeechSettings:
 def speech_egress() -> EgressSettings:
     """Speech services are the operator's own choice, wherever they are; nobody else can name their addresses."""
     return EgressSettings(allow=("0.0.0.0/0", "::/0"), connections=64, idle_connections=16)
+
+
+def recording_keys(settings: Settings) -> Keyring:
+    """Raises `SettingsError` when the file of keys cannot be used."""
+    return Keyring(read_keys(settings.recordings.keys, settings.recordings.keys_file))
+
+
+def recording_objects(settings: Settings) -> Objects | None:
+    """The bucket, also while new recordings stay here, so that older ones can be read. Raises `SettingsError`."""
+    given = settings.recordings
+    if not given.bucket:
+        return None
+    return S3Objects(
+        S3Settings(
+            bucket=given.bucket,
+            endpoint=given.endpoint,
+            region=given.region,
+            prefix=given.prefix,
+            access_key=given.access_key,
+            secret_key=given.secret_key,
+        )
+    )
 
 
 def transcriber(settings: Settings, door: Transport, clock: Clock) -> Transcriber:
