@@ -108,7 +108,7 @@ class Core:
         )
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
-        self.upkeep = Upkeep(store, clock, folder.recordings, objects)
+        self.upkeep = Upkeep(store, clock, self.recordings, objects)
         self.transcriber = rooms.transcriber(chosen, self.speech_door, clock)
         at_once = 1 if chosen.transcription.model else chosen.transcription.at_once
         self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)
