@@ -23,11 +23,13 @@ from callwright.egress.late import LateDoor
 from callwright.flows.check import Abilities, said
 from callwright.flows.flows import Flows
 from callwright.flows.schema import Flow
+from callwright.log import Log
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
 from callwright.numbers.numbers import Numbers
 from callwright.recordings.files import Files
 from callwright.recordings.recordings import Recordings
+from callwright.recordings.rewrap import missing_keys
 from callwright.recordings.upkeep import Upkeep
 from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
@@ -39,10 +41,13 @@ from callwright.switch import recovery
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
 from callwright.transcriptions import languages
+from callwright.transcriptions.queue import Queue
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
 from callwright.webhooks.deliverer import Deliverer
 from callwright.webhooks.webhooks import Webhooks
+
+_log = Log("core")
 
 NODE = "one"  # the name this server stamps on its calls; there is one until there are more
 Health = Callable[[], Mapping[str, str | None]]
@@ -79,13 +84,17 @@ class Core:
             counted=metrics.delivery,
         )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
-        keys, objects = rooms.recording_keys(chosen), rooms.recording_objects(chosen)
+        self.recording_keys = keys = rooms.recording_keys(chosen)
+        objects = rooms.recording_objects(chosen)
         self.recordings = Recordings(
             store, clock, folder.recordings, keys, to_objects=objects is not None and chosen.recordings.storage == "s3"
         )
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
         self.upkeep = Upkeep(store, clock, folder.recordings, objects)
+        self.transcriber = rooms.transcriber(chosen, self.speech_door, clock)
+        at_once = 1 if chosen.transcription.model else chosen.transcription.at_once
+        self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)
         self.routes = Routes(rooms.trunks(chosen), chosen.sip.allow_hosts, chosen.calls.emergency_numbers)
         self.sip_engine = sip_engine
         self.simulated_engine = SimulatedEngine(clock, chosen.simulator)
@@ -98,6 +107,8 @@ class Core:
         await self.accounts.prepare()
         await recovery.settle(self.store, self._clock, NODE, self.sip_engine.release)
         await self.recordings.settle()
+        if missing := missing_keys(self.store, self.recording_keys):
+            _log.error("recording_keys_missing", sealed=missing, remedy="put them back in recordings.keys")
         if self.accounts.keys():
             return None
         live, test = [await self.accounts.make_key(kind, "made at first start") for kind in (LIVE, TEST)]
@@ -168,6 +179,10 @@ class Core:
             accounts=self.accounts,
             numbers=self.numbers,
             flows=self.flows,
+            recordings=self.recordings,
+            transcriptions=self.transcriptions,
+            files=self.files,
+            keys=self.recording_keys,
             settings=lambda: settings.rows(self._loaded),
             health=health,
             calling=Calling(switch, self.webhooks),

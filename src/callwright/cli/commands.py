@@ -11,6 +11,7 @@ from callwright.cli.flow import flow as flow_commands
 from callwright.cli.options import Json, Test, world_of
 from callwright.cli.place import Place
 from callwright.cli.provisioning import flows, keys, numbers
+from callwright.cli.recordings import recordings
 
 app = typer.Typer(
     name="callwright",
@@ -24,6 +25,7 @@ app.add_typer(keys)
 app.add_typer(numbers)
 app.add_typer(flows)
 app.add_typer(flow_commands)
+app.add_typer(recordings)
 
 
 def _show_version(wanted: bool) -> None:

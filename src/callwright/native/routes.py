@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from callwright.errors import Forbidden, NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
 from callwright.log import Log
-from callwright.native import operations, provisioning, records
+from callwright.native import operations, provisioning, recordings, records
 from callwright.native.asking import Ask, Authority, Parts
 
 _log = Log("native")
@@ -62,6 +62,12 @@ ENTRIES = (
     Entry("POST", "/calls", Who.WORLD, records.place_call),
     Entry("GET", "/calls/{id}", Who.WORLD, records.show_call),
     Entry("GET", "/calls/{id}/journal", Who.WORLD, records.show_journal),
+    Entry("GET", "/recordings", Who.WORLD, recordings.show_all),
+    Entry("POST", "/recordings/rewrap", Who.OPERATOR, recordings.rewrap_keys),
+    Entry("GET", "/recordings/{id}", Who.WORLD, recordings.show),
+    Entry("GET", "/recordings/{id}/peaks", Who.WORLD, recordings.show_peaks),
+    Entry("GET", "/recordings/{id}/sound", Who.WORLD, recordings.show_sound),
+    Entry("GET", "/transcriptions/{id}", Who.WORLD, recordings.show_transcription),
 )
 
 
@@ -110,6 +116,8 @@ def _endpoint(entries: dict[str, Entry], parts: Parts, authority: Authority) -> 
 
 
 def _success(answered: Any) -> Response:
+    if isinstance(answered, Response):
+        return answered
     status, content = answered if isinstance(answered, tuple) else (200, answered)
     if content is None:
         return Response(status_code=status)
