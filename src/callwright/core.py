@@ -123,7 +123,7 @@ class Core:
         """Settle what a predecessor left; in a new folder make worlds and first keys, and return those (live, test)."""
         await self.accounts.prepare()
         await recovery.settle(self.store, self._clock, NODE, self.sip_engine.release)
-        await self.recordings.settle()
+        await self.recordings.settle(partial(recovery.recording_settled, self.store))
         if missing := missing_keys(self.store, self.recording_keys):
             _log.error("recording_keys_missing", sealed=missing, remedy="put them back in recordings.keys")
         if self.accounts.keys():
