@@ -65,7 +65,10 @@ class Supplies(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What a call shares with the others of its world: the engine, the way to destinations, disk, clock, and supplies."""
+    """What a call shares with the others of its world: the engine, the way to destinations, disk, clock, and supplies.
+
+    `own_hosts` are names and addresses of this server in the URIs of far ends.
+    """
 
     engine: Engine
     route: Callable[[str], Target]
@@ -76,6 +79,7 @@ class Surroundings(NamedTuple):
     new_leg_id: Callable[[int], UUID]
     allow_leg: Callable[[], bool]
     over: Callable[[CallRecord], None]
+    own_hosts: frozenset[str] = frozenset()
 
 
 class Plan(NamedTuple):
