@@ -22,9 +22,9 @@ from callwright.datafolder import DataFolder
 from callwright.dialect import decode, render
 from callwright.egress import Header, Url
 from callwright.egress.late import LateDoor
-from callwright.flows.check import Abilities
+from callwright.flows.check import Abilities, said
 from callwright.flows.flows import Flows
-from callwright.flows.schema import Flow, SayOptions
+from callwright.flows.schema import Flow
 from callwright.log import Log
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
@@ -46,7 +46,7 @@ from callwright.switch.fetching import FlowSource
 from callwright.switch.plan import Supplies
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
-from callwright.telephony.speech import Utterance
+from callwright.transcriptions import languages
 from callwright.transcriptions.queue import Queue
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
@@ -86,8 +86,8 @@ class Core:
             rooms.speech(chosen), folder.speech_cache, self.speech_door, clock, counted=metrics.sentence_spoken
         )
         self.speech = self.studio.library
-        abilities = Abilities(speaks=self.speech.refusal, settings=rooms.flows(chosen))
-        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=abilities)
+        self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen))
+        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.door = LateDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
@@ -108,7 +108,7 @@ class Core:
         )
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
-        self.upkeep = Upkeep(store, clock, folder.recordings, objects)
+        self.upkeep = Upkeep(store, clock, self.recordings, objects)
         self.transcriber = rooms.transcriber(chosen, self.speech_door, clock)
         at_once = 1 if chosen.transcription.model else chosen.transcription.at_once
         self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)
@@ -123,7 +123,7 @@ class Core:
         """Settle what a predecessor left; in a new folder make worlds and first keys, and return those (live, test)."""
         await self.accounts.prepare()
         await recovery.settle(self.store, self._clock, NODE, self.sip_engine.release)
-        await self.recordings.settle()
+        await self.recordings.settle(partial(recovery.recording_settled, self.store))
         if missing := missing_keys(self.store, self.recording_keys):
             _log.error("recording_keys_missing", sealed=missing, remedy="put them back in recordings.keys")
         if self.accounts.keys():
@@ -134,9 +134,10 @@ class Core:
     def connect(self, tunes: Tunes, children_unhealthy: Callable[[], str | None]) -> Switch:
         """Make the switch; `tunes` are the sounds that are part of the program."""
         live, test = self.accounts.world(LIVE), self.accounts.world(TEST)
+        own_hosts = frozenset({self.settings.sip.host, self.settings.sip.advertised_address}) - {"", "0.0.0.0"}
         return Switch(
             lines={
-                live.id: Line(live, self.sip_engine, self.routes.target, children_unhealthy),
+                live.id: Line(live, self.sip_engine, self.routes.target, children_unhealthy, own_hosts),
                 test.id: Line(test, self.simulated_engine, simulator.route),
             },
             store=self.store,
@@ -166,6 +167,7 @@ class Core:
             recording_body=render.recording_body,
             fallback=partial(fallback_flow, self.settings.flows.fallback, self.settings.flows.language),
             flow_settings=rooms.flows(self.settings),
+            recorded=lambda recording: self._metrics.recording_over(recording.type.value, recording.status.value),
         )
 
     def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:
@@ -237,9 +239,8 @@ class Core:
 
     def _prepare_speech(self, flow: Flow) -> None:
         """Have what a flow says ready before the first call; texts are only queued here."""
-        for step in flow.steps:
-            if isinstance(step.options, SayOptions):
-                self.speech.prepare(Utterance(step.options.payload, step.options.language or "", step.options.voice or ""))
+        for _, utterance in said(flow, self.abilities.settings):
+            self.speech.prepare(utterance)
 
     def _signing_key(self, world_id: UUID) -> str:
         world = self.accounts.world_by_id(world_id)

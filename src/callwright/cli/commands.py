@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from callwright.cli.flow import flow as flow_commands
 from callwright.cli.options import Json, Test, world_of
 from callwright.cli.place import Place
 from callwright.cli.provisioning import flows, keys, numbers
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.add_typer(keys)
 app.add_typer(numbers)
 app.add_typer(flows)
+app.add_typer(flow_commands)
 app.add_typer(recordings)
 
 

@@ -177,6 +177,7 @@ class _InProcess:
 @contextmanager
 def _inside(place: Place) -> Iterator[Transport]:
     from callwright.accounts.worlds import Accounts
+    from callwright.cli import abilities
     from callwright.clock import SystemClock
     from callwright.flows.flows import Flows
     from callwright.native import Limits, Parts, control_app
@@ -198,7 +199,7 @@ def _inside(place: Place) -> Iterator[Transport]:
             store=store,
             accounts=accounts,
             numbers=Numbers(store, clock, claim=loaded.settings.numbers.claim),
-            flows=Flows(store, clock),
+            flows=Flows(store, clock, abilities=abilities.of(place, loaded)),
             recordings=recordings,
             transcriptions=Transcriptions(store, clock, keys),
             files=Files(recordings, rooms.recording_objects(loaded.settings)),

@@ -48,10 +48,10 @@ class Report(NamedTuple):
     def warnings(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if not finding.error)
 
-    def passed(self) -> Flow:
-        """The flow, or raise the first error as a `Problem`."""
+    def passed(self, place: str = "") -> Flow:
+        """The flow, or raise the first error as a `Problem`; `place` is where in the body it was sent."""
         if self.errors:
-            raise self.errors[0].problem()
+            raise self.errors[0].problem(place)
         assert self.flow is not None
         return self.flow
 

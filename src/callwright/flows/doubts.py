@@ -30,7 +30,10 @@ _ANYWHERE = {*KEYS_IN_OPTIONS, "token"}  # one of the vendor's libraries lists t
 def doubts(flow: Flow, sent: Sequence[dict[str, Any]]) -> Iterator[Finding]:
     """`sent` are the steps as they were sent."""
     if flow.title is not None:
-        yield Finding(sentence="title is deprecated; it is kept and does nothing.", parameter="title")
+        yield Finding(
+            sentence="title is deprecated: it is kept and returned, and newer client libraries do not know it.",
+            parameter="title",
+        )
     for index, step in enumerate(flow.steps):
         yield from _unknown(flow, index, sent[index])
         yield from _of_keys(flow, index, step)

@@ -22,8 +22,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     error: bool = False
     missing: bool = False
 
-    def problem(self) -> Problem:
-        return (Missing if self.missing else Invalid)(self.sentence, parameter=self.parameter)
+    def problem(self, place: str = "") -> Problem:
+        """As an error of the interfaces; `place` is where in the body the flow was sent."""
+        return (Missing if self.missing else Invalid)(self.sentence, parameter=f"{place}.{self.parameter}".lstrip("."))
 
 
 def about(flow: Flow, index: int, name: str, sentence: str, *, error: bool = False, missing: bool = False) -> Finding:

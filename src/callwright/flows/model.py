@@ -26,7 +26,7 @@ MachineTimeout = Annotated[
         extra={"unit": "milliseconds"},
     ),
 ]
-Milliseconds = Annotated[int | None, Meta(extra_json_schema={"minimum": 1, "maximum": 10_000}, extra={"unit": "milliseconds"})]
+_TO_TEN_SECONDS = {"minimum": 1, "maximum": 10_000}
 Limit = Annotated[
     int | None,
     Meta(
@@ -42,7 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class TransferOptions(Options, frozen=True, kw_only=True, rename="camel"):
-    """Whom to call, and how. `ring_timeout` is ours; the others are the contract's."""
+    """Whom to call, and how; ringTimeout is Callwright's own."""
 
     destination: Annotated[str, Meta(description="A telephone number, or a sip: or client: URI.")]
     record: Annotated[
@@ -108,7 +108,7 @@ class PauseOptions(Options, frozen=True, kw_only=True, rename="camel"):
 
 
 class RecordOptions(Options, frozen=True, kw_only=True, rename="camel"):
-    """How long to record the caller, and what becomes of it. `beep` is ours; the others are the contract's."""
+    """How long to record the caller, and what becomes of it; beep is Callwright's own."""
 
     max_length: Limit = None
     timeout: Annotated[
@@ -144,8 +144,22 @@ class SendKeysOptions(Options, frozen=True, kw_only=True, rename="camel"):
             extra_json_schema={"pattern": "^[0-9*#ABCDabcdWw, ]+$", "maxLength": 256},
         ),
     ]
-    duration: Milliseconds = None
-    interval: Milliseconds = None
+    duration: Annotated[
+        int | None,
+        Meta(
+            description="Milliseconds that each key sounds.",
+            extra_json_schema=_TO_TEN_SECONDS,
+            extra={"unit": "milliseconds"},
+        ),
+    ] = None
+    interval: Annotated[
+        int | None,
+        Meta(
+            description="Milliseconds of silence between keys.",
+            extra_json_schema=_TO_TEN_SECONDS,
+            extra={"unit": "milliseconds"},
+        ),
+    ] = None
 
 
 class HangupOptions(Options, frozen=True, kw_only=True, rename="camel"):

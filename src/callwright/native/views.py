@@ -12,6 +12,7 @@ from callwright.calls import journal
 from callwright.calls.model import Call, Leg
 from callwright.calls.rows import Told
 from callwright.clock import SECOND_US, rfc3339
+from callwright.flows.findings import Finding
 from callwright.flows.flows import StoredFlow
 from callwright.numbers.numbers import Number
 from callwright.recordings.model import Recording
@@ -55,6 +56,16 @@ def number(shown: Number) -> dict[str, Any]:
 def flow(shown: StoredFlow) -> dict[str, Any]:
     body = {"title": None, "record": False, "default": False, "maxDuration": None} | shown.body
     return {"id": shown.id, **body, "createdAt": moment(shown.created_us), "updatedAt": moment(shown.updated_us)}
+
+
+def finding(shown: Finding) -> dict[str, Any]:
+    """``severity`` is ``error`` for what would keep the flow from being saved now, else ``warning``."""
+    return {
+        "severity": "error" if shown.error else "warning",
+        "step": shown.step or None,
+        "parameter": shown.parameter,
+        "message": shown.sentence,
+    }
 
 
 def call(shown: Call, legs: Sequence[Leg], world: World) -> dict[str, Any]:

@@ -34,3 +34,10 @@ def canonical(tag: str) -> str | None:
     return "-".join(
         [language, *(part.upper() if len(part) == 2 else part.title() if len(part) == 4 else part for part in rest)]
     )
+
+
+def refusal(tag: str) -> str | None:
+    """Why a language cannot be asked for, with a remedy; None when it can."""
+    if canonical(tag) is not None:
+        return None
+    return f"{tag[:40]!r} is no language that anyone writes down; use one such as {', '.join(CONTRACT)}."

@@ -234,7 +234,9 @@ def test_what_is_only_said(steps: list[dict[str, Any]], found: list[tuple[str, s
 
 
 def test_a_title_is_deprecated() -> None:
-    assert warnings(HANGUP, title="Desk") == [("", "title", "title is deprecated; it is kept and does nothing.")]
+    assert warnings(HANGUP, title="Desk") == [
+        ("", "title", "title is deprecated: it is kept and returned, and newer client libraries do not know it.")
+    ]
 
 
 def test_so_many_steps_and_no_more() -> None:
