@@ -104,7 +104,7 @@ class Menu:
             "steps": [
                 say(prompt, id="ask", **keys),
                 {"action": "pause", "options": {"length": 5}, **keys},
-                say("You pressed nothing. Goodbye."),
+                say("No key was pressed. The call ends now."),
                 {"action": "hangup"},
                 {"id": "chosen", **fetch},
             ]
