@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
@@ -125,13 +126,16 @@ class Recordings:
         """The key a recording's file is sealed with, empty for none. Raises `KeyLost`."""
         return self._keys.open(recording.id, *rows.data_key(self._store, recording))
 
-    async def settle(self) -> int:
-        """End what a dead process left open, its files made whole; return how many there were."""
+    async def settle(self, also: Callable[[Recording, RecordOutcome], Iterable[Write]] = lambda ended, outcome: ()) -> int:
+        """End what a dead process left open, its files made whole; return how many there were.
+
+        What `also` gives for each goes into its commit.
+        """
         left = rows.left_open(self._store)
         for recording in left:
             outcome, duration_ms, detail = await asyncio.to_thread(self._what_is_left, recording)
             ended, write = self.finished(recording, outcome, duration_ms, detail, self._clock.now_us())
-            await self._store.commit(Change((write,), (self.wake(ended),)))
+            await self._store.commit(Change((write, *also(ended, outcome)), (self.wake(ended),)))
             _log.warning("recording_settled", recording=recording.id, call=recording.call_id, outcome=outcome.value)
         return len(left)
 
