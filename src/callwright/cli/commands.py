@@ -10,6 +10,7 @@ import typer
 from callwright.cli.options import Json, Test, world_of
 from callwright.cli.place import Place
 from callwright.cli.provisioning import flows, keys, numbers
+from callwright.cli.voices import voices
 
 app = typer.Typer(
     name="callwright",
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.add_typer(keys)
 app.add_typer(numbers)
 app.add_typer(flows)
+app.add_typer(voices)
 
 
 def _show_version(wanted: bool) -> None:
