@@ -11,9 +11,11 @@ import numpy as np
 
 from callwright.media import rtp
 from callwright.media.clips import Clip
+from callwright.media.conversation import Conversations
 from callwright.media.g711 import LAWS, PCMU, Law
 from callwright.media.latch import Address
 from callwright.media.line import Line
+from callwright.media.prompt import Prompt
 from callwright.media.rtp import RtpPacket
 from callwright.media.stream import Stream
 from callwright.media.telephone_event import EventPayload
@@ -40,6 +42,7 @@ class Leg:
         self.event_type = event_type
         self._sequence = 7000
         self.clock = 900_000
+        self.conversations: Conversations | None = None
         self.connect()
 
     def _take(self, data: bytes, address: tuple[str, int]) -> None:
@@ -50,7 +53,15 @@ class Leg:
         far = Connect(
             self.stream.id, address or self.address[0], self.address[1], self.law.payload_type, self.event_type, send, receive
         )
-        return self.stream.connect(far, now)
+        wrong = self.stream.connect(far, now)
+        if self.conversations is not None:
+            self.conversations.agree(self.stream)
+        return wrong
+
+    def play(self, play: int, clips: tuple[Clip, ...], repeat: int, *, stop_on_digit: bool) -> None:
+        prompt = Prompt(play, repeat, stop_on_digit=stop_on_digit)
+        prompt.fill(prompt.expect(), clips)
+        self.stream.play(prompt)
 
     def say(self, payload: bytes, now: int, kind: int | None = None, source: tuple[str, int] | None = None, **fields) -> None:
         self._sequence += 1
@@ -86,6 +97,18 @@ class Leg:
         return [(p, EventPayload.parse(p.payload)) for p, _ in self.sent if p.payload_type == self.event_type]
 
 
+def converse(*legs: Leg) -> Conversations:
+    """Let legs, two at least, hear each other; what is told goes to the leg it is of."""
+    told = {leg.stream.id: leg.told for leg in legs}
+    conversations = Conversations(lambda message: told[message.stream].append(message), lambda _: None)
+    for leg in legs:
+        leg.conversations = conversations
+    conversations.join(legs[0].stream, legs[1].stream)
+    for leg in legs[2:]:
+        conversations.join(leg.stream, legs[0].stream)
+    return conversations
+
+
 class Tone:
     """A far end that says a tone, 20 ms at a time."""
 
@@ -106,6 +129,8 @@ def run(ticks: int, *legs: Leg, saying=(), begin: int = 1) -> int:
     for tick in range(begin, begin + ticks):
         for say in saying:
             say(tick * FRAME - FRAME // 2)
+        for conversations in {leg.conversations for leg in legs if leg.conversations is not None}:
+            conversations.tick(tick * FRAME)
         for leg in legs:
             leg.stream.tick(tick * FRAME)
             leg.stream.watch(1_700_000_000_000_000 + tick * 20_000, tick * FRAME, 60 * SECOND)

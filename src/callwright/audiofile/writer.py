@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -10,16 +11,16 @@ from callwright.audiofile import wav
 from callwright.audiofile.peaks import PeakMeter, write_peaks
 from callwright.audiofile.sealed import Seal
 
-# Half a second is kept back at most, in either kind of file.
-PIECE: Final = wav.SAMPLE_RATE // 2
-_LENGTHS_EVERY: Final = 2  # pieces
+# A quarter of a second is kept back at most, in either kind of file.
+PIECE: Final = wav.SAMPLE_RATE // 4
+_LENGTHS_EVERY: Final = 4  # pieces
 
 
 class Writer:
     """A new file at `path`; folders above it are made. With a `key` of 32 bytes it is sealed.
 
     `write` takes 16-bit samples, little-endian, channel by channel in turn, in any portions. Sound goes to the file every
-    half second; a plain file's lengths every second. After `close` the waveform lies beside the file (`.peaks`).
+    quarter second; a plain file's lengths every second. After `close` the waveform lies beside the file (`.peaks`).
     Any `OSError` may come out of all three; what was written before stays. Used by one thread at a time.
     """
 
@@ -35,7 +36,8 @@ class Writer:
         self._pieces = 0
         self._size = 0
         self._peaks = PeakMeter(channels)
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # a file where a folder should be; to open ours below it says so
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             self._append(wav.header(channels, 0) if self._seal is None else self._seal.header())

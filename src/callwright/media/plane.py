@@ -13,21 +13,27 @@ import msgspec
 
 from callwright.clock import Clock
 from callwright.log import Log
-from callwright.media.clips import Clip, ClipLibrary
+from callwright.media.attention import Attention
+from callwright.media.clips import ClipLibrary
+from callwright.media.conversation import Conversations
+from callwright.media.disk import Disk
 from callwright.media.g711 import FRAME, SAMPLE_RATE
 from callwright.media.latch import Address
 from callwright.media.line import Line
 from callwright.media.ports import NoPorts, PortPair, PortPool
+from callwright.media.prompt import Prompt
 from callwright.media.stream import Stream
+from callwright.media.studio import Studio
 from callwright.media.wav import UnplayableFile
 from callwright.media.wire import (
     Close,
     Closed,
     Connect,
     CoreMessage,
+    DetectDigits,
     Dropped,
     Join,
-    Joined,
+    Listen,
     Load,
     MediaMessage,
     Open,
@@ -35,9 +41,13 @@ from callwright.media.wire import (
     OpenFailed,
     Part,
     Parted,
+    PauseRecord,
     Play,
+    PlayMore,
+    Record,
     SendDigits,
     Stop,
+    StopRecord,
 )
 from callwright.telephony import PlayOutcome
 
@@ -73,6 +83,7 @@ class Plane:
         self,
         pool: PortPool,
         library: ClipLibrary,
+        disk: Disk,
         watcher: Watcher,
         clock: Clock,
         entropy: Entropy,
@@ -86,6 +97,9 @@ class Plane:
         self._entropy = entropy
         self._report = report
         self._silence = int(silence_s * SAMPLE_RATE)
+        self._conversations = Conversations(report, self._fail)
+        self._attention = Attention(report, self._fail)
+        self._studio = Studio(disk, report, self._fail)
         self._seats: dict[UUID, _Seat] = {}
         # Each tick looks after one of these, so that a stream's turn comes every second and reports do not bunch.
         self._turns: list[dict[UUID, Stream]] = [{} for _ in range(TICKS_A_SECOND)]
@@ -96,8 +110,14 @@ class Plane:
             Open: self._open,
             Connect: self._connect,
             Play: self._play,
+            PlayMore: self._play_more,
             Stop: self._stop,
             SendDigits: self._send_digits,
+            Record: self._record,
+            PauseRecord: self._pause_record,
+            StopRecord: self._stop_record,
+            Listen: self._listen,
+            DetectDigits: self._detect_digits,
             Join: self._join,
             Part: self._part,
             Close: self._close,
@@ -115,7 +135,12 @@ class Plane:
             _log.exception("media_command_failed", command=type(message).__name__, stream=message.stream)
 
     def tick(self, now: int) -> None:
-        """Fill the slot of every stream."""
+        """Fill the slot of every stream.
+
+        Keys come first, so that a prompt ends before its next frame; recordings last, as they have what was sent.
+        """
+        self._together(self._attention.tick, now)
+        self._together(self._conversations.tick, now)
         for seat in self._seats.values():
             try:
                 seat.stream.tick(now)
@@ -129,17 +154,24 @@ class Plane:
                     stream.watch(at_us, now, self._silence)
                 except Exception:
                     self._fail(stream)
+        self._together(self._studio.tick, now)
 
-    def collect_clips(self) -> None:
-        """Begin to play what has been read meanwhile."""
-        for (play, message), clips in self._library.collect():
-            seat = self._seats.get(message.stream)
-            if seat is None or seat.stream.loading != play:
+    def collect(self) -> None:
+        """Take what threads have done meanwhile: begin to play what was read, tell of files that were written."""
+        for (stream, prompt, part), clips in self._library.collect():
+            seat = self._seats.get(stream)
+            wanted = seat.stream.prompt if seat is not None else None
+            if seat is None or wanted is None or wanted is not prompt:
                 continue
             if isinstance(clips, UnplayableFile):
                 seat.stream.end_play(PlayOutcome.FAILED, str(clips))
             else:
-                self._begin(seat.stream, message, clips)
+                wanted.fill(part, clips)
+        self._studio.collect()
+
+    def close(self, within_s: float, now: int) -> None:
+        """Close the files of recordings, as far as there is time."""
+        self._studio.close(within_s, now)
 
     def load(self, late_ms: float, skipped: int, now: int, ticks: tuple[int, ...] = ()) -> Load:
         """What is told every second; the counts of strays and failures begin anew."""
@@ -195,23 +227,34 @@ class Plane:
     def _connect(self, message: Connect, now: int) -> None:
         stream = self._find(message.stream)
         if stream is not None:
+            law = stream.law
             wrong = stream.connect(message, now)
+            if stream.law is not law:
+                self._conversations.agree(stream)
             if wrong:
                 _log.warning("media_connect_unusable", stream=message.stream, detail=wrong)
 
     def _play(self, message: Play, now: int) -> None:
         stream = self._find(message.stream)
-        if stream is None or stream.is_playing(message.play):
+        if stream is None or (stream.prompt is not None and stream.prompt.play == message.play):
             return
-        clips = self._library.find(message.files, (message.play, message))
-        if clips is None:
-            stream.expect_play(message.play)
-        else:
-            self._begin(stream, message, clips)
+        prompt = Prompt(message.play, message.repeat, stop_on_digit=message.stop_on_digit, more=message.more)
+        stream.play(prompt)
+        self._append(stream, prompt, message.files)
 
-    def _begin(self, stream: Stream, message: Play, clips: tuple[Clip, ...]) -> None:
-        stream.loading = None
-        stream.play(message.play, clips, message.repeat, stop_on_digit=message.stop_on_digit)
+    def _play_more(self, message: PlayMore, now: int) -> None:
+        stream = self._find(message.stream)
+        if stream is None or stream.prompt is None or stream.prompt.play != message.play:
+            return
+        stream.prompt.more = message.more
+        if message.files:
+            self._append(stream, stream.prompt, message.files)
+
+    def _append(self, stream: Stream, prompt: Prompt, files: tuple[str, ...]) -> None:
+        part = prompt.expect()
+        clips = self._library.find(files, (stream.id, prompt, part))
+        if clips is not None:
+            prompt.fill(part, clips)
 
     def _stop(self, message: Stop, now: int) -> None:
         stream = self._find(message.stream)
@@ -231,19 +274,34 @@ class Plane:
             # Who waits for Joined learns that it will not come.
             self._report(Parted(message.stream))
             return
-        if stream.peer is other:
-            how = "relay" if stream.law is other.law else "mix"
-            self._report(Joined(stream.id, other.id, how))
-            self._report(Joined(other.id, stream.id, how))
-            return
-        stream.part()
-        other.part()
-        stream.join(other)
+        self._conversations.join(stream, other)
 
     def _part(self, message: Part, now: int) -> None:
         stream = self._find(message.stream)
         if stream is not None:
-            stream.part()
+            self._conversations.part(stream)
+
+    def _record(self, message: Record, now: int) -> None:
+        stream = self._find(message.stream)
+        if stream is not None:
+            self._studio.record(stream, message, now)
+            self._attention.admit(stream)
+
+    def _pause_record(self, message: PauseRecord, now: int) -> None:
+        self._studio.pause(message, now)
+
+    def _stop_record(self, message: StopRecord, now: int) -> None:
+        self._studio.stop(message, now)
+
+    def _listen(self, message: Listen, now: int) -> None:
+        stream = self._find(message.stream)
+        if stream is not None:
+            self._attention.listen(stream, message.on)
+
+    def _detect_digits(self, message: DetectDigits, now: int) -> None:
+        stream = self._find(message.stream)
+        if stream is not None:
+            self._attention.detect_keys(stream, message.on)
 
     def _close(self, message: Close, now: int) -> None:
         seat = self._seats.pop(message.stream, None)
@@ -254,7 +312,8 @@ class Plane:
         for turn in self._turns:
             turn.pop(message.stream, None)
         try:
-            stream.part()
+            self._conversations.part(stream)
+            self._attention.leave(stream)
             stream.end_play(PlayOutcome.STOPPED)
             stream.goodbye(self._clock.now_us(), now)
         except Exception:
@@ -262,7 +321,7 @@ class Plane:
         self._release(seat.pair, now)
         if stream.dropped:
             _log.info("media_dropped", stream=stream.id, port=seat.pair.port, **stream.dropped)
-        self._report(Closed(stream.id, stream.counters(), Dropped(**stream.dropped)))
+        self._studio.leave(stream, Closed(stream.id, stream.counters(), Dropped(**stream.dropped)), now)
 
     def _release(self, pair: PortPair, now: int) -> None:
         """Give ports back, whether they are being waited on or not."""
@@ -278,6 +337,15 @@ class Plane:
             self._strays += 1
             return None
         return seat.stream
+
+    def _together(self, tick: Callable[[int], None], now: int) -> None:
+        """Do what is done for many streams at once; if that fails, none of them is to blame alone."""
+        try:
+            tick(now)
+        except Exception:
+            if not self._failures:
+                _log.exception("media_tick_failed", part=tick.__qualname__)
+            self._failures += 1
 
     def _fail(self, stream: Stream) -> None:
         self._failures += 1

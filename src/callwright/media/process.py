@@ -18,6 +18,7 @@ import socket
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,7 @@ from callwright import log
 from callwright.clock import Clock, SystemClock
 from callwright.log import Log
 from callwright.media.clips import ClipLibrary
+from callwright.media.disk import Disk
 from callwright.media.g711 import FRAME, LAWS, SAMPLE_RATE
 from callwright.media.jitter import CATCH_UP
 from callwright.media.keypad import tone
@@ -42,6 +44,7 @@ _LATE_NS: Final = tuple(bound * 1_000_000 for bound in TICK_LATE_MS)
 _BATCH: Final = 64  # datagrams taken in before the clock is looked at again
 _LARGEST: Final = 2048  # bytes of a datagram that are read
 _NICENESS: Final = -5
+_LAST_WORDS_S: Final = 0.4  # for the files of recordings; who waits for this process to end kills it after half a second
 _PR_SET_PDEATHSIG: Final = 1
 
 _log = Log("media")
@@ -58,10 +61,10 @@ class MediaProcess:
         self._readers: dict[int, tuple[Callable[[int], tuple[bytes, Address]], Receive]] = {}
         self._link = CoreLink(sock, CoreMessage, epoch, self._command, self._origin_ns)
         self._writable_wanted = False
-        self._clips_ready = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._library = ClipLibrary(settings.cache_mb << 20, lambda: os.eventfd_write(self._clips_ready, 1))
+        self._threads_ready = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._library = ClipLibrary(settings.cache_mb << 20, self._wake)
         pool = PortPool(settings.bind, settings.first_port, settings.last_port, settings.port_quarantine_s, entropy(16))
-        self._plane = Plane(pool, self._library, self, clock, entropy, self._link.send, settings.silence_s)
+        self._plane = Plane(pool, self._library, Disk(self._wake), self, clock, entropy, self._link.send, settings.silence_s)
         self._now = 0
         self._ticks = 0
         self._late_ns = 0
@@ -72,7 +75,7 @@ class MediaProcess:
     def run(self) -> str:
         """Work until the core is gone; return why it is thought to be."""
         self._epoll.register(self._link, select.EPOLLIN)
-        self._epoll.register(self._clips_ready, select.EPOLLIN)
+        self._epoll.register(self._threads_ready, select.EPOLLIN)
         try:
             self._link.flush()
             while True:
@@ -80,9 +83,10 @@ class MediaProcess:
         except CoreGone as gone:
             return str(gone)
         finally:
+            self._plane.close(_LAST_WORDS_S, self._now)
             self._library.close()
             self._epoll.close()
-            os.close(self._clips_ready)
+            os.close(self._threads_ready)
 
     def watch(self, sock: socket.socket, receive: Receive) -> None:
         self._epoll.register(sock, select.EPOLLIN)
@@ -155,9 +159,14 @@ class MediaProcess:
     def _other_event(self, descriptor: int, now_ns: int) -> None:
         if descriptor == self._link.fileno():
             self._link.read(now_ns)
-        elif descriptor == self._clips_ready:
-            os.eventfd_read(self._clips_ready)
-            self._plane.collect_clips()
+        elif descriptor == self._threads_ready:
+            os.eventfd_read(self._threads_ready)
+            self._plane.collect()
+
+    def _wake(self) -> None:
+        """Called from threads that have something for the loop."""
+        with suppress(OSError):  # the loop is over, and the thread not yet
+            os.eventfd_write(self._threads_ready, 1)
 
     def _command(self, message: Any) -> None:
         self._plane.handle(message, self._now)

@@ -44,7 +44,7 @@ class Reception:
         self.reordered = 0
         self.jitter = 0.0
         self.ssrc: int | None = None
-        self._highest = 0
+        self.highest = 0
         self._suspect = -1
         self._newcomer: tuple[int, int] | None = None
         self._seen = 0
@@ -65,7 +65,7 @@ class Reception:
         if ssrc != self.ssrc:
             return self._another(sequence, ssrc, now)
         self._newcomer = None
-        step = (sequence - self._highest) & 0xFFFF
+        step = (sequence - self.highest) & 0xFFFF
         if step == 1:
             self._seen = (self._seen << 1 | 1) & _REMEMBERED
         elif step < 0x8000 and step:
@@ -75,9 +75,9 @@ class Reception:
             self.gaps += 1
             self._seen = (self._seen << step | 1) & _REMEMBERED
         else:
-            return self._behind((self._highest - sequence) & 0xFFFF, sequence, ssrc, now)
+            return self._behind((self.highest - sequence) & 0xFFFF, sequence, ssrc, now)
         self.received += 1
-        self._highest = sequence
+        self.highest = sequence
         self._extended += step
         self._of_source += 1
         self._last_at = now
@@ -142,7 +142,7 @@ class Reception:
         self.received += 1
         self.ssrc = ssrc
         self._newcomer = None
-        self._highest = self._base = self._extended = sequence
+        self.highest = self._base = self._extended = sequence
         self._suspect = -1
         # What came before the start is not waited for, so it counts as seen.
         self._seen = _REMEMBERED

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from callwright.media import quality, rtcp, rtp
-from callwright.media.clips import Clip
-from callwright.media.g711 import FRAME, LAWS, TRANSLATED, Law
+from callwright.media.g711 import FRAME, LAWS, PCMU, TRANSLATED, Law
+from callwright.media.jitter import JitterBuffer
 from callwright.media.keypad import Keypad, Press
 from callwright.media.latch import Address, Latch
 from callwright.media.line import Line
@@ -18,19 +18,21 @@ from callwright.media.reception import NEXT, REORDERED, Arrival, Reception
 from callwright.media.relay import Hop
 from callwright.media.reports import PER_MS, Reports
 from callwright.media.rtp import COMFORT_NOISE, MalformedPacket, RtpPacket
+from callwright.media.tap import Tap
 from callwright.media.telephone_event import EventPayload, EventReader, KeyDown, KeyUp
 from callwright.media.wire import (
     Connect,
     DigitHeard,
     HeardAgain,
-    Joined,
     MediaMessage,
-    Parted,
     PlayBegan,
     PlayEnded,
     WentSilent,
 )
 from callwright.telephony import PlayOutcome, RtpCounters
+
+if TYPE_CHECKING:
+    from callwright.media.conversation import Conversation
 
 _PAYLOADS: Final = range(FRAME // 4, 6 * FRAME + 1)  # 5 to 120 ms; 10 to 60 are agreed
 
@@ -61,8 +63,15 @@ class Stream:
         self.reception = Reception()
         self.keypad = Keypad()
         self.prompt: Prompt | None = None
-        self.loading: int | None = None
-        self.peer: Stream | None = None
+        self.event_type: int | None = None
+        self.conversation: Conversation | None = None
+        self.peer: Stream | None = None  # in a conversation of two, with the hops to and from it
+        self.hop_out: Hop | None = None
+        self.hop_in: Hop | None = None
+        self.round: JitterBuffer | None = None  # in a larger one: what goes into the mix
+        self.mixed: bytes | None = None  # and what comes out of it for the next slot
+        self.late_before = 0  # packets that were too late for hops and mixes that are no more
+        self.tap: Tap | None = None
         self.dropped: Counter[str] = Counter()
         self.sends = False
         self._send = send
@@ -71,13 +80,9 @@ class Stream:
         self._reports = Reports(line, self.reception, cname, now)
         self._receives = False
         self._laws: dict[int, Law] = LAWS
-        self._event_type: int | None = None
-        self._hop_out: Hop | None = None  # from here to the peer
-        self._hop_in: Hop | None = None
         self._held_key: Press | None = None
         self._reader = EventReader()
         self._sounding = False
-        self._late_before = 0
         self._heard_at = self._reported_at = now
         self._told_silent = False
 
@@ -93,54 +98,39 @@ class Stream:
         self.law = law
         self.line.payload_type = far.payload_type if far.mapped_type is None else far.mapped_type
         self._laws = {**LAWS, self.line.payload_type: law}
-        self._event_type = far.event_type
+        self.event_type = far.event_type
         self._receives = far.receive
         self.sends = far.send and self.latch.signalled is not None
         if not self.sends:
             self._sounding = False
-        if changed and self.peer is not None:
-            self._agree_hops()
+        if changed and self.tap is not None:
+            self.tap.agree(law)
         return None if usable else f"address {far.address}:{far.port}: not an IPv4 address and port that can be sent to"
 
-    def play(self, play: int, clips: tuple[Clip, ...], repeat: int, *, stop_on_digit: bool) -> None:
-        """Begin to play in place of whatever is played now."""
+    def play(self, prompt: Prompt) -> None:
+        """Play in place of whatever is played now, as soon as the prompt is ready."""
         self.end_play(PlayOutcome.STOPPED)
-        self.prompt = Prompt(play, clips, repeat, stop_on_digit=stop_on_digit)
-
-    def expect_play(self, play: int) -> None:
-        """End what is played now; the clips of `play` are being read."""
-        self.end_play(PlayOutcome.STOPPED)
-        self.loading = play
+        self.prompt = prompt
 
     def end_play(self, outcome: PlayOutcome, detail: str = "") -> None:
-        play = self.loading if self.prompt is None else self.prompt.play
-        self.prompt = self.loading = None
-        if play is not None:
-            self._report(PlayEnded(self.id, play, outcome.value, detail))
+        prompt, self.prompt = self.prompt, None
+        if prompt is not None:
+            self._report(PlayEnded(self.id, prompt.play, outcome.value, detail))
 
-    def is_playing(self, play: int) -> bool:
-        return self.loading == play or (self.prompt is not None and self.prompt.play == play)
+    def tapped(self) -> Tap:
+        """Where to listen in on this stream."""
+        if self.tap is None:
+            self.tap = Tap(self.law or PCMU)
+        return self.tap
 
-    def join(self, peer: Stream) -> None:
-        """Let both hear each other; neither may have a peer yet."""
-        for one, other in ((self, peer), (peer, self)):
-            one.peer = other
-        self._agree_hops()
-        how = "relay" if self.law is peer.law else "mix"
-        for one, other in ((self, peer), (peer, self)):
-            one._report(Joined(one.id, other.id, how))
+    def hear_tone(self, key: str, timestamp: int, now: int) -> None:
+        """A key was found in the sound of this RTP time. Whoever hears the sound hears it anyway, so it is not passed on."""
+        self._key_down(key, timestamp, now, inband=True)
 
-    def part(self) -> None:
-        """Undo `join`, on both sides."""
-        peer = self.peer
-        if peer is None:
-            return
-        for one in (self, peer):
-            if one._hop_out is not None:
-                one._late_before += one._hop_out.late
-            one._let_key_go(0)
-            one.peer = one._hop_out = one._hop_in = None
-            one._report(Parted(one.id))
+    def hear_tone_end(self, key: str, duration_ms: int) -> None:
+        self._report(DigitHeard(self.id, key, duration_ms, inband=True))
+        if self.tap is not None:
+            self.tap.key_up()
 
     def goodbye(self, at_us: int, now: int) -> None:
         """Tell the far end over RTCP that nothing more will come."""
@@ -148,7 +138,7 @@ class Stream:
 
     def counters(self) -> RtpCounters:
         reception = self.reception
-        late = self._late_before + (self._hop_out.late if self._hop_out else 0)
+        late = self.late_before + (self.hop_out.late if self.hop_out else 0) + (self.round.late if self.round else 0)
         jitter_ms = round(reception.jitter / PER_MS, 2)
         round_trip_ms = self._reports.round_trip_ms
         heard = reception.received - reception.duplicate
@@ -181,7 +171,7 @@ class Stream:
             return
         kind = packet.payload_type
         spoken = self._laws.get(kind)
-        if spoken is None and kind not in (self._event_type, COMFORT_NOISE):
+        if spoken is None and kind not in (self.event_type, COMFORT_NOISE):
             self.dropped["payload_type"] += 1
             return
         if source != self.latch.locked and not self.latch.admit(source, now - self._heard_at):
@@ -193,8 +183,8 @@ class Stream:
         if spoken is not None:
             self._receive_sound(packet, spoken, law, now)
         elif kind == COMFORT_NOISE:
-            if self._counts(packet, now) and self._hop_out is not None:
-                self._hop_out.hush(packet.timestamp, now)
+            if self._counts(packet, now):
+                self._hush(packet, now)
         else:
             self._receive_event(packet, now)
 
@@ -216,7 +206,7 @@ class Stream:
     def tick(self, now: int) -> None:
         """Fill the slot that begins now."""
         if self._reader.pressed:
-            self._hear_keys(self._reader.elapse(now))
+            self._hear_keys(self._reader.elapse(now), 0, now)
         law = self.law
         if law is None:
             return
@@ -230,13 +220,15 @@ class Stream:
         frame = self._next_of_prompt(law) if self.prompt is not None else None
         if not self.sends:
             return
-        if frame is None and self._hop_in is not None:
-            if self._hop_in.relays:
+        if frame is None and self.hop_in is None:
+            frame = self.mixed
+        elif frame is None and self.hop_in is not None:
+            if self.hop_in.relays:
                 assert self.peer is not None
-                if not self._hop_in.is_gap(now, self.peer.reception.jitter):
+                if not self.hop_in.is_gap(now, self.peer.reception.jitter):
                     return
             else:
-                frame = self._hop_in.frame(now)
+                frame = self.hop_in.frame(now)
         spurt = frame is not None and not self._sounding
         self._sounding = frame is not None
         self._transmit(self.line.sound(law.silent_frame if frame is None else frame, now, spurt=spurt))
@@ -261,14 +253,18 @@ class Stream:
         if not self._receives:
             self.dropped["held"] += 1
             return
-        peer, hop = self.peer, self._hop_out
-        if peer is None or hop is None:
-            return
-        if peer.prompt is not None or peer.keypad.busy or not peer.sends:
-            hop.interrupt()
-            return
         if spoken is not agreed:
             packet = _translated(packet, spoken, agreed)
+        if self.tap is not None:
+            self.tap.hear(packet, now, in_order=packet.sequence == self.reception.highest)
+        if self.round is not None:
+            self.round.put(packet.timestamp, packet.payload, now)
+        peer, hop = self.peer, self.hop_out
+        if peer is None or hop is None:
+            return
+        if (peer.prompt is not None and peer.prompt.is_ready) or peer.keypad.busy or not peer.sends:
+            hop.interrupt()
+            return
         data = hop.hear(packet, now)
         if data is not None:
             peer._transmit(data)
@@ -279,12 +275,20 @@ class Stream:
         if arrival is NEXT or arrival is REORDERED:
             return True
         if arrival is Arrival.RESTART:
-            if self._hop_out is not None:
-                self._hop_out.restart()
+            for source in (self.hop_out, self.round, self.tap):
+                if source is not None:
+                    source.restart()
             return True
         if arrival is Arrival.STRAY:
             self.dropped["stray"] += 1
         return False
+
+    def _hush(self, packet: RtpPacket, now: int) -> None:
+        """The far end is silent from here on."""
+        if self.hop_out is not None:
+            self.hop_out.hush(packet.timestamp, now)
+        elif self.round is not None and self.law is not None:
+            self.round.put(packet.timestamp, self.law.silent_frame, now)
 
     def _is_there(self) -> None:
         self._told_silent = False
@@ -302,22 +306,29 @@ class Stream:
         except MalformedPacket:
             self.dropped["malformed"] += 1
             return
-        if self._hop_out is not None:
-            self._hop_out.interrupt()
-        self._hear_keys(self._reader.packet(packet.timestamp, event, packet.marker, now))
+        if self.hop_out is not None:
+            self.hop_out.interrupt()
+        self._hear_keys(self._reader.packet(packet.timestamp, event, packet.marker, now), packet.timestamp, now)
 
-    def _hear_keys(self, found: list[KeyDown | KeyUp]) -> None:
+    def _hear_keys(self, found: list[KeyDown | KeyUp], timestamp: int, now: int) -> None:
         for event in found:
             if isinstance(event, KeyDown):
-                if self.prompt is not None and self.prompt.stop_on_digit:
-                    self.end_play(PlayOutcome.DIGIT)
-                if self.peer is not None and self.peer._event_type is not None:
+                self._key_down(event.key, timestamp, now, inband=False)
+                if self.peer is not None and self.peer.event_type is not None:
                     self._held_key = self.peer.keypad.hold(event.key)
             else:
-                self._let_key_go(event.duration_ms)
+                self.let_key_go(event.duration_ms)
                 self._report(DigitHeard(self.id, event.key, event.duration_ms))
+                if self.tap is not None:
+                    self.tap.key_up()
 
-    def _let_key_go(self, duration_ms: int) -> None:
+    def _key_down(self, key: str, timestamp: int, now: int, *, inband: bool) -> None:
+        if self.prompt is not None and self.prompt.stop_on_digit:
+            self.end_play(PlayOutcome.DIGIT)
+        if self.tap is not None:
+            self.tap.key_down(key, timestamp, now, inband=inband)
+
+    def let_key_go(self, duration_ms: int) -> None:
         if self._held_key is not None:
             self._held_key.release(duration_ms)
             self._held_key = None
@@ -325,6 +336,8 @@ class Stream:
     def _next_of_prompt(self, law: Law) -> bytes | None:
         prompt = self.prompt
         assert prompt is not None
+        if not prompt.is_ready:
+            return None
         if not prompt.began:
             prompt.began = True
             self._sounding = False
@@ -335,10 +348,10 @@ class Stream:
         return frame
 
     def _send_key(self, law: Law, now: int) -> None:
-        slot = self.keypad.next(law, self._event_type is not None)
+        slot = self.keypad.next(law, self.event_type is not None)
         self._sounding = False
-        if slot.event and self._event_type is not None:
-            self._transmit(self.line.event(self._event_type, slot.payload, now, first=slot.first))
+        if slot.event and self.event_type is not None:
+            self._transmit(self.line.event(self.event_type, slot.payload, now, first=slot.first))
         else:
             payload = law.silent_frame if slot.event else slot.payload
             self._transmit(self.line.sound(payload, now))
@@ -351,17 +364,8 @@ class Stream:
             self._send(data, target)
         except OSError:
             self.dropped["unsendable"] += 1
-
-    def _agree_hops(self) -> None:
-        peer = self.peer
-        assert peer is not None
-        for one, other in ((self, peer), (peer, self)):
-            if one.law is None or other.law is None:
-                continue
-            if one._hop_out is None:
-                one._hop_out = other._hop_in = Hop(other.line, one.law, other.law)
-            else:
-                one._hop_out.agree(one.law, other.law)
+        if self.tap is not None:
+            self.tap.send(data, self.line.payload_type, self.line.at)
 
     def _send_report(self, at_us: int, now: int, *more: rtcp.RtcpPacket) -> None:
         target = self.latch.target

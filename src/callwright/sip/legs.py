@@ -24,6 +24,7 @@ from callwright.sip.sdp import PCMA, PCMU
 from callwright.sip.sound import Sound
 from callwright.sip.streams import MediaProcess, Wire, choose, shortage
 from callwright.sip.telling import name_of
+from callwright.sip.transfers import Transfers
 from callwright.telephony import Cause, Ended, Event, Refused, Released, Who
 
 RETIRED_S = 60
@@ -37,7 +38,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Seconds: `open_s` for a media process to open a stream, `close_s` to close one, `word_s` for signalling to confirm what
     it was told, `ack_s` for an ACK to bring the answer to our offer, `call_s` for the first sign of the far end or the end
-    of a cancelled INVITE (above the 32 s of RFC 3261 timer B, which signalling keeps).
+    of a cancelled INVITE (above the 32 s of RFC 3261 timer B, which signalling keeps), `refer_s` for what becomes of a transfer
+    that the far end was asked for.
     """
 
     address: str
@@ -48,6 +50,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     word_s: float = 2.0
     ack_s: float = 35.0
     call_s: float = 40.0
+    refer_s: float = 60.0
 
 
 def nobody(event: object) -> None:
@@ -62,6 +65,7 @@ class Legs:
         self.clock = clock
         self.sink: Callable[[Event], None] = nobody
         self.sound = Sound(clock, self.emit, partial(self.lose, cause=Cause.MEDIA_LOST))
+        self.transfers = Transfers(clock, self.emit, self.tell, settings.word_s, settings.refer_s)
         self.alive: dict[UUID, Leg] = {}
         self.calls: dict[UUID, Call] = {}
         self.signalling: Wire | None = None
@@ -76,6 +80,7 @@ class Legs:
         for leg in self.alive.values():
             self.disarm(leg)
             self.sound.leave(leg)
+            self.transfers.leave(leg)
 
     def tell(self, message: sip.CoreMessage) -> None:
         if self.signalling is not None:
@@ -245,11 +250,11 @@ class Legs:
         self.clock.call_later(0, partial(self._depart, leg))
 
     def refuse(self, leg: Leg, cause: Cause, code: int | None = None, phrase: str = "", reason: str = "") -> None:
-        self.sound.finish(leg)
+        self._settle(leg)
         self._last(leg, self._refused(leg, cause, code, phrase, reason))
 
     def end(self, leg: Leg, cause: Cause, who: Who, reason: str = "") -> None:
-        self.sound.finish(leg)
+        self._settle(leg)
         outcome = Ended(
             leg=leg.id,
             seq=0,
@@ -262,6 +267,10 @@ class Legs:
             late_answer=not leg.answered,
         )
         self._last(leg, outcome)
+
+    def _settle(self, leg: Leg) -> None:
+        self.sound.finish(leg)
+        self.transfers.finish(leg)
 
     def _refused(self, leg: Leg, cause: Cause, code: int | None = None, phrase: str = "", reason: str = "") -> Refused:
         return Refused(

@@ -251,6 +251,19 @@ async def one_of_each(core: Core, peer: Peer) -> None:
     await core.take(wire.OfferAnswered, leg)
     call.send("INFO", "Signal=1", kind="application/dtmf-relay")
     await core.take(wire.InfoArrived, leg)
+    # a transfer each way, and one that nobody answers before the end
+    call.send("REFER", fields=["Refer-To: <sip:x@example.org>"])
+    await core.take(wire.ReferArrived, leg)
+    core.send(wire.AnswerRefer(leg), wire.TellReferral(leg, 200, "OK"))
+    for _ in range(2):
+        peer.reply(await peer.get("NOTIFY"), 200)
+    core.send(wire.SendRefer(leg, "1"))
+    peer.reply(await peer.get("REFER"), 603, "Decline")
+    await core.take(wire.ReferEnded, leg)
+    call.send("REFER", fields=["Refer-To: <sip:x@example.org>"])
+    await core.take(wire.ReferArrived, leg)
+    core.send(wire.SendRefer(leg, "1"))
+    await peer.get("REFER")
     call.send("BYE")
     await core.take(wire.LegEnded, leg)
     # refused, cancelled, turned away

@@ -18,7 +18,7 @@ from callwright.media.telephone_event import KEYS, EventPayload
 from callwright.media.wire import Connect, DigitHeard, HeardAgain, Joined, Parted, PlayBegan, PlayEnded, WentSilent
 from callwright.telephony import PlayOutcome, RtpCounters
 from support.sound import FRAME, share, tone
-from support.streams import EVENTS, Leg, Tone, clip, run
+from support.streams import EVENTS, Leg, Tone, clip, converse, run
 
 A, B = UUID(int=10), UUID(int=11)
 
@@ -27,7 +27,7 @@ def test_a_prompt_and_a_digit_after_relayed_packets_lose_nothing() -> None:
     a, b = joined(PCMU, PCMU)
     begin = run(20, a, b, saying=(Tone(a, 400),))
     Tone(a, 400)(begin * FRAME - 80)
-    b.stream.play(1, (clip(2000, 100),), 1, stop_on_digit=False)
+    b.play(1, (clip(2000, 100),), 1, stop_on_digit=False)
     begin = run(10, a, b, begin=begin)
     prompt = PCMU.encode(tone(2000, 100))
     assert prompt in b"".join(packet.payload for packet, _ in b.sent)
@@ -78,7 +78,7 @@ def test_nothing_is_sent_before_the_far_side_is_known_nor_while_it_may_not_hear(
 def test_a_prompt_is_heard_to_the_frame_and_told(law: Law) -> None:
     leg = Leg(A, law)
     run(5, leg)
-    leg.stream.play(4, (clip(400, 200), clip(800, 100)), 2, stop_on_digit=False)
+    leg.play(4, (clip(400, 200), clip(800, 100)), 2, stop_on_digit=False)
     assert leg.told == []
     run(1, leg, begin=6)
     assert leg.told == [PlayBegan(A, 4)]
@@ -96,9 +96,9 @@ def test_a_prompt_is_heard_to_the_frame_and_told(law: Law) -> None:
 
 def test_a_new_prompt_takes_the_place_of_the_old_and_stop_ends_it() -> None:
     leg = Leg(A)
-    leg.stream.play(1, (clip(400, 1000),), 0, stop_on_digit=False)
+    leg.play(1, (clip(400, 1000),), 0, stop_on_digit=False)
     run(3, leg)
-    leg.stream.play(2, (clip(800, 1000),), 0, stop_on_digit=False)
+    leg.play(2, (clip(800, 1000),), 0, stop_on_digit=False)
     run(3, leg, begin=4)
     leg.stream.end_play(PlayOutcome.STOPPED)
     leg.stream.end_play(PlayOutcome.STOPPED)
@@ -107,7 +107,7 @@ def test_a_new_prompt_takes_the_place_of_the_old_and_stop_ends_it() -> None:
 
 def test_an_empty_prompt_begins_and_ends() -> None:
     leg = Leg(A)
-    leg.stream.play(1, (), 0, stop_on_digit=False)
+    leg.play(1, (), 0, stop_on_digit=False)
     run(2, leg)
     assert leg.told == [PlayBegan(A, 1), PlayEnded(A, 1, "done")]
 
@@ -115,7 +115,7 @@ def test_an_empty_prompt_begins_and_ends() -> None:
 def test_a_prompt_runs_on_while_the_far_side_is_on_hold() -> None:
     leg = Leg(A)
     leg.connect(send=False)
-    leg.stream.play(1, (clip(400, 200),), 1, stop_on_digit=False)
+    leg.play(1, (clip(400, 200),), 1, stop_on_digit=False)
     run(11, leg)
     assert leg.told == [PlayBegan(A, 1), PlayEnded(A, 1, "done")]
     assert leg.sent == []
@@ -134,7 +134,7 @@ def press(leg: Leg, key: str, now: int, packets: int = 4) -> int:
 
 def test_a_key_stops_a_prompt_with_its_first_packet() -> None:
     leg = Leg(A)
-    leg.stream.play(1, (clip(400, 1000),), 1, stop_on_digit=True)
+    leg.play(1, (clip(400, 1000),), 1, stop_on_digit=True)
     run(5, leg)
     leg.say(EventPayload(5, False, 160).serialize(), 5 * FRAME + 1, kind=EVENTS, marker=True)
     assert leg.told == [PlayBegan(A, 1), PlayEnded(A, 1, "digit")]
@@ -145,7 +145,7 @@ def test_a_key_stops_a_prompt_with_its_first_packet() -> None:
 
 def test_a_key_leaves_a_prompt_that_is_not_to_be_stopped() -> None:
     leg = Leg(A)
-    leg.stream.play(1, (clip(400, 1000),), 1, stop_on_digit=False)
+    leg.play(1, (clip(400, 1000),), 1, stop_on_digit=False)
     run(2, leg)
     press(leg, "5", 2 * FRAME)
     assert leg.told == [PlayBegan(A, 1), DigitHeard(A, "5", 100)]
@@ -153,7 +153,7 @@ def test_a_key_leaves_a_prompt_that_is_not_to_be_stopped() -> None:
 
 def joined(law_a: Law, law_b: Law, **options) -> tuple[Leg, Leg]:
     a, b = Leg(A, law_a, **options), Leg(B, law_b, address="192.0.2.2")
-    a.stream.join(b.stream)
+    converse(a, b)
     how = "relay" if law_a is law_b else "mix"
     assert (a.told, b.told) == ([Joined(A, B, how)], [Joined(B, A, how)])
     a.told.clear()
@@ -184,7 +184,7 @@ def test_a_prompt_on_one_side_replaces_the_peer_there_and_only_there(law_b: Law)
     a, b = joined(PCMU, law_b)
     saying = (Tone(a, 400), Tone(b, 1000))
     run(50, a, b, saying=saying)
-    a.stream.play(1, (clip(2000, 400),), 1, stop_on_digit=False)
+    a.play(1, (clip(2000, 400),), 1, stop_on_digit=False)
     run(80, a, b, saying=saying, begin=51)
     sound = a.heard
     assert share(sound[10 * FRAME : 48 * FRAME], 1000) > 0.98
@@ -244,7 +244,7 @@ def test_a_peer_without_events_gets_none() -> None:
 
 def test_digits_take_the_line_and_the_prompt_waits() -> None:
     leg = Leg(A)
-    leg.stream.play(1, (clip(400, 200),), 1, stop_on_digit=False)
+    leg.play(1, (clip(400, 200),), 1, stop_on_digit=False)
     run(5, leg)
     leg.stream.keypad.press("42", 60, 60)
     run(30, leg, begin=6)
@@ -321,8 +321,9 @@ def test_comfort_noise_is_silence() -> None:
 def test_parting_returns_both_to_silence_and_is_told_once() -> None:
     a, b = joined(PCMU, PCMA)
     run(20, a, b, saying=(Tone(a, 400), Tone(b, 1000)))
-    a.stream.part()
-    b.stream.part()
+    assert a.conversations is not None
+    a.conversations.part(a.stream)
+    a.conversations.part(b.stream)
     assert (a.told, b.told) == ([Parted(A)], [Parted(B)])
     run(20, a, b, saying=(Tone(a, 400), Tone(b, 1000)), begin=21)
     assert np.abs(b.heard[-15 * FRAME :]).max() <= 8
@@ -466,11 +467,11 @@ def test_streams_leave_no_cycles_behind() -> None:
     gc.disable()
     try:
         a, b = joined(PCMU, PCMA)
-        a.stream.play(1, (clip(400, 40),), 1, stop_on_digit=True)
+        a.play(1, (clip(400, 40),), 1, stop_on_digit=True)
         run(20, a, b, saying=(Tone(a, 400), Tone(b, 1000)))
         press(a, "1", 20 * FRAME)
         run(30, a, b, begin=28)
-        a.stream.part()
+        a.conversations.part(a.stream)
         for leg in (a, b):
             # The far end of a test holds its stream, as the process does not.
             leg.stream._send = leg.stream._send_control = leg.stream._report = print
@@ -501,7 +502,7 @@ def test_streams_leave_no_cycles_behind() -> None:
 )
 def test_nothing_a_far_end_sends_raises_or_breaks_the_peers_line(datagrams: list[bytes], law: Law) -> None:
     a, b = Leg(A), Leg(B, law)
-    a.stream.join(b.stream)
+    converse(a, b)
     for tick, datagram in enumerate(datagrams, 1):
         a.stream.receive(datagram, a.address, tick * FRAME - 50)
         a.stream.receive_control(datagram, a.address, 0, tick * FRAME)

@@ -19,7 +19,7 @@ from callwright.media.telephone_event import KEYS, EventPayload
 from callwright.media.wire import DigitHeard, HeardAgain, WentSilent
 from callwright.telephony import RtpCounters
 from support.sound import FRAME, kept, share, tone
-from support.streams import EVENTS, SECOND, Came, Leg, carry, run, spoken
+from support.streams import EVENTS, SECOND, Came, Leg, carry, converse, run, spoken
 
 A, B = UUID(int=10), UUID(int=11)
 SECONDS = 10
@@ -145,7 +145,7 @@ FIRES: dict[str, tuple[Fire, float, float, RtpCounters, dict[str, int]]] = {
 
 def talking(law_b: Law) -> tuple[Leg, Leg]:
     a, b = Leg(A), Leg(B, law_b, address="192.0.2.2")
-    a.stream.join(b.stream)
+    converse(a, b)
     return a, b
 
 
