@@ -28,6 +28,7 @@ app.add_typer(flows)
 app.add_typer(voices)
 app.add_typer(recordings)
 app.add_typer(flow_commands)
+app.add_typer(recordings)
 
 
 def _show_version(wanted: bool) -> None:
