@@ -20,14 +20,14 @@ _TEXTS = {
     " your name and your number, and somebody will call you back this afternoon. The weather in the mountains stays fine"
     " until Sunday evening, when strong wind and a little rain will come in from the sea. Have you seen the old blue kite"
     " that we used to fly over the meadow behind the mill? Eight hundred and sixty five, two thousand and twelve.",
-    "de": "Guten Tag und herzlich willkommen. Leider ist im Augenblick niemand da. Bitte hinterlassen Sie eine Nachricht nach dem"
-    " Ton, wir rufen Sie so bald wie möglich zurück. Über den sieben Brücken liegt im frühen Morgenlicht ein leichter Nebel,"
+    "de": "Guten Tag und herzlich willkommen. Leider ist im Augenblick niemand da. Bitte hinterlassen Sie eine Nachricht nach"
+    " dem Ton, wir rufen Sie so bald wie möglich zurück. Über den sieben Brücken liegt im Morgenlicht ein leichter Nebel,"
     " und die Kühe auf der Wiese schauen müde zu den Wanderern hinüber. Fünfundzwanzig, dreihundertneunundsechzig.",
     "fr": "Bonjour, vous êtes bien chez nous. Nous ne pouvons pas vous répondre pour le moment. Laissez un message après le bip"
     " sonore, et nous vous rappellerons dès que possible. Le petit chat noir dort sous la vieille table de la cuisine,"
     " pendant que la pluie tombe doucement sur les toits de la ville. Quatre-vingt-dix-neuf, soixante et onze.",
-    "es": "Buenos días. En este momento no podemos atenderle. Deje su mensaje después de la señal y le llamaremos lo antes posible."
-    " El río baja muy lleno este año, y los niños juegan en la orilla hasta que se pone el sol. Seiscientos veintidós.",
+    "es": "Buenos días. En este momento no podemos atenderle. Deje su mensaje después de la señal y le llamaremos lo antes"
+    " posible. El río baja muy lleno este año, y los niños juegan en la orilla hasta la noche. Seiscientos veintidós.",
     "it": "Buongiorno. In questo momento non siamo in ufficio. Lasciate un messaggio dopo il segnale acustico e vi richiameremo"
     " appena possibile. La nonna prepara il pane ogni mattina, quando fuori è ancora buio. Settecentoquarantotto.",
 }

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from callwright.cli.flow import flow as flow_commands
 from callwright.cli.options import Json, Test, world_of
 from callwright.cli.place import Place
 from callwright.cli.provisioning import flows, keys, numbers
+from callwright.cli.recordings import recordings
 
 app = typer.Typer(
     name="callwright",
@@ -22,6 +24,8 @@ app = typer.Typer(
 app.add_typer(keys)
 app.add_typer(numbers)
 app.add_typer(flows)
+app.add_typer(recordings)
+app.add_typer(flow_commands)
 
 
 def _show_version(wanted: bool) -> None:

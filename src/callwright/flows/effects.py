@@ -218,7 +218,8 @@ class PostRecording(Effect, frozen=True):
 
 
 class Judge(Effect, frozen=True):
-    """Find out who answered, within `timeout_ms`; `Judged` must follow, after A or B was.
+    """Find out who answered, within `timeout_ms`; `Judged` must follow, after A or B was. One that was asked for before and
+    not answered is not answered any more.
 
     `wait`: of a machine, tell only once it can be spoken to: after its beep, or its greeting.
     """

@@ -127,10 +127,10 @@ def _judged(state: State, verdict: Verdict) -> Result:
 def _peer_answered(state: State) -> Result:
     options = state.step.options
     assert isinstance(options, TransferOptions)
-    if options.if_machine in (None, "continue"):
+    if options.if_machine not in ("delay", "hangup"):
         return _connect(state)
     timeout = options.machine_timeout or state.settings.machine_timeout
-    return replace(state, phase=Phase.JUDGE_PEER), (Judge(Party.B, options.if_machine == "delay", timeout),)
+    return replace(state, phase=Phase.JUDGE_PEER, judging=False), (Judge(Party.B, options.if_machine == "delay", timeout),)
 
 
 def _peer_judged(state: State, verdict: Verdict) -> Result:

@@ -4,11 +4,14 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from callwright.audiofile import UnreadableSound, Writer, open_sound, peaks, repair
 from callwright.audiofile.sealed import HEADER_SIZE, TAG_SIZE
@@ -179,6 +182,7 @@ def test_the_last_part_lost_to_the_disk_is_left_out(tmp_path: Path) -> None:
 
 WRITES = """
 import sys
+import tempfile
 from callwright.audiofile import Writer
 writer = Writer(sys.argv[1], 2, bytes.fromhex(sys.argv[2]))
 frame = bytes(range(64)) * 10
@@ -263,3 +267,25 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, key: bytes, monkeypat
     writer.abandon()
     assert repair(path, key) == 1000
     assert whole(path, key) == wav_of(sound(1000))
+
+
+@KINDS
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_file_spoilt_anyhow_is_read_or_refused_and_never_heard_wrong(key: bytes, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.wav"
+        write(path, sound(900), key=key)
+        spoilt = bytearray(path.read_bytes())
+        for place in data.draw(st.lists(st.integers(0, len(spoilt) - 1), max_size=3)):
+            spoilt[place] ^= data.draw(st.integers(1, 255))
+        path.write_bytes(spoilt[: data.draw(st.integers(0, len(spoilt)))])
+        try:
+            duration_ms = repair(path, key)
+            with open_sound(path, key) as opened:
+                found = opened.read(44, opened.size)
+        except UnreadableSound:
+            return
+        assert abs(len(found) / 16 - duration_ms) < 1
+        if key:
+            assert found == sound(900)[: len(found)]

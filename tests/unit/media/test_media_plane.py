@@ -2,94 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
-import random
+import time
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from callwright.clock import SystemClock
+from callwright.audiofile import open_sound
 from callwright.media import wire
-from callwright.media.clips import Clip
-from callwright.media.disk import Disk
-from callwright.media.plane import Plane
-from callwright.media.ports import PortPool
 from callwright.media.wav import UnplayableFile
-from support.media_child import free_range
+from support.planes import Core
 from support.sound import FRAME
 
 A, B, C = (UUID(int=number) for number in (1, 2, 3))
-CLIP = Clip({0: bytes(320), 8: bytes(320)})
-
-
-class SlowLibrary:
-    """Knows ``kept.wav`` at once; reads everything else when asked to."""
-
-    def __init__(self) -> None:
-        self.reading: list[object] = []
-        self._loaded: list[object] = []
-
-    def find(self, paths, ticket):
-        if all(path == "kept.wav" for path in paths):
-            return (CLIP,) * len(paths)
-        self.reading.append(ticket)
-        return None
-
-    def read(self, result=(CLIP,)) -> None:
-        self._loaded += [(ticket, result) for ticket in self.reading]
-        self.reading.clear()
-
-    def collect(self):
-        loaded, self._loaded = self._loaded, []
-        return loaded
-
-
-class Sockets:
-    def __init__(self) -> None:
-        self.watched: dict[object, object] = {}
-        self.room = 1000
-
-    def watch(self, sock, receive) -> None:
-        if len(self.watched) >= self.room:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        self.watched[sock] = receive
-
-    def forget(self, sock) -> None:
-        self.watched.pop(sock, None)
-
-
-class Core:
-    def __init__(self, quarantine_s: float = 5.0) -> None:
-        settings = free_range(3)
-        self.library = SlowLibrary()
-        self.disk = Disk(lambda: None)
-        self.sockets = Sockets()
-        self.told: list[object] = []
-        pool = PortPool(settings.bind, settings.first_port, settings.last_port, quarantine_s)
-        chance = random.Random(1)
-        self.plane = Plane(pool, self.library, self.disk, self.sockets, SystemClock(), chance.getrandbits, self.told.append, 60)
-        self._tick = 0
-
-    def say(self, *messages) -> list[object]:
-        for message in messages:
-            self.plane.handle(message, self._tick * FRAME)
-        return self.heard()
-
-    def run(self, ticks: int = 1) -> list[object]:
-        for _ in range(ticks):
-            self._tick += 1
-            self.plane.tick(self._tick * FRAME)
-        return self.heard()
-
-    def heard(self) -> list[object]:
-        told, self.told[:] = list(self.told), []
-        return told
-
-    def open(self, *streams: UUID) -> None:
-        for stream in streams:
-            self.say(wire.Open(stream), wire.Connect(stream, "127.0.0.1", 9, 0, 101))
 
 
 @pytest.fixture
@@ -165,7 +92,104 @@ def test_a_play_said_twice_is_one(core: Core) -> None:
     assert core.run(2) == [wire.PlayEnded(A, 1, "done")]
 
 
-def test_joining_again_says_so_and_joining_another_parts_first(core: Core) -> None:
+def more(number: int, *files: str, further: bool = False) -> wire.PlayMore:
+    return wire.PlayMore(A, number, files, further)
+
+
+def test_further_files_follow_in_the_order_they_were_named(core: Core) -> None:
+    core.open(A)
+    core.say(wire.Play(A, 1, ("slow.wav",), 1, stop_on_digit=False, more=True), more(1, "kept.wav", further=True))
+    assert core.run(2) == []
+    core.library.read()
+    core.plane.collect()
+    assert core.run(4) == [wire.PlayBegan(A, 1)]
+    assert core.run(50) == []
+    core.say(more(2, "kept.wav"), more(1, "slow.wav", further=True), more(1))
+    assert core.run(50) == []
+    core.library.read()
+    core.plane.collect()
+    assert core.run(2) == []
+    assert core.run(1) == [wire.PlayEnded(A, 1, "done")]
+    assert core.say(more(1, "kept.wav"), wire.PlayMore(B, 1, ("kept.wav",))) == []
+    assert core.plane.load(0.0, 0, 0).strays == 1
+
+
+@pytest.mark.parametrize("way", ["unreadable", "stopped", "replaced", "closed"])
+def test_a_prompt_that_still_waits_for_files_can_end(core: Core, way: str) -> None:
+    core.open(A)
+    core.say(wire.Play(A, 1, ("kept.wav",), 1, stop_on_digit=False, more=True))
+    assert core.run(5) == [wire.PlayBegan(A, 1)]
+    core.say(more(1, "slow.wav", further=True))
+    if way == "unreadable":
+        core.library.read(UnplayableFile("slow.wav: no"))
+        core.plane.collect()
+        assert core.heard() == [wire.PlayEnded(A, 1, "failed", "slow.wav: no")]
+    else:
+        ending = {"stopped": wire.Stop(A), "replaced": play(2, "kept.wav"), "closed": wire.Close(A)}[way]
+        assert core.say(ending)[0] == wire.PlayEnded(A, 1, "stopped")
+    core.library.read()
+    core.plane.collect()
+    assert core.plane.load(0.0, 0, 0).failures == 0
+
+
+def recorded(core: Core, path: Path, **options) -> wire.Record:
+    return wire.Record(A, UUID(int=9), str(path), "both", **options)
+
+
+def until_told(core: Core, kind: type) -> list[object]:
+    """Let the thread that writes files have its time; everything told until one of this kind was."""
+    told = []
+    deadline = time.monotonic() + 10
+    while not any(isinstance(message, kind) for message in told):
+        assert time.monotonic() < deadline, told
+        core.plane.collect()
+        told += core.heard()
+        time.sleep(0.002)
+    return told
+
+
+def test_recording_from_the_command_to_the_last_word(core: Core, tmp_path: Path) -> None:
+    core.open(A)
+    core.say(recorded(core, tmp_path / "a.wav"))
+    assert until_told(core, wire.RecordBegan) == [wire.RecordBegan(A, UUID(int=9))]
+    core.run(25)
+    core.say(wire.PauseRecord(A, UUID(int=9), True))
+    core.run(25)
+    core.say(wire.StopRecord(A, UUID(int=9)))
+    core.run()
+    assert until_told(core, wire.RecordEnded) == [wire.RecordEnded(A, UUID(int=9), "stopped", 1000)]
+    core.say(wire.Record(A, UUID(int=8), str(tmp_path / "b.wav"), "from"), wire.StopRecord(A, UUID(int=7)))
+    core.run(10)
+    core.say(wire.Close(A))
+    told = until_told(core, wire.Closed)
+    assert [type(message) for message in told] == [wire.RecordBegan, wire.RecordEnded, wire.Closed]
+    assert told[1] == wire.RecordEnded(A, UUID(int=8), "stopped", 200)
+
+
+def test_commands_for_streams_that_are_not_open_are_counted(core: Core, tmp_path: Path) -> None:
+    core.say(recorded(core, tmp_path / "a.wav"), wire.Listen(A, True), wire.DetectDigits(A, True))
+    assert core.plane.load(0.0, 0, 0).strays == 3
+
+
+def test_files_are_closed_when_the_process_ends(core: Core, tmp_path: Path) -> None:
+    core.open(A)
+    core.say(recorded(core, tmp_path / "a.wav"))
+    core.run(50)
+    core.plane.close(5, 50 * FRAME)
+    with open_sound(tmp_path / "a.wav") as sound:
+        assert (sound.complete, sound.duration_ms) == (True, 1000)
+
+
+def test_a_fault_in_what_is_done_for_all_at_once_is_survived(core: Core, caplog: pytest.LogCaptureFixture) -> None:
+    core.open(A)
+    core.say(play(1, "kept.wav"))
+    core.plane._conversations._mixing = [None]  # type: ignore[list-item]
+    assert core.run(3) == [wire.PlayBegan(A, 1), wire.PlayEnded(A, 1, "done")]
+    assert core.plane.load(0.0, 0, 0).failures == 3
+    assert [record.message for record in caplog.records].count("media_tick_failed") == 1
+
+
+def test_joining_again_says_so_and_parting_frees_both(core: Core) -> None:
     core.open(A, B, C)
     both = [wire.Joined(A, B, "relay"), wire.Joined(B, A, "relay")]
     assert core.say(wire.Join(A, B)) == both
@@ -173,6 +197,10 @@ def test_joining_again_says_so_and_joining_another_parts_first(core: Core) -> No
     assert core.say(wire.Part(B)) == [wire.Parted(B), wire.Parted(A)]
     assert core.say(wire.Join(A, A)) == [wire.Parted(A)]
     assert core.say(wire.Part(B)) == []
+    assert core.say(wire.Join(A, B), wire.Join(C, A)) == [*both, wire.Joined(C, A, "mix")]
+    assert core.run(5) == []
+    assert core.say(wire.Close(A))[0] == wire.Parted(A)
+    assert core.say(wire.Close(B))[:2] == [wire.Parted(B), wire.Parted(C)]
 
 
 def test_a_fault_of_ours_in_one_stream_is_counted_and_leaves_the_others(core: Core, caplog: pytest.LogCaptureFixture) -> None:
@@ -204,7 +232,7 @@ def test_streams_that_came_and_went_leave_no_cycles(core: Core) -> None:
     gc.disable()
     try:
         core.open(A, B)
-        core.say(wire.Join(A, B), play(1, "kept.wav"))
+        core.say(wire.Join(A, B), play(1, "kept.wav"), wire.Listen(A, True), wire.DetectDigits(B, True))
         core.run(10)
         core.say(wire.Close(A), wire.Close(B))
         core.run()

@@ -216,3 +216,44 @@ def test_the_law_may_change_between_frames() -> None:
     prompt = prompt_of(clip(*[1] * 160, *[2] * 160))
     assert prompt.next(PCMU) == b"\x01" * 160
     assert prompt.next(PCMA) == b"\x01" * 160
+
+
+def test_silence_is_heard_while_further_parts_are_awaited_and_then_they_are() -> None:
+    prompt = Prompt(1, 1, stop_on_digit=False, more=True)
+    assert not prompt.is_ready
+    first, second, third = prompt.expect(), prompt.expect(), prompt.expect()
+    prompt.fill(second, (clip(*[2] * 160),))  # read sooner, and played after the first all the same
+    assert not prompt.is_ready
+    prompt.fill(first, (clip(*[1] * 100),))
+    assert prompt.next(PCMU) == bytes([1] * 100 + [2] * 60)
+    assert prompt.next(PCMU) == bytes([2] * 100) + PCMU.silent_frame[:60]
+    assert [prompt.next(PCMU) for _ in range(3)] == [PCMU.silent_frame] * 3
+    prompt.fill(third, (clip(), clip(*[3] * 160)))
+    assert prompt.next(PCMU) == bytes([3] * 160)
+    assert prompt.next(PCMU) == PCMU.silent_frame
+    prompt.more = False
+    assert prompt.next(PCMU) is None
+
+
+@pytest.mark.parametrize("starves", [False, True])
+def test_repeating_begins_when_the_last_part_is_known(starves: bool) -> None:
+    prompt = Prompt(1, 2, stop_on_digit=False, more=True)
+    prompt.fill(prompt.expect(), (clip(*[1] * 160),))
+    found = [prompt.next(PCMU)]
+    if starves:
+        assert prompt.next(PCMU) == PCMU.silent_frame
+    last = prompt.expect()
+    prompt.more = False
+    if starves:
+        assert prompt.next(PCMU) == PCMU.silent_frame
+    prompt.fill(last, (clip(*[2] * 160),))
+    found += frames(prompt)
+    assert found == [bytes([n] * 160) for n in (1, 2, 1, 2)]
+
+
+def test_a_prompt_of_nothing_ends_when_that_is_all() -> None:
+    prompt = Prompt(1, 0, stop_on_digit=False, more=True)
+    prompt.fill(prompt.expect(), (clip(),))
+    assert prompt.next(PCMU) == PCMU.silent_frame
+    prompt.more = False
+    assert prompt.next(PCMU) is None
