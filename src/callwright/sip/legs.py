@@ -37,10 +37,10 @@ log = Log("sip.engine")
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`address` is advertised for sound; `laws` are offered in this order (0 PCMU, 8 PCMA); `max_calls` is per media process.
 
-    Seconds: `open_s` for a media process to open a stream, `close_s` to close one without recordings, `word_s` for signalling to
-    confirm what it was told, and for call control to answer a transfer, `ack_s` for an ACK to bring the answer to our offer,
-    `call_s` for the first sign of the far end or the end of a cancelled INVITE (above the 32 s of RFC 3261 timer B, which
-    signalling keeps), `refer_s` for what becomes of a transfer that the far end was asked for.
+    Seconds: `open_s` for a media process to open a stream, `close_s` to close one without recordings, `word_s` for signalling
+    to confirm what it was told, and for call control to answer a transfer, `ack_s` for an ACK to bring the answer to our
+    offer, `call_s` for the first sign of the far end or the end of a cancelled INVITE (above the 32 s of RFC 3261 timer B,
+    which signalling keeps), `refer_s` for what becomes of a transfer that the far end was asked for.
     """
 
     address: str
