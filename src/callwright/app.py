@@ -19,7 +19,7 @@ import msgspec
 
 from callwright import __version__, log, web
 from callwright.clock import Clock, SystemClock
-from callwright.core import Core
+from callwright.core import Core, Tunes
 from callwright.datafolder import DataFolder
 from callwright.descriptors import bind_http, bind_sip, raise_descriptor_limit, receive_buffer
 from callwright.errors import DataFolderError, StoreUnavailable
@@ -95,14 +95,16 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             ]
         )
         stack.push_async_callback(core.door.close)
+        stack.push_async_callback(core.sounds.close)
         stack.push_async_callback(core.speech_door.close)
         stack.push_async_callback(core.speech.close)
         try:
             keys = await core.prepare()
         except StoreUnavailable as error:
             raise DataFolderError(f"The database {folder.database} takes no writes: {error}") from error
-        ringback = stack.enter_context(as_file(files("callwright.switch").joinpath("ringback.wav")))
-        switch = core.connect(ringback, supervisor.unhealthy)
+        own = files("callwright.switch")
+        tunes = [str(stack.enter_context(as_file(own.joinpath(f"{name}.wav")))) for name in Tunes._fields]
+        switch = core.connect(Tunes(*tunes), supervisor.unhealthy)
         await switch.start()
         stack.push_async_callback(switch.stop)
 
@@ -166,6 +168,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                 if chosen.loopback_only:
                     _log.info("egress_to_loopback", allowed=rooms.LOOPBACK, why="only this machine can reach the server")
                 await core.door.open()
+                core.sounds.warm()
                 await _first(stops, deliverer, upkeep, queue, *(serving.task for serving in servers))
                 watchdog.stopping()
                 await _drain(engine, switch, stops, chosen.drain.seconds)

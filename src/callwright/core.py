@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,14 +12,15 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from callwright import native, settings
+from callwright import ids, native, settings
 from callwright.accounts.worlds import LIVE, TEST, Accounts
 from callwright.api import parts as api_parts
 from callwright.api.app import Api
 from callwright.calls import events
 from callwright.clock import Clock
 from callwright.datafolder import DataFolder
-from callwright.dialect import render
+from callwright.dialect import decode, render
+from callwright.egress import Header, Url
 from callwright.egress.late import LateDoor
 from callwright.flows.check import Abilities, said
 from callwright.flows.flows import Flows
@@ -28,6 +30,7 @@ from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
 from callwright.numbers.numbers import Numbers
 from callwright.recordings.files import Files
+from callwright.recordings.model import Recording
 from callwright.recordings.recordings import Recordings
 from callwright.recordings.rewrap import missing_keys
 from callwright.recordings.upkeep import Upkeep
@@ -36,14 +39,18 @@ from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.sip.engine import SipEngine
 from callwright.speech.studio import Studio
-from callwright.store import Store
+from callwright.store import Store, Wake, Write
 from callwright.switch import recovery
+from callwright.switch.fallback import fallback_flow
+from callwright.switch.fetching import FlowSource
+from callwright.switch.plan import Supplies
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
 from callwright.transcriptions import languages
 from callwright.transcriptions.queue import Queue
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
+from callwright.webhooks import signature
 from callwright.webhooks.deliverer import Deliverer
 from callwright.webhooks.webhooks import Webhooks
 
@@ -51,6 +58,16 @@ _log = Log("core")
 
 NODE = "one"  # the name this server stamps on its calls; there is one until there are more
 Health = Callable[[], Mapping[str, str | None]]
+
+
+class Tunes(NamedTuple):
+    """Files that are part of the program: what a caller hears while the called party rings, what those on hold do, and
+    what comes before a recording.
+    """
+
+    ringback: str
+    music: str
+    beep: str
 
 
 class Core:
@@ -69,11 +86,11 @@ class Core:
             rooms.speech(chosen), folder.speech_cache, self.speech_door, clock, counted=metrics.sentence_spoken
         )
         self.speech = self.studio.library
-        self.abilities = Abilities(self.speech.refusal, languages.refusal)
+        self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen))
         self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.door = LateDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
-        self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds)
+        self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
         self.deliverer = Deliverer(
             store,
             self.door,
@@ -114,8 +131,8 @@ class Core:
         live, test = [await self.accounts.make_key(kind, "made at first start") for kind in (LIVE, TEST)]
         return live.secret, test.secret
 
-    def connect(self, ringback: Path, children_unhealthy: Callable[[], str | None]) -> Switch:
-        """Make the switch; `ringback` is what a caller hears while the called party rings."""
+    def connect(self, tunes: Tunes, children_unhealthy: Callable[[], str | None]) -> Switch:
+        """Make the switch; `tunes` are the sounds that are part of the program."""
         live, test = self.accounts.world(LIVE), self.accounts.world(TEST)
         return Switch(
             lines={
@@ -126,11 +143,39 @@ class Core:
             clock=self._clock,
             numbers=self.numbers,
             flows=self.flows,
-            sounds=self.sounds,
-            settings=msgspec.structs.replace(rooms.call_control(self.settings), ringback=str(ringback)),
+            supplies=self._supplies(),
+            settings=msgspec.structs.replace(rooms.call_control(self.settings), **tunes._asdict()),
             counters=self._metrics,
             node=NODE,
         )
+
+    def _supplies(self) -> Supplies:
+        """What flows of calls need from rooms that call control does not know, or knows the types of alone."""
+        return Supplies(
+            sounds=self.sounds,
+            speech=self.speech,
+            flow_source=FlowSource(
+                self.door,
+                self._clock,
+                sign=self._signed,
+                decode=lambda body: decode.flow(body, limit=self.settings.api.flow_limit),
+                settings=rooms.flow_fetching(self.settings),
+            ),
+            recordings=self.recordings,
+            transcribe=self._transcription,
+            recording_body=render.recording_body,
+            fallback=partial(fallback_flow, self.settings.flows.fallback, self.settings.flows.language),
+            flow_settings=rooms.flows(self.settings),
+        )
+
+    def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:
+        now_us = self._clock.now_us()
+        key = self._signing_key(world_id)
+        return signature.headers(url=url, body=body, signing_key=key, token=None, now_us=now_us, jti=ids.uuid7(now_us))
+
+    def _transcription(self, recording: Recording, language: str, at_us: int) -> tuple[tuple[Write, Wake], ...]:
+        requested = self.transcriptions.request(recording, language, at_us)
+        return ((requested.write, requested.wake),)
 
     def public_app(self, switch: Switch, health: Health, metrics: MetricsEndpoint) -> ASGIApp:
         """What listens on TCP: the compatible interface, with ``/api`` and ``/metrics`` beside it."""

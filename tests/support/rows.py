@@ -112,8 +112,8 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "A5": ("no ACK in 32 s",),
     # refused by us
     "A6": ("flow over or hangup step: 603", "B failed and no step is left: 486, 480, 503"),
-    # not built yet
-    "A7": ("before the answer: 501", "after the answer: BYE"),
+    # what the flow wants cannot be done: a flow that cannot be fetched, a text that nobody can say
+    "A7": ("before the answer: 503", "after the answer: BYE"),
     # the caller hangs up
     "B1": ("B hangs up once our BYE is sent",),
     # the callee hangs up
@@ -361,12 +361,12 @@ CASES: tuple[Case, ...] = (
     Case("A6", "B failed and no step is left: 486, 480, 503",
          ("transfers::test_a_callee_who_fails_decides_what_the_caller_hears",),
          ("placing::test_a_callee_that_refuses", "placing::test_the_ring_timer")),
-    Case("A7", "before the answer: 501",
-         ("incoming::test_what_is_not_built_yet_says_501_before_the_answer",),
-         ("arriving::test_a_step_that_is_not_built_yet",)),
+    Case("A7", "before the answer: 503",
+         ("incoming::test_a_flow_that_cannot_be_had_says_503_before_the_answer",),
+         ("arriving::test_a_flow_that_cannot_be_had",)),
     Case("A7", "after the answer: BYE",
-         ("calls::test_an_answered_call_with_a_step_that_is_not_built_yet_hangs_up",),
-         ("arriving::test_a_step_that_is_not_built_yet_after_the_answer",)),
+         ("calls::test_an_answered_call_whose_text_nobody_can_say_hangs_up",),
+         ("arriving::test_a_text_that_nobody_can_say_after_the_answer",)),
     Case("B1", "B hangs up once our BYE is sent",
          ("calls::test_a_transferred_call_from_ring_to_end", "endings::test_the_reason_header_goes_both_ways"),
          ("bridged::test_the_caller_hangs_up",)),

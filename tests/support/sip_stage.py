@@ -106,7 +106,7 @@ class SipStage(Platform):
             clock=self.clock,
             numbers=self.numbers,
             flows=self.flows,
-            sounds=self.sounds,
+            supplies=self.supplies(),
             settings=self.settings,
             counters=self.counters,
             node="test",
@@ -122,6 +122,7 @@ class SipStage(Platform):
         self.sip_engine.close()
         self.sip.close()
         self.store.close()
+        self.close()
 
     # what is there before a test
 

@@ -21,4 +21,4 @@ def of(place: Place, loaded: Loaded) -> Abilities:
     clock = SystemClock()
     door = LateDoor(rooms.speech_egress(), clock)
     studio = Studio(rooms.speech(loaded.settings), place.folder.speech_cache, door, clock)  # its processes stay unstarted
-    return Abilities(studio.library.refusal, refusal)
+    return Abilities(studio.library.refusal, refusal, rooms.flows(loaded.settings))

@@ -61,6 +61,35 @@ def _media_fetched(entry: Entry, leg: _Leg) -> str:
     return f"{entry['url']} fetched: {entry.get('error') or entry['status']}"
 
 
+def _flow_answered(entry: Entry, leg: _Leg) -> str:
+    asked = "was told of the recording" if entry["how"] == "on_finish" else "was asked for a flow"
+    status = f", {entry['status']}" if entry.get("status") is not None else ""
+    if entry.get("error"):
+        return f"{entry['url']} {asked}{status}: {entry['error']}"
+    steps = ", ".join(str(step.get("action")) for step in (entry.get("flow") or {}).get("steps", ()))
+    return f"{entry['url']} {asked}{status}: {steps}"
+
+
+def _recording_moved(entry: Entry, leg: _Leg) -> str:
+    ended = f", {entry['outcome']} after {entry['duration_ms'] / 1000:.1f} s" if entry.get("outcome") else ""
+    return f"recording {entry['recording']} is {entry['status']}{ended}{_bracketed(entry.get('detail'))}"
+
+
+def _party_added(entry: Entry, leg: _Leg) -> str:
+    asked = f", as {leg('referrer')} asked" if entry.get("referrer") else ""
+    return f"{leg('leg')} joins beside the flow{asked}"
+
+
+def _refer_received(entry: Entry, leg: _Leg) -> str:
+    answer = f"refused with SIP {entry['sip_code']}: {entry['refused']}" if entry.get("refused") else "taken"
+    return f"{leg('leg')} asks to be replaced by {entry['target']}; {answer}"
+
+
+def _refer_ended(entry: Entry, leg: _Leg) -> str:
+    code = f", SIP {entry['sip_code']}" if entry.get("sip_code") is not None else ""
+    return f"the transfer that {leg('leg')} was part of: {entry['outcome']}{code}{_bracketed(entry.get('detail'))}"
+
+
 def _leg_last(entry: Entry, leg: _Leg) -> str:
     code = f", SIP {entry['sip_code']} {entry['sip_phrase']}".rstrip() if entry["sip_code"] is not None else ""
     counters = entry.get("counters")
@@ -89,11 +118,27 @@ _SENTENCES: Mapping[str, Callable[[Entry, _Leg], str]] = {
     "flow_started": _flow_started,
     "step_started": lambda entry, leg: f"step {entry['step']} begins: {entry['action']}",
     "step_ended": lambda entry, leg: f"step {entry['step']} ends: {entry['outcome']}{_bracketed(entry.get('detail'))}",
+    "step_skipped": lambda entry, leg: f"step {entry['step']} is left out{_bracketed(entry.get('detail'))}",
+    "variable_set": lambda entry, leg: f"the variable {entry['variable']} is {entry['value']}",
+    "keys_sent": lambda entry, leg: f"{leg('leg')} is sent the keys {entry['keys']}",
+    "flow_answered": _flow_answered,
+    "flow_left": lambda entry, leg: f"those who talk go on without the flow: {entry['detail']}",
+    "recording_made": lambda entry, leg: (
+        f"recording {entry['recording']} of {leg('leg')} is made ({entry['type']}, {entry['tracks']})"
+    ),
+    "recording_moved": _recording_moved,
+    "transcription_wanted": lambda entry, leg: f"recording {entry['recording']} is to be written down in {entry['language']}",
+    "judged": lambda entry, leg: f"{leg('leg')} was answered by: {entry['verdict']} ({entry['basis']})",
+    "party_added": _party_added,
+    "refer_received": _refer_received,
+    "refer_sent": lambda entry, leg: f"{leg('leg')} is asked to call {entry['target']} in our place",
+    "refer_ended": _refer_ended,
     "digit_pressed": lambda entry, leg: (
         f"{leg('leg')} pressed {entry['digit']} for {entry['duration_ms']} ms ({entry['means']})"
     ),
     "media_fetched": _media_fetched,
     "bridged": lambda entry, leg: f"{leg('leg')} and {leg('other')} are bridged ({entry['how']})",
+    "unbridged": lambda entry, leg: f"{leg('leg')} is in no conversation any more",
     "held": lambda entry, leg: f"{leg('leg')} asks for {entry['direction']}",
     "session_refreshed": lambda entry, leg: f"{leg('leg')} renews the session",
     "asked": lambda entry, leg: f"asked from outside: {entry['what']}{' of ' + leg('leg') if entry.get('leg') else ''}",

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from callwright.errors import Forbidden, NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
 from callwright.log import Log
-from callwright.native import operations, provisioning, recordings, records
+from callwright.native import control, operations, provisioning, recordings, records
 from callwright.native.asking import Ask, Authority, Parts
 
 _log = Log("native")
@@ -68,6 +68,7 @@ ENTRIES = (
     Entry("GET", "/recordings/{id}/peaks", Who.WORLD, recordings.show_peaks),
     Entry("GET", "/recordings/{id}/sound", Who.WORLD, recordings.show_sound),
     Entry("GET", "/transcriptions/{id}", Who.WORLD, recordings.show_transcription),
+    Entry("POST", "/calls/{id}/legs/{leg}/refer", Who.WORLD, control.refer_leg),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from callwright.clock import Clock
 from callwright.egress.door import EgressSettings, Transport
 from callwright.errors import SettingsError
+from callwright.flows.settings import FlowSettings
 from callwright.media.settings import MediaSettings
 from callwright.recordings.keyfile import read_keys
 from callwright.recordings.keys import Keyring
@@ -20,7 +21,9 @@ from callwright.speech.recognition.recogniser import Recogniser
 from callwright.speech.recognition.service import Service
 from callwright.speech.recognition.settings import RecogniserSettings, ServiceSettings
 from callwright.speech.settings import ProviderSettings, SpeechSettings
+from callwright.switch.fetching import FetchSettings
 from callwright.switch.settings import CallSettings
+from callwright.switch.sounds import SoundSettings
 from callwright.telephony import Transcriber
 from callwright.trunks.routes import Trunk
 from callwright.webhooks.settings import WebhookSettings
@@ -65,7 +68,31 @@ def call_control(settings: Settings) -> CallSettings:
         max_live=settings.calls.max_live,
         new_legs_per_second=settings.sip.new_legs_per_second,
         early_media=settings.transfer.early_media,
+        hold_music=settings.transfer.hold_music,
+        max_parties=settings.transfer.parties,
+        machine_patience=settings.flows.machine_patience,
     )
+
+
+def sounds(settings: Settings) -> SoundSettings:
+    return SoundSettings(decoders=settings.sounds.decoders, cache_bytes=settings.sounds.cache_mb * 1_000_000)
+
+
+def flows(settings: Settings) -> FlowSettings:
+    given = settings.flows
+    return FlowSettings(
+        language=given.language,
+        if_machine=given.if_machine,
+        machine_timeout=given.machine_timeout,
+        key_timeout=given.key_timeout,
+        transcribe_language=settings.transcription.language,
+        longest_recording=given.longest_recording,
+        fetches=given.fetches,
+    )
+
+
+def flow_fetching(settings: Settings) -> FetchSettings:
+    return FetchSettings(timeout=settings.flows.fetch_timeout, limit=settings.api.flow_limit)
 
 
 def egress(settings: Settings) -> EgressSettings:

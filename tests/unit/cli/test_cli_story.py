@@ -91,6 +91,45 @@ def spoken(entry):
             "the server was not there; what lived is ended, node_restarted",
         ),
         (journal.Ignored(leg=None, event="digit"), "ignored: digit"),
+        (journal.StepSkipped(step="a", detail="x == 1"), "step a is left out (x == 1)"),
+        (journal.VariableSet(variable="choice", value="12"), "the variable choice is 12"),
+        (journal.KeysSent(leg=A, keys="1w2"), "leg 1 is sent the keys 1w2"),
+        (
+            journal.FlowAnswered(url="http://h/f", how="fetch", status=200, flow={"steps": [{"action": "say"}]}),
+            "http://h/f was asked for a flow, 200: say",
+        ),
+        (
+            journal.FlowAnswered(url="http://h/f", how="on_finish", cause="timeout", error="no answer in 5 s"),
+            "http://h/f was told of the recording: no answer in 5 s",
+        ),
+        (journal.FlowLeft(detail="leg 1 left"), "those who talk go on without the flow: leg 1 left"),
+        (
+            journal.RecordingMade(recording=CALL, leg=A, type="ivr", tracks="from", file="x.wav"),
+            f"recording {CALL} of leg 1 is made (ivr, from)",
+        ),
+        (
+            journal.RecordingMoved(recording=CALL, status="done", outcome="silence", duration_ms=2340),
+            f"recording {CALL} is done, silence after 2.3 s",
+        ),
+        (journal.RecordingMoved(recording=CALL, status="paused"), f"recording {CALL} is paused"),
+        (
+            journal.TranscriptionWanted(recording=CALL, language="en-GB"),
+            f"recording {CALL} is to be written down in en-GB",
+        ),
+        (journal.Judged(leg=B, verdict="machine", basis="spoke for 3.1 s"), "leg 2 was answered by: machine (spoke for 3.1 s)"),
+        (journal.PartyAdded(leg=B), "leg 2 joins beside the flow"),
+        (journal.PartyAdded(leg=B, referrer=A), "leg 2 joins beside the flow, as leg 1 asked"),
+        (journal.ReferReceived(leg=A, target="3120"), "leg 1 asks to be replaced by 3120; taken"),
+        (
+            journal.ReferReceived(leg=A, target="3120", sip_code=603, refused="nobody is there"),
+            "leg 1 asks to be replaced by 3120; refused with SIP 603: nobody is there",
+        ),
+        (journal.ReferSent(leg=A, target="3120"), "leg 1 is asked to call 3120 in our place"),
+        (
+            journal.ReferEnded(leg=A, outcome="failed", sip_code=486),
+            "the transfer that leg 1 was part of: failed, SIP 486",
+        ),
+        (journal.Unbridged(leg=A), "leg 1 is in no conversation any more"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, journal.Entry) else "",
 )

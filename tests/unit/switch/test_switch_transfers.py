@@ -210,7 +210,7 @@ def test_the_end_of_ring_back_is_not_the_end_of_a_prompt(tmp_path: Path) -> None
         await stage.tick()
         ringback, prompt = stage.script.of(telephony.Play, a)
         assert (ringback.files, ringback.repeat) == ((RINGBACK,), 0)
-        assert stage.script.to(a) == ["Answer", "Play", "Stop", "Play"]
+        assert stage.script.to(a) == ["Answer", "Play", "Stop", "Play", "PlayMore"]
         stage.script.say(telephony.PlayFinished, a, play=ringback.id, outcome=PlayOutcome.FAILED)
         await stage.tick()
         assert stage.outcome()[0] == "ongoing"
