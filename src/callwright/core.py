@@ -108,7 +108,7 @@ class Core:
         )
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
-        self.upkeep = Upkeep(store, clock, folder.recordings, objects)
+        self.upkeep = Upkeep(store, clock, self.recordings, objects)
         self.transcriber = rooms.transcriber(chosen, self.speech_door, clock)
         at_once = 1 if chosen.transcription.model else chosen.transcription.at_once
         self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)
@@ -123,7 +123,7 @@ class Core:
         """Settle what a predecessor left; in a new folder make worlds and first keys, and return those (live, test)."""
         await self.accounts.prepare()
         await recovery.settle(self.store, self._clock, NODE, self.sip_engine.release)
-        await self.recordings.settle()
+        await self.recordings.settle(partial(recovery.recording_settled, self.store))
         if missing := missing_keys(self.store, self.recording_keys):
             _log.error("recording_keys_missing", sealed=missing, remedy="put them back in recordings.keys")
         if self.accounts.keys():
@@ -134,9 +134,10 @@ class Core:
     def connect(self, tunes: Tunes, children_unhealthy: Callable[[], str | None]) -> Switch:
         """Make the switch; `tunes` are the sounds that are part of the program."""
         live, test = self.accounts.world(LIVE), self.accounts.world(TEST)
+        own_hosts = frozenset({self.settings.sip.host, self.settings.sip.advertised_address}) - {"", "0.0.0.0"}
         return Switch(
             lines={
-                live.id: Line(live, self.sip_engine, self.routes.target, children_unhealthy),
+                live.id: Line(live, self.sip_engine, self.routes.target, children_unhealthy, own_hosts),
                 test.id: Line(test, self.simulated_engine, simulator.route),
             },
             store=self.store,
@@ -166,6 +167,7 @@ class Core:
             recording_body=render.recording_body,
             fallback=partial(fallback_flow, self.settings.flows.fallback, self.settings.flows.language),
             flow_settings=rooms.flows(self.settings),
+            recorded=lambda recording: self._metrics.recording_over(recording.type.value, recording.status.value),
         )
 
     def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:

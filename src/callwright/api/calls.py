@@ -51,6 +51,7 @@ async def change(request: Request) -> Answer:
     """Another flow takes the place of what remains of the call's."""
     call, parts = _call(request), request.parts
     asked = decode.call_flow(await request.body(), flow_limit=parts.limits.flow)
+    parts.flows.examine(asked.body).passed("callFlow")
     await parts.switch.replace_flow(request.world.id, call.id, asked.flow, asked.body)
     return await show(request)
 

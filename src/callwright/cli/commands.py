@@ -24,8 +24,8 @@ app = typer.Typer(
 app.add_typer(keys)
 app.add_typer(numbers)
 app.add_typer(flows)
-app.add_typer(recordings)
 app.add_typer(flow_commands)
+app.add_typer(recordings)
 
 
 def _show_version(wanted: bool) -> None:

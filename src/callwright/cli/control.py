@@ -199,11 +199,11 @@ def _inside(place: Place) -> Iterator[Transport]:
             store=store,
             accounts=accounts,
             numbers=Numbers(store, clock, claim=loaded.settings.numbers.claim),
+            flows=Flows(store, clock, abilities=abilities.of(place, loaded)),
             recordings=recordings,
             transcriptions=Transcriptions(store, clock, keys),
             files=Files(recordings, rooms.recording_objects(loaded.settings)),
             keys=keys,
-            flows=Flows(store, clock, abilities=abilities.of(place, loaded)),
             settings=lambda: rows(loaded),
             health=lambda: {"server": "no server runs on this folder"},
             limits=Limits(

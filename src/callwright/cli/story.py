@@ -62,32 +62,30 @@ def _media_fetched(entry: Entry, leg: _Leg) -> str:
 
 
 def _flow_answered(entry: Entry, leg: _Leg) -> str:
-    asked = "was told of the recording" if entry["how"] == "on_finish" else "was asked for a flow"
-    status = f", {entry['status']}" if entry.get("status") is not None else ""
+    asked = "told of the recording" if entry["how"] == "on_finish" else "asked for the next flow"
     if entry.get("error"):
-        return f"{entry['url']} {asked}{status}: {entry['error']}"
+        return f"{entry['url']} was {asked}: {entry['error']}"
     steps = ", ".join(str(step.get("action")) for step in (entry.get("flow") or {}).get("steps", ()))
-    return f"{entry['url']} {asked}{status}: {steps}"
+    return f"{entry['url']} was {asked}: {entry['status']}, {steps}"
 
 
 def _recording_moved(entry: Entry, leg: _Leg) -> str:
-    ended = f", {entry['outcome']} after {entry['duration_ms'] / 1000:.1f} s" if entry.get("outcome") else ""
+    ended = f" after {entry['duration_ms'] / 1000:.1f} s ({entry['outcome']})" if entry.get("outcome") else ""
     return f"recording {entry['recording']} is {entry['status']}{ended}{_bracketed(entry.get('detail'))}"
 
 
-def _party_added(entry: Entry, leg: _Leg) -> str:
-    asked = f", as {leg('referrer')} asked" if entry.get("referrer") else ""
-    return f"{leg('leg')} joins beside the flow{asked}"
-
-
 def _refer_received(entry: Entry, leg: _Leg) -> str:
-    answer = f"refused with SIP {entry['sip_code']}: {entry['refused']}" if entry.get("refused") else "taken"
-    return f"{leg('leg')} asks to be replaced by {entry['target']}; {answer}"
+    answer = f"refused with {entry['sip_code']}, {entry['refused']}" if entry.get("refused") else "accepted"
+    return f"{leg('leg')} asks to be replaced by {entry['target']}: {answer}"
 
 
 def _refer_ended(entry: Entry, leg: _Leg) -> str:
     code = f", SIP {entry['sip_code']}" if entry.get("sip_code") is not None else ""
-    return f"the transfer that {leg('leg')} was part of: {entry['outcome']}{code}{_bracketed(entry.get('detail'))}"
+    return f"the transfer of {leg('leg')} is {entry['outcome']}{code}{_bracketed(entry.get('detail'))}"
+
+
+def _party_added(entry: Entry, leg: _Leg) -> str:
+    return f"{leg('leg')} is called in the place of {leg('referrer')}" if entry.get("referrer") else f"{leg('leg')} is added"
 
 
 def _leg_last(entry: Entry, leg: _Leg) -> str:
@@ -118,27 +116,25 @@ _SENTENCES: Mapping[str, Callable[[Entry, _Leg], str]] = {
     "flow_started": _flow_started,
     "step_started": lambda entry, leg: f"step {entry['step']} begins: {entry['action']}",
     "step_ended": lambda entry, leg: f"step {entry['step']} ends: {entry['outcome']}{_bracketed(entry.get('detail'))}",
-    "step_skipped": lambda entry, leg: f"step {entry['step']} is left out{_bracketed(entry.get('detail'))}",
-    "variable_set": lambda entry, leg: f"the variable {entry['variable']} is {entry['value']}",
-    "keys_sent": lambda entry, leg: f"{leg('leg')} is sent the keys {entry['keys']}",
-    "flow_answered": _flow_answered,
-    "flow_left": lambda entry, leg: f"those who talk go on without the flow: {entry['detail']}",
-    "recording_made": lambda entry, leg: (
-        f"recording {entry['recording']} of {leg('leg')} is made ({entry['type']}, {entry['tracks']})"
+    "digit_pressed": lambda entry, leg: (
+        f"{leg('leg')} pressed {entry['digit']} for {entry['duration_ms']} ms ({entry['means']})"
     ),
+    "media_fetched": _media_fetched,
+    "step_skipped": lambda entry, leg: f"step {entry['step']} is left out{_bracketed(entry.get('detail'))}",
+    "variable_set": lambda entry, leg: f"{entry['variable']} is {entry['value']!r}",
+    "keys_sent": lambda entry, leg: f"{entry['keys']} is pressed towards {leg('leg')}",
+    "flow_answered": _flow_answered,
+    "recording_made": lambda entry, leg: f"recording {entry['recording']} of {leg('leg')} begins ({entry['type']})",
     "recording_moved": _recording_moved,
-    "transcription_wanted": lambda entry, leg: f"recording {entry['recording']} is to be written down in {entry['language']}",
+    "transcription_wanted": lambda entry, leg: f"recording {entry['recording']} is to be written down ({entry['language']})",
     "judged": lambda entry, leg: f"{leg('leg')} was answered by: {entry['verdict']} ({entry['basis']})",
     "party_added": _party_added,
     "refer_received": _refer_received,
     "refer_sent": lambda entry, leg: f"{leg('leg')} is asked to call {entry['target']} in our place",
     "refer_ended": _refer_ended,
-    "digit_pressed": lambda entry, leg: (
-        f"{leg('leg')} pressed {entry['digit']} for {entry['duration_ms']} ms ({entry['means']})"
-    ),
-    "media_fetched": _media_fetched,
-    "bridged": lambda entry, leg: f"{leg('leg')} and {leg('other')} are bridged ({entry['how']})",
+    "flow_left": lambda entry, leg: f"the flow is left: {entry['detail']}",
     "unbridged": lambda entry, leg: f"{leg('leg')} is in no conversation any more",
+    "bridged": lambda entry, leg: f"{leg('leg')} and {leg('other')} are bridged ({entry['how']})",
     "held": lambda entry, leg: f"{leg('leg')} asks for {entry['direction']}",
     "session_refreshed": lambda entry, leg: f"{leg('leg')} renews the session",
     "asked": lambda entry, leg: f"asked from outside: {entry['what']}{' of ' + leg('leg') if entry.get('leg') else ''}",

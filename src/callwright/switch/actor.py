@@ -18,7 +18,7 @@ from callwright.errors import Problem
 from callwright.flows import effects
 from callwright.log import Log
 from callwright.reasons import Reason
-from callwright.switch import carrying, dialling, listening
+from callwright.switch import carrying, dialling, listening, speaking
 from callwright.switch.judging import Heard
 from callwright.switch.mailbox import Asked, Due, Wish, over
 from callwright.switch.messages import CommandFailed, Dial, FlowCame, Message, SoundReady, SoundsOver
@@ -313,6 +313,8 @@ class CallActor(RunningCall):
             self.after_end(leg, Reason.RING_TIMEOUT)
         elif timer == listening.TIMER:
             self.its.listener.due()
+        elif timer == speaking.TIMER:
+            self.its.prompter.due()
         elif timer == dialling.TIMER:
             self.its.dialler.due()
         elif timer == "max_duration":

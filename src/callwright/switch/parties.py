@@ -18,7 +18,7 @@ from callwright.switch.live import LiveCall
 from callwright.switch.outcomes import rejection
 from callwright.switch.placing import originate, way
 from callwright.telephony import ReferOutcome
-from callwright.trunks.routes import NoRoute
+from callwright.trunks.routes import NoRoute, parse_sip_uri
 
 _REFUSALS = {Reason.NO_ROUTE: (404, "Not Found"), Reason.NOT_ALLOWED: (403, "Forbidden")}
 
@@ -73,7 +73,7 @@ class Parties:
     def refer_arrived(self, leg: Leg, event: telephony.ReferArrived) -> None:
         """Rows L4 and L5: put another in a leg's place, while it stays in its conversation until that one answers."""
         call = self._call
-        destination = normalised(event.target) or event.target
+        destination = self._dialled(event.target)
         refused = self._refusal(leg)
         if refused is None:
             try:
@@ -92,6 +92,12 @@ class Parties:
         self._make(leg_id, call.record.call.source, destination, leg.id)
         self._referrers[leg_id] = leg.id
         originate(call, call.leg(leg_id), target, call.settings.ring_timeout)
+
+    def _dialled(self, target: str) -> str:
+        """What is meant by a REFER's target: a number at this server is that number."""
+        uri = parse_sip_uri(target)
+        number = normalised(uri.user if uri is not None and uri.host in self._call.around.own_hosts else target)
+        return number or target
 
     def _refusal(self, leg: Leg) -> tuple[int, str, str] | None:
         if leg.id in self._referrers.values():

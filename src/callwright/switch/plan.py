@@ -50,7 +50,7 @@ class Supplies(NamedTuple):
 
     `transcribe` gives what is to be written, and woken, for a recording to be written down in a language.
     `recording_body` is a recording as ``onFinish`` is told of it. `fallback` is the flow callers are to hear when the
-    next one cannot be had.
+    next one cannot be had; `recorded` counts recordings that are over.
     """
 
     sounds: Sounds
@@ -60,11 +60,15 @@ class Supplies(NamedTuple):
     transcribe: Callable[[Recording, str, int], Iterable[tuple[Write, Wake]]]
     recording_body: Callable[[Recording], bytes]
     fallback: Callable[[], Flow | None] = lambda: None
+    recorded: Callable[[Recording], None] = lambda recording: None
     flow_settings: FlowSettings = FlowSettings()
 
 
 class Surroundings(NamedTuple):
-    """What a call shares with the others of its world: the engine, the way to destinations, disk, clock, and supplies."""
+    """What a call shares with the others of its world: the engine, the way to destinations, disk, clock, and supplies.
+
+    `own_hosts` are names and addresses of this server in the URIs of far ends.
+    """
 
     engine: Engine
     route: Callable[[str], Target]
@@ -75,6 +79,7 @@ class Surroundings(NamedTuple):
     new_leg_id: Callable[[int], UUID]
     allow_leg: Callable[[], bool]
     over: Callable[[CallRecord], None]
+    own_hosts: frozenset[str] = frozenset()
 
 
 class Plan(NamedTuple):

@@ -26,6 +26,17 @@ class _Open(NamedTuple):
     transcribe: str | None = None
 
 
+def recording_moved(ended: Recording, outcome: RecordOutcome) -> journal.RecordingMoved:
+    """The end of a recording, for the journal."""
+    return journal.RecordingMoved(
+        recording=ended.id,
+        status=ended.status.value,
+        outcome=outcome.value,
+        duration_ms=ended.duration_ms,
+        detail=ended.detail,
+    )
+
+
 class Recorder:
     """The recordings of a call that are not over. `step` is that of the record step at hand."""
 
@@ -203,15 +214,8 @@ class Recorder:
         call, recordings = self._call, self._call.around.supplies.recordings
         ended, write = recordings.finished(known.recording, outcome, duration_ms, detail, call.at_us)
         call.record.also(write, recordings.wake(ended))
-        call.note(
-            journal.RecordingMoved(
-                recording=ended.id,
-                status=ended.status.value,
-                outcome=outcome.value,
-                duration_ms=ended.duration_ms,
-                detail=ended.detail,
-            )
-        )
+        call.around.supplies.recorded(ended)
+        call.note(recording_moved(ended, outcome))
         failed = outcome is RecordOutcome.FAILED
         if known.transcribe is not None and not failed:
             call.note(journal.TranscriptionWanted(recording=ended.id, language=known.transcribe))

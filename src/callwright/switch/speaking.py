@@ -13,6 +13,10 @@ from callwright.switch.messages import SoundReady, SoundsOver
 from callwright.switch.sounds import SoundUnavailable
 from callwright.telephony import PlayOutcome, SpeechUnavailable, Utterance
 
+# A sound that a key has stopped: the key is told once it is let go, and says how the flow goes on. One that never is
+# (8 s is the longest a key may last) stopped nothing.
+TIMER = "key_to_come"
+KEY_WITHIN_S = 10.0
 BROKEN = "it failed inside the server, whose log has the error"
 _log = Log("switch")
 
@@ -52,6 +56,7 @@ class Prompter:
     def forget(self) -> None:
         """Nothing more comes of the present prompt."""
         self._turn += 1
+        self._call.cancel_timer(TIMER)
         if self._work is not None:
             self._work.cancel()
             self._work = None
@@ -90,10 +95,17 @@ class Prompter:
             return
         self._play = None
         self.forget()
+        if event.outcome is PlayOutcome.DIGIT:
+            self._call.start_timer(TIMER, KEY_WITHIN_S)
+            return
         # Nobody here stops the sound of a step and waits for its end: the leg is over, and the event that says so comes next.
         if event.outcome is not PlayOutcome.STOPPED:
             failed = event.outcome is PlayOutcome.FAILED
             self._ended(event.detail or "the sound could not be played" if failed else self._fault)
+
+    def due(self) -> None:
+        """The key that stopped the sound was lost."""
+        self._ended(self._fault)
 
     def refused(self, play: int, why: str) -> None:
         if play == self._play:

@@ -51,12 +51,16 @@ class Counters(Protocol):
 
 
 class Line(NamedTuple):
-    """How a world reaches the telephone network; `unhealthy` says what is wrong besides what the engine knows."""
+    """How a world reaches the telephone network; `unhealthy` says what is wrong besides what the engine knows.
+
+    `own_hosts` are names and addresses of this server in the URIs of far ends.
+    """
 
     world: World
     engine: Engine
     route: Callable[[str], Target]
     unhealthy: Callable[[], str | None] = lambda: None
+    own_hosts: frozenset[str] = frozenset()
 
 
 class Switch(LiveControl):
@@ -336,6 +340,7 @@ class Switch(LiveControl):
             new_leg_id=self._leg_id_for(record.call.id),
             allow_leg=self._pace.take,
             over=self._over,
+            own_hosts=line.own_hosts,
         )
         call = CallActor(record, around, plan, self._retire, first)
         self._by_call[record.call.id] = call

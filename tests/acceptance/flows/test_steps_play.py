@@ -14,27 +14,16 @@ import soxr
 from support.far_end import FarEnd
 from support.measuring import find, fingerprint, silences, tones
 from support.server import Server, record
-from support.sound import tone, tone_file
+from support.sound import tone_file
 from support.soundfiles import KINDS, encoded
+from support.steps import Step, pause, play
 from support.web_application import Asked, Reply, WebApplication
 
 Telephone = Callable[..., FarEnd]
 CLIP = fingerprint(2.0)
 
 
-def play(*urls: str) -> dict[str, object]:
-    return {"action": "play", "options": {"media": urls[0] if len(urls) == 1 else list(urls)}}
-
-
-def pause(seconds: float) -> dict[str, object]:
-    return {"action": "pause", "options": {"length": seconds}}
-
-
-def wav(samples: np.ndarray) -> bytes:
-    return tone_file(440, 0)[:40] + (2 * len(samples)).to_bytes(4, "little") + samples.astype("<i2").tobytes()
-
-
-async def heard(server: Server, telephone: Telephone, number: str, *steps: dict[str, object], **options: object) -> FarEnd:
+async def heard(server: Server, telephone: Telephone, number: str, *steps: Step, **options: object) -> FarEnd:
     """A call to a flow of these steps, from its answer until the flow hangs up."""
     await asyncio.to_thread(server.answers, number, *steps)
     caller = telephone(**options)
@@ -118,7 +107,3 @@ async def test_a_sound_that_is_not_there_ends_the_call_and_says_why(
     call = await asyncio.to_thread(server.call_to, number)
     (fetched,) = await asyncio.to_thread(server.journal, call, "media_fetched")
     assert (fetched["status"], fetched["error"]) == (404, "127.0.0.1 answered 404")
-
-
-def test_silence_is_what_tone_is_not() -> None:
-    assert tones(tone(500, 1_000))[0].length == pytest.approx(1, abs=0.05)

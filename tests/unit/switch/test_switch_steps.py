@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from callwright import telephony
 from callwright.calls import journal
@@ -117,6 +118,27 @@ def test_a_key_during_a_prompt_moves_the_flow_once() -> None:
         await stage.after(9)
         started = [entry.step for entry in stage.entries() if isinstance(entry, journal.StepStarted)]
         assert started == ["step-1", "step-2"]
+
+    tell(story)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_key_that_is_told_after_it_stopped_the_prompt_counts(lost: bool) -> None:
+    """A telephone event is told when the key is let go, a while after it has stopped the sound."""
+
+    async def story(stage: Stage) -> None:
+        stage.speech.texts["Hello."] = [Path("/speech/1.wav")]
+        a = await answered(stage, say(onKeypressVar="choice", onKeypressGoto="end"), pause(10), {**pause(10), "id": "end"})
+        (heard,) = stage.script.of(telephony.Play, a)
+        stage.script.say(telephony.PlayFinished, a, play=heard.id, outcome=PlayOutcome.DIGIT)
+        await stage.after(2)
+        started = [entry.step for entry in stage.entries() if isinstance(entry, journal.StepStarted)]
+        assert started == ["step-1"]
+        if not lost:
+            stage.script.say(telephony.Digit, a, digit="1", duration_ms=2_000, means="rfc4733")
+        await stage.after(9)
+        started = [entry.step for entry in stage.entries() if isinstance(entry, journal.StepStarted)]
+        assert started == ["step-1", "step-2" if lost else "end"]
 
     tell(story)
 
