@@ -167,6 +167,7 @@ class Core:
             recording_body=render.recording_body,
             fallback=partial(fallback_flow, self.settings.flows.fallback, self.settings.flows.language),
             flow_settings=rooms.flows(self.settings),
+            recorded=lambda recording: self._metrics.recording_over(recording.type.value, recording.status.value),
         )
 
     def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:

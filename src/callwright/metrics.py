@@ -77,6 +77,9 @@ class Metrics:
         self._sentences = _Labelled(
             registry, "speech_sentences_total", "Sentences asked of voices, by what came of it.", "source", "result"
         )
+        self._recordings = _Labelled(
+            registry, "recordings_total", "Recordings that are over, by what made them and how they ended.", "type", "status"
+        )
         self._legs = Gauge("legs_live", "Legs that are up or being set up.", namespace="callwright", registry=registry)
         self._legs.set_function(legs_live)
         self._commits = Histogram(
@@ -103,6 +106,10 @@ class Metrics:
 
     def delivery(self, result: str) -> None:
         self._deliveries.inc(result)
+
+    def recording_over(self, kind: str, status: str) -> None:
+        """`kind` is ``ivr``, ``transfer`` or ``call``, `status` ``done`` or ``failed``."""
+        self._recordings.inc(kind, status)
 
     def sentence_spoken(self, source: str, result: str) -> None:
         """`source` is an engine or a service of the settings, `result` ``cached``, ``rendered``, ``failed`` or ``late``."""

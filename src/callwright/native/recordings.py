@@ -71,6 +71,15 @@ async def show_sound(ask: Ask) -> Any:
     return Response(portion, media_type="audio/wav")
 
 
+async def pause(ask: Ask) -> Any:
+    """Keep silence in place of sound, such as while a card number is told."""
+    return await _pause(ask, paused=True)
+
+
+async def resume(ask: Ask) -> Any:
+    return await _pause(ask, paused=False)
+
+
 async def show_transcription(ask: Ask) -> Any:
     """With the text and its words, once they are there."""
     parts = ask.parts
@@ -94,6 +103,14 @@ async def rewrap_keys(ask: Ask) -> Any:
         "recordings": {"renewed": recordings.renewed, "lost": recordings.lost},
         "transcriptions": {"renewed": transcriptions.renewed, "lost": transcriptions.lost},
     }
+
+
+async def _pause(ask: Ask, *, paused: bool) -> Any:
+    recording, calling = _recording(ask), ask.parts.calling
+    if calling is None:
+        raise Unavailable("No server runs on this data folder, so nothing is being recorded.")
+    change = calling.switch.pause_recording if paused else calling.switch.resume_recording
+    return views.recording(await change(recording.world_id, recording.id))
 
 
 def _recording(ask: Ask) -> Recording:

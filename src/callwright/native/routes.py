@@ -67,6 +67,8 @@ ENTRIES = (
     Entry("GET", "/recordings/{id}", Who.WORLD, recordings.show),
     Entry("GET", "/recordings/{id}/peaks", Who.WORLD, recordings.show_peaks),
     Entry("GET", "/recordings/{id}/sound", Who.WORLD, recordings.show_sound),
+    Entry("POST", "/recordings/{id}/pause", Who.WORLD, recordings.pause),
+    Entry("POST", "/recordings/{id}/resume", Who.WORLD, recordings.resume),
     Entry("GET", "/transcriptions/{id}", Who.WORLD, recordings.show_transcription),
     Entry("POST", "/calls/{id}/legs/{leg}/refer", Who.WORLD, control.refer_leg),
 )

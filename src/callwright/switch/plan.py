@@ -50,7 +50,7 @@ class Supplies(NamedTuple):
 
     `transcribe` gives what is to be written, and woken, for a recording to be written down in a language.
     `recording_body` is a recording as ``onFinish`` is told of it. `fallback` is the flow callers are to hear when the
-    next one cannot be had.
+    next one cannot be had; `recorded` counts recordings that are over.
     """
 
     sounds: Sounds
@@ -60,6 +60,7 @@ class Supplies(NamedTuple):
     transcribe: Callable[[Recording, str, int], Iterable[tuple[Write, Wake]]]
     recording_body: Callable[[Recording], bytes]
     fallback: Callable[[], Flow | None] = lambda: None
+    recorded: Callable[[Recording], None] = lambda recording: None
     flow_settings: FlowSettings = FlowSettings()
 
 

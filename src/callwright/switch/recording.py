@@ -214,6 +214,7 @@ class Recorder:
         call, recordings = self._call, self._call.around.supplies.recordings
         ended, write = recordings.finished(known.recording, outcome, duration_ms, detail, call.at_us)
         call.record.also(write, recordings.wake(ended))
+        call.around.supplies.recorded(ended)
         call.note(recording_moved(ended, outcome))
         failed = outcome is RecordOutcome.FAILED
         if known.transcribe is not None and not failed:

