@@ -19,7 +19,7 @@ import msgspec
 
 from callwright import __version__, log, web
 from callwright.clock import Clock, SystemClock
-from callwright.core import Core
+from callwright.core import Core, Tunes
 from callwright.datafolder import DataFolder
 from callwright.descriptors import bind_http, bind_sip, raise_descriptor_limit, receive_buffer
 from callwright.errors import DataFolderError, StoreUnavailable
@@ -30,9 +30,15 @@ from callwright.reasons import Refusal
 from callwright.settings import Loaded, Settings, rooms
 from callwright.sip import wire as sip_wire
 from callwright.sip.engine import SipEngine
+from callwright.speech import wire as speech_wire
+from callwright.speech.recognition import recogniser
+from callwright.speech.recognition import wire as recognition_wire
+from callwright.speech.recognition.recogniser import Recogniser
+from callwright.speech.studio import Studio
 from callwright.store import Store
 from callwright.supervisor import Child, Supervisor
 from callwright.switch.switch import Switch
+from callwright.telephony import Transcriber
 from callwright.watchdog import Watchdog
 
 # SQLite gives the interpreter away at each step; with Python's 5 ms a busy event loop would hold up every commit.
@@ -80,15 +86,25 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         )
         stack.callback(engine.close)
         metrics.watch_media(media_wire.TICK_LATE_MS, lambda: [(one.name, one.ticks) for one in engine.media_processes])
-        supervisor = Supervisor(_children(chosen, engine, sip_socket, clock))
         core = Core(loaded, folder, store, engine, metrics, clock)
+        supervisor = Supervisor(
+            [
+                *_children(chosen, engine, sip_socket, clock),
+                *speech_children(core.studio, clock),
+                *recogniser_children(core.transcriber, clock),
+            ]
+        )
         stack.push_async_callback(core.door.close)
+        stack.push_async_callback(core.sounds.close)
+        stack.push_async_callback(core.speech_door.close)
+        stack.push_async_callback(core.speech.close)
         try:
             keys = await core.prepare()
         except StoreUnavailable as error:
             raise DataFolderError(f"The database {folder.database} takes no writes: {error}") from error
-        ringback = stack.enter_context(as_file(files("callwright.switch").joinpath("ringback.wav")))
-        switch = core.connect(ringback, supervisor.unhealthy)
+        own = files("callwright.switch")
+        tunes = [str(stack.enter_context(as_file(own.joinpath(f"{name}.wav")))) for name in Tunes._fields]
+        switch = core.connect(Tunes(*tunes), supervisor.unhealthy)
         await switch.start()
         stack.push_async_callback(switch.stop)
 
@@ -112,7 +128,12 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                 live_calls=switch.live_call_ids,
                 children=[
                     ChildState(
-                        name=child.name, state=child.state.value, pid=child.pid, epoch=child.epoch, trouble=child.unhealthy()
+                        name=child.name,
+                        state=child.state.value,
+                        pid=child.pid,
+                        epoch=child.epoch,
+                        trouble=child.unhealthy(),
+                        essential=child.essential,
                     )
                     for child in supervisor.children
                 ],
@@ -126,11 +147,14 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         ]
         deliverer = asyncio.create_task(core.deliverer.run(), name="webhooks")
         upkeep = asyncio.create_task(core.upkeep.run(), name="recordings")
-        stack.push_async_callback(_cancel, deliverer)
-        stack.push_async_callback(_cancel, upkeep)
+        queue = asyncio.create_task(core.queue.run(), name="transcriptions")
+        stack.callback(core.files.close)
+        for worker in (deliverer, upkeep, queue):
+            stack.push_async_callback(_cancel, worker)
         stack.push_async_callback(web.stop, servers)
         await asyncio.sleep(0)  # requests are answered from here on; the children would only slow the start down
         supervisor.start()
+        core.speech.start()
         stack.push_async_callback(supervisor.stop)
 
         with _signals() as stops:
@@ -144,7 +168,8 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                 if chosen.loopback_only:
                     _log.info("egress_to_loopback", allowed=rooms.LOOPBACK, why="only this machine can reach the server")
                 await core.door.open()
-                await _first(stops, deliverer, upkeep, *(serving.task for serving in servers))
+                core.sounds.warm()
+                await _first(stops, deliverer, upkeep, queue, *(serving.task for serving in servers))
                 watchdog.stopping()
                 await _drain(engine, switch, stops, chosen.drain.seconds)
             started.cancel()
@@ -178,6 +203,45 @@ def _children(chosen: Settings, engine: SipEngine, sip_socket: socket.socket, cl
         for index in range(chosen.media.processes)
     ]
     return [signalling, *media]
+
+
+def speech_children(studio: Studio, clock: Clock) -> list[Child]:
+    """A process for every engine that speaks. Calls do not depend on them: what one cannot say, another may."""
+    children = []
+    for worker in studio.workers:
+        child = Child(
+            worker.name,
+            "callwright.speech.process",
+            speech_wire.SpeechMessage,
+            worker.receive,
+            clock=clock,
+            arguments=[worker.arguments],
+            up=worker.up,
+            down=worker.down,
+            essential=False,
+        )
+        worker.kill = child.kill
+        children.append(child)
+    return children
+
+
+def recogniser_children(transcriber: Transcriber, clock: Clock) -> list[Child]:
+    """The process that listens to recordings, where a model is set up. Calls do not depend on it."""
+    if not isinstance(transcriber, Recogniser):
+        return []
+    child = Child(
+        recogniser.NAME,
+        "callwright.speech.recognition.process",
+        recognition_wire.RecogniserMessage,
+        transcriber.receive,
+        clock=clock,
+        arguments=[transcriber.arguments],
+        up=transcriber.up,
+        down=transcriber.down,
+        essential=False,
+    )
+    transcriber.kill = child.kill
+    return [child]
 
 
 def _spare_the_collector() -> None:

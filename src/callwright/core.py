@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,37 +12,62 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from callwright import native, settings
+from callwright import ids, native, settings
 from callwright.accounts.worlds import LIVE, TEST, Accounts
 from callwright.api import parts as api_parts
 from callwright.api.app import Api
 from callwright.calls import events
 from callwright.clock import Clock
 from callwright.datafolder import DataFolder
-from callwright.dialect import render
+from callwright.dialect import decode, render
+from callwright.egress import Header, Url
 from callwright.egress.late import LateDoor
+from callwright.flows.check import Abilities, said
 from callwright.flows.flows import Flows
+from callwright.flows.schema import Flow
+from callwright.log import Log
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
 from callwright.numbers.numbers import Numbers
 from callwright.recordings.files import Files
+from callwright.recordings.model import Recording
 from callwright.recordings.recordings import Recordings
+from callwright.recordings.rewrap import missing_keys
 from callwright.recordings.upkeep import Upkeep
 from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.sip.engine import SipEngine
-from callwright.store import Store
+from callwright.speech.studio import Studio
+from callwright.store import Store, Wake, Write
 from callwright.switch import recovery
+from callwright.switch.fallback import fallback_flow
+from callwright.switch.fetching import FlowSource
+from callwright.switch.plan import Supplies
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
+from callwright.transcriptions import languages
+from callwright.transcriptions.queue import Queue
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
+from callwright.webhooks import signature
 from callwright.webhooks.deliverer import Deliverer
 from callwright.webhooks.webhooks import Webhooks
 
+_log = Log("core")
+
 NODE = "one"  # the name this server stamps on its calls; there is one until there are more
 Health = Callable[[], Mapping[str, str | None]]
+
+
+class Tunes(NamedTuple):
+    """Files that are part of the program: what a caller hears while the called party rings, what those on hold do, and
+    what comes before a recording.
+    """
+
+    ringback: str
+    music: str
+    beep: str
 
 
 class Core:
@@ -55,10 +81,16 @@ class Core:
         self.store = store
         self.accounts = Accounts(store, clock)
         self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
-        self.flows = Flows(store, clock)
+        self.speech_door = LateDoor(rooms.speech_egress(), clock)
+        self.studio = Studio(
+            rooms.speech(chosen), folder.speech_cache, self.speech_door, clock, counted=metrics.sentence_spoken
+        )
+        self.speech = self.studio.library
+        self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen))
+        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.door = LateDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
-        self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds)
+        self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
         self.deliverer = Deliverer(
             store,
             self.door,
@@ -69,13 +101,17 @@ class Core:
             counted=metrics.delivery,
         )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
-        keys, objects = rooms.recording_keys(chosen), rooms.recording_objects(chosen)
+        self.recording_keys = keys = rooms.recording_keys(chosen)
+        objects = rooms.recording_objects(chosen)
         self.recordings = Recordings(
             store, clock, folder.recordings, keys, to_objects=objects is not None and chosen.recordings.storage == "s3"
         )
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
-        self.upkeep = Upkeep(store, clock, folder.recordings, objects)
+        self.upkeep = Upkeep(store, clock, self.recordings, objects)
+        self.transcriber = rooms.transcriber(chosen, self.speech_door, clock)
+        at_once = 1 if chosen.transcription.model else chosen.transcription.at_once
+        self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)
         self.routes = Routes(rooms.trunks(chosen), chosen.sip.allow_hosts, chosen.calls.emergency_numbers)
         self.sip_engine = sip_engine
         self.simulated_engine = SimulatedEngine(clock, chosen.simulator)
@@ -87,29 +123,61 @@ class Core:
         """Settle what a predecessor left; in a new folder make worlds and first keys, and return those (live, test)."""
         await self.accounts.prepare()
         await recovery.settle(self.store, self._clock, NODE, self.sip_engine.release)
-        await self.recordings.settle()
+        await self.recordings.settle(partial(recovery.recording_settled, self.store))
+        if missing := missing_keys(self.store, self.recording_keys):
+            _log.error("recording_keys_missing", sealed=missing, remedy="put them back in recordings.keys")
         if self.accounts.keys():
             return None
         live, test = [await self.accounts.make_key(kind, "made at first start") for kind in (LIVE, TEST)]
         return live.secret, test.secret
 
-    def connect(self, ringback: Path, children_unhealthy: Callable[[], str | None]) -> Switch:
-        """Make the switch; `ringback` is what a caller hears while the called party rings."""
+    def connect(self, tunes: Tunes, children_unhealthy: Callable[[], str | None]) -> Switch:
+        """Make the switch; `tunes` are the sounds that are part of the program."""
         live, test = self.accounts.world(LIVE), self.accounts.world(TEST)
+        own_hosts = frozenset({self.settings.sip.host, self.settings.sip.advertised_address}) - {"", "0.0.0.0"}
         return Switch(
             lines={
-                live.id: Line(live, self.sip_engine, self.routes.target, children_unhealthy),
+                live.id: Line(live, self.sip_engine, self.routes.target, children_unhealthy, own_hosts),
                 test.id: Line(test, self.simulated_engine, simulator.route),
             },
             store=self.store,
             clock=self._clock,
             numbers=self.numbers,
             flows=self.flows,
-            sounds=self.sounds,
-            settings=msgspec.structs.replace(rooms.call_control(self.settings), ringback=str(ringback)),
+            supplies=self._supplies(),
+            settings=msgspec.structs.replace(rooms.call_control(self.settings), **tunes._asdict()),
             counters=self._metrics,
             node=NODE,
         )
+
+    def _supplies(self) -> Supplies:
+        """What flows of calls need from rooms that call control does not know, or knows the types of alone."""
+        return Supplies(
+            sounds=self.sounds,
+            speech=self.speech,
+            flow_source=FlowSource(
+                self.door,
+                self._clock,
+                sign=self._signed,
+                decode=lambda body: decode.flow(body, limit=self.settings.api.flow_limit),
+                settings=rooms.flow_fetching(self.settings),
+            ),
+            recordings=self.recordings,
+            transcribe=self._transcription,
+            recording_body=render.recording_body,
+            fallback=partial(fallback_flow, self.settings.flows.fallback, self.settings.flows.language),
+            flow_settings=rooms.flows(self.settings),
+            recorded=lambda recording: self._metrics.recording_over(recording.type.value, recording.status.value),
+        )
+
+    def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:
+        now_us = self._clock.now_us()
+        key = self._signing_key(world_id)
+        return signature.headers(url=url, body=body, signing_key=key, token=None, now_us=now_us, jti=ids.uuid7(now_us))
+
+    def _transcription(self, recording: Recording, language: str, at_us: int) -> tuple[tuple[Write, Wake], ...]:
+        requested = self.transcriptions.request(recording, language, at_us)
+        return ((requested.write, requested.wake),)
 
     def public_app(self, switch: Switch, health: Health, metrics: MetricsEndpoint) -> ASGIApp:
         """What listens on TCP: the compatible interface, with ``/api`` and ``/metrics`` beside it."""
@@ -158,12 +226,21 @@ class Core:
             accounts=self.accounts,
             numbers=self.numbers,
             flows=self.flows,
+            recordings=self.recordings,
+            transcriptions=self.transcriptions,
+            files=self.files,
+            keys=self.recording_keys,
             settings=lambda: settings.rows(self._loaded),
             health=health,
             calling=Calling(switch, self.webhooks),
             state=state,
             limits=native.Limits(body=limits.body_limit, flow=limits.flow_limit, claim=self.settings.numbers.claim),
         )
+
+    def _prepare_speech(self, flow: Flow) -> None:
+        """Have what a flow says ready before the first call; texts are only queued here."""
+        for _, utterance in said(flow, self.abilities.settings):
+            self.speech.prepare(utterance)
 
     def _signing_key(self, world_id: UUID) -> str:
         world = self.accounts.world_by_id(world_id)

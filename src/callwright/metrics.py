@@ -74,6 +74,12 @@ class Metrics:
         self._deliveries = _Labelled(
             registry, "deliveries_total", "Attempts to post a callback, by what came of them.", "result"
         )
+        self._sentences = _Labelled(
+            registry, "speech_sentences_total", "Sentences asked of voices, by what came of it.", "source", "result"
+        )
+        self._recordings = _Labelled(
+            registry, "recordings_total", "Recordings that are over, by what made them and how they ended.", "type", "status"
+        )
         self._legs = Gauge("legs_live", "Legs that are up or being set up.", namespace="callwright", registry=registry)
         self._legs.set_function(legs_live)
         self._commits = Histogram(
@@ -100,6 +106,14 @@ class Metrics:
 
     def delivery(self, result: str) -> None:
         self._deliveries.inc(result)
+
+    def recording_over(self, kind: str, status: str) -> None:
+        """`kind` is ``ivr``, ``transfer`` or ``call``, `status` ``done`` or ``failed``."""
+        self._recordings.inc(kind, status)
+
+    def sentence_spoken(self, source: str, result: str) -> None:
+        """`source` is an engine or a service of the settings, `result` ``cached``, ``rendered``, ``failed`` or ``late``."""
+        self._sentences.inc(source, result)
 
     def store_commit(self, seconds: float) -> None:
         """May be called from any thread."""

@@ -397,11 +397,11 @@ async def test_a_call_on_hold_is_not_ended_for_its_silence(forthcoming, a, b, nu
     )
 
 
-async def test_what_is_not_built_yet_is_refused_and_named(server, a, number):
-    n = server.answers(number(), {"action": "say", "options": {"payload": "Hello.", "language": "en-GB", "voice": "female"}})
+async def test_a_flow_that_cannot_be_had_refuses_the_caller(server, a, number):
+    n = server.answers(number(), {"action": "fetchCallFlow", "options": {"url": "http://127.0.0.1:1/flow"}})
     at_a = await dial(a, server, n)
-    assert (await a.wait("refused", call=at_a))["code"] == 501
-    assert server.ended(server.call_to(n)) == record("failed", ("incoming", "failed", "not_supported_yet", 501))
+    assert (await a.wait("refused", call=at_a))["code"] == 503
+    assert server.ended(server.call_to(n)) == record("failed", ("incoming", "failed", "flow_unavailable", 503))
 
 
 async def test_a_server_that_is_stopped_takes_no_calls_and_lets_those_go_that_last(tmp_path, web, a, b, number):

@@ -37,7 +37,7 @@ class Driver:
         self.call_recorded = False
         self.sending = False
         self.fetching = False
-        self.judging: set[Party] = set()
+        self.judging: Party | None = None
         self.peer = ""  # dialled, answered, connected
         self.open = ""  # the step that was entered and not left
 
@@ -66,7 +66,8 @@ class Driver:
             inputs.append(fx.KeysSent())
         if self.fetching:
             inputs.append(fx.FetchFailed("HTTP 500"))
-        inputs += [fx.Judged(fx.Verdict.HUMAN, party) for party in sorted(self.judging, key=str)]
+        if self.judging is not None:
+            inputs.append(fx.Judged(fx.Verdict.HUMAN, self.judging))
         if self.peer:
             inputs.append(fx.PeerAnswered() if self.peer == "dialled" else fx.PeerGone())
         return inputs
@@ -81,7 +82,7 @@ class Driver:
             case fx.FlowFetched():
                 return self.fetching
             case fx.Judged(party=party):
-                return party in self.judging
+                return party is self.judging
             case fx.Key():
                 return self.answered
             case fx.Replace():
@@ -106,13 +107,12 @@ class Driver:
                 self.recording = False
             case fx.FlowFetched() | fx.FetchFailed():
                 self.fetching = False
-            case fx.Judged(party=Party() as party):
-                self.judging.discard(party)
+            case fx.Judged():
+                self.judging = None
             case fx.PeerAnswered():
                 self.peer = "answered"
             case fx.PeerFailed() | fx.PeerGone():
-                self.peer = ""
-                self.judging.discard(Party.B)
+                self._peer_is_gone()
             case fx.Replace():
                 self.fetching = self.sending = False
 
@@ -154,9 +154,9 @@ class Driver:
                 assert not self.fetching
                 self.fetching = True
             case fx.Judge(party=party):
-                assert party not in self.judging
+                assert party is not self.judging
                 assert self.answered if party is Party.A else self.peer == "answered"
-                self.judging.add(party)
+                self.judging = party  # in the place of another
             case _:
                 self._carry_out_of_peer(effect)
 
@@ -168,12 +168,11 @@ class Driver:
             case fx.Connect():
                 assert self.answered
                 assert self.peer == "answered"
-                assert Party.B not in self.judging
+                assert self.judging is not Party.B
                 self.peer = "connected"
             case fx.DropPeer():
                 assert self.peer
-                self.peer = ""
-                self.judging.discard(Party.B)
+                self._peer_is_gone()
             case fx.Enter(step=step_id):
                 assert not self.open
                 self.open = step_id
@@ -189,3 +188,8 @@ class Driver:
             case fx.Finish(reason=reason):
                 assert isinstance(reason, Reason)
                 self.over = True
+
+    def _peer_is_gone(self) -> None:
+        self.peer = ""
+        if self.judging is Party.B:
+            self.judging = None

@@ -5,10 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 from uuid import UUID
 
-from callwright.calls import rows
+from msgspec.structs import replace
+
+from callwright.calls import journal, rows
 from callwright.calls.events import CREATED, UPDATED
-from callwright.calls.model import LIVE_LEG, LegStatus
+from callwright.calls.model import LIVE_LEG, Call, LegStatus
 from callwright.calls.replay import rebuild
+from callwright.recordings import rows as recording_rows
+from callwright.recordings.model import Recording, RecordingStatus, RecordingType
 from callwright.store import Store
 
 
@@ -50,3 +54,36 @@ def check_record(store: Store, world_id: UUID, call_id: UUID, *, over: bool) -> 
     # The journal alone makes the same rows.
     assert [line.seq for line in told] == list(range(1, len(told) + 1))
     assert rebuild(told) == (call, legs)
+    check_recordings(store, call, told, over=over)
+
+
+def check_recordings(store: Store, call: Call, told: list[rows.Told], *, over: bool) -> None:
+    """Every recording of a call that is over is closed, and the journal has all that its row does."""
+    kept = recording_rows.of_call(store, call.world_id, call.id, limit=1000, offset=0).recordings[::-1]
+    made: dict[UUID, Recording] = {}
+    for line in told:
+        match line.entry:
+            case journal.RecordingMade(recording=id_, leg=leg, type=kind, tracks=tracks, file=file, key_id=key_id):
+                made[id_] = Recording(
+                    id=id_,
+                    world_id=call.world_id,
+                    call_id=call.id,
+                    leg_id=leg,
+                    type=RecordingType(kind),
+                    tracks=tracks,
+                    file=file,
+                    key_id=key_id,
+                    created_us=line.at_us,
+                    updated_us=line.at_us,
+                )
+            case journal.RecordingMoved(recording=id_, status=status, duration_ms=duration_ms, detail=detail):
+                made[id_] = replace(
+                    made[id_],
+                    status=RecordingStatus(status),
+                    duration_ms=duration_ms,
+                    detail=detail,
+                    updated_us=line.at_us,
+                )
+    assert kept == list(made.values())
+    if over:
+        assert all(recording.over for recording in kept), kept

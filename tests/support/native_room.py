@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
+
+from msgspec.structs import replace
 
 from callwright import ids
 from callwright.accounts.worlds import Accounts, World
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call
 from callwright.cli.control import call_asgi
-from callwright.errors import Unavailable
+from callwright.errors import Conflict, Unavailable
 from callwright.flows.flows import Flows
 from callwright.native import Authority, Calling, Limits, Parts, native_app
 from callwright.numbers.numbers import Numbers
-from callwright.store import Store
+from callwright.recordings import rows as recording_rows
+from callwright.recordings.files import Files
+from callwright.recordings.keys import Keyring
+from callwright.recordings.model import Recording, RecordingStatus
+from callwright.recordings.recordings import Recordings
+from callwright.store import Change, Store
+from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.webhooks.webhooks import Webhooks
 
 NOW_US = 1_700_000_000_123_456
@@ -57,6 +67,21 @@ class Switchboard:
         self.asked: list[dict[str, Any]] = []
         self.refuses = False
 
+    async def pause_recording(self, world_id: UUID, recording_id: UUID) -> Recording:
+        return await self._move(world_id, recording_id, RecordingStatus.PAUSED)
+
+    async def resume_recording(self, world_id: UUID, recording_id: UUID) -> Recording:
+        return await self._move(world_id, recording_id, RecordingStatus.RECORDING)
+
+    async def _move(self, world_id: UUID, recording_id: UUID, status: RecordingStatus) -> Recording:
+        recording = recording_rows.find(self._store, world_id, recording_id)
+        assert recording is not None
+        if recording.over:
+            raise Conflict("The recording is over.")
+        moved = replace(recording, status=status)
+        await self._store.commit(Change((recording_rows.update(moved),)))
+        return moved
+
     async def place_call(self, world: World, **wanted: Any) -> Call:
         if self.refuses:
             raise Unavailable("No call can be placed now.", remedy="Wait.")
@@ -78,7 +103,9 @@ class Switchboard:
 
 
 class NativeRoom:
-    def __init__(self, **limits: Any) -> None:
+    """Recordings are kept in `folder`, sealed with the first of `keys`."""
+
+    def __init__(self, *, folder: Path = Path("/dev/null"), keys: dict[str, bytes] | None = None, **limits: Any) -> None:
         clock: Any = StillClock()
         self.clock = clock
         self.store = Store.in_memory()
@@ -86,12 +113,20 @@ class NativeRoom:
         self.numbers = Numbers(self.store, clock, claim=limits.get("claim", "open"))
         self.flows = Flows(self.store, clock)
         self.switchboard = Switchboard(self.store)
+        self.keys = Keyring(keys or {})
+        self.recordings = Recordings(self.store, clock, folder, self.keys)
+        self.transcriptions = Transcriptions(self.store, clock, self.keys)
+        self.files = Files(self.recordings)
         self.lacking: dict[str, str | None] = {"store": None, "sip": None}
         self.parts = Parts(
             store=self.store,
             accounts=self.accounts,
             numbers=self.numbers,
             flows=self.flows,
+            recordings=self.recordings,
+            transcriptions=self.transcriptions,
+            files=self.files,
+            keys=self.keys,
             settings=lambda: [Row("http.port", "8080", "default")],
             health=lambda: self.lacking,
             calling=Calling(self.switchboard, Webhooks(self.store, clock, self.refusal)),
@@ -104,8 +139,8 @@ class NativeRoom:
         return "10.0.0.1 is a private address" if "10.0.0.1" in url else None
 
     @classmethod
-    async def open(cls, **limits: Any) -> NativeRoom:
-        room = cls(**limits)
+    async def open(cls, **options: Any) -> NativeRoom:
+        room = cls(**options)
         await room.accounts.prepare()
         room.key = (await room.accounts.make_key("live", "")).secret
         return room
@@ -122,4 +157,5 @@ class NativeRoom:
     async def _ask(self, authority: Authority, method: str, path: str, body: Any, headers: dict[str, str]) -> Reply:
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         status, received = await call_asgi(self._apps[authority], method, path, headers, sent)
-        return Reply(status, json.loads(received) if received else None)
+        is_json = received[:1] in (b"{", b"[")
+        return Reply(status, json.loads(received) if is_json else received or None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 import wave
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from callwright import ids
@@ -15,16 +17,26 @@ from callwright.accounts.worlds import Accounts
 from callwright.calls import rows
 from callwright.calls.model import Call
 from callwright.clock import VirtualClock, VirtualLoop
+from callwright.dialect import render
 from callwright.flows.flows import Flows
-from callwright.flows.schema import compile_flow
+from callwright.flows.schema import Flow, compile_flow, with_step_ids
+from callwright.flows.settings import FlowSettings
 from callwright.numbers.numbers import Numbers
+from callwright.recordings.keys import Keyring
+from callwright.recordings.model import Recording
+from callwright.recordings.recordings import Recordings
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
-from callwright.store import Store
+from callwright.store import Store, Wake, Write
+from callwright.switch.fetching import Cause as FetchCause
+from callwright.switch.fetching import FetchedFlow, FlowUnavailable
+from callwright.switch.plan import Supplies
 from callwright.switch.settings import CallSettings
 from callwright.switch.sounds import Sound, SoundUnavailable
 from callwright.switch.switch import Line, Switch
+from callwright.telephony import SpeechUnavailable, Utterance
+from callwright.transcriptions.transcriptions import Transcriptions
 
 T = TypeVar("T")
 
@@ -51,11 +63,85 @@ class FixedSounds:
     def __init__(self, sounds: dict[str, Path | str] | None = None) -> None:
         self.sounds = sounds or {}
 
+    def stream(self, url: str) -> FixedStream:
+        return FixedStream(self, url)
+
     async def fetch(self, url: str) -> Sound:
         sound = self.sounds.get(url, "HTTP 404")
         if isinstance(sound, str):
             raise SoundUnavailable(sound, 404)
         return Sound(sound, 200)
+
+
+class FixedStream:
+    def __init__(self, sounds: FixedSounds, url: str) -> None:
+        self._sounds = sounds
+        self._url = url
+        self.status: int | None = None
+        self.note = ""
+
+    async def __aiter__(self) -> AsyncIterator[Path]:
+        sound = await self._sounds.fetch(self._url)
+        self.status = sound.status
+        yield sound.path
+
+
+class FixedSpeech:
+    """Texts by what is to be said: the files of their sentences, each after `seconds`; or the sentence why there is none."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, list[Path] | str] = {}
+        self.asked: list[Utterance] = []
+        self.seconds = 0.0
+
+    def refusal(self, utterance: Utterance) -> str | None:
+        return None
+
+    async def say(self, utterance: Utterance) -> AsyncIterator[Path]:
+        self.asked.append(utterance)
+        sentences = self.texts.get(utterance.text, "no voice knows this text")
+        if isinstance(sentences, str):
+            raise SpeechUnavailable(sentences)
+        for path in sentences:
+            if self.seconds:
+                await asyncio.sleep(self.seconds)
+            yield path
+
+    def prepare(self, utterance: Utterance) -> None:
+        pass
+
+
+class Question(NamedTuple):
+    """What a program was asked for a flow; `body` is what it was told of a recording."""
+
+    url: str
+    query: dict[str, str]
+    base: str
+    body: bytes | None
+
+
+class FixedFlows:
+    """Flows by URL: the body of one, or the sentence why there is none; each comes after `seconds`."""
+
+    def __init__(self) -> None:
+        self.flows: dict[str, dict[str, Any] | str] = {}
+        self.asked: list[Question] = []
+        self.seconds = 0.0
+
+    async def fetch(self, url: str, query: Mapping[str, str], *, world: UUID, base: str = "") -> FetchedFlow:
+        return await self._answer(Question(url, dict(query), base, None))
+
+    async def finish(self, url: str, query: Mapping[str, str], body: bytes, *, world: UUID, base: str = "") -> FetchedFlow:
+        return await self._answer(Question(url, dict(query), base, body))
+
+    async def _answer(self, question: Question) -> FetchedFlow:
+        self.asked.append(question)
+        if self.seconds:
+            await asyncio.sleep(self.seconds)
+        body = self.flows.get(question.url, "it answered 404")
+        if isinstance(body, str):
+            raise FlowUnavailable(FetchCause.STATUS, body, question.url, 404)
+        return FetchedFlow(compile_flow(body), with_step_ids(body), question.url, 200)
 
 
 class Platform:
@@ -69,6 +155,32 @@ class Platform:
         self.accounts = Accounts(store, clock)
         self.numbers = Numbers(store, clock)
         self.flows = Flows(store, clock)
+        self.speech = FixedSpeech()
+        self.flow_source = FixedFlows()
+        self.folder = Path(tempfile.mkdtemp(prefix="callwright-platform-"))
+        self.recordings = Recordings(store, clock, self.folder, Keyring({}))
+        self.transcriptions = Transcriptions(store, clock, Keyring({}))
+        self.flow_settings = FlowSettings(if_machine="continue")
+        self.fallback: Flow | None = None
+
+    def supplies(self) -> Supplies:
+        def transcribe(recording: Recording, language: str, at_us: int) -> list[tuple[Write, Wake]]:
+            requested = self.transcriptions.request(recording, language, at_us)
+            return [(requested.write, requested.wake)]
+
+        return Supplies(
+            sounds=self.sounds,
+            speech=self.speech,
+            flow_source=self.flow_source,
+            recordings=self.recordings,
+            transcribe=transcribe,
+            recording_body=render.recording_body,
+            fallback=lambda: self.fallback,
+            flow_settings=self.flow_settings,
+        )
+
+    def close(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     async def start(self, settings: CallSettings, callees: dict[str, CalleeScript]) -> None:
         await self.accounts.prepare()
@@ -80,7 +192,7 @@ class Platform:
             clock=self.clock,
             numbers=self.numbers,
             flows=self.flows,
-            sounds=self.sounds,
+            supplies=self.supplies(),
             settings=settings,
             counters=self.counters,
             node="test",
@@ -158,6 +270,7 @@ def run(
             return await story(platform)
         finally:
             await platform.switch.stop()
+            platform.close()
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(tell())

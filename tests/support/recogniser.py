@@ -22,6 +22,7 @@ from support.sound import RATE
 
 BAND_HZ = (250, 3400)
 _HEARING_HZ = 16_000
+_REPEATS = 2.4  # the model's own bound
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 Sound = Path | str | bytes | NDArray[np.int16]
@@ -30,13 +31,15 @@ Sound = Path | str | bytes | NDArray[np.int16]
 def words(sound: Sound) -> list[str]:
     """The words heard in a WAV file (a path) or in samples (16 bit, 8 kHz, mono), in lower case; digits are spelled out.
 
-    A file may have any rate; of several channels the mean is listened to.
+    A file may have any rate; of several channels the mean is listened to. It holds up the event loop: children of a server
+    in this process take that for its death, so listen when they are gone, or in a thread.
     """
+    # Without its filter for silence, which takes the ends of words and now and then a whole sentence with it.
     heard, _ = _model().transcribe(
-        telephone(samples_of(sound)), language="en", beam_size=1, temperature=0.0, condition_on_previous_text=False,
-        vad_filter=True, without_timestamps=True,
-    )  # fmt: skip
-    return split(" ".join(segment.text for segment in heard))
+        telephone(samples_of(sound)), language="en", beam_size=5, temperature=0.0, condition_on_previous_text=False
+    )
+    # What it makes of tones and music repeats itself without end.
+    return split(" ".join(segment.text for segment in heard if segment.compression_ratio < _REPEATS))
 
 
 def split(text: str) -> list[str]:

@@ -95,6 +95,24 @@ class RecordingSwitch:
             raise NotFound(f"No leg found for ID `{leg_id}`.")
         self.asked.append(("hang up leg", leg_id))
 
+    async def replace_flow(self, world_id: UUID, call_id: UUID, flow: Flow, flow_body: dict[str, Any]) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append(("replace flow", call_id, len(flow.steps), flow_body))
+
+    async def add_party(self, world_id: UUID, call_id: UUID, destination: str, source: str | None) -> UUID:
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append(("add party", call_id, destination, source))
+        return rows.legs_of(self._store, world_id, call_id)[-1].id
+
+    async def hold_leg(self, world_id: UUID, leg_id: UUID, *, on: bool) -> None:
+        if rows.find_leg(self._store, world_id, leg_id) is None:
+            raise NotFound(f"No leg found for ID `{leg_id}`.")
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append(("hold" if on else "unhold", leg_id))
+
 
 def refusal(url: str) -> str | None:
     try:

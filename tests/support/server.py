@@ -78,6 +78,14 @@ class Answer(NamedTuple):
         return found
 
 
+class File(NamedTuple):
+    """A file that was downloaded, or why it was not. Header names are lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class Customer:
     """Speaks HTTP with one access key."""
 
@@ -92,6 +100,14 @@ class Customer:
             answer = link.getresponse()
             text = answer.read()
         return Answer(answer.status, json.loads(text) if text else None)
+
+    def file(self, path: str, **headers: str) -> File:
+        """Whatever is there, not decoded; `headers` with underscores for dashes."""
+        sent = {"Authorization": f"AccessKey {self._key}"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        with closing(http.client.HTTPConnection(self._base.hostname or "", self._base.port, timeout=PATIENCE_S)) as link:
+            link.request("GET", path, headers=sent)
+            answer = link.getresponse()
+            return File(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
 
     def get(self, path: str) -> Answer:
         return self.ask("GET", path)

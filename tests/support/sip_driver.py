@@ -13,11 +13,13 @@ import msgspec
 from callwright.media import wire as media
 from callwright.sip import wire as sip
 from callwright.sip.engine import EngineSettings, SipEngine
-from callwright.telephony import Event, RtpCounters, Target
+from callwright.telephony import Event, ReferOutcome, RtpCounters, Target
 from support.fake_children import FAR_ANSWER, ManualClock, arrived
 
 ANSWER_AFTER_S = 1.0
 SOUND_S = 1.0
+# What a far end does when it is asked to call one of these.
+TRANSFERS = {"1": ("done", 200), "2": ("failed", 486), "3": ("refused", 603), "4": ("", 0)}
 
 
 class Signalling:
@@ -30,6 +32,7 @@ class Signalling:
         self._link_s = link_s
         self.engine: SipEngine | None = None
         self.phases: dict[UUID, str] = {}
+        self.told: list[sip.AnswerRefer | sip.TellReferral] = []
 
     def send(self, message: msgspec.Struct) -> None:
         self._clock.call_later(self._link_s, partial(self._take, message))
@@ -73,6 +76,10 @@ class Signalling:
             case sip.SendOffer(sdp=sdp) if phase == "up":
                 says = "recvonly" if "a=sendonly" in sdp else "sendrecv"
                 self.tell(sip.OfferAnswered(leg, 200, f"{FAR_ANSWER}a={says}\r\n"))
+            case sip.AnswerRefer() | sip.TellReferral() if phase == "up":
+                self.told.append(message)
+            case sip.SendRefer(target=target) if phase == "up":
+                self._clock.call_later(ANSWER_AFTER_S, partial(self._transferred, leg, target))
             case sip.EndLeg() if phase == "arrived":
                 self.over(sip.LegFailed(leg, 603, "Decline"))
             case sip.EndLeg() if phase == "up":
@@ -80,6 +87,15 @@ class Signalling:
             case sip.EndLeg() if phase == "calling":
                 self.phases[leg] = "cancelling"
                 self._clock.call_later(0.1, partial(self._cancelled, leg))
+
+    def far_asks_for_transfer(self, leg: UUID, target: str) -> None:
+        if self.phases.get(leg) == "up":
+            self.tell(sip.ReferArrived(leg, target, ""))
+
+    def _transferred(self, leg: UUID, target: str) -> None:
+        outcome, code = TRANSFERS[target]
+        if self.phases[leg] == "up" and outcome:
+            self.tell(sip.ReferEnded(leg, outcome, code))
 
     def _rings(self, leg: UUID) -> None:
         if self.phases[leg] == "calling":
@@ -311,6 +327,13 @@ class SipDriver:
 
     def far_beeps(self, leg: UUID) -> None:
         self.media.beep(leg)
+
+    def far_asks_for_transfer(self, leg: UUID, target: str) -> None:
+        self.signalling.far_asks_for_transfer(leg, target)
+
+    def elsewhere(self, outcome: ReferOutcome) -> str:
+        names = {outcome or "unknown": target for target, (outcome, _) in TRANSFERS.items()}
+        return names[outcome.value]
 
     def sound(self) -> str:
         return str(self._sound)

@@ -62,11 +62,11 @@ class Message:
 class Peer:
     """A socket, everything it has received (`log`), and what no test has looked at yet."""
 
-    def __init__(self, target: tuple[str, int], host: str = "127.0.0.1") -> None:
+    def __init__(self, target: tuple[str, int], host: str = "127.0.0.1", port: int = 0) -> None:
         self.target = target
         self.host = host
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((host, 0))
+        self.socket.bind((host, port))
         self.socket.setblocking(False)
         self.port: int = self.socket.getsockname()[1]
         self.log: list[Message] = []

@@ -50,7 +50,7 @@ def pause(seconds: float = 60.0) -> dict[str, Any]:
     return {"action": "pause", "options": {"length": seconds}}
 
 
-def _free_ports(count: int) -> int:
+def free_ports(count: int) -> int:
     """The first of so many UDP ports in a row that nobody has, below those the kernel gives to whoever asks for any."""
     taken = ports_in_use()
     chance = random.SystemRandom()
@@ -72,7 +72,7 @@ class SipStage(Platform):
         self.address = self.sip.getsockname()
         self.engine_settings = EngineSettings(address="127.0.0.1", ack_s=4.0, call_s=8.0)
         engine = self.sip_engine = SipEngine(self.engine_settings, self.clock)
-        first = _free_ports(2 * pairs)
+        first = free_ports(2 * pairs)
         ports = MediaSettings(first_port=first, last_port=first + 2 * pairs - 1, silence_s=silence_s, port_quarantine_s=0.0)
         timers = SignallingSettings(t1_s=0.05, offer_answer_s=2.0, max_late_ms=10_000.0)
         self.signalling = Child(
@@ -106,7 +106,7 @@ class SipStage(Platform):
             clock=self.clock,
             numbers=self.numbers,
             flows=self.flows,
-            sounds=self.sounds,
+            supplies=self.supplies(),
             settings=self.settings,
             counters=self.counters,
             node="test",
@@ -122,6 +122,7 @@ class SipStage(Platform):
         self.sip_engine.close()
         self.sip.close()
         self.store.close()
+        self.close()
 
     # what is there before a test
 

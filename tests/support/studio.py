@@ -18,11 +18,21 @@ from callwright.telephony.speech import Utterance
 MODULE = "callwright.speech.process"
 
 
+class RunningStudio(Studio):
+    """A studio and its processes, by engine."""
+
+    children: dict[str, Child]
+
+    @property
+    def pids(self) -> dict[str, int]:
+        return {engine: child.pid for engine, child in self.children.items() if child.pid is not None}
+
+
 @asynccontextmanager
-async def studio(folder: Path, *, module: str = MODULE, transport: Any = None, **settings: Any) -> AsyncIterator[Studio]:
+async def studio(folder: Path, *, module: str = MODULE, transport: Any = None, **settings: Any) -> AsyncIterator[RunningStudio]:
     """A studio whose processes are up. `module` may be another that talks like `callwright.speech.process`."""
     clock = SystemClock()
-    made = Studio(SpeechSettings(**settings), folder, transport, clock)
+    made = RunningStudio(SpeechSettings(**settings), folder, transport, clock)
     children = []
     for worker in made.workers:
         child = Child(
@@ -35,6 +45,7 @@ async def studio(folder: Path, *, module: str = MODULE, transport: Any = None, *
     supervisor.start()
     try:
         await supervisor.started()
+        made.children = {child.name.removeprefix("speech-"): child for child in children}
         yield made
     finally:
         await made.library.close()

@@ -15,7 +15,7 @@ from support.rows import CASES, FILES, ROWS, SIMULATED, Case
 HOUSE = Path(__file__).parents[2]
 ALWAYS_RUN = "not (long or skip or skipif or xfail)"
 # As the specification numbers them.
-NUMBERED = {"N": 8, "P": 8, "A": 7, "B": 5, "C": 5, "H": 2, "R": 3, "E": 1}
+NUMBERED = {"N": 8, "P": 8, "A": 7, "B": 5, "C": 5, "H": 2, "L": 8, "R": 3, "E": 1}
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from callwright.flows import xml
 from callwright.flows.schema import OPTIONS, compile_flow
 from callwright.media import wav
 from callwright.settings.load import load
-from callwright.sip import headers, info, release
+from callwright.sip import headers, info, refer_to, release
 from callwright.sip.digest import Credentials
 from callwright.sip.wire import DialogState
 from support.fuzzing import bounded, fuzzed, spoilt
@@ -227,6 +227,27 @@ def test_bodies_of_several_parts(boundary: str, parts: list[tuple[str, str]], re
         kind.parse()
         found = headers.description_in(MsgBody(text + rest, mtype=kind))
         msgspec.json.encode(found)
+
+
+URIS = st.sampled_from(
+    ["sip:a@b", "tel:+1", "31612345678", "sips:a@b", "sip:a@b;method=BYE", "sip:a@b?Replaces=1", "sip:", "", " " * 40_000, "é"]
+)
+
+
+@fuzzed(
+    name=st.sampled_from(["", '"a, b" ', '"', '"\\" ', "x", " " * 20_000]),
+    uri=URIS,
+    shape=st.sampled_from(["{}<{}>", "{}<{}>;a=b", "{}{};a=b", "{}<{}", "{}{}>", "{}<{}>,<sip:c@d>", "{}<<{}>>"]),
+    noise=st.text(max_size=20),
+)
+def test_who_is_referred_to_and_by(name: str, uri: str, shape: str, noise: str) -> None:
+    """A target is a number or URI on one line, or the REFER is refused."""
+    value = shape.format(name, uri) + noise
+    with bounded(refer_to.Unreferable):
+        refer_to.read_referred_by([value])
+        target = refer_to.read([value])
+        assert target.isprintable()
+        assert refer_to.refer_to(target, "b") is not None
 
 
 STATES = st.builds(

@@ -28,7 +28,7 @@ ROUTES = (
     Route("POST", "/calls/{call}/{destination}", calls.add_party),
     Route("DELETE", "/legs/{leg}", calls.hang_up_leg),
     Route("POST", "/legs/{leg}/hold", calls.hold),
-    Route("POST", "/legs/{leg}/unhold", calls.hold),
+    Route("POST", "/legs/{leg}/unhold", calls.unhold),
     *(
         route
         for path in ("/calls/{call}/legs/{leg}/recordings/{recording}", "/recordings/{recording}")

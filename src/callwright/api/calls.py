@@ -6,7 +6,7 @@ from typing import NoReturn
 from uuid import UUID
 
 from callwright.api import recordings
-from callwright.api.exchange import NO_CONTENT, Answer, Request, not_supported_yet
+from callwright.api.exchange import NO_CONTENT, Answer, Request
 from callwright.calls import rows
 from callwright.calls.model import Call
 from callwright.dialect import decode, envelope, render
@@ -18,6 +18,7 @@ async def place(request: Request) -> Answer:
     asked = decode.call(await request.body(), flow_limit=parts.limits.flow)
     if asked.webhook_url is not None:
         parts.webhooks.check(asked.webhook_url, asked.webhook_token, parameter="webhook.url")
+    parts.flows.examine(asked.flow_body).passed("callFlow")
     call = await parts.switch.place_call(
         request.world,
         source=asked.source,
@@ -47,8 +48,12 @@ async def show(request: Request) -> Answer:
 
 
 async def change(request: Request) -> Answer:
-    _call(request)
-    not_supported_yet("the flow of a running call cannot be replaced.")
+    """Another flow takes the place of what remains of the call's."""
+    call, parts = _call(request), request.parts
+    asked = decode.call_flow(await request.body(), flow_limit=parts.limits.flow)
+    parts.flows.examine(asked.body).passed("callFlow")
+    await parts.switch.replace_flow(request.world.id, call.id, asked.flow, asked.body)
+    return await show(request)
 
 
 async def hang_up(request: Request) -> Answer:
@@ -57,8 +62,11 @@ async def hang_up(request: Request) -> Answer:
 
 
 async def add_party(request: Request) -> Answer:
-    _call(request)
-    not_supported_yet("a party cannot be added to a running call.")
+    call = _call(request)
+    destination = decode.destination(request.variables[1])
+    source = decode.party(await request.body())
+    leg_id = await request.parts.switch.add_party(request.world.id, call.id, destination, source)
+    return _leg_answer(request, 201, leg_id)
 
 
 async def show_legs(request: Request) -> Answer:
@@ -87,11 +95,23 @@ async def hang_up_leg(request: Request) -> Answer:
 
 
 async def hold(request: Request) -> Answer:
-    """Also the other way, ``unhold``."""
+    return await _hold(request, on=True)
+
+
+async def unhold(request: Request) -> Answer:
+    return await _hold(request, on=False)
+
+
+async def _hold(request: Request, *, on: bool) -> Answer:
     leg_id = request.id("leg")
-    if rows.find_leg(request.parts.store, request.world.id, leg_id) is None:
-        _no_leg(leg_id)
-    not_supported_yet("a leg cannot be put on hold.")
+    await request.parts.switch.hold_leg(request.world.id, leg_id, on=on)
+    return _leg_answer(request, 200, leg_id)
+
+
+def _leg_answer(request: Request, status: int, leg_id: UUID) -> Answer:
+    leg = rows.find_leg(request.parts.store, request.world.id, leg_id) or _no_leg(leg_id)
+    item = render.leg_item(leg, request.parts.currency, linked=False)
+    return Answer(status, envelope.single(item, {"self": render.leg_path(leg)}))
 
 
 def _call(request: Request) -> Call:

@@ -13,7 +13,7 @@ from callwright.accounts.worlds import World
 from callwright.api.parts import Parts
 from callwright.dialect import envelope
 from callwright.dialect.paging import Page, page_of
-from callwright.errors import Invalid, NotFound, Problem, TooLarge
+from callwright.errors import NotFound, Problem, TooLarge
 
 RETRY_AFTER_S = 5
 
@@ -112,10 +112,6 @@ def failed(problem: Problem, *extra: Header) -> Answer:
     elif problem.http == 503:
         headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
     return Answer(problem.http, envelope.failure(problem), tuple(headers))
-
-
-def not_supported_yet(what: str) -> NoReturn:
-    raise Invalid(f"not_supported_yet: {what}")
 
 
 async def send_answer(send: Send, answer: Answer, *, with_body: bool = True) -> None:

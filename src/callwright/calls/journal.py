@@ -90,10 +90,120 @@ class MediaFetched(Entry, frozen=True, kw_only=True):
     error: str = ""
 
 
+class StepSkipped(Entry, frozen=True, kw_only=True):
+    """A step was left out, as its conditions do not hold."""
+
+    step: str
+    detail: str = ""
+
+
+class VariableSet(Entry, frozen=True, kw_only=True):
+    variable: str
+    value: str
+
+
+class KeysSent(Entry, frozen=True, kw_only=True):
+    """A step presses keys towards a leg; `keys` holds its pauses too."""
+
+    leg: UUID
+    keys: str
+
+
+class FlowAnswered(Entry, frozen=True, kw_only=True):
+    """What came of asking a URL for the next flow; `how` is ``fetch`` (contract §4.4) or ``on_finish`` (§4.5).
+
+    `flow` is the flow that came, `error` says why there is none; `cause` is a word for that.
+    """
+
+    url: str
+    how: str
+    status: int | None = None
+    flow: dict[str, Any] | None = None
+    cause: str = ""
+    error: str = ""
+
+
+class RecordingMade(Entry, frozen=True, kw_only=True):
+    """A recording of a leg begins; `type`, `tracks`, `file` and `key_id` are those of its row."""
+
+    recording: UUID
+    leg: UUID
+    type: str
+    tracks: str
+    file: str
+    key_id: str = ""
+
+
+class RecordingMoved(Entry, frozen=True, kw_only=True):
+    """`outcome` is what ended it (`telephony.RecordOutcome`), empty while it lasts."""
+
+    recording: UUID
+    status: str
+    outcome: str = ""
+    duration_ms: int = 0
+    detail: str = ""
+
+
+class TranscriptionWanted(Entry, frozen=True, kw_only=True):
+    recording: UUID
+    language: str
+
+
+class Judged(Entry, frozen=True, kw_only=True):
+    """Who answered a leg, and what that was read from."""
+
+    leg: UUID
+    verdict: str
+    basis: str
+
+
+class PartyAdded(Entry, frozen=True, kw_only=True):
+    """A leg was made beside the flow: by the API, or for the party `referrer` asked for (REFER)."""
+
+    leg: UUID
+    referrer: UUID | None = None
+
+
+class ReferReceived(Entry, frozen=True, kw_only=True):
+    """The far end of a leg asks to be replaced by another; `refused` says why it may not, with `sip_code`."""
+
+    leg: UUID
+    target: str
+    referred_by: str = ""
+    sip_code: int = 202
+    refused: str = ""
+
+
+class ReferSent(Entry, frozen=True, kw_only=True):
+    """The far end of a leg is asked to call someone else in our place."""
+
+    leg: UUID
+    target: str
+
+
+class ReferEnded(Entry, frozen=True, kw_only=True):
+    """What became of a REFER, of theirs or ours (`telephony.ReferOutcome`)."""
+
+    leg: UUID
+    outcome: str
+    sip_code: int | None = None
+    detail: str = ""
+
+
+class FlowLeft(Entry, frozen=True, kw_only=True):
+    """The flow is over, or its party gone, and those who talk go on without it."""
+
+    detail: str
+
+
 class Bridged(Entry, frozen=True, kw_only=True):
     leg: UUID
     other: UUID
     how: str
+
+
+class Unbridged(Entry, frozen=True, kw_only=True):
+    leg: UUID
 
 
 class Held(Entry, frozen=True, kw_only=True):
@@ -108,7 +218,9 @@ class SessionRefreshed(Entry, frozen=True, kw_only=True):
 
 
 class Asked(Entry, frozen=True, kw_only=True):
-    """Someone outside asked for something: ``hang_up_call``, ``hang_up_leg``, ``shut_down``."""
+    """Someone outside asked for something: ``hang_up``, ``shut_down``, ``replace_flow``, ``add_party``, ``hold``,
+    ``unhold``, ``refer``, ``pause_recording``, ``resume_recording``.
+    """
 
     what: str
     leg: UUID | None = None
@@ -163,7 +275,21 @@ AnyEntry = (
     | StepEnded
     | DigitPressed
     | MediaFetched
+    | StepSkipped
+    | VariableSet
+    | KeysSent
+    | FlowAnswered
+    | RecordingMade
+    | RecordingMoved
+    | TranscriptionWanted
+    | Judged
+    | PartyAdded
+    | ReferReceived
+    | ReferSent
+    | ReferEnded
+    | FlowLeft
     | Bridged
+    | Unbridged
     | Held
     | SessionRefreshed
     | Asked

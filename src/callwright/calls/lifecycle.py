@@ -55,6 +55,8 @@ class CallRecord:
             self._stored_call = call
             self._stored_legs = dict(self._legs)
         self._entries: list[Write] = []
+        self._others: list[Write] = []
+        self._wakes: list[Wake] = []
         self._dialogs: dict[UUID, bytes] = {}
         self._unsaved_dialogs: set[UUID] = set()
         self._visible = False
@@ -145,7 +147,7 @@ class CallRecord:
         self._move_call(CallStatus.STARTING, at_us)
 
     def add_transfer(self, leg_id: UUID, source: str, destination: str, at_us: int) -> None:
-        """Rows N7 and N8: a transfer step makes an outgoing leg."""
+        """Rows N7, N8 and L1: a transfer step, the API or a REFER makes an outgoing leg."""
         self._add_leg(leg_id, Direction.OUTGOING, source, destination, at_us, call_id_of(leg_id))
 
     def intend_answer(self, leg_id: UUID, at_us: int) -> None:
@@ -223,6 +225,11 @@ class CallRecord:
         """Add a line to the journal; it changes no row."""
         self._note(at_us, entry)
 
+    def also(self, write: Write, *wakes: Wake) -> None:
+        """Put what another room writes of this call into the batch, and what it wants woken."""
+        self._others.append(write)
+        self._wakes += wakes
+
     def take(self) -> Change:
         """Close the batch and return what is to be committed; empty when nothing happened."""
         self._settle_call()
@@ -242,15 +249,18 @@ class CallRecord:
             rows.keep_dialog(self._key, self._legs[leg_id], self._dialogs.get(leg_id)) for leg_id in self._unsaved_dialogs
         ]
         writes += self._entries
-        wakes: tuple[Wake, ...] = ()
+        writes += self._others
+        wakes = tuple(self._wakes)
         if self._visible:
             self._event_seq += 1
             kind = events.CREATED if self._event_seq == 1 else events.UPDATED
             writes.append(rows.insert_event(self._new_id(self.call.updated_us), self._event_seq, kind, self.snapshot()))
-            wakes = (Wake(events.TOPIC, self.call.world_id, self.call.id),)
+            wakes = (Wake(events.TOPIC, self.call.world_id, self.call.id), *wakes)
         self._stored_call = self.call
         self._stored_legs = dict(self._legs)
         self._entries = []
+        self._others = []
+        self._wakes = []
         self._unsaved_dialogs.clear()
         self._visible = False
         return Change(tuple(writes), wakes)

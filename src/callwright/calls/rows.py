@@ -112,6 +112,13 @@ def insert_entry(call: Key, seq: int, at_us: int, entry: journal.Entry) -> Write
     return Write("calls.insert_entry", (*call, seq, at_us, journal.encode(entry)))
 
 
+def append_entry(store: Store, world_id: UUID, call_id: UUID, at_us: int, entry: journal.Entry) -> Write:
+    """A further entry of a call that is over, and that nobody else writes of now."""
+    key = (world_id.bytes, call_id.bytes)
+    ((journal_seq, _),) = store.read("calls.last_seqs", (*key, *key))
+    return insert_entry(key, int(journal_seq or 0) + 1, at_us, entry)
+
+
 def insert_event(event_id: UUID, seq: int, kind: str, snapshot: Snapshot) -> Write:
     call = snapshot.call
     return Write(

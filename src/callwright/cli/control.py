@@ -63,11 +63,22 @@ class Control:
             sent = body if isinstance(body, bytes) else json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         status, received = self._transport.exchange(method, path, headers, sent)
-        answer = json.loads(received) if received else None
         if 200 <= status < 300:
-            return answer
-        error = answer.get("error", {}) if isinstance(answer, dict) else {}
-        raise Refused(status, error.get("message") or f"The server answered {status}.", error.get("remedy"))
+            return json.loads(received) if received else None
+        raise _refused(status, received)
+
+    def read(self, path: str, *, world: str = "live") -> bytes:
+        """Return an answer as it is; raise `Refused` for any other than a 2xx."""
+        status, received = self._transport.exchange("GET", path, {WORLD_HEADER: world, "Host": "localhost"}, b"")
+        if 200 <= status < 300:
+            return received
+        raise _refused(status, received)
+
+
+def _refused(status: int, received: bytes) -> Refused:
+    answer = json.loads(received) if received else None
+    error = answer.get("error", {}) if isinstance(answer, dict) else {}
+    return Refused(status, error.get("message") or f"The server answered {status}.", error.get("remedy"))
 
 
 @contextmanager
@@ -166,23 +177,33 @@ class _InProcess:
 @contextmanager
 def _inside(place: Place) -> Iterator[Transport]:
     from callwright.accounts.worlds import Accounts
+    from callwright.cli import abilities
     from callwright.clock import SystemClock
     from callwright.flows.flows import Flows
     from callwright.native import Limits, Parts, control_app
     from callwright.numbers.numbers import Numbers
-    from callwright.settings import rows
+    from callwright.recordings.files import Files
+    from callwright.recordings.recordings import Recordings
+    from callwright.settings import rooms, rows
     from callwright.store import Store
+    from callwright.transcriptions.transcriptions import Transcriptions
 
     loaded = place.settings()
     clock = SystemClock()
     store = Store.open(place.folder.database, clock, synchronous=loaded.settings.store.synchronous)
     try:
         accounts = Accounts(store, clock)
+        keys = rooms.recording_keys(loaded.settings)
+        recordings = Recordings(store, clock, place.folder.recordings, keys)
         parts = Parts(
             store=store,
             accounts=accounts,
             numbers=Numbers(store, clock, claim=loaded.settings.numbers.claim),
-            flows=Flows(store, clock),
+            flows=Flows(store, clock, abilities=abilities.of(place, loaded)),
+            recordings=recordings,
+            transcriptions=Transcriptions(store, clock, keys),
+            files=Files(recordings, rooms.recording_objects(loaded.settings)),
+            keys=keys,
             settings=lambda: rows(loaded),
             health=lambda: {"server": "no server runs on this folder"},
             limits=Limits(

@@ -187,8 +187,10 @@ def save_flow(
             saved = control.ask("PUT", f"/api/flows/{quote(replace, safe='')}", body, world=world_of(test))
     if json:
         show.as_json(saved)
-    else:
-        print(saved["id"])
+        return
+    for warning in saved.get("warnings", ()):
+        show.aside(f"Warning: {warning['message']}")
+    print(saved["id"])
 
 
 @flows.command("bind")

@@ -61,6 +61,33 @@ def _media_fetched(entry: Entry, leg: _Leg) -> str:
     return f"{entry['url']} fetched: {entry.get('error') or entry['status']}"
 
 
+def _flow_answered(entry: Entry, leg: _Leg) -> str:
+    asked = "told of the recording" if entry["how"] == "on_finish" else "asked for the next flow"
+    if entry.get("error"):
+        return f"{entry['url']} was {asked}: {entry['error']}"
+    steps = ", ".join(str(step.get("action")) for step in (entry.get("flow") or {}).get("steps", ()))
+    return f"{entry['url']} was {asked}: {entry['status']}, {steps}"
+
+
+def _recording_moved(entry: Entry, leg: _Leg) -> str:
+    ended = f" after {entry['duration_ms'] / 1000:.1f} s ({entry['outcome']})" if entry.get("outcome") else ""
+    return f"recording {entry['recording']} is {entry['status']}{ended}{_bracketed(entry.get('detail'))}"
+
+
+def _refer_received(entry: Entry, leg: _Leg) -> str:
+    answer = f"refused with {entry['sip_code']}, {entry['refused']}" if entry.get("refused") else "accepted"
+    return f"{leg('leg')} asks to be replaced by {entry['target']}: {answer}"
+
+
+def _refer_ended(entry: Entry, leg: _Leg) -> str:
+    code = f", SIP {entry['sip_code']}" if entry.get("sip_code") is not None else ""
+    return f"the transfer of {leg('leg')} is {entry['outcome']}{code}{_bracketed(entry.get('detail'))}"
+
+
+def _party_added(entry: Entry, leg: _Leg) -> str:
+    return f"{leg('leg')} is called in the place of {leg('referrer')}" if entry.get("referrer") else f"{leg('leg')} is added"
+
+
 def _leg_last(entry: Entry, leg: _Leg) -> str:
     code = f", SIP {entry['sip_code']} {entry['sip_phrase']}".rstrip() if entry["sip_code"] is not None else ""
     counters = entry.get("counters")
@@ -93,6 +120,20 @@ _SENTENCES: Mapping[str, Callable[[Entry, _Leg], str]] = {
         f"{leg('leg')} pressed {entry['digit']} for {entry['duration_ms']} ms ({entry['means']})"
     ),
     "media_fetched": _media_fetched,
+    "step_skipped": lambda entry, leg: f"step {entry['step']} is left out{_bracketed(entry.get('detail'))}",
+    "variable_set": lambda entry, leg: f"{entry['variable']} is {entry['value']!r}",
+    "keys_sent": lambda entry, leg: f"{entry['keys']} is pressed towards {leg('leg')}",
+    "flow_answered": _flow_answered,
+    "recording_made": lambda entry, leg: f"recording {entry['recording']} of {leg('leg')} begins ({entry['type']})",
+    "recording_moved": _recording_moved,
+    "transcription_wanted": lambda entry, leg: f"recording {entry['recording']} is to be written down ({entry['language']})",
+    "judged": lambda entry, leg: f"{leg('leg')} was answered by: {entry['verdict']} ({entry['basis']})",
+    "party_added": _party_added,
+    "refer_received": _refer_received,
+    "refer_sent": lambda entry, leg: f"{leg('leg')} is asked to call {entry['target']} in our place",
+    "refer_ended": _refer_ended,
+    "flow_left": lambda entry, leg: f"the flow is left: {entry['detail']}",
+    "unbridged": lambda entry, leg: f"{leg('leg')} is in no conversation any more",
     "bridged": lambda entry, leg: f"{leg('leg')} and {leg('other')} are bridged ({entry['how']})",
     "held": lambda entry, leg: f"{leg('leg')} asks for {entry['direction']}",
     "session_refreshed": lambda entry, leg: f"{leg('leg')} renews the session",

@@ -60,19 +60,18 @@ class TranscriptionRequest(msgspec.Struct, frozen=True):
     language: str | None
 
 
+class FlowRequest(msgspec.Struct, frozen=True):
+    """PUT /calls/{call}: the flow that is to go on, as it is run and as it is kept."""
+
+    flow: Flow
+    body: dict[str, Any]
+
+
 def call(body: bytes, *, flow_limit: int) -> CallRequest:
     raw = _fields(_object(body), ("source", "destination", "callFlow", "webhook"))
     source = _address(raw, "source")
     destination = _address(raw, "destination")
-    sent_flow = _inner_object(raw, "callFlow")
-    if not sent_flow:
-        raise Missing("callFlow is missing: an object with the steps to run.", parameter="callFlow")
-    flow_body = _flow(sent_flow, flow_limit, "callFlow")
-    try:
-        flow = compile_flow(flow_body)
-    except Problem as problem:
-        problem.parameter = f"callFlow.{problem.parameter}"
-        raise
+    flow, flow_body = _call_flow(raw, flow_limit)
     hook = _webhook(_inner_object(raw, "webhook") or {}, "webhook.")
     if hook.token is not None and hook.url is None:
         raise Missing("webhook.url is missing: where to send what happens to the call.", parameter="webhook.url")
@@ -84,6 +83,22 @@ def call(body: bytes, *, flow_limit: int) -> CallRequest:
         webhook_url=hook.url,
         webhook_token=hook.token,
     )
+
+
+def call_flow(body: bytes, *, flow_limit: int) -> FlowRequest:
+    """``{"callFlow": …}``; other fields of a call, which PHP's library sends along, are passed over."""
+    return FlowRequest(*_call_flow(_fields(_object(body), ("callFlow",)), flow_limit))
+
+
+def party(body: bytes) -> str | None:
+    """``{"source": …}`` or nothing at all: what an added party sees as the caller."""
+    raw = _fields(_object(body), ("source",))
+    return _address(raw, "source") if "source" in raw else None
+
+
+def destination(text: str) -> str:
+    """The number or URI in a path."""
+    return _address({"destination": text}, "destination")
 
 
 def flow(body: bytes, *, limit: int) -> dict[str, Any]:
@@ -199,6 +214,18 @@ def _flow(sent: dict[str, Any], limit: int, parameter: str | None) -> dict[str, 
     if size > limit:
         raise Invalid(f"The call flow has {size} bytes; at most {limit} are taken.", parameter=parameter)
     return body
+
+
+def _call_flow(raw: dict[str, Any], limit: int) -> tuple[Flow, dict[str, Any]]:
+    sent = _inner_object(raw, "callFlow")
+    if not sent:
+        raise Missing("callFlow is missing: an object with the steps to run.", parameter="callFlow")
+    body = _flow(sent, limit, "callFlow")
+    try:
+        return compile_flow(body), body
+    except Problem as problem:
+        problem.parameter = f"callFlow.{problem.parameter}"
+        raise
 
 
 def _step(sent: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,11 @@ def parts(scene: Scene) -> Findings:
 def children(scene: Scene) -> Findings:
     for child in () if scene.server is None else scene.server.children:
         check = f"server.{child.name}"
-        if child.trouble is not None:
+        if child.trouble is not None and not child.essential:
+            yield warning(
+                check, child.trouble, "Look for child_died in the log; calls go on, and other voices speak meanwhile."
+            )
+        elif child.trouble is not None:
             yield fault(
                 check,
                 child.trouble,

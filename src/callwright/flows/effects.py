@@ -51,6 +51,7 @@ class Begin(Input, frozen=True):
 class Replace(Input, frozen=True):
     """Leave what is being done, and go on with another flow. `url` is where it came from, if from anywhere.
 
+    It may come after `Finish` too, for a call that was kept up beyond its flow: what is remembered of the call holds on.
     What was still to follow of effects before does not follow any more, except `Answered` and `Judged` of A.
     """
 
@@ -218,7 +219,8 @@ class PostRecording(Effect, frozen=True):
 
 
 class Judge(Effect, frozen=True):
-    """Find out who answered, within `timeout_ms`; `Judged` must follow, after A or B was.
+    """Find out who answered, within `timeout_ms`; `Judged` must follow, after A or B was. One that was asked for before and
+    not answered is not answered any more.
 
     `wait`: of a machine, tell only once it can be spoken to: after its beep, or its greeting.
     """

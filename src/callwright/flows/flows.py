@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,6 +12,7 @@ import msgspec
 from callwright import ids
 from callwright.clock import Clock
 from callwright.errors import NotFound
+from callwright.flows.check import Abilities, Report, check
 from callwright.flows.schema import Flow, compile_flow, with_step_ids
 from callwright.store import Store, Transaction, Write
 
@@ -39,9 +40,19 @@ class Page(NamedTuple):
 
 
 class Flows:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        saved: Callable[[Flow], None] = lambda flow: None,
+        abilities: Abilities | None = None,
+    ) -> None:
+        """`saved` is given what will run whenever a flow is made or replaced; `abilities` are what a flow may count on."""
         self._store = store
         self._clock = clock
+        self._saved = saved
+        self._abilities = abilities or Abilities()
 
     def find(self, world_id: UUID, flow_id: UUID) -> StoredFlow | None:
         return _first(self._store.read("flows.find", (world_id.bytes, flow_id.bytes)))
@@ -59,10 +70,14 @@ class Flows:
         ((total,),) = self._store.read("flows.count", (world_id.bytes,))
         return Page(int(total or 0), [_flow(row) for row in self._store.read("flows.list", (world_id.bytes, limit, offset))])
 
+    def examine(self, body: dict[str, Any]) -> Report:
+        """What is to be said about a flow as it was sent; `passed` of it raises what keeps it from running."""
+        return check(_known(body), self._abilities)
+
     async def make(self, world_id: UUID, body: dict[str, Any]) -> StoredFlow:
         """Check and store a flow. Raises `Invalid` or `Missing`."""
-        body, is_default = _checked(body)
-        now = self._clock.now_us()
+        body, compiled = self._checked(body)
+        is_default, now = compiled.default, self._clock.now_us()
         flow = StoredFlow(ids.uuid7(now), world_id, body, now, now)
 
         def run(transaction: Transaction) -> None:
@@ -71,12 +86,13 @@ class Flows:
             transaction.write(Write("flows.insert", (world_id.bytes, flow.id.bytes, int(is_default), _encode(body), now, now)))
 
         await self._store.transact(run)
+        self._saved(compiled)
         return self.get(world_id, flow.id)
 
     async def replace(self, world_id: UUID, flow_id: UUID, body: dict[str, Any]) -> StoredFlow:
         """Put another body in a flow's place."""
-        body, is_default = _checked(body)
-        now = self._clock.now_us()
+        body, compiled = self._checked(body)
+        is_default, now = compiled.default, self._clock.now_us()
 
         def run(transaction: Transaction) -> int:
             if is_default:
@@ -87,6 +103,7 @@ class Flows:
 
         if not await self._store.transact(run):
             raise NotFound(f"No call flow found for ID `{flow_id}`.")
+        self._saved(compiled)
         return self.get(world_id, flow_id)
 
     async def remove(self, world_id: UUID, flow_id: UUID, *, also: Write) -> None:
@@ -99,11 +116,14 @@ class Flows:
         if not await self._store.transact(run):
             raise NotFound(f"No call flow found for ID `{flow_id}`.")
 
+    def _checked(self, body: dict[str, Any]) -> tuple[dict[str, Any], Flow]:
+        body = _known(body)
+        compiled = check(body, self._abilities).passed()
+        return with_step_ids(body), compiled
 
-def _checked(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    body = {field: body[field] for field in _FIELDS if body.get(field) is not None}
-    flow = compile_flow(body)
-    return with_step_ids(body), flow.default
+
+def _known(body: dict[str, Any]) -> dict[str, Any]:
+    return {field: body[field] for field in _FIELDS if body.get(field) is not None}
 
 
 @lru_cache(maxsize=256)

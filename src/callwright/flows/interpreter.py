@@ -58,6 +58,8 @@ _LEFT: dict[Phase, tuple[Effect, ...]] = {
 def step(state: State, happened: Input) -> Result:
     """Move a flow on. An input that the phase does not wait for changes nothing, or only what is remembered."""
     match state.phase, happened:
+        case Phase.OVER, Replace(flow=flow, url=url):
+            return run(replace(state, ending=None, failed=None), flow, url)
         case Phase.OVER, _:
             return state, ()
         case Phase.BEGIN, Begin(answered=answered):
@@ -127,10 +129,10 @@ def _judged(state: State, verdict: Verdict) -> Result:
 def _peer_answered(state: State) -> Result:
     options = state.step.options
     assert isinstance(options, TransferOptions)
-    if options.if_machine in (None, "continue"):
+    if options.if_machine not in ("delay", "hangup"):
         return _connect(state)
     timeout = options.machine_timeout or state.settings.machine_timeout
-    return replace(state, phase=Phase.JUDGE_PEER), (Judge(Party.B, options.if_machine == "delay", timeout),)
+    return replace(state, phase=Phase.JUDGE_PEER, judging=False), (Judge(Party.B, options.if_machine == "delay", timeout),)
 
 
 def _peer_judged(state: State, verdict: Verdict) -> Result:

@@ -5,7 +5,7 @@ Bounds stand with the fields as ``minimum`` and ``maximum`` of the schema; `call
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -26,7 +26,7 @@ MachineTimeout = Annotated[
         extra={"unit": "milliseconds"},
     ),
 ]
-Milliseconds = Annotated[int | None, Meta(extra_json_schema={"minimum": 1, "maximum": 10_000}, extra={"unit": "milliseconds"})]
+_TO_TEN_SECONDS = {"minimum": 1, "maximum": 10_000}
 Limit = Annotated[
     int | None,
     Meta(
@@ -42,7 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class TransferOptions(Options, frozen=True, kw_only=True, rename="camel"):
-    """Whom to call, and how. `ring_timeout` is ours; the others are the contract's."""
+    """Whom to call, and how; ringTimeout is Callwright's own."""
 
     destination: Annotated[str, Meta(description="A telephone number, or a sip: or client: URI.")]
     record: Annotated[
@@ -50,7 +50,13 @@ class TransferOptions(Options, frozen=True, kw_only=True, rename="camel"):
         Meta(description="Record what the called party says, what the caller says, or each on its own."),
     ] = None
     mask: Annotated[bool, Meta(description="Show the number that was called in place of the caller's.")] = False
-    if_machine: Annotated[IfMachine | None, Meta(description="What to do when a machine answers; only when given.")] = None
+    if_machine: Annotated[
+        str | None,  # one of the vendor's libraries sends what it likes; what is not known is ignored
+        Meta(
+            description="What to do when a machine answers; nothing is done unless it is given.",
+            extra_json_schema={"enum": [*get_args(IfMachine), None]},
+        ),
+    ] = None
     machine_timeout: MachineTimeout = None
     ring_timeout: Annotated[
         int | None,
@@ -102,7 +108,7 @@ class PauseOptions(Options, frozen=True, kw_only=True, rename="camel"):
 
 
 class RecordOptions(Options, frozen=True, kw_only=True, rename="camel"):
-    """How long to record the caller, and what becomes of it. `beep` is ours; the others are the contract's."""
+    """How long to record the caller, and what becomes of it; beep is Callwright's own."""
 
     max_length: Limit = None
     timeout: Annotated[
@@ -138,8 +144,22 @@ class SendKeysOptions(Options, frozen=True, kw_only=True, rename="camel"):
             extra_json_schema={"pattern": "^[0-9*#ABCDabcdWw, ]+$", "maxLength": 256},
         ),
     ]
-    duration: Milliseconds = None
-    interval: Milliseconds = None
+    duration: Annotated[
+        int | None,
+        Meta(
+            description="Milliseconds that each key sounds.",
+            extra_json_schema=_TO_TEN_SECONDS,
+            extra={"unit": "milliseconds"},
+        ),
+    ] = None
+    interval: Annotated[
+        int | None,
+        Meta(
+            description="Milliseconds of silence between keys.",
+            extra_json_schema=_TO_TEN_SECONDS,
+            extra={"unit": "milliseconds"},
+        ),
+    ] = None
 
 
 class HangupOptions(Options, frozen=True, kw_only=True, rename="camel"):

@@ -90,13 +90,12 @@ def _say(state: State, say: SayOptions) -> Result:
 
 def _record(state: State, record: RecordOptions) -> Result:
     longest = min(filter(None, (seconds_of(record.max_length), state.settings.longest_recording)), default=None)
-    language = record.transcribe_language or state.settings.transcribe_language
     wanted = Record(
         max_length=longest,
         silence=seconds_of(record.timeout),
         stop_keys=stop_keys_of(record.finish_on_key),
         beep=record.beep is not False,
-        transcribe=language if record.transcribe else None,
+        transcribe=(record.transcribe_language or state.settings.transcribe_language) if record.transcribe else None,
     )
     return replace(state, phase=Phase.RECORD), (wanted,)
 

@@ -17,8 +17,12 @@ from callwright.errors import Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
 from callwright.native.state import ServerState
 from callwright.numbers.numbers import Numbers
+from callwright.recordings.files import Files
+from callwright.recordings.keys import Keyring
+from callwright.recordings.recordings import Recordings
 from callwright.store import Store
 from callwright.switch.switch import Switch
+from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.webhooks.webhooks import Webhooks
 
 CONTROL_WORLD_HEADER = "Callwright-World"
@@ -70,6 +74,10 @@ class Parts:
     accounts: Accounts
     numbers: Numbers
     flows: Flows
+    recordings: Recordings
+    transcriptions: Transcriptions
+    files: Files
+    keys: Keyring
     settings: Callable[[], Sequence[SettingRow]]
     health: Callable[[], Mapping[str, str | None]]
     calling: Calling | None = None
@@ -111,7 +119,10 @@ class Ask:
 
     def window(self) -> Window:
         """``limit`` (1 to 1000, default 100) and ``offset`` of a list."""
-        return Window(self._whole("limit", DEFAULT_LIMIT, 1, MOST_LIMIT), self._whole("offset", 0, 0, 2**31 - 1))
+        return Window(self.whole("limit", DEFAULT_LIMIT, 1, MOST_LIMIT), self.whole("offset", 0, 0, 2**31 - 1))
+
+    def query(self, name: str) -> str | None:
+        return self._request.query_params.get(name)
 
     async def body(self) -> bytes:
         most = self.parts.limits.body
@@ -133,11 +144,12 @@ class Ask:
             raise Malformed("The body must be a JSON object.")
         return decoded
 
-    def _whole(self, name: str, default: int, least: int, most: int) -> int:
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number in the query. Raises `Invalid`."""
         text = self._request.query_params.get(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdecimal() and len(text) <= 10 and least <= int(text) <= most):
+        if not (text.isascii() and text.isdecimal() and len(text) <= 15 and least <= int(text) <= most):
             raise Invalid(f"{name} must be a whole number from {least} to {most}; it was {text[:20]!r}.", parameter=name)
         return int(text)
 

@@ -8,6 +8,8 @@ from uuid import UUID
 from callwright import ids
 from callwright.dialect import decode
 from callwright.errors import Forbidden, Invalid, Missing
+from callwright.flows.flows import StoredFlow
+from callwright.flows.json_schema import json_schema
 from callwright.native import views
 from callwright.native.asking import Ask, checked_kind, text_of
 
@@ -78,25 +80,36 @@ async def list_flows(ask: Ask) -> Any:
 
 
 async def show_flow(ask: Ask) -> Any:
-    return views.flow(ask.parts.flows.get(ask.world.id, ask.id("call flow")))
+    return _with_warnings(ask, ask.parts.flows.get(ask.world.id, ask.id("call flow")))
+
+
+async def check_flow(ask: Ask) -> Any:
+    """What would be said about a flow if it were saved: ``findings``, and whether it would be."""
+    _ = ask.world
+    report = ask.parts.flows.examine(await _flow_body(ask))
+    return {"ok": not report.errors, "findings": [views.finding(one) for one in report.findings]}
+
+
+async def show_flow_schema(ask: Ask) -> Any:
+    return json_schema()
 
 
 async def make_flow(ask: Ask) -> Any:
     world = ask.world
-    return 201, views.flow(await ask.parts.flows.make(world.id, await _flow_body(ask)))
+    return 201, _with_warnings(ask, await ask.parts.flows.make(world.id, await _flow_body(ask)))
 
 
 async def replace_flow(ask: Ask) -> Any:
     """Put another body in a flow's place; its bindings and its id stay."""
     world, flow_id = ask.world, ask.id("call flow")
-    return views.flow(await ask.parts.flows.replace(world.id, flow_id, await _flow_body(ask)))
+    return _with_warnings(ask, await ask.parts.flows.replace(world.id, flow_id, await _flow_body(ask)))
 
 
 async def make_default(ask: Ask) -> Any:
     """Let a flow answer every number of the world that has none of its own."""
     world, flows = ask.world, ask.parts.flows
     flow = flows.get(world.id, ask.id("call flow"))
-    return views.flow(await flows.replace(world.id, flow.id, {**flow.body, "default": True}))
+    return _with_warnings(ask, await flows.replace(world.id, flow.id, {**flow.body, "default": True}))
 
 
 async def bind_numbers(ask: Ask) -> Any:
@@ -124,6 +137,11 @@ def _flow_id(ask: Ask, world_id: UUID, value: Any) -> UUID | None:
             remedy="List them with: callwright flows list",
         )
     return found
+
+
+def _with_warnings(ask: Ask, flow: StoredFlow) -> dict[str, Any]:
+    """``warnings`` has errors too, for a flow that would not be saved any more: a voice may be gone since."""
+    return {**views.flow(flow), "warnings": [views.finding(one) for one in ask.parts.flows.examine(flow.body).findings]}
 
 
 async def _flow_body(ask: Ask) -> dict[str, Any]:

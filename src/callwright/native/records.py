@@ -32,6 +32,7 @@ async def place_call(ask: Ask) -> Any:
         raise Unavailable("No server runs on this data folder, so no call can be placed.", remedy="Start it: callwright serve")
     if wanted.webhook_url is not None:
         parts.calling.webhooks.check(wanted.webhook_url, wanted.webhook_token, parameter="webhook.url")
+    parts.flows.examine(wanted.flow_body).passed("callFlow")
     call = await parts.calling.switch.place_call(
         world,
         source=wanted.source,

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from callwright.errors import Forbidden, NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
 from callwright.log import Log
-from callwright.native import operations, provisioning, records
+from callwright.native import control, operations, provisioning, recordings, records
 from callwright.native.asking import Ask, Authority, Parts
 
 _log = Log("native")
@@ -53,13 +53,24 @@ ENTRIES = (
     Entry("DELETE", "/numbers/{number}", Who.WORLD, provisioning.remove_number),
     Entry("GET", "/flows", Who.WORLD, provisioning.list_flows),
     Entry("POST", "/flows", Who.WORLD, provisioning.make_flow),
+    Entry("POST", "/flows/check", Who.WORLD, provisioning.check_flow),
     Entry("GET", "/flows/{id}", Who.WORLD, provisioning.show_flow),
     Entry("PUT", "/flows/{id}", Who.WORLD, provisioning.replace_flow),
     Entry("POST", "/flows/{id}/default", Who.WORLD, provisioning.make_default),
     Entry("POST", "/flows/{id}/numbers", Who.WORLD, provisioning.bind_numbers),
+    Entry("GET", "/schemas/flow.json", Who.ANYONE, provisioning.show_flow_schema),
     Entry("POST", "/calls", Who.WORLD, records.place_call),
     Entry("GET", "/calls/{id}", Who.WORLD, records.show_call),
     Entry("GET", "/calls/{id}/journal", Who.WORLD, records.show_journal),
+    Entry("GET", "/recordings", Who.WORLD, recordings.show_all),
+    Entry("POST", "/recordings/rewrap", Who.OPERATOR, recordings.rewrap_keys),
+    Entry("GET", "/recordings/{id}", Who.WORLD, recordings.show),
+    Entry("GET", "/recordings/{id}/peaks", Who.WORLD, recordings.show_peaks),
+    Entry("GET", "/recordings/{id}/sound", Who.WORLD, recordings.show_sound),
+    Entry("POST", "/recordings/{id}/pause", Who.WORLD, recordings.pause),
+    Entry("POST", "/recordings/{id}/resume", Who.WORLD, recordings.resume),
+    Entry("GET", "/transcriptions/{id}", Who.WORLD, recordings.show_transcription),
+    Entry("POST", "/calls/{id}/legs/{leg}/refer", Who.WORLD, control.refer_leg),
 )
 
 
@@ -108,6 +119,8 @@ def _endpoint(entries: dict[str, Entry], parts: Parts, authority: Authority) -> 
 
 
 def _success(answered: Any) -> Response:
+    if isinstance(answered, Response):
+        return answered
     status, content = answered if isinstance(answered, tuple) else (200, answered)
     if content is None:
         return Response(status_code=status)

@@ -8,13 +8,14 @@ import msgspec
 
 
 class ChildState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`epoch` counts its lives; `trouble` is None while it can be relied on."""
+    """`epoch` counts its lives; `trouble` is None while it can be relied on; calls need it when it is `essential`."""
 
     name: str
     state: str
     pid: int | None
     epoch: int
     trouble: str | None
+    essential: bool = True
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -12,8 +12,11 @@ from callwright.calls import journal
 from callwright.calls.model import Call, Leg
 from callwright.calls.rows import Told
 from callwright.clock import SECOND_US, rfc3339
+from callwright.flows.findings import Finding
 from callwright.flows.flows import StoredFlow
 from callwright.numbers.numbers import Number
+from callwright.recordings.model import Recording
+from callwright.transcriptions.model import Content, Transcription
 
 
 def moment(at_us: int | None) -> str | None:
@@ -55,6 +58,16 @@ def flow(shown: StoredFlow) -> dict[str, Any]:
     return {"id": shown.id, **body, "createdAt": moment(shown.created_us), "updatedAt": moment(shown.updated_us)}
 
 
+def finding(shown: Finding) -> dict[str, Any]:
+    """``severity`` is ``error`` for what would keep the flow from being saved now, else ``warning``."""
+    return {
+        "severity": "error" if shown.error else "warning",
+        "step": shown.step or None,
+        "parameter": shown.parameter,
+        "message": shown.sentence,
+    }
+
+
 def call(shown: Call, legs: Sequence[Leg], world: World) -> dict[str, Any]:
     """A call with its legs, oldest first."""
     return {
@@ -93,6 +106,57 @@ def _leg(shown: Leg) -> dict[str, Any]:
         "answeredAt": moment(shown.answered_us),
         "endedAt": moment(shown.ended_us),
     }
+
+
+def recording(shown: Recording) -> dict[str, Any]:
+    return {
+        "id": shown.id,
+        "callId": shown.call_id,
+        "legId": shown.leg_id,
+        "type": shown.type,
+        "status": shown.status,
+        "tracks": shown.tracks,
+        "channels": shown.channels,
+        "durationMs": shown.duration_ms,
+        "detail": shown.detail,
+        "storage": shown.kept,
+        "sealed": shown.key_id != "",
+        "file": f"/recordings/{shown.id}.wav",
+        "peaks": f"/api/recordings/{shown.id}/peaks",
+        "createdAt": moment(shown.created_us),
+        "updatedAt": moment(shown.updated_us),
+    }
+
+
+def transcription(shown: Transcription) -> dict[str, Any]:
+    return {
+        "id": shown.id,
+        "recordingId": shown.recording_id,
+        "callId": shown.call_id,
+        "legId": shown.leg_id,
+        "language": shown.language,
+        "status": shown.status,
+        "error": shown.error or None,
+        "createdAt": moment(shown.created_us),
+        "updatedAt": moment(shown.updated_us),
+    }
+
+
+def heard(shown: Content | None) -> dict[str, Any]:
+    """What was heard; words with milliseconds from the start of the recording, and the channel they were in."""
+    if shown is None:
+        return {"text": None, "words": None, "engine": None}
+    words = [
+        {
+            "text": word.text,
+            "startMs": word.start_ms,
+            "endMs": word.end_ms,
+            "confidence": word.confidence,
+            "channel": word.channel,
+        }
+        for word in shown.words
+    ]
+    return {"text": shown.text, "words": words, "engine": shown.engine}
 
 
 def told(line: Told) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
@@ -40,7 +41,7 @@ class Recordings:
     def __init__(self, store: Store, clock: Clock, folder: Path, keys: Keyring, *, to_objects: bool = False) -> None:
         self._store = store
         self._clock = clock
-        self._folder = folder
+        self.folder = folder
         self._keys = keys
         self._to_objects = to_objects
 
@@ -119,21 +120,41 @@ class Recordings:
 
     def path(self, recording: Recording) -> Path:
         """Where the file is, or was, on this machine."""
-        return self._folder / recording.file
+        return self.folder / recording.file
 
     def key(self, recording: Recording) -> bytes:
         """The key a recording's file is sealed with, empty for none. Raises `KeyLost`."""
         return self._keys.open(recording.id, *rows.data_key(self._store, recording))
 
-    async def settle(self) -> int:
-        """End what a dead process left open, its files made whole; return how many there were."""
+    async def settle(self, also: Callable[[Recording, RecordOutcome], Iterable[Write]] = lambda ended, outcome: ()) -> int:
+        """End what a dead process left open, its files made whole; return how many there were.
+
+        What `also` gives for each goes into its commit.
+        """
         left = rows.left_open(self._store)
         for recording in left:
             outcome, duration_ms, detail = await asyncio.to_thread(self._what_is_left, recording)
             ended, write = self.finished(recording, outcome, duration_ms, detail, self._clock.now_us())
-            await self._store.commit(Change((write,), (self.wake(ended),)))
+            await self._store.commit(Change((write, *also(ended, outcome)), (self.wake(ended),)))
             _log.warning("recording_settled", recording=recording.id, call=recording.call_id, outcome=outcome.value)
         return len(left)
+
+    async def mend(self, world_id: UUID, recording_id: UUID) -> None:
+        """Make the file of a failed recording whole, as far as it goes: whoever wrote it may have died over it.
+
+        What was heard until then is playable, and counts as its duration; it stays failed. Raises `OSError`, `KeyLost`.
+        """
+        recording = rows.find(self._store, world_id, recording_id)
+        if recording is None or recording.status is not RecordingStatus.FAILED:
+            return
+        path, key = self.path(recording), self.key(recording)
+        try:
+            duration_ms = await asyncio.to_thread(audiofile.repair, path, key)
+        except audiofile.UnreadableSound:
+            return  # nothing came of it
+        if duration_ms != recording.duration_ms:
+            _, write = self._changed(replace(recording, duration_ms=duration_ms, updated_us=self._clock.now_us()))
+            await self._store.commit(Change((write,)))
 
     def _what_is_left(self, recording: Recording) -> tuple[RecordOutcome, int, str]:
         path = self.path(recording)

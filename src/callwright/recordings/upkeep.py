@@ -1,4 +1,5 @@
-"""What is done with files after a recording: they go to object storage, and those of deleted recordings are erased.
+"""What is done with files after a recording: broken ones are mended, they go to object storage, and those of deleted
+recordings are erased.
 
 What is to be done stands in rows, so nothing is forgotten in a restart; what fails is tried again for as long as it takes.
 """
@@ -17,9 +18,9 @@ from callwright.log import Log
 from callwright.recordings import rows
 from callwright.recordings.model import Kept, Recording
 from callwright.recordings.objects import Objects
-from callwright.recordings.recordings import TOPIC
+from callwright.recordings.recordings import TOPIC, Recordings
 from callwright.recordings.rows import Erasure, Waiting
-from callwright.store import Change, Store, Transaction
+from callwright.store import Change, Store, Transaction, Wake
 
 # Seconds until the next attempt after one that failed; the last of them again and again.
 PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0)
@@ -33,13 +34,15 @@ _log = Log("recordings")
 class Upkeep:
     """One worker. `objects` is there when recordings go, or went, to object storage."""
 
-    def __init__(self, store: Store, clock: Clock, folder: Path, objects: Objects | None) -> None:
+    def __init__(self, store: Store, clock: Clock, recordings: Recordings, objects: Objects | None) -> None:
         self._store = store
         self._clock = clock
-        self._folder = folder
+        self._recordings = recordings
+        self._folder = recordings.folder
         self._objects = objects
         self._woken = asyncio.Event()
-        store.on(TOPIC, lambda wake: self._woken.set())
+        self._ended: list[Wake] = []
+        store.on(TOPIC, self._wake)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -55,8 +58,18 @@ class Upkeep:
                 _log.error("recordings_not_kept", attempts=failures, again_in_s=pause)
                 await self._clock.sleep(pause)
 
+    def _wake(self, wake: Wake) -> None:
+        self._ended.append(wake)
+        self._woken.set()
+
     async def _round(self) -> bool:
         """Try everything that is to be done, once; whether all of it is."""
+        while self._ended:
+            wake = self._ended.pop()
+            try:
+                await self._recordings.mend(wake.world_id, wake.subject_id)
+            except Exception as error:  # it is tried again by whoever reads it
+                _log.error("recording_not_mended", recording=wake.subject_id, error=error)
         erased = await self._all(lambda after: rows.erasures(self._store, after, AT_A_TIME), self._erase)
         if self._objects is None:
             return erased

@@ -30,10 +30,12 @@ class Reading:
             return self._struct(path, raw, bare)
         origin, arguments = typing.get_origin(bare), typing.get_args(bare)
         if origin is dict and isinstance(raw, dict):
-            return {
+            before = len(self._faults)
+            entries = {
                 self.value(f"{path}.{key}", key, arguments[0]): self.value(f"{path}.{key}", one, arguments[1])
                 for key, one in raw.items()
             }
+            return self._checked(path, raw, entries, kind) if len(self._faults) == before else entries
         if origin is tuple and isinstance(raw, list | tuple):
             kinds = [arguments[0]] * len(raw) if arguments[-1] is Ellipsis else arguments
             if len(kinds) == len(raw):

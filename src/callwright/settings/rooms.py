@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from callwright.egress.door import EgressSettings
+from callwright.clock import Clock
+from callwright.egress.door import EgressSettings, Transport
+from callwright.errors import SettingsError
+from callwright.flows.settings import FlowSettings
 from callwright.media.settings import MediaSettings
 from callwright.recordings.keyfile import read_keys
 from callwright.recordings.keys import Keyring
@@ -12,8 +15,16 @@ from callwright.settings.checks import host_and_port
 from callwright.settings.sections import Settings
 from callwright.sip.legs import EngineSettings
 from callwright.sip.settings import SignallingSettings, TrunkSource
+from callwright.speech.recognition import whisper
+from callwright.speech.recognition.absent import NoTranscriber
+from callwright.speech.recognition.recogniser import Recogniser
+from callwright.speech.recognition.service import Service
+from callwright.speech.recognition.settings import RecogniserSettings, ServiceSettings
 from callwright.speech.settings import ProviderSettings, SpeechSettings
+from callwright.switch.fetching import FetchSettings
 from callwright.switch.settings import CallSettings
+from callwright.switch.sounds import SoundSettings
+from callwright.telephony import Transcriber
 from callwright.trunks.routes import Trunk
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.signature import Encoding
@@ -57,7 +68,31 @@ def call_control(settings: Settings) -> CallSettings:
         max_live=settings.calls.max_live,
         new_legs_per_second=settings.sip.new_legs_per_second,
         early_media=settings.transfer.early_media,
+        hold_music=settings.transfer.hold_music,
+        max_parties=settings.transfer.parties,
+        machine_patience=settings.flows.machine_patience,
     )
+
+
+def sounds(settings: Settings) -> SoundSettings:
+    return SoundSettings(decoders=settings.sounds.decoders, cache_bytes=settings.sounds.cache_mb * 1_000_000)
+
+
+def flows(settings: Settings) -> FlowSettings:
+    given = settings.flows
+    return FlowSettings(
+        language=given.language,
+        if_machine=given.if_machine,
+        machine_timeout=given.machine_timeout,
+        key_timeout=given.key_timeout,
+        transcribe_language=settings.transcription.language,
+        longest_recording=given.longest_recording,
+        fetches=given.fetches,
+    )
+
+
+def flow_fetching(settings: Settings) -> FetchSettings:
+    return FetchSettings(timeout=settings.flows.fetch_timeout, limit=settings.api.flow_limit)
 
 
 def egress(settings: Settings) -> EgressSettings:
@@ -130,6 +165,18 @@ def recording_objects(settings: Settings) -> Objects | None:
             secret_key=given.secret_key,
         )
     )
+
+
+def transcriber(settings: Settings, door: Transport, clock: Clock) -> Transcriber:
+    """Whoever writes down; `door` leads to services. Raises `SettingsError` when the model cannot be used."""
+    given = settings.transcription
+    if given.model:
+        if fault := whisper.fault_of(given.model):
+            raise SettingsError(f"transcription.model = {given.model}: {fault}.")
+        return Recogniser(RecogniserSettings(folder=given.model, threads=given.threads, log_level=settings.log.level), clock)
+    if given.url:
+        return Service(ServiceSettings(url=given.url, key=given.api_key, model=given.service_model), door, clock)
+    return NoTranscriber()
 
 
 def trunks(settings: Settings) -> tuple[Trunk, ...]:

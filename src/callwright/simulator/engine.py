@@ -141,7 +141,7 @@ class SimulatedEngine:
     def _do_transfer(self, leg: Leg, command: Command) -> None:
         match command:
             case telephony.Refer(target=target):
-                self._transfers.ask(leg, self._callees.get(target, CalleeScript()))
+                self._transfers.ask(leg, target, self._callees.get(target, CalleeScript()))
             case telephony.AcceptRefer():
                 self._transfers.accept(leg)
             case telephony.RejectRefer():

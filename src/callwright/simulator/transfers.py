@@ -7,7 +7,7 @@ from functools import partial
 from callwright import telephony
 from callwright.simulator.legs import Leg, Stage
 from callwright.simulator.settings import CalleeScript
-from callwright.telephony import CommandRefused, ReferOutcome
+from callwright.telephony import CommandRefused, ReferOutcome, is_number, is_uri
 
 WORD_S = 2.0  # what is not answered by then is refused
 TRANSFER_S = 60.0
@@ -35,8 +35,10 @@ class Transfers:
             raise CommandRefused("ReferProgress: no transfer was accepted, or it is over")
         leg.transferring = code < 200
 
-    def ask(self, leg: Leg, callee: CalleeScript) -> None:
-        """Ask the far end to call somebody, who does as its script says."""
+    def ask(self, leg: Leg, target: str, callee: CalleeScript) -> None:
+        """Ask the far end to call `target`, who does as the script of `callee` says."""
+        if not is_number(target) and not is_uri(target):
+            raise CommandRefused("Refer: a number or a sip or tel URI is needed")
         if leg.referred is not None:
             raise CommandRefused("Refer: the far end is transferring already")
         if not leg.script.takes_transfers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,11 +23,12 @@ from sippy.SipURL import SipURL
 from sippy.Time.Timeout import Timeout
 from sippy.UA import UA
 
-from callwright.sip import wire
+from callwright.sip import referral, requests, wire
 from callwright.sip.digest import CHALLENGES, Credentials
 from callwright.sip.headers import (
     ALLOW,
     HOPS,
+    SUPPORTED,
     content_of,
     description,
     description_in,
@@ -35,6 +37,7 @@ from callwright.sip.headers import (
     outward,
     reason_fields,
     reason_of,
+    required,
 )
 from callwright.sip.release import our_contact, state_of
 from callwright.sip.server import Address, is_ipv4
@@ -70,6 +73,10 @@ class Dialog(UA):
 
     # A BYE that comes later than this is answered from the cache, or 481; a longer life only fills memory.
     godead_timeout = 1.0
+    # Transfers; `was_asked`: the far end has asked for one before.
+    asked: referral.Asked | None = None
+    sent: referral.Sent | None = None
+    was_asked = False
 
     def __init__(self, around: Surroundings, leg: UUID, phase: Phase, peer: Address) -> None:
         super().__init__(around.config, nh_address=peer)
@@ -94,11 +101,10 @@ class Dialog(UA):
         self.glare_wait: Any = None
 
         self.credentials: Credentials | None = None
-        self.bye_challenged = False
 
     @property
-    def is_over(self) -> bool:
-        return self.phase is Phase.OVER
+    def is_up(self) -> bool:
+        return self.phase is Phase.UP
 
     def kept(self) -> bytes:
         """What a successor of this process needs to end the dialog (`wire.DialogState`)."""
@@ -114,7 +120,7 @@ class Dialog(UA):
             (SipCallId(order.sip_call_id or None), caller, order.user or None, description(order.sdp), None, None)
         )
         event.max_forwards = order.max_forwards
-        event.extra_headers = (ALLOW, field(HOPS, str(order.hops)))
+        event.extra_headers = (ALLOW, SUPPORTED, field(HOPS, str(order.hops)))
 
         def address(_: Any) -> None:
             # Without "transport" and with a port only when needed, the digest's uri is the request URI to the letter.
@@ -136,7 +142,7 @@ class Dialog(UA):
         if self.phase is not Phase.ARRIVED:
             return False
         event = CCEventConnect((200, "OK", description(sdp)))
-        event.extra_headers = (ALLOW,)
+        event.extra_headers = (ALLOW, SUPPORTED)
         self.our_offer_in_200 = self.rSDP is None
         self.recvEvent(event)
         self._move(Phase.UP)
@@ -265,9 +271,9 @@ class Dialog(UA):
         return None
 
     def recvRequest(self, req: Any, sip_t: Any) -> Any:
-        if self.state is not None and req.countHFs("require"):
+        if self.state is not None and (tags := required(req)):
             response = req.genResponse(420, "Bad Extension")
-            response.appendHeader(field("Unsupported", ", ".join(str(f.body) for f in req.getHFs("require"))))
+            response.appendHeader(field("Unsupported", tags))
             return (response, None, None)
         if is_after_the_end(self, req):
             return (req.genResponse(*NO_DIALOG), None, None)
@@ -281,6 +287,8 @@ class Dialog(UA):
         if sip_t.r487 is not None:
             sip_t.r487.getHFBody("to").setTag(self.lTag)
         if answer is None:
+            if referral.is_waiting(self, req):
+                return (None, None, None)
             if sip_t.tid is not None and sip_t.state is TRYING:
                 known = self.state.connected or self.phase is Phase.ARRIVED
                 response = req.genResponse(*(NOT_ALLOWED if known else NO_DIALOG))
@@ -343,7 +351,7 @@ class Dialog(UA):
         if not is_ipv4(req.getTarget()[0][0]):
             req.setTarget((self.peer, "udp"))
         if req.getMethod() == "BYE":
-            options["resp_cb"] = self._bye_answered
+            options.setdefault("resp_cb", partial(requests.answered, self, "BYE", self._bye_answered, (), None, False))
         t = super().newTransaction(req, req_extra_headers, **options)
         t.leg = self.leg
         return t
@@ -479,6 +487,7 @@ class Dialog(UA):
             return
         self._move(Phase.OVER)
         self.next_offer = None
+        referral.over(self, by_us=isinstance(message, wire.LegEnded) and (message.who, message.kind) == ("us", "bye"))
         self.around.tell(message)
         self.around.over(self)
 
@@ -489,15 +498,8 @@ class Dialog(UA):
             self.invite.teA = None
 
     def _bye_answered(self, response: Any) -> None:
-        """Tell that the far end is gone; send a BYE that is challenged once more, sippy would leave the far end up."""
-        credentials = self.credentials if response.scode in CHALLENGES and not self.bye_challenged else None
-        if credentials is not None and credentials.accept(response, tried=False):
-            self.bye_challenged = True
-            request = self.genRequest("BYE")
-            credentials.sign(request, str(self.rTarget))
-            self.newTransaction(request)
-        elif response.scode >= 200:
-            self.around.tell(wire.DialogOver(self.leg))
+        """Tell that the far end is gone. One that challenges the BYE is met before: sippy would leave it up."""
+        self.around.tell(wire.DialogOver(self.leg))
 
 
 EVENTS: dict[type, Any] = {

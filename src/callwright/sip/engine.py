@@ -22,6 +22,7 @@ from callwright.sip.names import Lookup, Names, system_lookup
 from callwright.sip.steps import Steps
 from callwright.sip.streams import MediaProcess, Wire, shortage
 from callwright.telephony import (
+    AcceptRefer,
     Answer,
     Bridge,
     Cause,
@@ -31,7 +32,10 @@ from callwright.telephony import (
     HangUp,
     Hold,
     Originate,
+    Refer,
+    ReferProgress,
     Reject,
+    RejectRefer,
     Resume,
     Ring,
     Unbridge,
@@ -66,7 +70,7 @@ class SipEngine:
         self._turned_away = turned_away
         self._refusal: str | None = None
         self.signalling_load: sip.Load | None = None
-        steps, sound = self._steps, self._legs.sound
+        steps, sound, transfers = self._steps, self._legs.sound, self._legs.transfers
         self._commands: dict[type[Command], _Step] = {
             Ring: steps.ring,
             Answer: steps.answer,
@@ -76,6 +80,10 @@ class SipEngine:
             Resume: steps.hold,
             Bridge: self._bridge,
             Unbridge: sound.conversations.unbridge,
+            Refer: transfers.refer,
+            AcceptRefer: transfers.accept,
+            RejectRefer: transfers.reject,
+            ReferProgress: transfers.progress,
             **dict.fromkeys(HELD, sound.command),
         }
         # What a message of signalling does in each phase; anything else is out of place and changes nothing.
@@ -95,9 +103,12 @@ class SipEngine:
             (Phase.ANSWERED, sip.OfferArrived): steps.offered,
             (Phase.ANSWERED, sip.OfferAnswered): steps.offer_answered,
             (Phase.ANSWERED, sip.InfoArrived): steps.info,
+            (Phase.ANSWERED, sip.ReferArrived): transfers.arrived,
+            (Phase.ANSWERED, sip.ReferEnded): transfers.ended,
             (Phase.ANSWERED, sip.LegEnded): steps.over,
             (Phase.LEAVING, sip.LegAnswered): steps.late,
             (Phase.LEAVING, sip.AnswerSent): steps.late,
+            (Phase.LEAVING, sip.ReferEnded): transfers.ended,
             (Phase.LEAVING, sip.LegFailed): steps.failed,
             (Phase.LEAVING, sip.LegEnded): steps.over,
         }

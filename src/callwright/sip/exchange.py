@@ -18,10 +18,10 @@ from callwright.clock import Clock
 from callwright.errors import SettingsError
 from callwright.log import Log, OncePerSecond
 from callwright.reasons import Refusal
-from callwright.sip import patches, wire
+from callwright.sip import patches, referral, wire
 from callwright.sip.dialog import Dialog
-from callwright.sip.gate import Admission, Gate, SourceRules, TurnedBack, required
-from callwright.sip.headers import ACCEPT, ALLOW, field
+from callwright.sip.gate import Admission, Gate, SourceRules, TurnedBack
+from callwright.sip.headers import ACCEPT, ALLOW, SUPPORTED, field, required
 from callwright.sip.release import bye
 from callwright.sip.server import Address, is_ipv4
 from callwright.sip.settings import SignallingSettings
@@ -153,7 +153,7 @@ class Exchange:
         if not self._gate.knows(address[0]):
             self.transactions.answer_once(request.genResponse(403, "Forbidden"), t)
             return None
-        if method in ("BYE", "INFO"):  # RFC 3261 §15.1.2, RFC 6086 §4.2.2
+        if method in ("BYE", "INFO", "REFER", "NOTIFY"):  # RFC 3261 §15.1.2, RFC 6086 §4.2.2, RFC 6665 §4.1.3
             response = request.genResponse(*NO_DIALOG)
         elif method != "OPTIONS":
             response = request.genResponse(*NOT_ALLOWED)
@@ -163,7 +163,7 @@ class Exchange:
             response.appendHeader(field("Unsupported", tags))
         else:
             response = request.genResponse(200, "OK")
-            response.appendHeaders((ALLOW, ACCEPT))
+            response.appendHeaders((ALLOW, ACCEPT, SUPPORTED))
         return (response, None, None)
 
     def _invite(self, request: Any, t: Any, address: Address) -> Any:
@@ -215,6 +215,9 @@ COMMANDS: dict[type, Callable[[Dialog, Any], bool]] = {
     wire.EndLeg: lambda dialog, m: dialog.end(m.reason),
     wire.SendOffer: lambda dialog, m: dialog.offer(m.sdp),
     wire.AnswerOffer: lambda dialog, m: dialog.answer_offer(m.sdp, m.code, m.phrase),
+    wire.SendRefer: lambda dialog, m: referral.send(dialog, m.target),
+    wire.AnswerRefer: lambda dialog, m: referral.answer(dialog, m.code, m.phrase),
+    wire.TellReferral: lambda dialog, m: referral.notify(dialog, m.code, m.phrase),
 }
 
 

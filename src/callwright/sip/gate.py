@@ -17,7 +17,7 @@ from callwright import ipc
 from callwright.clock import Clock
 from callwright.errors import SettingsError
 from callwright.reasons import Refusal
-from callwright.sip.headers import ACCEPT, HOPS, SDP, content_of, description_in, outward
+from callwright.sip.headers import ACCEPT, HOPS, SDP, content_of, description_in, outward, required
 from callwright.sip.patches import TelURL
 from callwright.sip.server import Address
 from callwright.sip.settings import SignallingSettings, TrunkSource
@@ -166,11 +166,6 @@ class Gate:
             hops=_count(invite, HOPS, 0),
             max_forwards=_count(invite, "Max-Forwards", MAX_FORWARDS),
         )
-
-
-def required(request: Any) -> str:
-    """The extensions a request insists on; none is spoken here."""
-    return ", ".join(str(header.body) for header in request.getHFs("require"))
 
 
 def _network(trunk: str, text: str) -> IPv4Network:

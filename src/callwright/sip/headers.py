@@ -14,7 +14,7 @@ from sippy.SipGenericHF import SipGenericHF
 from sippy.SipHeader import SipHeader
 
 SDP = "application/sdp"
-METHODS = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+METHODS = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, NOTIFY"
 HOPS = "X-Callwright-Hops"  # how often a call has passed through this server
 
 
@@ -53,6 +53,14 @@ def field(name: str, value: str) -> SipHeader:
 
 ALLOW = field("Allow", METHODS)
 ACCEPT = field("Accept", SDP)
+SUPPORTED = field("Supported", "norefersub")  # RFC 4488
+
+
+def required(request: Any) -> str:
+    """The extensions a request insists on and that are not spoken here."""
+    names = [name.strip() for header in request.getHFs("require") for name in str(header.body).split(",")]
+    known = ("norefersub",) if request.getMethod() == "REFER" else ()
+    return ", ".join(name for name in names if name and name.lower() not in known)
 
 
 def reason_of(message: Any) -> str:

@@ -16,6 +16,7 @@ from callwright.sip.offer import Agreed, Local
 from callwright.sip.sdp import SENDRECV, Session
 from callwright.sip.streams import MediaProcess
 from callwright.telephony import (
+    AcceptRefer,
     Answer,
     Bridge,
     Cause,
@@ -28,8 +29,11 @@ from callwright.telephony import (
     PauseRecording,
     Play,
     PlayMore,
+    Refer,
+    ReferProgress,
     Refused,
     Reject,
+    RejectRefer,
     Resume,
     ResumeRecording,
     Ring,
@@ -79,6 +83,7 @@ HELD: frozenset[type[Command]] = frozenset(
     }
 )
 SOUND: frozenset[type[Command]] = HELD | {Bridge, Unbridge}
+TRANSFERS: frozenset[type[Command]] = frozenset({Refer, AcceptRefer, RejectRefer, ReferProgress})
 GONE = frozenset({Phase.LEAVING, Phase.CLOSING})
 
 # Sound before the answer is for legs with early media only (`Leg.audible`).
@@ -87,7 +92,7 @@ TAKES: dict[Phase, frozenset[type[Command]]] = {
     Phase.PREPARING: frozenset({HangUp}),
     Phase.CALLING: SOUND | {HangUp},
     Phase.ANSWERING: frozenset({HangUp}),
-    Phase.ANSWERED: SOUND | {HangUp, Hold, Resume},
+    Phase.ANSWERED: SOUND | TRANSFERS | {HangUp, Hold, Resume},
     Phase.LEAVING: frozenset({HangUp}),
     Phase.CLOSING: frozenset({HangUp}),
 }
@@ -164,6 +169,7 @@ class Leg:
         "address",
         "agreed",
         "answered",
+        "asked",
         "awaiting_answer",
         "blocked",
         "call",
@@ -193,12 +199,14 @@ class Leg:
         "phase",
         "prompts",
         "recordings",
+        "referring",
         "seat",
         "seq",
         "sip_call_id",
         "stream",
         "timer",
         "told",
+        "transferring",
         "wants",
     )
 
@@ -243,6 +251,11 @@ class Leg:
         self.detecting = False
         self.key_means = ""
         self.last_key = ("", 0)
+
+        # transfers: what the far end asked for waits for an answer, then for progress; and what it was asked for by us
+        self.asked: asyncio.TimerHandle | None = None
+        self.transferring = False
+        self.referring: asyncio.TimerHandle | None = None
 
         # the end: what we know of it before signalling's last word, and the event that waits for the counters
         self.answered = False

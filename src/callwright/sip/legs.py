@@ -20,10 +20,12 @@ from callwright.media import wire as media
 from callwright.sip import wire as sip
 from callwright.sip.leg import Call, Leg, Phase, StreamState
 from callwright.sip.offer import Agreed
+from callwright.sip.recordings import RECORD_S
 from callwright.sip.sdp import PCMA, PCMU
 from callwright.sip.sound import Sound
 from callwright.sip.streams import MediaProcess, Wire, choose, shortage
 from callwright.sip.telling import name_of
+from callwright.sip.transfers import Transfers
 from callwright.telephony import Cause, Ended, Event, Refused, Released, Who
 
 RETIRED_S = 60
@@ -35,9 +37,10 @@ log = Log("sip.engine")
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`address` is advertised for sound; `laws` are offered in this order (0 PCMU, 8 PCMA); `max_calls` is per media process.
 
-    Seconds: `open_s` for a media process to open a stream, `close_s` to close one, `word_s` for signalling to confirm what
-    it was told, `ack_s` for an ACK to bring the answer to our offer, `call_s` for the first sign of the far end or the end
-    of a cancelled INVITE (above the 32 s of RFC 3261 timer B, which signalling keeps).
+    Seconds: `open_s` for a media process to open a stream, `close_s` to close one without recordings, `word_s` for signalling
+    to confirm what it was told, and for call control to answer a transfer, `ack_s` for an ACK to bring the answer to our
+    offer, `call_s` for the first sign of the far end or the end of a cancelled INVITE (above the 32 s of RFC 3261 timer B,
+    which signalling keeps), `refer_s` for what becomes of a transfer that the far end was asked for.
     """
 
     address: str
@@ -48,6 +51,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     word_s: float = 2.0
     ack_s: float = 35.0
     call_s: float = 40.0
+    refer_s: float = 60.0
 
 
 def nobody(event: object) -> None:
@@ -62,6 +66,7 @@ class Legs:
         self.clock = clock
         self.sink: Callable[[Event], None] = nobody
         self.sound = Sound(clock, self.emit, partial(self.lose, cause=Cause.MEDIA_LOST))
+        self.transfers = Transfers(clock, self.emit, self.tell, settings.word_s, settings.refer_s)
         self.alive: dict[UUID, Leg] = {}
         self.calls: dict[UUID, Call] = {}
         self.signalling: Wire | None = None
@@ -76,6 +81,7 @@ class Legs:
         for leg in self.alive.values():
             self.disarm(leg)
             self.sound.leave(leg)
+            self.transfers.leave(leg)
 
     def tell(self, message: sip.CoreMessage) -> None:
         if self.signalling is not None:
@@ -245,11 +251,11 @@ class Legs:
         self.clock.call_later(0, partial(self._depart, leg))
 
     def refuse(self, leg: Leg, cause: Cause, code: int | None = None, phrase: str = "", reason: str = "") -> None:
-        self.sound.finish(leg)
+        self._settle(leg)
         self._last(leg, self._refused(leg, cause, code, phrase, reason))
 
     def end(self, leg: Leg, cause: Cause, who: Who, reason: str = "") -> None:
-        self.sound.finish(leg)
+        self._settle(leg)
         outcome = Ended(
             leg=leg.id,
             seq=0,
@@ -262,6 +268,10 @@ class Legs:
             late_answer=not leg.answered,
         )
         self._last(leg, outcome)
+
+    def _settle(self, leg: Leg) -> None:
+        self.sound.finish(leg)
+        self.transfers.finish(leg)
 
     def _refused(self, leg: Leg, cause: Cause, code: int | None = None, phrase: str = "", reason: str = "") -> Refused:
         return Refused(
@@ -284,7 +294,7 @@ class Legs:
         self.disarm(leg)
         self.close_stream(leg)
         if leg.stream is StreamState.CLOSING:
-            self.arm(leg, self.settings.close_s, self._depart)
+            self.arm(leg, RECORD_S if leg.recordings else self.settings.close_s, self._depart)
         else:
             self._depart(leg)
 
@@ -299,7 +309,7 @@ class Legs:
         if self.alive.pop(leg.id, None) is None:
             return
         self.disarm(leg)
-        self.sound.lost(leg, f"{name_of(leg)} did not close it within {self.settings.close_s:g} s")
+        self.sound.lost(leg, f"{name_of(leg)} did not end it within {RECORD_S:g} s")
         self._stream_gone(leg)
         if leg.call is not None:
             leg.call.legs -= 1

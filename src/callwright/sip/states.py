@@ -19,7 +19,8 @@ from sippy.UaStateConnected import UaStateConnected
 from sippy.UaStateDisconnected import UaStateDisconnected
 from sippy.UaStateFailed import UaStateFailed
 
-from callwright.sip.headers import ACCEPT, ALLOW, field
+from callwright.sip import referral
+from callwright.sip.headers import ACCEPT, ALLOW, SUPPORTED, field
 from callwright.sip.transactions import INVITE_LIVES_S, scaled_timeout
 
 
@@ -50,7 +51,7 @@ def _info(state: Any, request: Any) -> None:
 
 
 def _options(state: Any, request: Any) -> None:
-    state.ua.respond(request, 200, "OK", ALLOW, ACCEPT)
+    state.ua.respond(request, 200, "OK", ALLOW, ACCEPT, SUPPORTED)
 
 
 def _update(state: Any, request: Any) -> None:
@@ -63,7 +64,11 @@ def _update(state: Any, request: Any) -> None:
 
 def _refer(state: Any, request: Any) -> None:
     # sippy would take it for a hang-up.
-    state.ua.respond(request, *NOT_ALLOWED, ALLOW)
+    referral.arrived(state.ua, request)
+
+
+def _notify(state: Any, request: Any) -> None:
+    referral.notified(state.ua, request)
 
 
 def _too_early(state: Any, request: Any) -> None:
@@ -71,7 +76,7 @@ def _too_early(state: Any, request: Any) -> None:
     state.ua.respond(request, 500, "Server Internal Error", field("Retry-After", str(state.ua.chance.randint(0, 10))))
 
 
-IN_DIALOG = {"INFO": _info, "OPTIONS": _options, "UPDATE": _update, "REFER": _refer}
+IN_DIALOG = {"INFO": _info, "OPTIONS": _options, "UPDATE": _update, "REFER": _refer, "NOTIFY": _notify}
 
 
 class Arrived(UasStateTrying):
@@ -107,7 +112,7 @@ class Connected(UaStateConnected):
     def _offer(self, request: Any) -> Any:
         """Pass every re-INVITE on, the ones without a description or with the same one too."""
         ua = self.ua
-        if ua.is_over:
+        if ua.phase is Phase.OVER:
             ua.respond(request, *NO_DIALOG)
             return None
         ua.uasResp = request.genResponse(100, "Trying")

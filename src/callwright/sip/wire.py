@@ -97,13 +97,46 @@ class AnswerOffer(ToSignalling, frozen=True):
     phrase: str = "OK"
 
 
+class SendRefer(ToSignalling, frozen=True):
+    """Ask the far end to call a number or URI in our place (REFER); `ReferEnded` follows, unless the leg ends before."""
+
+    target: str
+
+
+class AnswerRefer(ToSignalling, frozen=True):
+    """Answer the far end's REFER: 202, and a NOTIFY that it is being tried, or `code` when it is refused."""
+
+    code: int = 202
+    phrase: str = "Accepted"
+
+
+class TellReferral(ToSignalling, frozen=True):
+    """Tell the far end how the transfer goes that it asked for (NOTIFY); 200 and above end it."""
+
+    code: int
+    phrase: str
+
+
 class ReleaseDialog(ToSignalling, frozen=True):
     """Send a BYE in a dialog of a predecessor; `dialog` is a packed `DialogState`. `DialogOver` follows."""
 
     dialog: bytes
 
 
-CoreMessage = Admit | PlaceLeg | SendProgress | SendAnswer | SendReject | EndLeg | SendOffer | AnswerOffer | ReleaseDialog
+CoreMessage = (
+    Admit
+    | PlaceLeg
+    | SendProgress
+    | SendAnswer
+    | SendReject
+    | EndLeg
+    | SendOffer
+    | AnswerOffer
+    | SendRefer
+    | AnswerRefer
+    | TellReferral
+    | ReleaseDialog
+)
 
 
 class ToCore(msgspec.Struct, frozen=True, tag=True):
@@ -209,6 +242,21 @@ class InfoArrived(ToCore, frozen=True):
     body: str
 
 
+class ReferArrived(ToCore, frozen=True):
+    """The far end asks for a blind transfer to `target`, a number or a sip or tel URI. `AnswerRefer` must follow."""
+
+    target: str
+    referred_by: str
+
+
+class ReferEnded(ToCore, frozen=True):
+    """What came of our REFER. `outcome` is a value of `telephony.ReferOutcome`; `code` 0 when there was none."""
+
+    outcome: str
+    code: int
+    detail: str = ""
+
+
 class TurnedAway(ToCore, frozen=True):
     """An INVITE did not pass the gate (`reasons.Refusal`); `count` of them since the last report, the last one named.
 
@@ -245,6 +293,8 @@ SignallingMessage = (
     | OfferArrived
     | OfferAnswered
     | InfoArrived
+    | ReferArrived
+    | ReferEnded
     | TurnedAway
     | Load
 )

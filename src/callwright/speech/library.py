@@ -19,7 +19,7 @@ from callwright.speech import sentences
 from callwright.speech.cache import SpeechCache
 from callwright.speech.cast import Cast, Speaker
 from callwright.speech.languages import Language, find
-from callwright.speech.source import Job, VoiceFailed
+from callwright.speech.source import Job, VoiceDied, VoiceFailed
 from callwright.speech.wavfile import RATE, wav, write
 from callwright.telephony.speech import SpeechUnavailable, Utterance
 
@@ -97,7 +97,7 @@ class Library:
             raise SpeechUnavailable(why)
         pieces = sentences.split(text)
         if not pieces:
-            yield await self._pause()
+            yield self._pause()
             return
         turn = self._turn(text, utterance, urgent=True)
         ahead = asyncio.create_task(self._spoken(pieces[0], turn))
@@ -150,6 +150,7 @@ class Library:
     async def _spoken(self, piece: str, turn: _Turn) -> Path:
         """One sentence, by whoever of the chain manages; raise `SpeechUnavailable` when nobody does."""
         why = "no voice is set up"
+        again = True
         while turn.first < len(turn.speakers):
             speaker = turn.speakers[turn.first]
             last = turn.first == len(turn.speakers) - 1
@@ -159,6 +160,9 @@ class Library:
             except VoiceFailed as error:
                 why = str(error)
                 self._counted(speaker.source.name, "failed")
+                if last and again and isinstance(error, VoiceDied):
+                    again = False  # nobody else is left, and it will be back in a moment
+                    continue
             except TimeoutError:
                 why = f"{speaker.source.name} was not ready within {patience:g} s"
                 self._counted(speaker.source.name, "late")
@@ -209,13 +213,13 @@ class Library:
         if not task.cancelled():
             task.exception()  # those who waited have it; where nobody did any more, nobody needs it
 
-    async def _pause(self) -> Path:
+    def _pause(self) -> Path:
         key = self._cache.key(engine="silence", identity="", voice="", language="", text="")
         if (found := self._cache.find(key)) is not None:
             return found
         content = wav(bytes(round(_PAUSE_S * RATE) * 2))
         try:
-            await asyncio.to_thread(write, self._cache.make_room(key), content)
+            write(self._cache.make_room(key), content)
         except OSError as error:
             raise SpeechUnavailable(f"Silence cannot be written: {error.strerror}.") from None
         return self._cache.admit(key, len(content))

@@ -15,6 +15,10 @@ class VoiceFailed(CallwrightError):
     """A voice did not speak a text; the next one of the chain may. The message does not repeat the text."""
 
 
+class VoiceDied(VoiceFailed):
+    """The voice's process ended while it spoke, which may have been an accident."""
+
+
 class Voice(msgspec.Struct, frozen=True):
     """A voice of a source: `name` is the source's own, `gender` ``male``, ``female`` or empty where it is not known."""
 

@@ -18,7 +18,7 @@ from callwright.clock import Clock
 from callwright.log import Log
 from callwright.speech import wire
 from callwright.speech.settings import VoiceSettings
-from callwright.speech.source import Job, VoiceFailed
+from callwright.speech.source import Job, VoiceDied, VoiceFailed
 
 MOST_WAITING = 2_000
 LOADING_S = 60.0
@@ -43,7 +43,7 @@ class Worker:
         self.name = f"speech-{settings.engine}"
         self.arguments = msgspec.json.encode(settings).decode()
         self.kill: Callable[[], None] = lambda: None
-        self.version = 0  # grows with every life, for tests and logs
+        self.lives = 0
         self._clock = clock
         self._deadline_s = deadline_s
         self._line: Line | None = None
@@ -61,8 +61,9 @@ class Worker:
         return self._unusable
 
     @property
-    def waiting(self) -> int:
-        return len(self._waiting)
+    def idle(self) -> bool:
+        """Whether it is up and has nothing to do."""
+        return self._ready and self._running is None and not self._waiting
 
     async def render(self, job: Job) -> wire.Rendered:
         """Have a text spoken; raise `VoiceFailed`. Whoever stops waiting takes the text off the queue."""
@@ -82,7 +83,7 @@ class Worker:
                 self._waiting.remove(ticket)
 
     def up(self, line: Line) -> None:
-        self.version += 1
+        self.lives += 1
         self._line, self._ready, self._unusable = line, False, None
         self._arm(LOADING_S)
 
@@ -92,7 +93,7 @@ class Worker:
         if (ticket := self._running) is not None:
             self._running = None
             self._note_death(ticket.job, 1)
-            ticket.fail(f"{self.engine} died while it spoke")
+            ticket.fail(VoiceDied(f"{self.engine} died while it spoke"))
 
     def receive(self, message: Any) -> None:
         match message:
@@ -104,7 +105,7 @@ class Worker:
                 self._unusable = why
                 self._disarm()
                 for ticket in self._waiting:
-                    ticket.fail(why)
+                    ticket.fail(VoiceFailed(why))
             case wire.Rendered(number) | wire.Failed(number):
                 self._answered(number, message)
 
@@ -117,7 +118,7 @@ class Worker:
         if isinstance(message, wire.Rendered):
             ticket.give(message)
         else:
-            ticket.fail(message.why)
+            ticket.fail(VoiceFailed(message.why))
         self._next()
 
     def _next(self) -> None:
@@ -137,7 +138,7 @@ class Worker:
         _log.error("speech_hangs", engine=self.engine, characters=len(ticket.job.text) if ticket else 0)
         if ticket is not None:
             self._note_death(ticket.job, _DEATHS)
-            ticket.fail(f"{self.engine} did not come to an end")
+            ticket.fail(VoiceFailed(f"{self.engine} did not come to an end"))
         self.kill()
 
     def _note_death(self, job: Job, deaths: int) -> None:
@@ -168,6 +169,6 @@ class _Ticket:
         if not self.spoken.done():
             self.spoken.set_result(rendered)
 
-    def fail(self, why: str) -> None:
+    def fail(self, error: VoiceFailed) -> None:
         if not self.spoken.done():
-            self.spoken.set_exception(VoiceFailed(why))
+            self.spoken.set_exception(error)

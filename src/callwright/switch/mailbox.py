@@ -17,7 +17,7 @@ from uuid import UUID
 from callwright import telephony
 from callwright.calls.lifecycle import CallRecord
 from callwright.clock import Clock
-from callwright.errors import StoreUnavailable, Unavailable
+from callwright.errors import Conflict, StoreUnavailable, Unavailable
 from callwright.log import Log
 from callwright.reasons import Reason
 from callwright.store import Change, Store
@@ -52,20 +52,41 @@ class Ask(Enum):
     FORGET = Reason.STORE_UNAVAILABLE
 
 
-class Asked(NamedTuple):
-    """A request from outside; `done` is set once it is committed. Without `leg` it means the whole call."""
+class Wish(NamedTuple):
+    """What others want of a live call besides its end: `kind` is a word for the journal, `leg` the one it is about.
 
-    what: Ask
-    leg: UUID | None
-    done: asyncio.Future[None]
+    `carry_out` changes the call, returns what is to be answered, or raises `Problem` and changes nothing.
+    """
+
+    kind: str
+    carry_out: Callable[[Any], Any]
+    leg: UUID | None = None
+
+
+class Asked:
+    """A request from outside; `done` is set, to `answer`, once it is committed. Without `leg` it means the whole call."""
+
+    def __init__(self, what: Ask | Wish, leg: UUID | None) -> None:
+        self.what = what
+        self.leg = leg
+        self.answer: Any = None
+        self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def settle(self, error: Exception | None = None) -> None:
         if not self.done.done():
             if error is None:
-                self.done.set_result(None)
+                self.done.set_result(self.answer)
             else:
                 self.done.set_exception(error)
                 self.done.exception()  # whoever asked may be gone
+
+    def too_late(self) -> None:
+        """The call is over: its end was what most ask for, the rest cannot be done any more."""
+        self.settle(over() if isinstance(self.what, Wish) else None)
+
+
+def over() -> Conflict:
+    return Conflict("The call is over.")
 
 
 class Due(NamedTuple):
@@ -114,18 +135,19 @@ class Mailbox(ABC, Generic[M]):
             return
         self._messages.put_nowait(message)
 
-    async def ask(self, what: Ask, leg: UUID | None = None) -> None:
-        """Ask for something and return when it is committed; a call that is over has nothing left to do.
+    async def ask(self, what: Ask | Wish, leg: UUID | None = None) -> Any:
+        """Ask for something and return the answer when it is committed; a call that is over has nothing left to end.
 
-        Raises `Unavailable` when the database keeps it waiting too long.
+        Raises `Unavailable` when the database keeps it waiting too long, and what a wish raises.
         """
+        asked = Asked(what, leg)
         if self._closed:
-            return
-        asked = Asked(what, leg, asyncio.get_running_loop().create_future())
-        self.put(asked)
+            asked.too_late()
+        else:
+            self.put(asked)
         try:
             async with self._clock.timeout(self._patience_s):
-                await asyncio.shield(asked.done)
+                return await asyncio.shield(asked.done)
         except TimeoutError:
             raise Unavailable("The database does not accept writes; what was asked is done when it does again.") from None
 
@@ -147,6 +169,9 @@ class Mailbox(ABC, Generic[M]):
                 await self._finish_turn()
                 while self._asked:
                     self._asked.pop().settle()
+            self.closing()
+            if (last := self.record.take()).writes:
+                await self._write(last)
         except Exception:
             _log.exception("call_failed", call=self.record.call.id)
             await self._break_off()
@@ -168,6 +193,10 @@ class Mailbox(ABC, Generic[M]):
         """End every leg on the record, and queue the commands that end them on the wire."""
 
     @abstractmethod
+    def closing(self) -> None:
+        """No event of the engine is heard any more: put on record what waits for one."""
+
+    @abstractmethod
     def refused(self, command: Command, why: str) -> None:
         """The engine would not take a command."""
 
@@ -182,6 +211,9 @@ class Mailbox(ABC, Generic[M]):
         self._token += 1
         due = Due(timer, self._token)
         self._timers[timer] = (self._token, self._clock.call_later(seconds, lambda: self.put(due)))
+
+    def cancel_all_timers(self, *, but: str) -> None:
+        self.cancel_timer(*(timer for timer in self._timers if timer != but))
 
     def cancel_timer(self, *timers: str) -> None:
         for timer in timers:
@@ -200,10 +232,11 @@ class Mailbox(ABC, Generic[M]):
         del self._timers[due.timer]
         return True
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def command(self, kind: Callable[..., Command], leg_id: UUID, **fields: Any) -> int:
         """Queue a command for after the commit and return its id."""
@@ -279,6 +312,10 @@ class Mailbox(ABC, Generic[M]):
     async def _break_off(self) -> None:
         """Something in here failed: end the call on the record and on the wire rather than leave a ghost."""
         self._let_go(Reason.INTERNAL)
+        try:
+            self.closing()
+        except Exception:
+            _log.exception("call_not_put_away", call=self.record.call.id)
         await self._write(self._taken + self.record.take())
 
     def _close(self) -> None:
@@ -289,7 +326,7 @@ class Mailbox(ABC, Generic[M]):
         while not self._messages.empty():
             left = self._messages.get_nowait()
             if isinstance(left, Asked):
-                self._asked.append(left)
+                left.too_late()
         while self._asked:
-            self._asked.pop().settle()
+            self._asked.pop().too_late()
         self._retired(self)

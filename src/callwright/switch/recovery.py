@@ -16,7 +16,10 @@ from callwright.clock import Clock
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
 from callwright.reasons import Reason
+from callwright.recordings.model import Recording
 from callwright.store import Change, Store, Write
+from callwright.switch.recording import recording_moved
+from callwright.telephony import RecordOutcome
 
 Release = Callable[[Iterable[tuple[UUID, bytes]]], None]
 # Those that are released within so many seconds share a commit; dying meanwhile costs a BYE that is answered 481.
@@ -45,6 +48,12 @@ async def settle(store: Store, clock: Clock, node: str, release: Release) -> int
     await asyncio.gather(*commits)
     release(rows.dialogs_left(store, node))
     return len(left)
+
+
+def recording_settled(store: Store, ended: Recording, outcome: RecordOutcome) -> tuple[Write, ...]:
+    """The journal of a call that is over learns what became of a recording that was open when its node died."""
+    entry = recording_moved(ended, outcome)
+    return (rows.append_entry(store, ended.world_id, ended.call_id, ended.updated_us, entry),)
 
 
 class Releases:

@@ -16,3 +16,8 @@ class CallSettings(msgspec.Struct, frozen=True, kw_only=True):
     ringback: str = ""
     store_patience: float = 30.0
     linger: float = 45.0
+    music: str = ""
+    hold_music: bool = True
+    beep: str = ""
+    machine_patience: float = 30.0
+    max_parties: int = 16

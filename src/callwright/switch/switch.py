@@ -21,13 +21,14 @@ from callwright.log import Log, OncePerSecond, masked
 from callwright.numbers.numbers import Number, Numbers, normalised
 from callwright.reasons import Reason, Refusal
 from callwright.store import Store
-from callwright.switch.actor import CallActor, Dial
+from callwright.switch.actor import CallActor
 from callwright.switch.admission import Admission, Pace
+from callwright.switch.control import LiveControl
 from callwright.switch.mailbox import Ask
-from callwright.switch.plan import Plan, Surroundings
+from callwright.switch.messages import Dial
+from callwright.switch.plan import Plan, Supplies, Surroundings
 from callwright.switch.recovery import Releases
 from callwright.switch.settings import CallSettings
-from callwright.switch.sounds import Sounds
 from callwright.telephony import Engine, Target
 
 MAX_HOPS = 5
@@ -50,15 +51,19 @@ class Counters(Protocol):
 
 
 class Line(NamedTuple):
-    """How a world reaches the telephone network; `unhealthy` says what is wrong besides what the engine knows."""
+    """How a world reaches the telephone network; `unhealthy` says what is wrong besides what the engine knows.
+
+    `own_hosts` are names and addresses of this server in the URIs of far ends.
+    """
 
     world: World
     engine: Engine
     route: Callable[[str], Target]
     unhealthy: Callable[[], str | None] = lambda: None
+    own_hosts: frozenset[str] = frozenset()
 
 
-class Switch:
+class Switch(LiveControl):
     """Live calls of all worlds on this node."""
 
     def __init__(
@@ -69,7 +74,7 @@ class Switch:
         clock: Clock,
         numbers: Numbers,
         flows: Flows,
-        sounds: Sounds,
+        supplies: Supplies,
         settings: CallSettings,
         counters: Counters,
         node: str,
@@ -80,7 +85,7 @@ class Switch:
         self._clock = clock
         self._numbers = numbers
         self._flows = flows
-        self._sounds = sounds
+        self._supplies = supplies
         self._settings = settings
         self._counters = counters
         self._node = node
@@ -176,6 +181,9 @@ class Switch:
             raise NotFound(f"No leg found for ID `{leg_id}`.")
         if (live := self._by_call.get(leg.call_id)) is not None:
             await live.ask(Ask.HANG_UP, leg_id)
+
+    def _live(self, call_id: UUID) -> CallActor | None:
+        return self._by_call.get(call_id)
 
     @property
     def live_calls(self) -> int:
@@ -327,11 +335,12 @@ class Switch:
             route=line.route,
             store=self._store,
             clock=self._clock,
-            sounds=self._sounds,
+            supplies=self._supplies,
             settings=self._settings,
             new_leg_id=self._leg_id_for(record.call.id),
             allow_leg=self._pace.take,
             over=self._over,
+            own_hosts=line.own_hosts,
         )
         call = CallActor(record, around, plan, self._retire, first)
         self._by_call[record.call.id] = call

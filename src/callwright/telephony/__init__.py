@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from callwright.telephony.checks import (
     KEYS,
+    is_number,
+    is_uri,
     recording_fault,
 )
 from callwright.telephony.commands import (
@@ -165,5 +167,7 @@ __all__ = [
     "Voice",
     "Who",
     "Word",
+    "is_number",
+    "is_uri",
     "recording_fault",
 ]

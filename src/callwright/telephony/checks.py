@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from callwright.telephony.commands import StartRecording
 
 KEYS: Final = frozenset("0123456789*#ABCD")
 SEALING_KEY_BYTES: Final = 32
+
+
+_NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
+_URI = re.compile(r"sip:[!-;=?-~]+|tel:[+0-9A-Fa-f*#.()\-]+(?:;[!-;=?-~]+)?", re.IGNORECASE)
+_MAX_URI = 512
+
+
+def is_number(target: str) -> bool:
+    """Whether a target of a transfer is a number: digits, ``*`` and ``#``, perhaps behind a ``+``."""
+    return _NUMBER.fullmatch(target) is not None
+
+
+def is_uri(target: str) -> bool:
+    """Whether a target of a transfer is a sip or tel URI, of no more than a line."""
+    return len(target) <= _MAX_URI and _URI.fullmatch(target) is not None
 
 
 def recording_fault(command: StartRecording) -> str:

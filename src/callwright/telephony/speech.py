@@ -44,12 +44,12 @@ class Speech(Protocol):
 
 
 class Word(msgspec.Struct, frozen=True):
-    """A word that was heard: milliseconds from the start of the recording, `confidence` 0 to 1."""
+    """A word that was heard: milliseconds from the start of the recording, `confidence` 0 to 1, None when it is not told."""
 
     text: str
     start_ms: int
     end_ms: int
-    confidence: float
+    confidence: float | None
 
 
 class Transcript(msgspec.Struct, frozen=True):

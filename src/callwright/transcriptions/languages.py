@@ -11,12 +11,11 @@ _OWN_NAMES = {"en-uk": "en-GB", "es-la": "es-419"}
 
 # The languages of Whisper and of providers that are built on it, as ISO 639-1 (639-3 where there is none).
 _CODES = """
-    af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it ja
-    jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq
-    sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
+    af am ar as az ba be bg bn bo br bs ca cmn cs cy da de el en es et eu fa fi fil fo fr gl gu ha haw he hi hr ht hu hy
+    id is it ja jv jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my nb ne nl nn no oc pa pl ps pt ro ru sa
+    sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
 """
 _KNOWN = frozenset(_CODES.split())
-_SAME = {"nb": "no", "jv": "jw", "iw": "he", "in": "id", "fil": "tl", "cmn": "zh"}
 _TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8}){0,4}")
 
 
@@ -29,7 +28,7 @@ def canonical(tag: str) -> str | None:
     lower = tag.strip().lower().replace("_", "-")
     if lower in _OWN_NAMES:
         return _OWN_NAMES[lower]
-    if not _TAG.fullmatch(lower) or code(lower) not in _KNOWN:
+    if not _TAG.fullmatch(lower) or lower.partition("-")[0] not in _KNOWN:
         return None
     language, *rest = lower.split("-")
     return "-".join(
@@ -37,11 +36,8 @@ def canonical(tag: str) -> str | None:
     )
 
 
-def code(tag: str) -> str:
-    """The language of a tag as recognisers are told it.
-
-    >>> code("en-GB"), code("nb-NO")
-    ('en', 'no')
-    """
-    language = tag.partition("-")[0].lower()
-    return _SAME.get(language, language)
+def refusal(tag: str) -> str | None:
+    """Why a language cannot be asked for, with a remedy; None when it can."""
+    if canonical(tag) is not None:
+        return None
+    return f"{tag[:40]!r} is no language that anyone writes down; use one such as {', '.join(CONTRACT)}."

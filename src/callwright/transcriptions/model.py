@@ -35,12 +35,12 @@ class Transcription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """A word: milliseconds from the start of the recording, `confidence` 0 to 1, `channel` 0 or 1."""
+    """A word: milliseconds from the start of the recording, `confidence` 0 to 1 or None, `channel` 0 or 1."""
 
     text: str
     start_ms: int
     end_ms: int
-    confidence: float
+    confidence: float | None
     channel: int = 0
 
 

@@ -181,6 +181,7 @@ async def test_a_page_past_the_end(rest: Rest) -> None:
         (PLACE | {"callFlow": "greet"}, 10, "callFlow"),
         (PLACE | {"callFlow": {"steps": "none"}}, 10, "callFlow.steps"),
         (PLACE | {"callFlow": {"steps": [{"action": "dance"}]}}, 10, "callFlow.steps[0].action"),
+        (PLACE | {"callFlow": {"steps": [{"action": "hangup"}, {"action": "hangup"}]}}, 10, "callFlow.steps[1]"),
         (PLACE | {"webhook": {"url": "ftp://a.test/"}}, 10, "webhook.url"),
         (PLACE | {"webhook": {"url": "nonsense"}}, 10, "webhook.url"),
         (PLACE | {"callFlow": {"steps": [{"action": "say", "options": {"payload": "x" * 40_000}}]}}, 10, "callFlow"),

@@ -34,6 +34,37 @@ async def test_a_flow_is_answered_as_it_was_sent(rest: Rest) -> None:
     assert listed == [flow | {"_links": {"self": f"/call-flows/{flow['id']}"}}]
 
 
+@pytest.mark.parametrize(
+    ("step", "parameter", "code", "told"),
+    [
+        ({"id": "ask", "action": "dance"}, "steps[1].action", 10, "'dance' is not an action."),
+        (
+            {"id": "ask", "action": "pause", "options": {"length": -1}},
+            "steps[1].options.length",
+            10,
+            "length must be 0 to 86400",
+        ),
+        ({"id": "ask", "action": "say", "options": {}}, "steps[1].options.payload", 11, "steps[1].options.payload is missing."),
+        (
+            {"id": "ask", "action": "pause", "options": {"length": 1}, "onKeypressGoto": "nowhere"},
+            "steps[1].onKeypressGoto",
+            10,
+            "there is no step 'nowhere' to go to.",
+        ),
+        ({"id": "ask", "action": "hangup"}, "steps[2]", 10, "it is never reached: step 'ask' hangs up"),
+    ],
+)
+async def test_what_is_wrong_with_a_flow_is_told_with_its_step(
+    rest: Rest, step: dict[str, object], parameter: str, code: int, told: str
+) -> None:
+    steps = [{"action": "pause", "options": {"length": 1}}, step, {"id": "last", "action": "hangup"}]
+    reply = await rest.live("POST", "/call-flows", {"steps": steps})
+    (error,) = reply.json["errors"]
+    assert (reply.status, error["code"], error["parameter"]) == (422, code, parameter)
+    named = "last" if parameter == "steps[2]" else "ask"
+    assert error["message"].startswith(f"Step {named!r}: {told}")
+
+
 async def test_put_replaces_all_of_a_flow(rest: Rest) -> None:
     flow = await make(rest, title="T", default=True, maxDuration=60)
     rest.clock.at_us += SECOND_US

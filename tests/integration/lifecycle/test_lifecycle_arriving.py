@@ -85,17 +85,17 @@ async def test_a_call_that_cannot_be_answered(stage: SipStage, a: Peer, body: st
     assert [told[1:] for told in stage.told(call)] == [("starting", ["starting"]), ("failed", ["failed"])]
 
 
-async def test_a_step_that_is_not_built_yet(stage: SipStage, a: Peer) -> None:
-    number = await stage.answers(SAY)
-    await refused(a, number, 501)
+async def test_a_flow_that_cannot_be_had(stage: SipStage, a: Peer) -> None:
+    number = await stage.answers({"action": "fetchCallFlow", "options": {"url": "http://app.test/flow"}})
+    await refused(a, number, 503)
     call = await stage.call_to(number)
-    assert await stage.over(call) == ("failed", [("incoming", "failed", "not_supported_yet")])
+    assert await stage.over(call) == ("failed", [("incoming", "failed", "flow_unavailable")])
 
 
-async def test_a_step_that_is_not_built_yet_after_the_answer(stage: SipStage, a: Peer) -> None:
+async def test_a_text_that_nobody_can_say_after_the_answer(stage: SipStage, a: Peer) -> None:
     _, call = await stage.answered(a, pause(0.05), SAY)
     await hung_up(a)
-    assert await stage.over(call) == ("ended", [("incoming", "hangup", "not_supported_yet")])
+    assert await stage.over(call) == ("ended", [("incoming", "hangup", "speech_unavailable")])
 
 
 async def test_a_hangup_step(stage: SipStage, a: Peer) -> None:

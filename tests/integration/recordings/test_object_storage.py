@@ -22,7 +22,7 @@ from callwright.recordings.s3 import S3Objects, S3Settings
 from callwright.recordings.upkeep import PAUSES, Upkeep
 from callwright.settings import Settings, rooms
 from callwright.settings.recorded import RecordingsSection
-from callwright.store import Store
+from callwright.store import Change, Store
 from callwright.telephony import RecordOutcome, Tracks
 from callwright.transcriptions import rows as transcription_rows
 from support.fake_s3 import FakeS3
@@ -61,7 +61,7 @@ class Stage:
         self.objects = bucket(s3)
         self.rest = Rest(store, folder, keys=keys, objects=self.objects)
         self.clock = Pausing()
-        self.upkeep = Upkeep(store, self.clock, folder, self.objects)
+        self.upkeep = Upkeep(store, self.clock, self.rest.recordings, self.objects)
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -190,11 +190,27 @@ async def test_a_successor_goes_on_with_what_was_left(stage):
     recording = await stage.recording(sound=SOUND)
     path = stage.rest.recordings.path(recording)
     stage.objects.put(recording.file, path)
-    successor = Upkeep(stage.store, stage.clock, stage.folder, stage.objects)
+    successor = Upkeep(stage.store, stage.clock, stage.rest.recordings, stage.objects)
     stage.upkeep = successor
     async with stage.working():
         await stage.moved(recording)
     assert len(await stage.wav(recording)) == 44 + len(SOUND)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_recording_whose_maker_died_is_mended_and_stays_failed(stage, whole):
+    async with stage.working():
+        recording = await stage.recording(sound=SOUND, outcome=None)
+        failed, write = stage.rest.recordings.finished(recording, RecordOutcome.FAILED, 0, "media died", 1)
+        if not whole:
+            stage.rest.recordings.path(recording).write_bytes(b"RIFF")
+        await stage.store.commit(Change((write,), (stage.rest.recordings.wake(failed),)))
+        await stage.moved(recording)
+    now = stage.now(recording)
+    assert (now.status.value, now.detail, now.duration_ms) == ("failed", "media died", 40_000 if whole else 0)
+    if whole:
+        assert (await stage.wav(recording))[44:] == SOUND
+        assert (await stage.rest.files.peaks(now)).length == 1_250
 
 
 async def test_a_failed_recording_without_a_file_stays_as_it_is(stage):

@@ -52,7 +52,7 @@ async def test_the_invite_on_the_wire(core: Core, peer: Peer) -> None:
     assert invite.get("Contact") == f"<sip:1000@{own}>"
     assert invite.get("Via").startswith(f"SIP/2.0/UDP {own};rport;branch=z9hG4bK")
     assert (invite.get("Max-Forwards"), invite.get("X-Callwright-Hops"), invite.get("User-Agent")) == ("17", "4", "Callwright")
-    assert invite.get("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+    assert invite.get("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, NOTIFY"
     assert invite.body == sdp()
     peer.reply(invite, 404, "Not Found", fields=["Reason: Q.850;cause=1"])
     ack = await peer.get("ACK")

@@ -275,7 +275,7 @@ async def test_what_asks_for_more_says_what_is_spoken(core: Core, peer: Peer) ->
         "body_compressed": ("Accept-Encoding", "identity"),
         "body_of_unknown_type": ("Accept", "application/sdp"),
         "require_of_unknown_on_options": ("Unsupported", "teleport"),
-        "method_nobody_knows": ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"),
+        "method_nobody_knows": ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, NOTIFY"),
     }
     found = {}
     for name, (field, _) in wanted.items():

@@ -34,8 +34,8 @@ async def test_the_operators_paths_are_closed_on_the_network(entry):
 
 def test_keys_and_settings_are_the_operators():
     closed = {entry.path for entry in ENTRIES if entry.who is Who.OPERATOR}
-    assert closed == {"/keys", "/keys/signing", "/keys/{id}", "/settings", "/state"}
-    assert [entry.path for entry in ENTRIES if entry.who is Who.ANYONE] == ["/health"]
+    assert closed == {"/keys", "/keys/signing", "/keys/{id}", "/recordings/rewrap", "/settings", "/state"}
+    assert [entry.path for entry in ENTRIES if entry.who is Who.ANYONE] == ["/health", "/schemas/flow.json"]
 
 
 @pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.who is Who.WORLD], ids=lambda e: f"{e.method} {e.path}")
@@ -197,7 +197,7 @@ async def test_the_state_is_told_where_a_server_runs():
             "sip": "127.0.0.1:5060",
             "sipReceiveBuffer": 4096,
             "liveCalls": [SOMEWHERE],
-            "children": [{"name": "media-1", "state": "up", "pid": 12, "epoch": 1, "trouble": None}],
+            "children": [{"name": "media-1", "state": "up", "pid": 12, "epoch": 1, "trouble": None, "essential": True}],
             "unhealthy": {"admission": "draining"},
         },
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from support.native_room import NOW, NativeRoom
 
+TITLED = "title is deprecated: it is kept and returned, and newer client libraries do not know it."
 HANG_UP = {"title": "Bye", "steps": [{"action": "hangup"}]}
 
 
@@ -87,13 +88,38 @@ async def test_flows_are_saved_read_replaced_and_listed():
         "createdAt": NOW,
         "updatedAt": NOW,
     }
-    assert tuple(saved) == (201, flow)
-    assert tuple(await room.operator("GET", f"/flows/{flow['id']}")) == (200, flow)
+    titled = {"severity": "warning", "step": None, "parameter": "title", "message": TITLED}
+    assert tuple(saved) == (201, {**flow, "warnings": [titled]})
+    assert tuple(await room.operator("GET", f"/flows/{flow['id']}")) == (200, {**flow, "warnings": [titled]})
     assert (await room.operator("GET", f"/flows/{flow['id']}", world="test")).status == 404
     pause = {"action": "pause", "options": {"length": 1}, "id": "wait"}
     replaced = await room.operator("PUT", f"/flows/{flow['id']}", {"steps": [pause]})
-    assert tuple(replaced) == (200, {**flow, "title": None, "steps": [pause]})
-    assert (await room.operator("GET", "/flows")).content == {"data": [replaced.content], "total": 1, "limit": 100, "offset": 0}
+    after = {**flow, "title": None, "steps": [pause]}
+    assert tuple(replaced) == (200, {**after, "warnings": []})
+    assert (await room.operator("GET", "/flows")).content == {"data": [after], "total": 1, "limit": 100, "offset": 0}
+
+
+async def test_a_flow_is_checked_without_being_saved():
+    room = await NativeRoom.open()
+    bye = {"id": "bye", "action": "hangup"}
+    checked = await room.customer("POST", "/flows/check", {"title": "Bye", "steps": [bye, {"id": "never", "action": "hangup"}]})
+    assert checked.status == 200
+    assert checked.content["ok"] is False
+    assert [(one["severity"], one["step"], one["parameter"]) for one in checked.content["findings"]] == [
+        ("error", "never", "steps[1]"),
+        ("warning", None, "title"),
+    ]
+    assert (await room.customer("POST", "/flows/check", {"steps": [bye]})).content == {"ok": True, "findings": []}
+    assert (await room.customer("GET", "/flows")).content["total"] == 0
+    refused = await room.customer("POST", "/flows", {"steps": [bye, {"id": "never", "action": "hangup"}]})
+    assert (refused.status, refused.error["parameter"]) == (400, "steps[1]")
+    assert refused.error["message"].startswith("Step 'never': it is never reached")
+
+
+async def test_the_schema_of_flows_is_for_anyone():
+    room = await NativeRoom.open()
+    reply = await room.customer("GET", "/schemas/flow.json", key="")
+    assert (reply.status, reply.content["title"]) == (200, "Call flow")
 
 
 async def test_one_flow_is_the_default():

@@ -29,7 +29,11 @@ def test_uncommented_it_is_the_defaults(tmp_path):
     path.write_text(uncommented(document(), examples=False))
     loaded = load({}, {}, path, NOWHERE)
     assert loaded.settings == Settings()
-    assert {key for key, origin in loaded.origins.items() if origin == "default"} == {"simulator.callees", "speech.providers", "trunks"}
+    assert {key for key, origin in loaded.origins.items() if origin == "default"} == {
+        "simulator.callees",
+        "speech.providers",
+        "trunks",
+    }
 
 
 def test_its_examples_are_settings_too(tmp_path):

@@ -10,7 +10,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-pytest.register_assert_rewrite("support.engine_contract")
+pytest.register_assert_rewrite(
+    "support.engine_contract",
+    "support.engine_contract_parties",
+    "support.engine_contract_sound",
+    "support.engine_story",
+)
 
 from callwright import telephony  # noqa: E402
 from callwright.audiofile import open_sound  # noqa: E402
@@ -22,16 +27,22 @@ from callwright.telephony import (  # noqa: E402
     Originate,
     RecordingFinished,
     RecordOutcome,
+    ReferOutcome,
     Target,
     Tracks,
 )
-from support.engine_contract import EngineContract, Story  # noqa: E402
+from support.engine_contract import EngineContract  # noqa: E402
+from support.engine_story import Story  # noqa: E402
 from support.fake_children import ManualClock  # noqa: E402
 
 CALLEES = {
     "answers": CalleeScript(),
     "busy": CalleeScript(outcome="busy"),
     "rings": CalleeScript(outcome="no_answer"),
+    "stays": CalleeScript(takes_transfers=False),
+    "1": CalleeScript(),
+    "2": CalleeScript(outcome="busy"),
+    "4": CalleeScript(outcome="no_answer"),
 }
 
 
@@ -65,6 +76,13 @@ class SimulatorDriver:
     def far_beeps(self, leg: UUID) -> None:
         if leg in self.engine._legs:
             self.engine.far_beeps(leg)
+
+    def far_asks_for_transfer(self, leg: UUID, target: str) -> None:
+        if leg in self.engine._legs:
+            self.engine.far_asks_for_transfer(leg, target)
+
+    def elsewhere(self, outcome: ReferOutcome) -> str:
+        return {"done": "1", "failed": "2", "refused": "3", "unknown": "4"}[outcome.value]
 
     def sound(self) -> str:
         return str(self._sound)
@@ -226,3 +244,14 @@ def test_a_recording_fails_with_its_media_process(second: Path) -> None:
     story.last(leg)
     [finished] = story.seen(RecordingFinished)
     assert (finished.outcome, finished.detail) == (RecordOutcome.FAILED, "the simulated media process died")
+
+
+def test_a_callee_that_does_not_transfer(second: Path) -> None:
+    driver = SimulatorDriver(second)
+    story = Story(driver)
+    leg = uuid4()
+    story.originate(leg, "stays")
+    driver.settle()
+    story.refer(leg)
+    driver.settle()
+    assert [(event.outcome, event.sip_code) for event in story.seen(telephony.Referred)] == [(ReferOutcome.REFUSED, 603)]

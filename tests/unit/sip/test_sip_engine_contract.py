@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("support.engine_contract")
+pytest.register_assert_rewrite(
+    "support.engine_contract",
+    "support.engine_contract_parties",
+    "support.engine_contract_sound",
+    "support.engine_story",
+)
 
 from support.engine_contract import EngineContract  # noqa: E402
 from support.sip_driver import SipDriver  # noqa: E402

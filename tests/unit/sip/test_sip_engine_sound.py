@@ -10,7 +10,6 @@ from callwright.telephony import (
     Bridge,
     Cause,
     CommandRefused,
-    Digit,
     Ended,
     Play,
     PlayFinished,
@@ -133,50 +132,6 @@ def test_sound_that_makes_no_sense_is_refused(bench: Bench, command: type, field
     with pytest.raises(CommandRefused, match=why):
         bench.submit(command, **fields)
     assert bench.take() == []
-
-
-# keys
-
-
-def info(body: str, kind: str = "application/dtmf-relay") -> sip.InfoArrived:
-    return sip.InfoArrived(A, kind, body)
-
-
-def test_keys_as_telephone_events_and_in_info(bench: Bench) -> None:
-    bench.media_says(media.DigitHeard(A, "5", 120))
-    bench.hear(info("Signal=5\r\nDuration=120\r\n"))
-    bench.media_says(media.DigitHeard(A, "#", 90))
-    assert bench.take() == [
-        bench.event(Digit, A, 3, digit="5", duration_ms=120, means="rfc4733"),
-        bench.event(Digit, A, 4, digit="#", duration_ms=90, means="rfc4733"),
-    ]
-
-
-def test_a_phone_that_agreed_to_telephone_events_but_sends_info(bench: Bench) -> None:
-    bench.hear(info("Signal= 7\r\nDuration= 250"), info("*", "application/dtmf"))
-    bench.media_says(media.DigitHeard(A, "7", 120))
-    assert bench.take() == [
-        bench.event(Digit, A, 3, digit="7", duration_ms=250, means="info"),
-        bench.event(Digit, A, 4, digit="*", duration_ms=0, means="info"),
-    ]
-
-
-def test_a_key_in_info_stops_a_prompt_that_listens_for_keys(bench: Bench) -> None:
-    deaf = bench.submit(Play, files=("a.wav",))
-    bench.media_says(media.PlayBegan(A, deaf))
-    bench.take()
-    bench.hear(info("Signal=1"))
-    assert bench.take() == [bench.event(Digit, A, 4, digit="1", duration_ms=0, means="info")]
-    play = bench.submit(Play, files=("b.wav",), stop_on_digit=True)
-    bench.media_says(media.PlayEnded(A, deaf, "stopped"), media.PlayBegan(A, play))
-    bench.take()
-    bench.hear(info("Signal=2"))
-    bench.media_says(media.PlayEnded(A, play, "stopped"))
-    assert bench.take() == [
-        bench.event(Digit, A, 7, digit="2", duration_ms=0, means="info"),
-        media.Stop(A),
-        bench.event(PlayFinished, A, 8, play=play, outcome=PlayOutcome.DIGIT),
-    ]
 
 
 # silence

@@ -18,7 +18,7 @@ LAST = wire.LegEnded(wire.NO_LEG, "us")
 def leg(phase: Phase) -> Any:
     said: list[Any] = []
     around = SimpleNamespace(tell=said.append, over=lambda dialog: said.append("over"))
-    dialog = SimpleNamespace(phase=phase, next_offer="x", around=around, said=said)
+    dialog = SimpleNamespace(phase=phase, next_offer="x", around=around, said=said, asked=None, sent=None)
     dialog._move = lambda to: Dialog._move(dialog, to)
     return dialog
 

@@ -203,36 +203,14 @@ def test_media_that_is_not_there_ends_the_call_and_names_the_url() -> None:
     run(story)
 
 
-@pytest.mark.parametrize(
-    ("steps", "flow", "named"),
-    [
-        ([{"action": "say", "options": {"payload": "Hello"}}], {}, "step step-1: action say"),
-        ([transfer(record="both")], {}, "step step-1: option record of transfer"),
-        ([{**pause(1), "onKeypressVar": "key"}], {}, "step step-1: option onKeypressVar"),
-        ([pause(1)], {"record": True}, "the flow's option record"),
-    ],
-    ids=["action", "option of a transfer", "keys", "flow option"],
-)
-def test_what_is_not_built_yet_ends_the_call_with_its_name(
-    steps: list[dict[str, Any]], flow: dict[str, Any], named: str
-) -> None:
-    async def story(platform: Platform) -> None:
-        await platform.number(NUMBER, steps, **flow)
-        platform.dial(NUMBER)
-        await platform.after(10)
-        assert platform.outcome() == ("failed", [("incoming", "failed", "not_supported_yet")])
-        (leg,) = rows.legs_of(platform.store, platform.world.id, platform.calls()[0].id)
-        assert leg.detail == named
+def test_an_answered_call_whose_text_nobody_can_say_hangs_up() -> None:
+    """A7"""
 
-    run(story)
-
-
-def test_an_answered_call_with_a_step_that_is_not_built_yet_hangs_up() -> None:
     async def story(platform: Platform) -> None:
         await platform.number(NUMBER, [pause(1), {"action": "say", "options": {"payload": "Hello"}}])
         platform.dial(NUMBER)
         await platform.after(10)
-        assert platform.outcome() == ("ended", [("incoming", "hangup", "not_supported_yet")])
+        assert platform.outcome() == ("ended", [("incoming", "hangup", "speech_unavailable")])
 
     run(story)
 

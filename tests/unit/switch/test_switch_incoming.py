@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from callwright import telephony
-from callwright.calls import journal, rows
+from callwright.calls import rows
 from callwright.egress import Transport
 from callwright.flows import effects as wanted
 from callwright.flows import interpreter
@@ -20,7 +20,7 @@ from callwright.simulator.settings import CalleeScript
 from callwright.store import Write
 from callwright.switch.sounds import Sound, SoundLibrary, SoundUnavailable
 from callwright.telephony import Cause, Command, PlayOutcome, Who
-from support.platform import Platform, run, write_wav
+from support.platform import FixedSounds, Platform, run, write_wav
 from support.scripted import NUMBER, URL, B, C, Stage, pause, play, tell, transfer
 
 # incoming: N1 to N3
@@ -282,22 +282,21 @@ def test_a_simulated_caller_who_hangs_up_during_the_last_prompt_hung_up(tmp_path
 
 
 def test_media_that_arrives_after_the_caller_left_is_not_played(tmp_path: Path) -> None:
-    """B1: the fetch is under way when A hangs up; it is journalled if the call is still there, and nothing else."""
+    """B1: the fetch is under way when A hangs up; nothing comes of it."""
 
     async def story(stage: Stage) -> None:
-        class Slow:
+        class Slow(FixedSounds):
             async def fetch(self, url: str) -> Sound:
                 await asyncio.sleep(3)
                 return Sound(tmp_path / "hello.wav", 200)
 
-        stage.switch._sounds = Slow()
+        stage.switch._supplies = stage.switch._supplies._replace(sounds=Slow())
         a, b = await stage.talking([transfer(), play()])
         stage.script.ended(b)
         await stage.tick()
         await stage.switch.hang_up_call(stage.world.id, stage.calls()[0].id)
         await stage.after(5)
         assert stage.script.of(telephony.Play) == []
-        assert journal.MediaFetched(url=URL, status=200) in stage.entries()
         stage.script.ended(a, who=Who.US)
         await stage.tick()
         stage.sound()
@@ -349,13 +348,13 @@ def test_no_ack_and_a_lost_dialog_end_the_call() -> None:
         tell(story)
 
 
-def test_what_is_not_built_yet_says_501_before_the_answer() -> None:
+def test_a_flow_that_cannot_be_had_says_503_before_the_answer() -> None:
     """A7"""
 
     async def story(stage: Stage) -> None:
-        a = await stage.arrive([{"action": "say", "options": {"payload": "Hello"}}])
-        assert [reject.code for reject in stage.script.of(telephony.Reject, a)] == [501]
-        assert stage.sound() == ("failed", [("incoming", "failed", "not_supported_yet")])
+        a = await stage.arrive([{"action": "fetchCallFlow", "options": {"url": "http://app.test/flow"}}])
+        assert [reject.code for reject in stage.script.of(telephony.Reject, a)] == [503]
+        assert stage.sound() == ("failed", [("incoming", "failed", "flow_unavailable")])
 
     tell(story)
 

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from callwright import ids, telephony
+from callwright import audiofile, ids, telephony
 from callwright.calls import journal, rows
 from callwright.calls.lifecycle import CallRecord
 from callwright.clock import VirtualClock
 from callwright.errors import Unavailable
 from callwright.reasons import Reason
+from callwright.recordings import rows as recording_rows
+from callwright.recordings.keys import Keyring
+from callwright.recordings.model import RecordingStatus, RecordingType
+from callwright.recordings.recordings import Recordings
 from callwright.store import Store
 from callwright.switch import recovery
-from callwright.telephony import Cause, Who
+from callwright.telephony import Cause, Tracks, Who
 from support.invariants import check_record
 from support.scripted import NUMBER, B, Disk, Stage, pause, tell, transfer
 
@@ -278,6 +284,30 @@ async def test_recovery_ends_what_a_node_left(intent: bool, queued: bool, call_i
     assert call.updated_us == leg.updated_us >= 90_000_000_000
     check_record(store, UUID(int=7), record.call.id, over=True)
     assert leg.id == leg_id
+
+
+async def test_recovery_closes_recordings_and_tells_the_journal(tmp_path: Path) -> None:
+    """R2: what was heard until the death counts, and the journal makes the row again."""
+    store = Store.in_memory()
+    record, leg_id = left_alive(intent=True, queued=False)
+    clock = VirtualClock(asyncio.get_running_loop(), start_us=90_000_000_000)  # type: ignore[arg-type]
+    recordings = Recordings(store, clock, tmp_path, Keyring({}))
+    call = record.call
+    begun = recordings.begin(call.world_id, call.id, leg_id, RecordingType.IVR, Tracks.FROM, call.created_us)
+    made = begun.recording
+    record.also(begun.write)
+    record.note(
+        journal.RecordingMade(recording=made.id, leg=leg_id, type="ivr", tracks="from", file=made.file), call.created_us
+    )
+    await store.commit(record.take())
+    writer = audiofile.Writer(begun.path, 1)
+    writer.write(bytes(16_000))
+    writer.close()
+    await recovery.settle(store, clock, "test", lambda dialogs: None)
+    await recordings.settle(partial(recovery.recording_settled, store))
+    (kept,) = recording_rows.of_call(store, call.world_id, call.id, limit=10, offset=0).recordings
+    assert (kept.status, kept.duration_ms) == (RecordingStatus.DONE, 1_000)
+    check_record(store, call.world_id, call.id, over=True)
 
 
 def test_a_call_whose_customer_went_away_while_it_was_placed_is_not_left_queued() -> None:

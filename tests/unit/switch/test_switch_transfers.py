@@ -85,7 +85,7 @@ def test_a_long_list_of_dead_transfers_is_walked_to_its_end() -> None:
 
     async def story(stage: Stage) -> None:
         stage.route = no_way
-        await stage.arrive([transfer(f"x:{n}") for n in range(400)])
+        await stage.arrive([transfer(f"sip:{n}@x") for n in range(400)])
         status, legs = stage.outcome()
         assert (status, len(legs)) == ("failed", 401)
         assert {leg[2] for leg in legs} == {"no_route"}
@@ -210,7 +210,7 @@ def test_the_end_of_ring_back_is_not_the_end_of_a_prompt(tmp_path: Path) -> None
         await stage.tick()
         ringback, prompt = stage.script.of(telephony.Play, a)
         assert (ringback.files, ringback.repeat) == ((RINGBACK,), 0)
-        assert stage.script.to(a) == ["Answer", "Play", "Stop", "Play"]
+        assert stage.script.to(a) == ["Answer", "Play", "Stop", "Play", "PlayMore"]
         stage.script.say(telephony.PlayFinished, a, play=ringback.id, outcome=PlayOutcome.FAILED)
         await stage.tick()
         assert stage.outcome()[0] == "ongoing"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 
 from callwright.clock import Clock
 from callwright.egress import Answer, Transport
@@ -37,15 +36,15 @@ class Service:
         return f"{self.name} failed before and is left alone for a while" if self._breaker.open else None
 
     def voice(self, language: Language, gender: str) -> Voice | None:
-        for tag in (language.key, language.base, ""):
+        tags = (language.key, language.base, "")
+        for tag in tags:
             if name := self._voices.get((tag, gender)):
                 return Voice(name, gender)
             if name := self._voices.get((tag, "")):
                 return Voice(name)
-            # One of the other gender only where it was named for the language: another service may have both.
-            if tag and (other := next(((g, n) for (t, g), n in self._voices.items() if t == tag), None)):
-                return Voice(other[1], other[0])
-        return None
+        # One of the other gender only where it was named for the language: others may have both.
+        other = next(((of, name) for tag in tags[:2] for (its, of), name in self._voices.items() if its == tag), None)
+        return Voice(other[1], other[0]) if other else None
 
     async def identity(self, voice: Voice) -> str:
         return f"{self._settings.kind} {self._settings.url} {self._settings.model}"
@@ -90,9 +89,10 @@ def _canonical(key: str) -> tuple[str, str]:
 
 def _write(body: bytes, rate: int, job: Job) -> int:
     # These load numpy and a resampler, which a server without services does not need.
-    sound = importlib.import_module("callwright.speech.sound")
-    answer = importlib.import_module("callwright.speech.providers.answer")
-    content: bytes | None = sound.render(*answer.samples(body, rate))
+    from callwright.speech import sound
+    from callwright.speech.providers import answer
+
+    content = sound.render(*answer.samples(body, rate))
     if content is None:
         raise VoiceFailed("no sound came of it")
     try:

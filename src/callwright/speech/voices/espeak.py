@@ -6,6 +6,7 @@ Functions and constants are those of its header ``speak_lib.h`` (version 1.52).
 from __future__ import annotations
 
 import ctypes
+import re
 
 from callwright.speech.sound import Samples, pcm
 from callwright.speech.voices.engine import CannotSpeak, EngineUnusable
@@ -17,6 +18,11 @@ _POSITION_CHARACTER = 1
 _RATE, _VOLUME = 1, 2  # espeak_PARAMETER
 WORDS_A_MINUTE = 155  # its own 175 is hard to follow on a telephone
 _LOUDNESS = 60  # at its own 100 some voices clip
+
+# A Hebrew letter and its marks. Unicode's order has vowels before the points that belong to the letter; eSpeak knows the
+# other one alone, and says the names of marks when it does not find it.
+_HEBREW_MARKS = re.compile("([\u05d0-\u05ea])([\u0591-\u05c7]{2,})")
+_HEBREW_POINTS = "\u05bc\u05c1\u05c2"
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
@@ -46,7 +52,7 @@ class Espeak:
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise CannotSpeak(f"eSpeak NG has no voice {voice}")
         self._pieces.clear()
-        encoded = text.encode()
+        encoded = _HEBREW_MARKS.sub(_points_first, text).encode()
         status = self._library.espeak_Synth(
             encoded, ctypes.c_size_t(len(encoded) + 1), 0, _POSITION_CHARACTER, 0, _UTF8, None, None
         )
@@ -60,3 +66,7 @@ class Espeak:
         if samples and count > 0:
             self._pieces.append(ctypes.string_at(samples, 2 * count))
         return 0
+
+
+def _points_first(letter: re.Match[str]) -> str:
+    return letter[1] + "".join(sorted(letter[2], key=lambda mark: mark not in _HEBREW_POINTS))

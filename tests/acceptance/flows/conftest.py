@@ -1,0 +1,48 @@
+"""What acceptance tests of flows share: a running server, the customer's web application, and telephones that listen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from support.far_end import FarEnd
+from support.server import Server
+from support.web_application import WebApplication
+
+_numbers = itertools.count(31_207_000_001)
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[WebApplication]:
+    application = WebApplication()
+    yield application
+    application.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server.start(tmp_path_factory.mktemp("flows") / "one")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def number() -> str:
+    """A telephone number nobody has yet."""
+    return str(next(_numbers))
+
+
+@pytest.fixture
+async def telephone(server: Server) -> AsyncIterator[Callable[..., FarEnd]]:
+    """Make far ends of the server."""
+    made: list[FarEnd] = []
+
+    def make(**options: object) -> FarEnd:
+        made.append(FarEnd((server.host, server.port), **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -1,0 +1,77 @@
+"""The step say on real calls: what a recogniser hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from support.far_end import FarEnd
+from support.measuring import silences
+from support.recogniser import error_rate, words
+from support.server import Server
+from support.steps import pause, say
+from support.web_application import WebApplication, xml
+
+Telephone = Callable[..., FarEnd]
+TEXT = "Please leave your name and telephone number. We will call you back tomorrow morning."
+
+
+async def heard(server: Server, telephone: Telephone, number: str, *steps: dict[str, object], **options: object) -> FarEnd:
+    await asyncio.to_thread(server.answers, number, *steps)
+    caller = telephone(**options)
+    await caller.call(number)
+    await caller.is_hung_up(within=60)
+    return caller
+
+
+@pytest.mark.parametrize(("language", "voice"), [("en-GB", "female"), ("en-US", "male"), ("en-us", "")])
+async def test_words_are_understood(language: str, voice: str, server: Server, telephone: Telephone, number: str) -> None:
+    step = say(TEXT, {"language": language, "voice": voice})
+    caller = await heard(server, telephone, number, step)
+    understood = await asyncio.to_thread(words, caller.line.heard)
+    assert error_rate(TEXT, understood) < 0.3, understood
+
+
+async def test_it_is_said_as_often_as_wanted(server: Server, telephone: Telephone, number: str) -> None:
+    once = await heard(server, telephone, number, say("The office is closed today."))
+    more = await heard(server, telephone, str(int(number) + 500), say("The office is closed today.", {"repeat": 3}))
+    understood = await asyncio.to_thread(words, more.line.heard)
+    assert understood.count("closed") == 3, understood
+    assert more.line.now == pytest.approx(3 * once.line.now, rel=0.15)
+
+
+async def test_it_begins_at_once_when_the_text_is_known(server: Server, telephone: Telephone, number: str) -> None:
+    text = "A text that is ready, since it was made when the flow was saved."
+    await heard(server, telephone, number, say(text))
+    caller = telephone()
+    await caller.call(number)
+    await caller.is_hung_up(within=60)
+    (first, *_) = silences(caller.line.heard, longer=0.02) or [None]
+    assert first is None or first.start > 0 or first.length < 0.5  # 60 ms on a quiet machine
+
+
+async def test_a_text_of_several_sentences_has_no_holes(server: Server, telephone: Telephone, number: str) -> None:
+    text = "This is the first sentence. Here comes the second one. And the third one is the last."
+    caller = await heard(server, telephone, number, say(text), pause(1))
+    understood = await asyncio.to_thread(words, caller.line.heard)
+    assert error_rate(text, understood) < 0.35, understood
+    spoken = silences(caller.line.heard, longer=0.9)
+    assert [round(one.length) for one in spoken] == [1]  # the pause at the end
+
+
+async def test_what_is_fetched_is_said_in_xml_too(
+    server: Server, web: WebApplication, telephone: Telephone, number: str
+) -> None:
+    url = web.at("/say.xml", xml('<Say language="en-GB" voice="female">One moment please.</Say>'))
+    caller = await heard(server, telephone, number, {"action": "fetchCallFlow", "options": {"url": url}})
+    assert "moment" in await asyncio.to_thread(words, caller.line.heard)
+
+
+async def test_a_language_without_a_voice_is_refused_when_it_is_saved(server: Server) -> None:
+    answer = await asyncio.to_thread(
+        server.live.post, "/call-flows", {"steps": [say("Hello", {"language": "tlh-KL"}, id="greet")]}
+    )
+    assert answer.status == 422
+    assert "greet" in answer.content["errors"][0]["message"]
