@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from callwright.clock import VirtualClock, VirtualLoop
-from callwright.speech.recognition import wire
+from callwright.speech.recognition import whisper, wire
 from callwright.speech.recognition.absent import NoTranscriber
 from callwright.speech.recognition.languages import code
 from callwright.speech.recognition.parts import RATE, length_s, parts
@@ -186,6 +186,9 @@ def test_a_folder_that_is_no_model(tmp_path, monkeypatch):
     assert str(tmp_path / "model.bin") in fault_of(str(tmp_path))
     (tmp_path / "model.bin").touch()
     assert fault_of(str(tmp_path)) is None
+    with monkeypatch.context() as denied:
+        denied.setattr(whisper, "_may_run_what_it_wrote", lambda: False)
+        assert "MemoryDenyWriteExecute=false" in fault_of(str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert 'pip install "callwright[transcribe]"' in fault_of(str(tmp_path))
 

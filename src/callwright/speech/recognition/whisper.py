@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import mmap
 import warnings
 import wave
 from collections.abc import Callable, Iterator
@@ -30,7 +31,20 @@ def fault_of(folder: str) -> str | None:
             f"must be a folder with a Whisper model in the form of CTranslate2, but {Path(folder, MODEL_FILE)} is not there; "
             "such folders are published as faster-whisper-…, and any Whisper model can be converted"
         )
+    if not _may_run_what_it_wrote():
+        return (
+            "needs memory that is written and then run, for code that its library makes for this processor, and that is denied "
+            "here; under systemd run: systemctl edit callwright, and add: [Service] MemoryDenyWriteExecute=false"
+        )
     return None
+
+
+def _may_run_what_it_wrote() -> bool:
+    try:
+        mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
+    except OSError:
+        return False
+    return True
 
 
 class Whisper:
