@@ -83,6 +83,19 @@ class PartiesContract:
         story.driver.settle(1)
         assert sorted(event.leg for event in story.seen(Unbridged)) == sorted(legs)
 
+    def test_a_leg_is_taken_out_and_let_in_again_at_once(self, story: Story) -> None:
+        one, other = story.answered(), story.reached()
+        story.do(Bridge, one, other=other)
+        story.driver.settle(1)
+        for leg in (one, other):
+            story.do(Unbridge, leg)
+            story.do(Bridge, leg, other=other if leg is one else one)
+            story.driver.settle(2)
+        assert [(event.leg, event.other) for event in story.seen(Bridged)] == [(one, other), (one, other), (other, one)]
+        story.do(Unbridge, one)
+        story.driver.settle(2)
+        assert {event.leg for event in story.seen(Unbridged)[-2:]} == {one, other}
+
     def test_a_leg_joins_one_that_is_being_left_alone(self, story: Story) -> None:
         one, other, third = story.answered(), story.reached(), story.reached()
         story.do(Bridge, one, other=other)

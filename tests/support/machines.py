@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from callwright.doctor.machine import Bound, Disk, Machine
+from callwright.speech.settings import VoiceSettings
 
 HEALTHY = {
     "proc/self/mountinfo": "22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/vda rw\n",
@@ -30,6 +31,7 @@ class StillMachine(Machine):
             "sockets": list[Bound](),
             "has_open": False,
             "process_state": None,
+            "voice_fault": None,
         } | answers
 
     def text(self, path: str) -> str | None:
@@ -52,6 +54,9 @@ class StillMachine(Machine):
 
     def has_open(self, pid: int, path: Path) -> bool | None:
         return self._answers["has_open"]
+
+    def voice_fault(self, settings: VoiceSettings) -> str | None:
+        return self._answers["voice_fault"]
 
     def process_state(self, pid: int) -> str | None:
         return self._answers["process_state"]

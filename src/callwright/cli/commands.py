@@ -12,6 +12,7 @@ from callwright.cli.options import Json, Test, world_of
 from callwright.cli.place import Place
 from callwright.cli.provisioning import flows, keys, numbers
 from callwright.cli.recordings import recordings
+from callwright.cli.voices import voices
 
 app = typer.Typer(
     name="callwright",
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.add_typer(keys)
 app.add_typer(numbers)
 app.add_typer(flows)
+app.add_typer(voices)
 app.add_typer(flow_commands)
 app.add_typer(recordings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from callwright.doctor import database, files, host, ports, recordings, records, server
+from callwright.doctor import database, files, host, ports, recordings, records, server, voices
 from callwright.doctor.findings import Finding, Findings, Level, fault
 from callwright.doctor.scene import Scene
 from callwright.errors import DataFolderError
@@ -26,6 +26,8 @@ OF_THE_MACHINE: tuple[Callable[[Scene], Findings], ...] = (
     host.clock,
     host.limits,
     host.versions,
+    voices.engines,
+    voices.piper_folder,
 )
 OF_THE_DATABASE: tuple[Callable[[Scene, Survey], Findings], ...] = (
     database.integrity,

@@ -9,10 +9,17 @@ import ctypes
 import os
 import resource
 import socket
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
+from callwright.speech.settings import VoiceSettings
+
+_LOADING_S = 30.0
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
@@ -71,6 +78,22 @@ class Machine:
             if path.is_relative_to(point) and len(point.parts) >= found[0]:
                 found = len(point.parts), kind
         return found[1]
+
+    # voices
+
+    def voice_fault(self, settings: VoiceSettings) -> str | None:
+        """Why an engine cannot be loaded, from a process that tries; None when it can."""
+        arguments = [sys.executable, "-P", "-m", "callwright.speech.voices.check", msgspec.json.encode(settings).decode()]
+        try:
+            tried = subprocess.run(  # noqa: S603
+                arguments, capture_output=True, text=True, timeout=_LOADING_S, stdin=subprocess.DEVNULL, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"a process that loads it did not come to an end ({type(error).__name__})"
+        if tried.returncode == 0:
+            return None
+        words = (tried.stdout or tried.stderr).strip().splitlines()
+        return words[-1][:300] if words else f"a process that loads it ended with status {tried.returncode}"
 
     # processes
 

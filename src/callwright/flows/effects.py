@@ -51,6 +51,7 @@ class Begin(Input, frozen=True):
 class Replace(Input, frozen=True):
     """Leave what is being done, and go on with another flow. `url` is where it came from, if from anywhere.
 
+    It may come after `Finish` too, for a call that was kept up beyond its flow: what is remembered of the call holds on.
     What was still to follow of effects before does not follow any more, except `Answered` and `Judged` of A.
     """
 

@@ -58,6 +58,8 @@ _LEFT: dict[Phase, tuple[Effect, ...]] = {
 def step(state: State, happened: Input) -> Result:
     """Move a flow on. An input that the phase does not wait for changes nothing, or only what is remembered."""
     match state.phase, happened:
+        case Phase.OVER, Replace(flow=flow, url=url):
+            return run(replace(state, ending=None, failed=None), flow, url)
         case Phase.OVER, _:
             return state, ()
         case Phase.BEGIN, Begin(answered=answered):

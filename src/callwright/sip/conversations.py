@@ -2,7 +2,8 @@
 
 A conversation is a list of legs that all its seats share. A leg whose stream is still being opened waits in it; the others
 are named to media, each to be joined to one that was named before. What media is told is done in that order, so `Parted` of
-a leg that is not joined is about a conversation that is history, and a leg that has asked to part is never joined to.
+a leg that is not joined is about a conversation that is history, and a leg that has asked to part is never joined to: a
+`Bridge` of it, or onto it, waits until it has parted.
 """
 
 from __future__ import annotations
@@ -26,28 +27,26 @@ class Conversations:
         self._clock = clock
         self._emit = emit
         self._lose = lose
+        self._waiting: list[tuple[Leg, Leg]] = []  # each leg with the one it was asked to hear, in the order they were asked
 
     def bridge(self, leg: Leg, other: Leg | None, command: Bridge) -> None:
         if other is None or other is leg or other.call is not leg.call:
             raise CommandRefused(f"Bridge: {command.other} is no other leg of this call")
         if not other.audible:
             raise CommandRefused(f"Bridge: the other leg is {other.phase.value}")
-        if leg.seat is not None:
-            raise CommandRefused("Bridge: the leg is in a conversation; Unbridge it and await Unbridged first")
-        if other.seat is None:
-            other.seat = Seat([other])
-        elif other.seat.parting:
-            raise CommandRefused("Bridge: the other leg is being taken out of its conversation; await its Unbridged first")
-        legs = other.seat.legs
-        leg.seat = Seat(legs, command.other)
-        legs.append(leg)
-        self._advance(legs)
+        if self._waits(leg) or (leg.seat is not None and not leg.seat.parting):
+            raise CommandRefused("Bridge: the leg is in a conversation; Unbridge it first")
+        self._waiting.append((leg, other))
+        self._go_on()
 
     def unbridge(self, leg: Leg, command: Unbridge) -> None:
         seat = leg.seat
-        if seat is None:
+        if self._waits(leg):
+            self._waiting = [pair for pair in self._waiting if pair[0] is not leg]
+            self._go_on()
+        elif seat is None:
             raise CommandRefused("Unbridge: the leg is in no conversation")
-        if not seat.sent:
+        elif not seat.sent:
             self._remove(leg)
         elif not seat.parting:
             seat.parting = True
@@ -61,6 +60,7 @@ class Conversations:
 
     def leave(self, leg: Leg) -> None:
         """A leg is on its way out: wait for nothing more of it."""
+        self._waiting = [pair for pair in self._waiting if leg not in pair]
         seat = leg.seat
         if seat is not None:
             _disarm(seat)
@@ -77,6 +77,7 @@ class Conversations:
             self._alone(seat.legs[0])
         else:
             self._advance(seat.legs)
+        self._go_on()
 
     def joined(self, leg: Leg, message: media.Joined) -> None:
         seat = leg.seat
@@ -111,6 +112,45 @@ class Conversations:
         else:
             self._remove(leg)
             self._unbridged(leg, seat)
+            self._go_on()
+
+    def _waits(self, leg: Leg) -> bool:
+        return any(pair[0] is leg for pair in self._waiting)
+
+    def _go_on(self) -> None:
+        """Seat those who waited for somebody to part, as far as that has happened."""
+        while (pair := self._next()) is not None:
+            self._waiting.remove(pair)
+            if pair[0].audible and pair[1].audible:
+                self._seat(*pair)
+
+    def _next(self) -> tuple[Leg, Leg] | None:
+        """Of those who wait one whose other waits for nobody, or of a ring of such who wait for each other the first."""
+        asks = dict(self._waiting)
+        ready = {leg: other for leg, other in self._waiting if not _parts(leg) and not _parts(other)}
+        for leg, other in ready.items():
+            if other not in asks:
+                return leg, other
+        for leg, other in ready.items():
+            reached = [other]
+            while reached[-1] in ready and reached[-1] is not leg and len(reached) <= len(ready):
+                reached.append(ready[reached[-1]])
+            if reached[-1] is leg:
+                return leg, other
+        return None
+
+    def _seat(self, leg: Leg, other: Leg) -> None:
+        """Give a leg its place beside the other, or the other one beside the leg if that was seated as somebody's other."""
+        if leg.seat is None:
+            other.seat = other.seat or Seat([other])
+            leg.seat = Seat(other.seat.legs, other.id)
+            leg.seat.legs.append(leg)
+        else:
+            leg.seat.asked = other.id
+            if other.seat is None:
+                other.seat = Seat(leg.seat.legs)
+                other.seat.legs.append(other)
+        self._advance(leg.seat.legs)
 
     def _advance(self, legs: list[Leg]) -> None:
         """Have media join whoever can be: to whom it asked for, if that one was named to media, else to any that was."""
@@ -166,6 +206,10 @@ class Conversations:
         for member in sorted(waiting, key=lambda member: member is not leg):
             if member.phase not in GONE:
                 self._lose(member, f"{name_of(member)} did not {verb} two streams within {JOIN_S:g} s")
+
+
+def _parts(leg: Leg) -> bool:
+    return leg.seat is not None and leg.seat.parting
 
 
 def _disarm(seat: Seat) -> None:

@@ -36,6 +36,13 @@ def unfit(engine: str, language: Language, text: str) -> str | None:
     return None
 
 
+def limit(language: Language) -> str:
+    """What of a language eSpeak cannot read, in a few words; empty when it reads all."""
+    if language.script == "JAPANESE":
+        return "without kanji"
+    return "only with vowel marks" if language.script in _VOWELS else ""
+
+
 def _vowelled(script: str, text: str) -> bool:
     letters = sum(1 for one in text if one.isalpha() and _script(one) == script)
     marks = sum(1 for one in text if ord(one) in _VOWELS[script])

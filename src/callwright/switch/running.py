@@ -118,13 +118,8 @@ class RunningCall(LiveCall):
         self.plan = self.plan._replace(entry=None)
         self.its.dialler.stop()
         self.its.next_flow.stop()
-        if self._flow_left:
-            self._flow_left = False
-            self.flow = interpreter.State(flow, self.around.supplies.flow_settings)
-            self.limit_duration()
-            self.advance(effects.Begin(True))
-        else:
-            self.advance(effects.Replace(flow))
+        self._flow_left = False
+        self.advance(effects.Replace(flow))
 
     def advance(self, happened: effects.Input) -> None:
         """Feed the flow and carry out what it wants; what that leads to at once is fed after it."""

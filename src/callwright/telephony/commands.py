@@ -156,7 +156,7 @@ class Bridge(Command, frozen=True, kw_only=True):
     """Let this leg, which is in no conversation, and `other` hear each other. `Bridged` follows, for this leg.
 
     When `other` is in a conversation the leg joins that, and all of them hear each other. The leg is refused while it is in
-    one itself, and while `other` is being taken out of one.
+    one itself; it may follow an `Unbridge` of either at once.
     """
 
     other: UUID

@@ -18,7 +18,7 @@ import pytest
 from callwright.sip import wire
 from callwright.sip.settings import SignallingSettings
 from support.signalling import ROOT, Core
-from support.sip_peer import Peer, sdp
+from support.sip_peer import Message, Peer, sdp
 
 CALM = SignallingSettings(max_late_ms=10_000.0)
 
@@ -236,6 +236,15 @@ async def test_legs_of_every_kind_leave_nothing_for_the_collector() -> None:
 
 
 async def one_of_each(core: Core, peer: Peer) -> None:
+    seen: set[str] = set()
+
+    async def new(method: str) -> Message:
+        """The next request that is no repeat; they come soon where T1 is 20 ms."""
+        while (request := await peer.get(method)).branch in seen:
+            pass
+        seen.add(request.branch)
+        return request
+
     # answered, re-INVITEs both ways, INFO, ended by the far end
     call = peer.call()
     call.invite()
@@ -247,7 +256,7 @@ async def one_of_each(core: Core, peer: Peer) -> None:
     core.send(wire.AnswerOffer(leg, sdp(2)))
     call.ack(await peer.get(200))
     core.send(wire.SendOffer(leg, sdp(3)))
-    peer.reply(await peer.get("INVITE"), 200, body=sdp(3))
+    peer.reply(await new("INVITE"), 200, body=sdp(3))
     await core.take(wire.OfferAnswered, leg)
     call.send("INFO", "Signal=1", kind="application/dtmf-relay")
     await core.take(wire.InfoArrived, leg)
@@ -256,15 +265,16 @@ async def one_of_each(core: Core, peer: Peer) -> None:
     await core.take(wire.ReferArrived, leg)
     core.send(wire.AnswerRefer(leg), wire.TellReferral(leg, 200, "OK"))
     for _ in range(2):
-        peer.reply(await peer.get("NOTIFY"), 200)
+        peer.reply(await new("NOTIFY"), 200)
     core.send(wire.SendRefer(leg, "1"))
-    peer.reply(await peer.get("REFER"), 603, "Decline")
+    peer.reply(await new("REFER"), 603, "Decline")
     await core.take(wire.ReferEnded, leg)
     call.send("REFER", fields=["Refer-To: <sip:x@example.org>"])
     await core.take(wire.ReferArrived, leg)
     core.send(wire.SendRefer(leg, "1"))
-    await peer.get("REFER")
+    await new("REFER")
     call.send("BYE")
+    assert (await peer.get(487)).cseq[1] == "REFER"
     await core.take(wire.LegEnded, leg)
     # refused, cancelled, turned away
     for end in (wire.SendReject, wire.EndLeg):
@@ -298,20 +308,20 @@ async def one_of_each(core: Core, peer: Peer) -> None:
         if outcome == "silent":
             await core.take(wire.LegFailed, leg)
             continue
-        invite = await peer.get("INVITE")
+        invite = await new("INVITE")
         if outcome == "busy":
             peer.reply(invite, 486, "Busy Here")
             await core.take(wire.LegFailed, leg)
         elif outcome == "answer":
             peer.reply(invite, 401, "Challenge", fields=['WWW-Authenticate: Digest realm="r",nonce="n"'])
-            invite = await peer.get("INVITE")
+            invite = await new("INVITE")
             peer.reply(invite, 200, body=sdp())
             await core.take(wire.LegAnswered, leg)
             peer.reply(invite, 200, body=sdp(), tag="fork")
-            peer.reply(await peer.get("BYE"), 200)
+            peer.reply(await new("BYE"), 200)
             await core.take(wire.ForkReleased, leg)
             core.send(wire.EndLeg(leg))
-            peer.reply(await peer.get("BYE"), 200)
+            peer.reply(await new("BYE"), 200)
             await core.take(wire.LegEnded, leg)
         else:
             peer.reply(invite, 180, "Ringing")
@@ -324,4 +334,4 @@ async def one_of_each(core: Core, peer: Peer) -> None:
             else:
                 peer.reply(invite, 200, body=sdp())
                 await core.take(wire.LegEnded, leg)
-                peer.reply(await peer.get("BYE"), 200)
+                peer.reply(await new("BYE"), 200)

@@ -31,6 +31,7 @@ from callwright.flows.effects import (
     RecordCall,
     Recorded,
     Replace,
+    Say,
     Start,
     StopPlay,
     StopRecord,
@@ -216,8 +217,13 @@ def test_variables_and_the_verdict_outlive_a_flow() -> None:
     )
 
 
-def test_a_call_that_is_over_takes_no_flow() -> None:
-    driver = Driver(flow(HANGUP))
-    driver.feed(Begin(False))
+def test_a_call_that_outlives_its_flow_takes_another() -> None:
+    """Those who were added may talk on; what is known of the caller holds."""
+    driver = Driver(flow(ASK))
+    for happened in (Begin(False), Answered(), Key("7")):
+        driver.feed(happened)
     assert driver.over
-    assert driver.feed(Replace(flow(PAUSE))) == ()
+    assert driver.feed(Key("1")) == ()
+    driver.over = False
+    met = {"conditions": [{"variable": "x", "operator": "==", "value": "7"}]}
+    assert driver.feed(Replace(flow({**MACHINES, **met}))) == (Enter("s", "say"), Say("Hello.", "en-GB", "female"))

@@ -244,3 +244,14 @@ def test_a_recording_fails_with_its_media_process(second: Path) -> None:
     story.last(leg)
     [finished] = story.seen(RecordingFinished)
     assert (finished.outcome, finished.detail) == (RecordOutcome.FAILED, "the simulated media process died")
+
+
+def test_a_callee_that_does_not_transfer(second: Path) -> None:
+    driver = SimulatorDriver(second)
+    story = Story(driver)
+    leg = uuid4()
+    story.originate(leg, "stays")
+    driver.settle()
+    story.refer(leg)
+    driver.settle()
+    assert [(event.outcome, event.sip_code) for event in story.seen(telephony.Referred)] == [(ReferOutcome.REFUSED, 603)]

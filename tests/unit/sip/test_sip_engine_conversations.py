@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from callwright.media import wire as media
 from callwright.sip import wire as sip
@@ -23,7 +27,9 @@ from callwright.telephony import (
     Unbridged,
     Who,
 )
+from support.engine_story import Story
 from support.fake_children import COUNTERS, FAR_ANSWER, OTHER_CALL, A, B, Bench, C
+from support.sip_driver import SipDriver
 
 
 @pytest.fixture
@@ -177,8 +183,6 @@ def test_whoever_a_third_leg_wanted_to_join_leaves_meanwhile(three: Bench) -> No
 
 def test_a_third_leg_joins_one_that_is_being_left_alone(three: Bench) -> None:
     three.submit(Unbridge, B)
-    with pytest.raises(CommandRefused, match="is being taken out"):
-        three.submit(Bridge, C, other=B)
     three.submit(Bridge, C, other=A)
     three.media_says(media.Parted(B), media.Parted(A), media.Joined(C, A, "mix"), media.Joined(A, C, "mix"))
     assert three.take() == [
@@ -236,3 +240,143 @@ def test_media_that_does_not_part_is_lost(three: Bench, leaver: UUID) -> None:
     assert [(event.leg, event.cause, event.detail) for event in ended] == [
         (leaver, Cause.MEDIA_LOST, "media-1 did not part two streams within 2 s")
     ]
+
+
+# at once after an Unbridge
+
+
+def joined(bench: Bench, leg: UUID, other: UUID) -> None:
+    """Media says that two have formed a conversation; forget how it was asked to."""
+    bench.media_says(media.Joined(leg, other, "relay"), media.Joined(other, leg, "relay"))
+
+
+def test_a_leg_that_is_being_taken_out_is_let_in_again(three: Bench) -> None:
+    three.submit(Unbridge, A)
+    three.submit(Bridge, A, other=B)
+    with pytest.raises(CommandRefused, match="in a conversation"):
+        three.submit(Bridge, A, other=C)
+    assert three.take() == [media.Part(A)]
+    three.media_says(media.Parted(A), media.Parted(B))
+    joined(three, A, B)
+    assert three.take() == [
+        three.event(Unbridged, A, 4),
+        media.Join(A, B),
+        three.event(Bridged, A, 5, other=B, how="relay"),
+    ]
+    assert three.clock.pending == 0
+
+
+def test_a_leg_waits_for_one_that_is_being_taken_out(three: Bench) -> None:
+    three.submit(Unbridge, B)
+    three.submit(Bridge, C, other=B)
+    assert three.take() == [media.Part(B)]
+    three.media_says(media.Parted(B), media.Parted(A))
+    joined(three, C, B)
+    assert three.take() == [
+        three.event(Unbridged, B, 2),
+        media.Join(C, B),
+        three.event(Unbridged, A, 4),
+        three.event(Bridged, C, 2, other=B, how="relay"),
+    ]
+
+
+def test_two_that_are_being_taken_out_ask_for_each_other(three: Bench) -> None:
+    for leg in (A, B):
+        three.submit(Unbridge, leg)
+    three.submit(Bridge, A, other=B)
+    three.submit(Bridge, B, other=A)
+    three.submit(Bridge, C, other=A)
+    assert three.take() == [media.Part(A), media.Part(B)]
+    three.media_says(media.Parted(A), media.Parted(B))
+    joined(three, A, B)
+    three.media_says(media.Joined(C, A, "mix"))
+    assert three.take() == [
+        three.event(Unbridged, A, 4),
+        three.event(Unbridged, B, 2),
+        media.Join(A, B),
+        media.Join(C, A),
+        three.event(Bridged, B, 3, other=A, how="relay"),
+        three.event(Bridged, A, 5, other=B, how="relay"),
+        three.event(Bridged, C, 2, other=A, how="mix"),
+    ]
+    assert three.clock.pending == 0
+
+
+def test_who_waits_changes_its_mind_or_ends(three: Bench) -> None:
+    three.submit(Unbridge, B)
+    three.submit(Bridge, C, other=B)
+    three.submit(Unbridge, C)
+    three.submit(Bridge, C, other=B)
+    three.submit(HangUp, C)
+    three.submit(Bridge, B, other=A)
+    three.submit(HangUp, A)
+    three.take()
+    three.media_says(media.Parted(B))
+    assert three.take() == [three.event(Unbridged, B, 2)]
+
+
+def test_one_waits_for_one_that_waits_for_a_third(three: Bench) -> None:
+    """B goes from A to C, whom D talks to, and A wants to hear B wherever that is: all four end up together."""
+    d = UUID(int=0xD)
+    three.reach(d)
+    three.submit(Bridge, C, other=d)
+    joined(three, C, d)
+    for leg in (A, B):
+        three.submit(Unbridge, leg)
+    three.submit(Bridge, A, other=B)
+    three.submit(Bridge, B, other=C)
+    three.take()
+    three.media_says(media.Parted(A), media.Parted(B))
+    assert [message for message in three.take() if isinstance(message, media.Join)] == [media.Join(B, C), media.Join(A, B)]
+
+
+def test_three_that_are_being_taken_out_ask_for_each_other_in_a_ring(three: Bench) -> None:
+    three.submit(Bridge, C, other=A)
+    three.media_says(media.Joined(C, A, "mix"))
+    for leg in (A, B, C):
+        three.submit(Unbridge, leg)
+    for leg, other in ((A, B), (B, C), (C, A)):
+        three.submit(Bridge, leg, other=other)
+    three.take()
+    three.media_says(media.Parted(A), media.Parted(B), media.Parted(C))
+    assert [message for message in three.take() if isinstance(message, media.Join)] == [media.Join(A, B), media.Join(C, A)]
+    joined(three, A, B)
+    three.media_says(media.Joined(C, A, "mix"))
+    told = {(event.leg, event.other) for event in three.take() if isinstance(event, Bridged)}
+    assert told == {(A, B), (B, C), (C, A)}
+    assert three.clock.pending == 0
+
+
+# whatever is asked, and however long it takes
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_media_has_the_conversations_that_call_control_was_told_of(data: st.DataObject) -> None:
+    driver = SipDriver(Path("/nowhere.wav"), data.draw(st.sampled_from([0.0, 0.001, 0.3]), "link"))
+    story = Story(driver)
+    legs = [story.answered() for _ in range(4)]
+    for _ in range(data.draw(st.integers(1, 16), "steps")):
+        leg = data.draw(st.sampled_from(legs), "leg")
+        act = data.draw(st.sampled_from(["bridge", "bridge", "unbridge", "unbridge", "hang up"]), "act")
+        with suppress(CommandRefused):
+            if act == "bridge":
+                story.do(Bridge, leg, other=data.draw(st.sampled_from(legs), "other"))
+            else:
+                story.do(Unbridge if act == "unbridge" else HangUp, leg)
+        driver.settle(data.draw(st.sampled_from([0.0, 0.0, 0.001, 0.4, 1.0]), "pause"))
+    driver.settle(5)
+    ended = {event.leg for event in story.seen(Ended)}
+    for leg in legs:
+        if leg in ended:
+            assert leg not in driver.media.together
+            story.last(leg)
+            continue
+        talking = driver.media.together.get(leg, set())
+        seat = driver.engine._legs.alive[leg].seat
+        assert {member.id for member in seat.legs} == talking if seat is not None else not talking
+        story.check_conversations(story.of(leg))
+        told = [event for event in story.of(leg) if isinstance(event, Bridged | Unbridged)]
+        if told:
+            assert isinstance(told[-1], Bridged) <= bool(talking)
+    assert [event for event in story.seen(Ended) if event.cause is not Cause.HANGUP] == []

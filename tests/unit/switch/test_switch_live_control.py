@@ -310,9 +310,13 @@ def test_a_flow_that_goes_on_in_place_of_one_that_was_over() -> None:
         await stage.answer(a)
         await joined(stage)
         await stage.after(2)
-        await replace(stage, pause(5))
+        stage.speech.texts["Hello."] = [Path("/cache/hello.wav")]
+        await replace(stage, {"action": "say", "options": {"payload": "Hello."}}, pause(5))
         await stage.after(4)
         assert stage.outcome()[0] == "ongoing"
+        # it remembers that this party called us: nobody wants to know whether it is a machine
+        assert stage.script.of(telephony.Listen, a) == []
+        assert len(stage.script.of(telephony.Play, a)) == 1
 
     tell(story)
 
