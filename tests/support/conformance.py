@@ -107,6 +107,7 @@ CONFORMANCE: Mapping[str, tuple[str, ...]] = {
         "sip_transfers::test_a_notify_that_fails_harms_nothing",
         "sip_transfers::test_a_notify_that_nobody_answers_harms_nothing",
     ),
+    "we hang up while a NOTIFY waits": ("sip_transfers::test_the_last_word_of_a_transfer_goes_out_before_our_bye",),
     "BYE while a REFER waits": ("sip_transfers::test_the_call_ends_while_a_transfer_waits_for_a_word",),
     "our REFER: done, failed, refused, unanswered": (
         "sip_transfers::test_a_transfer_that_is_done",

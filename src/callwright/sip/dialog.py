@@ -487,7 +487,7 @@ class Dialog(UA):
             return
         self._move(Phase.OVER)
         self.next_offer = None
-        referral.over(self)
+        referral.over(self, by_us=isinstance(message, wire.LegEnded) and (message.who, message.kind) == ("us", "bye"))
         self.around.tell(message)
         self.around.over(self)
 

@@ -20,6 +20,7 @@ from callwright.media import wire as media
 from callwright.sip import wire as sip
 from callwright.sip.leg import Call, Leg, Phase, StreamState
 from callwright.sip.offer import Agreed
+from callwright.sip.recordings import RECORD_S
 from callwright.sip.sdp import PCMA, PCMU
 from callwright.sip.sound import Sound
 from callwright.sip.streams import MediaProcess, Wire, choose, shortage
@@ -36,10 +37,10 @@ log = Log("sip.engine")
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`address` is advertised for sound; `laws` are offered in this order (0 PCMU, 8 PCMA); `max_calls` is per media process.
 
-    Seconds: `open_s` for a media process to open a stream, `close_s` to close one, `word_s` for signalling to confirm what
-    it was told, `ack_s` for an ACK to bring the answer to our offer, `call_s` for the first sign of the far end or the end
-    of a cancelled INVITE (above the 32 s of RFC 3261 timer B, which signalling keeps), `refer_s` for what becomes of a transfer
-    that the far end was asked for.
+    Seconds: `open_s` for a media process to open a stream, `close_s` to close one without recordings, `word_s` for signalling
+    to confirm what it was told, and for call control to answer a transfer, `ack_s` for an ACK to bring the answer to our
+    offer, `call_s` for the first sign of the far end or the end of a cancelled INVITE (above the 32 s of RFC 3261 timer B,
+    which signalling keeps), `refer_s` for what becomes of a transfer that the far end was asked for.
     """
 
     address: str
@@ -293,7 +294,7 @@ class Legs:
         self.disarm(leg)
         self.close_stream(leg)
         if leg.stream is StreamState.CLOSING:
-            self.arm(leg, self.settings.close_s, self._depart)
+            self.arm(leg, RECORD_S if leg.recordings else self.settings.close_s, self._depart)
         else:
             self._depart(leg)
 
@@ -308,7 +309,7 @@ class Legs:
         if self.alive.pop(leg.id, None) is None:
             return
         self.disarm(leg)
-        self.sound.lost(leg, f"{name_of(leg)} did not close it within {self.settings.close_s:g} s")
+        self.sound.lost(leg, f"{name_of(leg)} did not end it within {RECORD_S:g} s")
         self._stream_gone(leg)
         if leg.call is not None:
             leg.call.legs -= 1

@@ -26,7 +26,7 @@ from callwright.telephony import (
     recording_fault,
 )
 
-RECORD_S = 5.0
+RECORD_S = 6.0  # a media process gives a disk five
 MAX_RECORDINGS = 8
 NOT_BEGUN = "the leg ended before the recording began"
 _OUTCOMES = {outcome.value: outcome for outcome in RecordOutcome}

@@ -108,11 +108,9 @@ def notify(dialog: Dialog, code: int, phrase: str) -> bool:
     asked = dialog.asked
     if asked is None or asked.request is not None:
         return False
-    if code >= 200:
-        dialog.asked = None
     if asked.silent:
-        return True
-    if asked.under_way:
+        dialog.asked = asked if code < 200 else None
+    elif asked.under_way:
         asked.waiting = (code, phrase)
     else:
         _send_notify(dialog, asked, code, phrase)
@@ -121,6 +119,8 @@ def notify(dialog: Dialog, code: int, phrase: str) -> bool:
 
 def _send_notify(dialog: Dialog, asked: Asked, code: int, phrase: str) -> None:
     asked.under_way, asked.waiting = True, None
+    if code >= 200 and dialog.asked is asked:
+        dialog.asked = None
     state = "terminated;reason=noresource" if code >= 200 else f"active;expires={EXPIRES_S}"
     kind = SipContentType("message/sipfrag;version=2.0")
     kind.parse()
@@ -203,11 +203,18 @@ def _end(dialog: Dialog, sent: Sent, outcome: str, code: int, detail: str) -> No
 # the end
 
 
-def over(dialog: Dialog) -> None:
-    """The dialog is over: a REFER that waits is answered all the same (RFC 3261 §15.1.2)."""
+def over(dialog: Dialog, *, by_us: bool) -> None:
+    """The dialog is over: a REFER that waits is answered all the same (RFC 3261 §15.1.2).
+
+    When it is we who hang up, as after a transfer that is done, what waits to be told goes out before the BYE.
+    """
     asked, dialog.asked, dialog.sent = dialog.asked, None, None
-    if asked is not None and asked.request is not None:
+    if asked is None:
+        return
+    if asked.request is not None:
         dialog.respond(asked.request, 487, "Request Terminated")
+    elif asked.waiting is not None and by_us:
+        _send_notify(dialog, asked, *asked.waiting)
 
 
 def _values(request: Any, name: str) -> list[str]:

@@ -11,6 +11,7 @@ import unicodedata
 
 MOST = 5_000  # characters of a text: about six minutes
 LONGEST = 300  # of a piece, where a letter is a sound; characters that are whole syllables count threefold
+FIRST = 120  # of the first piece, where it has a pause
 _SYLLABLES = 3
 
 # Tags of the markup that other speech services take. Their content is spoken, they are not.
@@ -69,7 +70,8 @@ def split(text: str) -> list[str]:
             sentences.append(text[start : end.end()].strip())
             start = end.end()
     sentences.append(text[start:].strip())
-    return [piece for sentence in sentences if speakable(sentence) for piece in _short(sentence)]
+    pieces = [piece for sentence in sentences if speakable(sentence) for piece in _short(sentence)]
+    return [*_soon(pieces[0]), *pieces[1:]] if pieces else []
 
 
 def _is_dropped(one: str) -> bool:
@@ -101,6 +103,13 @@ def _short(sentence: str) -> list[str]:
         pieces.append(sentence[:cut].strip())
         sentence = sentence[cut:].strip()
     return [piece for piece in (*pieces, sentence) if speakable(piece)]
+
+
+def _soon(piece: str) -> list[str]:
+    """The first piece, which a caller waits for, cut at a pause when it is long and has one."""
+    room = FIRST if _weight(piece[:FIRST]) <= FIRST else FIRST // _SYLLABLES
+    cut = _last(_PAUSE, piece, room) if _weight(piece) > FIRST else 0
+    return [one for one in (piece[:cut].strip(), piece[cut:].strip()) if speakable(one)]
 
 
 def _last(pattern: re.Pattern[str], text: str, room: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from callwright.audiofile.writer import PIECE
 from callwright.clock import SystemClock
 from callwright.recordings.model import Recording
 from callwright.recordings.objects import Objects
@@ -21,6 +22,7 @@ from support.fake_s3 import FakeS3
 from support.recogniser import error_rate, split
 from support.rest import Rest
 from support.server import Server, until
+from support.sound import RATE
 
 SPOKEN = "The meeting is on Thursday at nine in the morning. Please bring the signed contract."
 KEY = bytes(range(32))
@@ -70,8 +72,8 @@ def test_what_a_killed_server_left_is_repaired_copied_and_written_down(tmp_path:
     try:
         live = server.live
         settled = live.get(f"/recordings/{broken_off.id}").made
-        # What was in the file when its process died: whole half seconds.
-        heard_s = len(english) // 8_000 / 2
+        # What was in the file when its process died: whole pieces of sound.
+        heard_s = len(english) // (2 * PIECE) * PIECE / RATE
         assert (settled["status"], settled["duration"]) == ("done", -(-heard_s // 1))
         made = live.post(f"/recordings/{broken_off.id}/transcriptions", {}).made
         assert (made["status"], made["error"]) == ("created", None)

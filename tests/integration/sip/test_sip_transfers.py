@@ -204,6 +204,22 @@ async def test_the_call_ends_while_a_transfer_waits_for_a_word(core: Core, peer:
     await peer.nothing("NOTIFY", 202, within=0.1)
 
 
+async def test_the_last_word_of_a_transfer_goes_out_before_our_bye(core: Core, peer: Peer) -> None:
+    call, arrived = await answered(core, peer)
+    call.send("REFER", fields=["Refer-To: <sip:a@example.org>"])
+    await core.take(wire.ReferArrived, arrived.leg)
+    core.send(wire.AnswerRefer(arrived.leg), wire.TellReferral(arrived.leg, 180, "Ringing"))
+    first = await peer.get("NOTIFY")  # the far end takes its time to answer it
+    core.send(wire.TellReferral(arrived.leg, 200, "OK"), wire.EndLeg(arrived.leg))
+    bye = await peer.get("BYE")
+    (last,) = {m.cseq[0]: m for m in peer.seen("NOTIFY") if m.cseq != first.cseq}.values()
+    assert told(last) == ("refer", OVER, "SIP/2.0 200 OK")
+    assert last.cseq[0] == bye.cseq[0] - 1
+    for request in (first, last, bye):
+        peer.reply(request, 200)
+    assert await core.take(wire.LegEnded, arrived.leg) == wire.LegEnded(arrived.leg, "us")
+
+
 # asked for by us
 
 

@@ -115,9 +115,9 @@ def test_a_key_in_info_ends_a_recording_that_listens_for_it(bench: Bench) -> Non
 def test_a_recording_that_does_not_start(bench: Bench) -> None:
     bench.submit(StartRecording, recording=R, path=PATH)
     bench.take()
-    bench.clock.advance(5)
+    bench.clock.advance(6)
     bench.media_says(media.RecordBegan(A, R), media.RecordEnded(A, R, "stopped", 0))
-    detail = "media-1 did not start it within 5 s"
+    detail = "media-1 did not start it within 6 s"
     assert bench.take() == [
         media.StopRecord(A, R),
         bench.event(RecordingFinished, A, 3, recording=R, outcome=RecordOutcome.FAILED, detail=detail),
@@ -128,8 +128,8 @@ def test_a_recording_that_does_not_end(bench: Bench) -> None:
     record(bench)
     bench.submit(StopRecording, recording=R)
     bench.take()
-    bench.clock.advance(5)
-    detail = "media-1 did not end it within 5 s"
+    bench.clock.advance(6)
+    detail = "media-1 did not end it within 6 s"
     assert bench.take() == [bench.event(RecordingFinished, A, 4, recording=R, outcome=RecordOutcome.FAILED, detail=detail)]
 
 
@@ -164,11 +164,11 @@ def test_a_media_process_that_closes_and_says_nothing_of_a_recording(bench: Benc
     record(bench, S)
     bench.hear(sip.LegEnded(A, "far"))
     bench.media_says(media.RecordEnded(A, R, "stopped", 7000))
-    bench.clock.advance(1)
+    bench.clock.advance(6)
     finished, failed, ended = bench.take()[1:]
     assert (finished.recording, failed.recording) == (R, S)  # type: ignore[attr-defined]
-    detail = "media-1 did not close it within 1 s"
-    assert failed == bench.event(RecordingFinished, A, 6, ago=1, recording=S, outcome=RecordOutcome.FAILED, detail=detail)
+    detail = "media-1 did not end it within 6 s"
+    assert failed == bench.event(RecordingFinished, A, 6, ago=6, recording=S, outcome=RecordOutcome.FAILED, detail=detail)
     assert isinstance(ended, Ended)
 
 

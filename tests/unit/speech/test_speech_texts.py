@@ -108,6 +108,19 @@ def test_long_sentences_are_cut_at_pauses_then_between_words_then_anywhere() -> 
     assert [len(piece) for piece in sentences.split("请" * 250)] == [100, 100, 50]
 
 
+def test_a_long_first_sentence_is_cut_at_a_pause_for_a_caller_waits_for_it() -> None:
+    long = (
+        "Thank you for calling the office, which is open from nine to five, and closed on Sundays, holidays and when it rains."
+    )
+    assert len(long) < sentences.FIRST
+    assert sentences.split(long) == [long]
+    longer = long.replace(" and closed", " and on Thursdays until eight, and closed")
+    head = longer[: longer.index(" holidays")]
+    assert sentences.split(f"{longer} {longer}") == [head, longer.removeprefix(head).strip(), longer]
+    without = longer.replace(",", "")
+    assert sentences.split(without) == [without]
+
+
 @pytest.mark.parametrize(
     ("text", "clean"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,12 @@ class PiperFolder:
     def __init__(self, folder: str) -> None:
         try:
             import onnxruntime
-            from piper import PiperVoice, SynthesisConfig
+            from piper import PiperConfig, PiperVoice, SynthesisConfig
         except (ImportError, OSError) as error:
             raise EngineUnusable(f"Piper cannot be loaded ({error}); pip install 'callwright[voices]'") from error
         self._folder = Path(folder)
-        self._load: Any = PiperVoice
+        self._voice: Any = PiperVoice
+        self._description: Any = PiperConfig
         self._options: Any = SynthesisConfig
         self._runtime: Any = onnxruntime
         self._loaded: OrderedDict[str, Any] = OrderedDict()
@@ -45,11 +47,22 @@ class PiperFolder:
 
     def _model(self, name: str) -> Any:
         if name not in self._loaded:
-            self._loaded[name] = self._load.load(self._folder / f"{name}.onnx")
+            self._loaded[name] = self._load(self._folder / f"{name}.onnx")
             if len(self._loaded) > _MOST_LOADED:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(name)
         return self._loaded[name]
+
+    def _load(self, model: Path) -> Any:
+        """As Piper's own, which takes all processors there are and waits for work by spinning."""
+        options = self._runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        description = json.loads(model.with_name(f"{model.name}.json").read_bytes())
+        return self._voice(
+            session=self._runtime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"]),
+            config=self._description.from_dict(description),
+            download_dir=self._folder,  # where the model that Chinese voices need besides is looked for
+        )
 
 
 def _told(error: Exception) -> str:
