@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Final
@@ -67,16 +68,22 @@ Told = tuple[Tape, Began | Done | Failed]
 
 
 class Disk:
-    """`open`, `write` and `finish` return at once; `wake` is called from the thread when there is something to collect."""
+    """`open`, `write` and `finish` return at once; `wake` is called from the thread when there is something to collect.
+
+    What is written waits for `go_on`: a thread that is woken for each portion would take the interpreter's lock from
+    the tick many times, and not once in a while.
+    """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._work: SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]] | None] = SimpleQueue()
+        self._work: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._wakes: SimpleQueue[bool] = SimpleQueue()  # True: there is work; False: and no more will come
         self._told: SimpleQueue[Told] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def open(self, tape: Tape) -> None:
         self._submit(self._open, tape)
+        self.go_on()
 
     def write(self, tape: Tape, law: Law, heard: bytes | bytearray | None, sent: bytes | bytearray | None) -> None:
         """Append what came from the far end and what went there, of one length, as far as the tape's tracks want them."""
@@ -85,6 +92,16 @@ class Disk:
 
     def finish(self, tape: Tape) -> None:
         self._submit(self._finish, tape)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Write what waits."""
+        if not self._work:
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="recordings", daemon=True)
+            self._thread.start()
+        self._wakes.put(True)
 
     def collect(self) -> list[Told]:
         """What became of tapes since the last time."""
@@ -96,20 +113,20 @@ class Disk:
     def close(self, within_s: float) -> None:
         """Write what is waiting, as far as there is time."""
         if self._thread is not None:
-            self._work.put(None)
+            self._wakes.put(False)
             self._thread.join(within_s)
             self._thread = None
 
     def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name="recordings", daemon=True)
-            self._thread.start()
-        self._work.put((work, arguments))
+        self._work.append((work, arguments))
 
     def _serve(self) -> None:
-        while (job := self._work.get()) is not None:
-            work, arguments = job
-            work(*arguments)
+        goes_on = True
+        while goes_on:
+            goes_on = self._wakes.get()
+            while self._work:
+                work, arguments = self._work.popleft()
+                work(*arguments)
 
     def _open(self, tape: Tape) -> None:
         try:

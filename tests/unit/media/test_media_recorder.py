@@ -328,6 +328,7 @@ def test_a_stream_that_closes_ends_its_recordings_first(tmp_path: Path) -> None:
     room.disk.stalls = True
     room.studio.leave(leg.stream, closed, room.now)
     assert room.of(RecordEnded, Closed) == []
+    room.disk.stalls = False
     room.disk.go_on()
     room.studio.collect()
     assert room.of(RecordEnded, Closed) == [
@@ -380,7 +381,7 @@ def test_a_disk_that_fills_up_ends_the_recording_and_not_the_call(tmp_path: Path
     room.record(leg, tmp_path / "a.wav")
     came = said(leg, packets(leg, tone(400, 4000)))
     room.tick(100, came)
-    monkeypatch.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr("os.pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     room.tick(100, [one for one in came if one[1].at > room.now])
     end = ended(room)
     assert end.outcome == "failed"
@@ -409,6 +410,7 @@ def test_a_disk_that_hangs_is_given_up_in_time(tmp_path: Path, closes: bool) -> 
     assert isinstance(end, RecordEnded)
     assert end.outcome == "failed"
     assert "disk" in end.detail
+    room.disk.stalls = False
     room.disk.go_on()
     room.tick(300)
     assert len(room.of(RecordEnded)) == 1
