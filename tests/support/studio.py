@@ -47,8 +47,7 @@ async def studio(folder: Path, *, module: str = MODULE, transport: Any = None, *
     try:
         await supervisor.started()
         async with asyncio.timeout(30):
-            while any(worker.trouble and worker.trouble.endswith("is being started") for worker in made.workers):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            await made.ready()
         made.children = {child.name.removeprefix("speech-"): child for child in children}
         yield made
     finally:

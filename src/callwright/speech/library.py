@@ -154,10 +154,12 @@ class Library:
         again = True
         while turn.first < len(turn.speakers):
             speaker = turn.speakers[turn.first]
-            last = turn.first == len(turn.speakers) - 1
+            others = turn.speakers[turn.first + 1 :]
+            last = not others
+            choosy = turn.urgent and any(other.voice.gender in (speaker.voice.gender, "") for other in others)
             patience = self._patience_s * (LAST_PATIENCE if last else 1) if turn.urgent else PREPARING_S
             try:
-                return await self._made(piece, speaker, turn, patience, choosy=turn.urgent and not last)
+                return await self._made(piece, speaker, turn, patience, choosy=choosy)
             except VoiceResting as error:
                 why = str(error)
                 turn.first += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from callwright.clock import Clock
@@ -38,6 +39,10 @@ class Studio:
         sources += [source for engine in settings.engines if (source := self._source(engine)) is not None]
         cache = SpeechCache(folder, clock, most_bytes=settings.cache_bytes, age_s=settings.cache_age_s, keep_s=settings.keep_s)
         self.library = Library(Cast(sources), cache, clock, settings.patience_s, counted=counted)
+
+    async def ready(self) -> None:
+        """Wait until every process has loaded its engine, or has said that it cannot."""
+        await asyncio.gather(*(worker.settled.wait() for worker in self.workers))
 
     def _source(self, engine: str) -> Source | None:
         if engine == "piper" and not self._settings.piper_folder:

@@ -46,6 +46,7 @@ class Worker:
         self.arguments = msgspec.json.encode(settings).decode()
         self.kill: Callable[[], None] = lambda: None
         self.lives = 0
+        self.settled = asyncio.Event()  # set while it is ready, or will not be
         self._clock = clock
         self._deadline_s = deadline_s
         self._busy_s = busy_s
@@ -63,7 +64,7 @@ class Worker:
     @property
     def trouble(self) -> str | None:
         """Why a call that has a choice should not ask it; what can wait may wait for a process that is being started."""
-        if self._unusable is not None or not self._ready:
+        if self._unusable is not None or not self.settled.is_set():
             return self._unusable or f"{self.engine} is being started"
         urgent = sum(1 for ticket in self._waiting if ticket.job.urgent)
         return f"{urgent} texts wait for {self.engine}" if urgent * self._pace_s > self._busy_s else None
@@ -71,7 +72,7 @@ class Worker:
     @property
     def idle(self) -> bool:
         """Whether it is up and has nothing to do."""
-        return self._ready and self._running is None and not self._waiting
+        return self.settled.is_set() and self._running is None and not self._waiting
 
     async def render(self, job: Job) -> wire.Rendered:
         """Have a text spoken; raise `VoiceFailed`. Whoever stops waiting takes the text off the queue."""
@@ -92,11 +93,16 @@ class Worker:
 
     def up(self, line: Line) -> None:
         self.lives += 1
-        self._line, self._ready, self._unusable = line, False, None
-        self._arm(LOADING_S)
+        # Its first words may have come before whoever watches it has told that it is up.
+        self._line = line
+        self._settle()
+        if not self.settled.is_set():
+            self._arm(LOADING_S)
+        self._next()
 
     def down(self, why: str) -> None:
-        self._line, self._ready = None, False
+        self._line, self._ready, self._unusable = None, False, None
+        self._settle()
         self._disarm()
         if (ticket := self._running) is not None:
             self._running = None
@@ -107,10 +113,12 @@ class Worker:
         match message:
             case wire.Ready():
                 self._ready = True
+                self._settle()
                 self._disarm()
                 self._next()
             case wire.Unusable(why):
                 self._unusable = why
+                self._settle()
                 self._disarm()
                 for ticket in self._waiting:
                     ticket.fail(VoiceFailed(why))
@@ -145,11 +153,18 @@ class Worker:
         self._timer = None
         ticket, self._running = self._running, None
         self._line, self._ready = None, False  # nothing more is given to this life
+        self._settle()
         _log.error("speech_hangs", engine=self.engine, characters=len(ticket.job.text) if ticket else 0)
         if ticket is not None:
             self._note_death(ticket.job, _DEATHS)
             ticket.fail(VoiceFailed(f"{self.engine} did not come to an end"))
         self.kill()
+
+    def _settle(self) -> None:
+        if self._unusable is not None or (self._ready and self._line is not None):
+            self.settled.set()
+        else:
+            self.settled.clear()
 
     def _note_death(self, job: Job, deaths: int) -> None:
         key = (job.voice.name, job.text)

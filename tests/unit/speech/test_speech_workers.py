@@ -83,6 +83,19 @@ async def test_nothing_is_given_before_the_engine_is_loaded(stage: Stage) -> Non
     await task
 
 
+async def test_what_it_says_may_come_before_it_is_known_to_be_up(stage: Stage) -> None:
+    task = stage.ask("a")
+    await turn()
+    stage.worker.receive(wire.Ready())
+    assert stage.worker.trouble == "espeak is being started"
+    stage.worker.up(stage.line)
+    assert stage.worker.trouble is None
+    assert stage.given == ["a"]
+    stage.answer()
+    await task
+    assert stage.clock.pending == 0
+
+
 async def test_one_that_takes_too_long_is_killed_and_the_others_wait_for_the_next_life(stage: Stage) -> None:
     stage.up()
     hanging, waiting = stage.ask("hangs"), stage.ask("waits")
