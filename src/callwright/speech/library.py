@@ -25,6 +25,7 @@ from callwright.telephony.speech import SpeechUnavailable, Utterance
 
 MOST_PREPARED = 10_000  # texts that wait to be made ready
 LAST_PATIENCE = 6  # times as long as for others the last voice is waited for: then there is nobody else
+PREPARING_S = 60.0  # that much what nobody waits for may take, before another voice makes it
 _PAUSE_S = 0.25  # what is heard of a text in which nothing can be spoken
 
 Counted = Callable[[str, str], None]
@@ -154,7 +155,7 @@ class Library:
         while turn.first < len(turn.speakers):
             speaker = turn.speakers[turn.first]
             last = turn.first == len(turn.speakers) - 1
-            patience = self._patience_s * (LAST_PATIENCE if last else 1) if turn.urgent else None
+            patience = self._patience_s * (LAST_PATIENCE if last else 1) if turn.urgent else PREPARING_S
             try:
                 return await self._made(piece, speaker, turn, patience, choosy=turn.urgent and not last)
             except VoiceResting as error:
@@ -174,7 +175,7 @@ class Library:
             turn.first += 1
         raise SpeechUnavailable(f"No voice could say the text: {why}.")
 
-    async def _made(self, piece: str, speaker: Speaker, turn: _Turn, patience: float | None, *, choosy: bool) -> Path:
+    async def _made(self, piece: str, speaker: Speaker, turn: _Turn, patience: float, *, choosy: bool) -> Path:
         """The sentence by one voice; `choosy` is who does not wait for one that is in trouble."""
         source, voice = speaker
         identity = await source.identity(voice)
@@ -187,15 +188,13 @@ class Library:
             if choosy and source.trouble is not None:
                 raise VoiceResting(source.trouble)
             flight = self._take_off(key, piece, speaker, turn)
-        if not turn.urgent:
-            return await asyncio.shield(flight.task)
-        flight.calls += 1
-        flight.job.urgent = True
+        flight.calls += turn.urgent
+        flight.job.urgent = flight.calls > 0
         try:
             async with self._clock.timeout(patience):
                 return await asyncio.shield(flight.task)
         finally:
-            flight.calls -= 1
+            flight.calls -= turn.urgent
             flight.job.urgent = flight.calls > 0
 
     def _take_off(self, key: str, piece: str, speaker: Speaker, turn: _Turn) -> _Flight:

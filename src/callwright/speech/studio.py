@@ -65,6 +65,6 @@ class Studio:
     def _worker(self, engine: str) -> Worker:
         folder = self._settings.piper_folder if engine == "piper" else ""
         settings = VoiceSettings(engine=engine, piper_folder=folder, log_level=self._settings.log_level)
-        worker = Worker(settings, self._clock, self._settings.deadline_s)
+        worker = Worker(settings, self._clock, deadline_s=self._settings.deadline_s, busy_s=self._settings.patience_s / 2)
         self.workers.append(worker)
         return worker

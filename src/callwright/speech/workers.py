@@ -24,6 +24,7 @@ MOST_WAITING = 2_000
 LOADING_S = 60.0
 _A_CHARACTER_S = 0.02  # of deadline
 _DEATHS = 2  # that may be an accident: one
+_NEWEST = 0.2  # share of the newest in the mean
 _MOST_REMEMBERED = 1_000
 
 _log = Log("speech")
@@ -38,7 +39,8 @@ class Line(Protocol):
 class Worker:
     """One engine's process. `kill` is set by whoever starts it; `up`, `down` and `receive` are for them to call."""
 
-    def __init__(self, settings: VoiceSettings, clock: Clock, deadline_s: float) -> None:
+    def __init__(self, settings: VoiceSettings, clock: Clock, *, deadline_s: float, busy_s: float) -> None:
+        """With so much to do that it takes more than `busy_s`, calls that have a choice should not ask for more."""
         self.engine = settings.engine
         self.name = f"speech-{settings.engine}"
         self.arguments = msgspec.json.encode(settings).decode()
@@ -46,6 +48,9 @@ class Worker:
         self.lives = 0
         self._clock = clock
         self._deadline_s = deadline_s
+        self._busy_s = busy_s
+        self._pace_s = 0.0  # what a text took lately
+        self._begun_ns = 0
         self._line: Line | None = None
         self._ready = False
         self._unusable: str | None = None
@@ -58,7 +63,10 @@ class Worker:
     @property
     def trouble(self) -> str | None:
         """Why a call that has a choice should not ask it; what can wait may wait for a process that is being started."""
-        return self._unusable or (None if self._ready else f"{self.engine} is being started")
+        if self._unusable is not None or not self._ready:
+            return self._unusable or f"{self.engine} is being started"
+        urgent = sum(1 for ticket in self._waiting if ticket.job.urgent)
+        return f"{urgent} texts wait for {self.engine}" if urgent * self._pace_s > self._busy_s else None
 
     @property
     def idle(self) -> bool:
@@ -115,6 +123,7 @@ class Worker:
             return  # one that was given up
         self._running = None
         self._disarm()
+        self._pace_s += ((self._clock.mono_ns() - self._begun_ns) / 1e9 - self._pace_s) * _NEWEST
         if isinstance(message, wire.Rendered):
             ticket.give(message)
         else:
@@ -127,6 +136,7 @@ class Worker:
         ticket = min(self._waiting, key=lambda one: (not one.job.urgent, one.number))
         self._waiting.remove(ticket)
         self._running = ticket
+        self._begun_ns = self._clock.mono_ns()
         job = ticket.job
         self._line.send(wire.Render(ticket.number, job.voice.name, job.text, str(job.path)))
         self._arm(self._deadline_s + _A_CHARACTER_S * len(job.text))
