@@ -128,7 +128,7 @@ class Reason(Enum):
     )
     MEDIA_UNAVAILABLE = (
         "media_unavailable",
-        "A sound to be played could not be fetched or is not an 8 kHz 16-bit WAV.",
+        "A sound to be played could not be fetched, or is no sound that can be played.",
         "The call's journal has the URL's answer; open the URL from the server and check the file.",
     )
     SPEECH_UNAVAILABLE = (

@@ -388,3 +388,23 @@ async def test_what_is_not_answered_is_told(sounds: SoundLibrary, host: MediaHos
     assert "10.0.0.1 is refused: private" in str(await refused(sounds, "http://10.0.0.1/sound.mp3"))
     host.put("loop", b"", f"Location: {host.url}loop", status=302)
     assert "redirects once more after 3" in str(await refused(sounds, host.url + "loop"))
+
+
+async def test_spoilt_files_are_heard_or_refused(sounds: SoundLibrary, host: MediaHost) -> None:
+    """Whatever is done to a file, its decoder lives on or is replaced, and the listener has an answer."""
+    random = np.random.default_rng(11)
+    files = [encoded(kind, [sine(440, 1, KINDS[kind][2])] * 2) for kind in KINDS]
+    sentences = []
+    for number in range(80):
+        spoilt = bytearray(files[number % len(files)])
+        for _ in range(random.integers(1, 30)):
+            at = int(random.integers(0, min(len(spoilt), 2_000) if random.random() < 0.7 else len(spoilt)))
+            spoilt[at] = int(random.integers(0, 256))
+        if random.random() < 0.3:
+            del spoilt[int(random.integers(1, len(spoilt))) :]
+        url = host.put(f"spoilt-{number}", bytes(spoilt))
+        try:
+            assert len(heard_of(await all_of(sounds.stream(url)))) <= 3_600 * 8_000
+        except SoundUnavailable as error:
+            sentences.append(str(error))
+    assert all(10 < len(sentence) < 300 and sentence.isprintable() for sentence in sentences)

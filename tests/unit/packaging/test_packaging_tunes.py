@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "tunes"
+SCRIPT = Path(__file__).parents[3] / "packaging" / "tunes.py"
 
 
 @pytest.mark.parametrize(("name", "make", "seconds"), [("music.wav", "tune", 11.52), ("beep.wav", "beep", 0.25)])

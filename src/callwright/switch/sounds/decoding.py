@@ -67,15 +67,14 @@ class Incoming:
         self._at = 0
 
     def read(self, count: int) -> bytes:
-        self.wait_for(self._at + 1)
+        self._wait(self._at + 1)
         piece = bytes(self.received[self._at : self._at + count])
         self._at += len(piece)
         return piece
 
-    def wait_for(self, size: int) -> bytes:
-        """Wait until so much is there, or all there is."""
-        while len(self.received) < size and not self.complete:
-            self._take()
+    def head(self, size: int) -> bytes:
+        """The first so many bytes, or all there are."""
+        self._wait(size)
         return bytes(self.received[:size])
 
     def drain(self) -> None:
@@ -83,6 +82,10 @@ class Incoming:
         while not self.complete:
             self._take()
             self.received.clear()
+
+    def _wait(self, size: int) -> None:
+        while len(self.received) < size and not self.complete:
+            self._take()
 
     def _take(self) -> None:
         (length,) = _LENGTH.unpack(_exactly(self._link, _LENGTH.size))
@@ -172,7 +175,7 @@ def serve(link: socket.socket) -> None:
 
 
 def _convert(incoming: Seekable, telephone: Telephone) -> None:
-    kind = sniff(incoming.wait_for(_HEAD), incoming.wait_for)
+    kind = sniff(incoming.head(_HEAD), incoming.head)
     limit_time()
     try:
         with _opened(incoming, kind) as container:
