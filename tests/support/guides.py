@@ -44,7 +44,7 @@ class Survey:
         number = len(responses)
         if number == len(self._questions):
             return {"title": "Survey Call Step", "steps": [say("You have completed our survey. Thank you!")]}
-        steps = [] if number else [say("Welcome to our survey. Press any key after each answer.")]
+        steps = [] if number else [say("Welcome to our survey. Please press a key after each answer.")]
         ask = {"finishOnKey": "any", "timeout": 10, "onFinish": self.url}
         return {
             "title": "Survey Call Step",
@@ -104,7 +104,7 @@ class Menu:
             "steps": [
                 say(prompt, id="ask", **keys),
                 {"action": "pause", "options": {"length": 5}, **keys},
-                say("You pressed nothing. Goodbye."),
+                say("No key was pressed. The call ends now."),
                 {"action": "hangup"},
                 {"id": "chosen", **fetch},
             ]

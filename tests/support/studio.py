@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,6 +46,9 @@ async def studio(folder: Path, *, module: str = MODULE, transport: Any = None, *
     supervisor.start()
     try:
         await supervisor.started()
+        async with asyncio.timeout(30):
+            while any(worker.trouble and worker.trouble.endswith("is being started") for worker in made.workers):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         made.children = {child.name.removeprefix("speech-"): child for child in children}
         yield made
     finally:

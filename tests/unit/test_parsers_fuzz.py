@@ -168,6 +168,8 @@ def test_telephone_events(packets: list[tuple[int, bytes, bool, int]]) -> None:
 
 DECODERS: dict[str, Callable[[bytes], Any]] = {
     "call": lambda body: decode.call(body, flow_limit=4_000),
+    "call flow": lambda body: decode.call_flow(body, flow_limit=4_000),
+    "party": decode.party,
     "flow": lambda body: decode.flow(body, limit=4_000),
     "numbers": decode.numbers,
     "webhook": decode.webhook,

@@ -165,6 +165,11 @@ PARSERS: dict[str, Parser] = {
     "rtcp": Parser(rtcp.parse, (MalformedPacket,), files(HERE / "media" / "packets", "rtcp*.bin")),
     "telephone-event": Parser(key_events, (MalformedPacket,), [b"\x05\x0a\x00\xa0" * 3 + b"\x05\x8a\x03\x20" * 3]),
     "call": Parser(lambda body: decode.call(body, flow_limit=32_768), (Problem,), [CALL]),
+    "call flow": Parser(lambda body: decode.call_flow(body, flow_limit=32_768), (Problem,), [CALL]),
+    "party": Parser(decode.party, (Problem,), [b'{"source": "+31 20 555 0100"}', b'{"Source": "sip:a@b.test"}', b""]),
+    "destination": Parser(
+        lambda text: decode.destination(text.decode("latin-1")), (Problem,), [b"31205550100", b"sip:desk@pbx.test", b"client:x"]
+    ),
     "flow": Parser(lambda body: compile_flow(decode.flow(body, limit=32_768)), (Problem,), [FLOW]),
     "flow xml": Parser(lambda body: compile_flow(xml.parse(body)), (Problem,), files(CORPUS, "*.xml")),
     "numbers": Parser(decode.numbers, (Problem,), [b'{"numbers": ["+31205550100", "0031 20-555", 31205550101]}', b'["1"]']),

@@ -26,7 +26,6 @@ app.add_typer(keys)
 app.add_typer(numbers)
 app.add_typer(flows)
 app.add_typer(voices)
-app.add_typer(recordings)
 app.add_typer(flow_commands)
 app.add_typer(recordings)
 

@@ -19,7 +19,7 @@ from callwright.speech import sentences
 from callwright.speech.cache import SpeechCache
 from callwright.speech.cast import Cast, Speaker
 from callwright.speech.languages import Language, find
-from callwright.speech.source import Job, VoiceDied, VoiceFailed
+from callwright.speech.source import Job, VoiceDied, VoiceFailed, VoiceResting
 from callwright.speech.wavfile import RATE, wav, write
 from callwright.telephony.speech import SpeechUnavailable, Utterance
 
@@ -156,7 +156,11 @@ class Library:
             last = turn.first == len(turn.speakers) - 1
             patience = self._patience_s * (LAST_PATIENCE if last else 1) if turn.urgent else None
             try:
-                return await self._made(piece, speaker, turn, patience)
+                return await self._made(piece, speaker, turn, patience, choosy=turn.urgent and not last)
+            except VoiceResting as error:
+                why = str(error)
+                turn.first += 1
+                continue
             except VoiceFailed as error:
                 why = str(error)
                 self._counted(speaker.source.name, "failed")
@@ -170,7 +174,8 @@ class Library:
             turn.first += 1
         raise SpeechUnavailable(f"No voice could say the text: {why}.")
 
-    async def _made(self, piece: str, speaker: Speaker, turn: _Turn, patience: float | None) -> Path:
+    async def _made(self, piece: str, speaker: Speaker, turn: _Turn, patience: float | None, *, choosy: bool) -> Path:
+        """The sentence by one voice; `choosy` is who does not wait for one that is in trouble."""
         source, voice = speaker
         identity = await source.identity(voice)
         key = self._cache.key(engine=source.name, identity=identity, voice=voice.name, language=turn.language.key, text=piece)
@@ -179,8 +184,8 @@ class Library:
             return found
         flight = self._flights.get(key)
         if flight is None:
-            if source.trouble is not None:
-                raise VoiceFailed(source.trouble)
+            if choosy and source.trouble is not None:
+                raise VoiceResting(source.trouble)
             flight = self._take_off(key, piece, speaker, turn)
         if not turn.urgent:
             return await asyncio.shield(flight.task)

@@ -18,7 +18,7 @@ from callwright.clock import Clock
 from callwright.log import Log
 from callwright.speech import wire
 from callwright.speech.settings import VoiceSettings
-from callwright.speech.source import Job, VoiceDied, VoiceFailed
+from callwright.speech.source import Job, VoiceDied, VoiceFailed, VoiceResting
 
 MOST_WAITING = 2_000
 LOADING_S = 60.0
@@ -57,8 +57,8 @@ class Worker:
 
     @property
     def trouble(self) -> str | None:
-        """None while it can be asked; a process that is about to come up can."""
-        return self._unusable
+        """Why a call that has a choice should not ask it; what can wait may wait for a process that is being started."""
+        return self._unusable or (None if self._ready else f"{self.engine} is being started")
 
     @property
     def idle(self) -> bool:
@@ -68,7 +68,7 @@ class Worker:
     async def render(self, job: Job) -> wire.Rendered:
         """Have a text spoken; raise `VoiceFailed`. Whoever stops waiting takes the text off the queue."""
         if self._unusable is not None:
-            raise VoiceFailed(self._unusable)
+            raise VoiceResting(self._unusable)
         if self._deaths.get((job.voice.name, job.text), 0) >= _DEATHS:
             raise VoiceFailed(f"{self.engine} has died of this text before")
         if len(self._waiting) >= MOST_WAITING:

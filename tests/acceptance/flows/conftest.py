@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
-from support.far_end import FarEnd
+from support.far_end import FarEnd, Samples
 from support.server import Server
+from support.steps import say
 from support.web_application import WebApplication
 
 _numbers = itertools.count(31_207_000_001)
@@ -46,3 +48,18 @@ async def telephone(server: Server) -> AsyncIterator[Callable[..., FarEnd]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def voice(server: Server, telephone: Callable[..., FarEnd]) -> Callable[[str], Awaitable[Samples]]:
+    """A person's voice: what the server's own voice makes of a text, over the telephone."""
+
+    async def speak(text: str) -> Samples:
+        called = str(next(_numbers))
+        await asyncio.to_thread(server.answers, called, say(text))
+        listener = telephone()
+        await listener.call(called)
+        await listener.is_hung_up(within=60)
+        return listener.line.heard
+
+    return speak

@@ -57,8 +57,8 @@ async def test_a_text_of_several_sentences_has_no_holes(server: Server, telephon
     caller = await heard(server, telephone, number, say(text), pause(1))
     understood = await asyncio.to_thread(words, caller.line.heard)
     assert error_rate(text, understood) < 0.35, understood
-    spoken = silences(caller.line.heard, longer=0.9)
-    assert [round(one.length) for one in spoken] == [1]  # the pause at the end
+    (at_the_end,) = silences(caller.line.heard, longer=0.9)
+    assert at_the_end.start + at_the_end.length > caller.line.now - 0.3
 
 
 async def test_what_is_fetched_is_said_in_xml_too(

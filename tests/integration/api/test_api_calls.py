@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from callwright.api.parts import Limits
-from callwright.errors import StoreUnavailable, Unavailable
+from callwright.errors import Conflict, StoreUnavailable, Unavailable
 from callwright.store import Store
 from support.asgi import Client
 from support.rest import SECOND_US, Rest
@@ -257,3 +259,35 @@ async def test_a_client_that_leaves_in_the_middle_gets_no_answer(rest: Rest) -> 
 async def test_the_scheme_is_matched_whatever_its_case(rest: Rest, scheme: str) -> None:
     client = Client(rest.app, None)
     assert (await client("GET", "/calls", headers={"authorization": f"{scheme} {rest.live_key}"})).status == 200
+
+
+async def test_a_call_that_is_up_is_changed(rest: Rest) -> None:
+    record = await rest.inbound_call()
+    call, leg = record.call.id, record.legs[0].id
+    steps = [{"action": "hangup"}]
+    changed = await rest.live("PUT", f"/calls/{call}", {"callflow": json.dumps({"steps": steps})})
+    assert (changed.status, changed.json["data"][0]["id"]) == (200, str(call))
+    assert set(changed.json["_links"]) == {"self", "legs"}
+    added = await rest.live("POST", f"/calls/{call}/sip%3Aagent%40pbx.test", {"source": "+31205550100"})
+    assert (added.status, added.json["data"][0]["callId"]) == (201, str(call))
+    for what in ("hold", "unhold"):
+        held = await rest.live("POST", f"/legs/{leg}/{what}")
+        assert (held.status, held.json["data"][0]["id"]) == (200, str(leg))
+    assert [asked[0] for asked in rest.switch.asked] == ["replace flow", "add party", "hold", "unhold"]
+    assert rest.switch.asked[1][2:] == ("sip:agent@pbx.test", "31205550100")
+
+
+async def test_what_a_call_cannot_have_now_is_said_in_words(rest: Rest) -> None:
+    record = await rest.inbound_call()
+    call, leg = record.call.id, record.legs[0].id
+    rest.switch.refusal = Conflict("The call is over.")
+    flow = {"callFlow": {"steps": [{"action": "hangup"}]}}
+    for method, path, body in (
+        ("PUT", f"/calls/{call}", flow),
+        ("POST", f"/calls/{call}/31205550144", None),
+        ("POST", f"/legs/{leg}/hold", None),
+    ):
+        reply = await rest.live(method, path, body)
+        assert (reply.status, reply.json["errors"][0]["message"]) == (422, "The call is over.")
+    wrong = await rest.live("POST", f"/calls/{call}/nowhere", None)
+    assert (wrong.status, wrong.json["errors"][0]["parameter"]) == (422, "destination")

@@ -2,13 +2,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-import pytest
 import pytest_asyncio
 
-pytest.register_assert_rewrite("support.sip_stage")
-
-from support.sip_peer import Peer  # noqa: E402
-from support.sip_stage import SipStage, sip_stage  # noqa: E402
+from support.sip_peer import Peer
+from support.sip_stage import SipStage, sip_stage
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

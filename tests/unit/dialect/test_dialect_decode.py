@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -402,3 +403,55 @@ def test_what_is_kept_of_a_flow_reads_as_itself(sent: dict[str, Any]) -> None:
     except Problem:
         return
     assert decode.flow(msgspec.json.encode(kept), limit=LIMIT) == kept
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"callFlow": {"steps": [{"action": "hangup"}]}},
+        {"callflow": {"Steps": [{"action": "hangup"}]}},
+        {"callFlow": json.dumps({"steps": [{"action": "hangup"}]})},
+        {"id": None, "source": "x", "callFlow": {"title": "", "steps": [{"action": "hangup", "options": {}}]}},
+    ],
+    ids=["plain", "Go", "Ruby", "PHP"],
+)
+def test_the_flow_that_a_call_is_to_go_on_with(body: dict[str, Any]) -> None:
+    asked = decode.call_flow(json.dumps(body).encode(), flow_limit=1000)
+    assert [step.action for step in asked.flow.steps] == ["hangup"]
+    assert asked.body["steps"][0]["id"] == "step-1"
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "parameter"),
+    [
+        (b"", Missing, "callFlow"),
+        (b'{"callFlow": {}}', Missing, "callFlow"),
+        (b'{"callFlow": "no"}', Invalid, "callFlow"),
+        (b'{"callFlow": {"steps": []}}', Problem, "callFlow.steps"),
+        (b'{"callFlow": {"steps": [{"action": "dance"}]}}', Invalid, "callFlow.steps[0].action"),
+    ],
+)
+def test_what_is_wrong_with_such_a_flow(body: bytes, error: type[Problem], parameter: str) -> None:
+    with pytest.raises(error) as raised:
+        decode.call_flow(body, flow_limit=1000)
+    assert raised.value.parameter == parameter
+
+
+@pytest.mark.parametrize(
+    ("body", "source"),
+    [(b"", None), (b"{}", None), (b"[]", None), (b'{"source": ""}', None), (b'{"SOURCE": "+31 20 555 0100"}', "31205550100")],
+)
+def test_what_an_added_party_sees(body: bytes, source: str | None) -> None:
+    assert decode.party(body) == source
+    with pytest.raises(Invalid):
+        decode.party(b'{"source": "nobody at all"}')
+
+
+@pytest.mark.parametrize(
+    ("text", "destination"),
+    [("0031 20 555 0100", "31205550100"), ("sip:desk@pbx.test", "sip:desk@pbx.test"), ("client:joe", "client:joe")],
+)
+def test_a_destination_in_a_path(text: str, destination: str) -> None:
+    assert decode.destination(text) == destination
+    with pytest.raises(Invalid):
+        decode.destination("legs?")

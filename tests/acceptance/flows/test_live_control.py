@@ -1,0 +1,182 @@
+"""Calls changed while they are up, on a running server: what each party hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import wave
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+
+from support.far_end import FarEnd
+from support.measuring import RATE, find, fingerprint, level, tones
+from support.server import Server, record
+from support.sound import tone_file
+from support.steps import pause, play, transfer
+from support.web_application import WebApplication
+
+Telephone = Callable[..., FarEnd]
+OF_A, OF_B, OF_C = (fingerprint(1.5, seed=seed) for seed in (21, 22, 23))
+
+
+def packaged(name: str, seconds: float) -> Any:
+    """The beginning of a sound that is part of the program."""
+    with files("callwright.switch").joinpath(name).open("rb") as file, wave.open(file, "rb") as sound:
+        return np.frombuffer(sound.readframes(round(seconds * RATE)), np.int16)
+
+
+async def talking(server: Server, telephone: Telephone, number: str, *more: dict[str, Any]) -> tuple[FarEnd, FarEnd, str]:
+    """A calls, and B answers; returns the call's id too."""
+    a, b = telephone(), telephone()
+    await asyncio.to_thread(server.answers, number, transfer(b.uri), *more)
+    await a.call(number, answered=False)
+    await b.answers()
+    await a.is_answered()
+    call = await asyncio.to_thread(server.call_to, number)
+    await asyncio.to_thread(server.reaches, call, "ongoing", "ongoing")
+    return a, b, call
+
+
+async def ask(server: Server, method: str, path: str, body: Any = None) -> Any:
+    answer = await asyncio.to_thread(server.live.ask, method, path, body)
+    assert answer.status in (200, 201), answer
+    return answer.made
+
+
+async def leg_of(server: Server, call: str, n: int) -> str:
+    """The n-th leg of a call, from 0."""
+    legs = await asyncio.to_thread(server.live.listed, f"/calls/{call}/legs")
+    return str(legs[::-1][n]["id"])
+
+
+async def added(server: Server, telephone: Telephone, call: str) -> FarEnd:
+    c = telephone()
+    leg, _ = await asyncio.gather(ask(server, "POST", f"/calls/{call}/{quote(c.uri, safe='')}"), c.answers())
+    assert (leg["callId"], leg["status"]) == (call, "starting")
+    return c
+
+
+async def takes_offer(one: FarEnd, direction: str, version: int) -> None:
+    invite = await one.peer.get("INVITE")
+    one.peer.reply(invite, 200, body=one.description(direction, version))
+    await one.peer.get("ACK")
+
+
+async def heard(clip: Any, by: FarEnd, since: float) -> float:
+    await by.hears_for(0.3)
+    return find(clip, by.line.since(since)).likeness
+
+
+async def test_three_hear_each_other_and_two_go_on(server: Server, telephone: Telephone, number: str) -> None:
+    a, b, call = await talking(server, telephone, number)
+    c = await added(server, telephone, call)
+    await asyncio.to_thread(server.reaches, call, "ongoing", "ongoing", "ongoing")
+    await c.hears_for(0.5)
+    for clip, speaker in ((OF_A, a), (OF_B, b), (OF_C, c)):
+        others = [one for one in (a, b, c) if one is not speaker]
+        since = [one.line.now for one in others]
+        await speaker.line.say(clip)
+        for one, start in zip(others, since, strict=True):
+            assert await heard(clip, one, start) > 0.9
+    await a.hang_up()
+    start = b.line.now
+    await c.line.say(OF_C)
+    assert await heard(OF_C, b, start) > 0.9
+    await c.hang_up()
+    await b.is_hung_up()
+    legs = [
+        ("incoming", "hangup", "caller_hangup", 200),
+        ("outgoing", "hangup", "peer_gone", 200),
+        ("outgoing", "hangup", "callee_hangup", 200),
+    ]
+    assert await asyncio.to_thread(server.ended, call) == record("ended", *legs)
+
+
+async def test_a_caller_on_hold_hears_music_and_is_handed_on(server: Server, telephone: Telephone, number: str) -> None:
+    """The warm transfer: hold, add, leave, unhold."""
+    a, b, call = await talking(server, telephone, number, pause(30))
+    leg = await leg_of(server, call, 0)
+    _, held = await asyncio.gather(takes_offer(a, "recvonly", 2), ask(server, "POST", f"/legs/{leg}/hold"))
+    assert held["id"] == leg
+    start = a.line.now
+    c = await added(server, telephone, call)
+    await c.hears_for(0.5)
+    start_b = b.line.now
+    await asyncio.gather(c.line.say(OF_C), a.line.say(OF_A))
+    assert await heard(OF_C, b, start_b) > 0.9
+    assert find(OF_A, b.line.since(start_b)).likeness < 0.3  # who is on hold is not heard
+    await a.hears_for(3)
+    assert find(packaged("music.wav", 2), a.line.since(start)).likeness > 0.9
+    assert find(OF_C, a.line.since(start)).likeness < 0.3
+    await b.hang_up()
+    await asyncio.gather(takes_offer(a, "sendrecv", 3), ask(server, "POST", f"/legs/{leg}/unhold"))
+    await asyncio.sleep(0.2)
+    start = a.line.now
+    await asyncio.gather(c.line.say(OF_C))
+    assert await heard(OF_C, a, start) > 0.9
+    await a.hang_up()
+    await c.is_hung_up()
+    assert (await asyncio.to_thread(server.ended, call)).status == "ended"
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["waits", "hangs up at once"])
+async def test_a_callee_puts_another_in_its_place(stays: bool, server: Server, telephone: Telephone, number: str) -> None:
+    a, b, call = await talking(server, telephone, number)
+    c = telephone()
+    assert b.dialog is not None
+    b.dialog.send("REFER", fields=[f"Refer-To: <{c.uri}>"])
+    await b.peer.get(202)
+    await c.is_called()
+    if not stays:
+        await b.hang_up()
+        start = a.line.now
+        await a.hears_for(3)
+        assert find(packaged("ringback.wav", 1), a.line.since(start)).likeness > 0.9
+    await c.answers()
+    if stays:
+        await b.is_hung_up()
+    await c.hears_for(0.5)
+    start = a.line.now
+    await c.line.say(OF_C)
+    assert await heard(OF_C, a, start) > 0.9
+    await a.hang_up()
+    await c.is_hung_up()
+    reason = "referred" if stays else "callee_hangup"
+    assert (await asyncio.to_thread(server.ended, call)).legs[1].reason == reason
+
+
+async def test_who_is_put_on_hold_without_a_sound_hears_music(server: Server, telephone: Telephone, number: str) -> None:
+    a, b, call = await talking(server, telephone, number)
+    assert b.dialog is not None
+    b.dialog.invite(b.description("inactive", 2))
+    b.dialog.ack(await b.peer.get(200))
+    start = a.line.now
+    await a.hears_for(3)
+    assert find(packaged("music.wav", 2), a.line.since(start)).likeness > 0.9
+    b.dialog.invite(b.description("sendrecv", 3))
+    b.dialog.ack(await b.peer.get(200))
+    await a.hears_for(0.3)
+    assert level(await a.hears_for(0.5)) < 0.005
+    start = a.line.now
+    await b.line.say(OF_B)
+    assert await heard(OF_B, a, start) > 0.9
+    await a.hang_up()
+    await b.is_hung_up()
+    await asyncio.to_thread(server.ended, call)
+
+
+async def test_another_flow_is_heard_at_once(server: Server, telephone: Telephone, web: WebApplication, number: str) -> None:
+    a, b, call = await talking(server, telephone, number)
+    flow = {"steps": [play(web.at("/changed.wav", tone_file(600, 1.0)))]}
+    start = a.line.now
+    changed, _ = await asyncio.gather(ask(server, "PUT", f"/calls/{call}", {"callFlow": flow}), b.is_hung_up())
+    assert (changed["id"], changed["status"]) == (call, "ongoing")
+    await a.is_hung_up()
+    assert [round(tone.hz or 0, -1) for tone in tones(a.line.since(start), longer=0.5)] == [600]
+    assert (await asyncio.to_thread(server.ended, call)).legs[1].reason == "flow_replaced"
+    over = await asyncio.to_thread(server.live.ask, "PUT", f"/calls/{call}", {"callFlow": flow})
+    assert over.status == 422
