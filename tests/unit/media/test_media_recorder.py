@@ -465,3 +465,27 @@ def test_a_fault_of_ours_in_a_recording_leaves_the_call(tmp_path: Path, monkeypa
     assert (end.outcome, end.detail) == ("failed", "an error of ours; the log has it")
     assert a.stream.dropped["failures"] == 1
     assert all(share(leg.heard[-20 * FRAME :], hz) > 0.9 for leg, hz in ((a, 1000), (b, 400)))
+
+
+def test_a_file_that_cannot_even_be_closed_is_given_up_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    leg = Leg(A)
+    room = Surroundings(leg)
+    room.record(leg, tmp_path / "a.wav")
+    room.record(leg, tmp_path / "b.wav", recording=C)
+    room.tick(50)
+
+    def fails(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    tape = leg.stream.tapped().recorders[0].tape
+    assert tape.writer is not None
+    monkeypatch.setattr(tape.writer, "write", fails)
+    monkeypatch.setattr(tape.writer, "abandon", fails)
+    room.stop()
+    room.tick(251)
+    assert ended(room).outcome == "failed"
+    assert "recordings_disk_failed" in [record.message for record in caplog.records]
+    room.stop(C)
+    assert room.of(RecordEnded)[1] == RecordEnded(A, C, "stopped", 6040)
