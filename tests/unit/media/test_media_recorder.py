@@ -269,6 +269,16 @@ def test_a_key_ends_a_recording_and_leaves_no_trace(tmp_path: Path) -> None:
     assert share(sound[-80 * MS :], 1336) < 0.01
 
 
+def test_a_key_whose_event_has_a_clock_of_its_own_is_cut_out_where_it_came(tmp_path: Path) -> None:
+    leg = Leg(A)
+    room = Surroundings(leg)
+    room.record(leg, tmp_path / "a.wav", stop_keys="#")
+    event = EventPayload(KEYS.index("#"), False, FRAME).serialize()
+    odd = Came(1000 * MS, RtpPacket(EVENTS, 5, 4_000_000_000, 1234, event, True), leg.address)
+    room.tick(80, said(leg, [*packets(leg, tone(400, 1000)), odd]))
+    assert 900 <= ended(room).duration_ms <= 960
+
+
 def test_other_keys_do_not_end_it(tmp_path: Path) -> None:
     leg = Leg(A)
     room = Surroundings(leg)
