@@ -29,8 +29,7 @@ class DiskAtOnce(Disk):
 
     def go_on(self) -> None:
         while self._work and not self.stalls:
-            work, arguments = self._work.popleft()
-            work(*arguments)
+            self._do_next()
 
 
 class Surroundings:

@@ -85,9 +85,9 @@ class Writer:
 
     def abandon(self) -> None:
         """Close the file as it is, as a crash would; `repair` puts it right."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def _took(self, piece: bytes) -> None:
         self._size += len(piece)

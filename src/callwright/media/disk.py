@@ -14,8 +14,11 @@ import msgspec
 import numpy as np
 
 from callwright.audiofile import Writer
+from callwright.log import Log
 from callwright.media.g711 import Law, Samples
 from callwright.telephony import Tracks
+
+_log = Log("media")
 
 _REMEDIES: Final = {
     errno.ENOSPC: "free space on the disk of the recordings",
@@ -125,8 +128,15 @@ class Disk:
         while goes_on:
             goes_on = self._wakes.get()
             while self._work:
-                work, arguments = self._work.popleft()
-                work(*arguments)
+                self._do_next()
+
+    def _do_next(self) -> None:
+        work, arguments = self._work.popleft()
+        try:
+            work(*arguments)
+        except Exception:
+            # Nobody is told, so its recording is given up in time; the thread lives on for the others.
+            _log.exception("recordings_disk_failed")
 
     def _open(self, tape: Tape) -> None:
         try:
