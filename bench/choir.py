@@ -49,8 +49,33 @@ class Choir:
     def speaking(self) -> int:
         return sum(voice.send is not None for voice in self.voices)
 
+    @property
+    def turn(self) -> int:
+        """The number that goes out now."""
+        return self._turn // GROUPS
+
+    def sent_at(self, number: int) -> float:
+        return self._sent_at[number & 0xFFFF]
+
+    def make(self, port: int, number: int) -> Voice:
+        return Voice(port, number)
+
+    def speak(self, voice: Voice, number: int, payload: bytes, now: float) -> bytes:
+        """The packet of this number."""
+        return HEADER.pack(0x80, 0, number, number * 160 & 0xFFFF_FFFF, voice.ssrc) + payload
+
+    def hear(self, voice: Voice, data: bytes) -> None:
+        """Take a packet that came."""
+        number = int(data[12 : 12 + BITS].translate(SIGNS), 2)
+        if number >= 1 << 16:
+            return  # silence
+        if self.measures and number not in voice.came:
+            now = time.monotonic()
+            played = (int.from_bytes(data[4:8], "big") - voice.base & 0xFFFF_FFFF) / 8000
+            voice.came[number] = now - self._sent_at[number] - voice.group * TICK_S / GROUPS, now - played
+
     def add(self, port: int) -> Voice:
-        voice = Voice(port, len(self.voices))
+        voice = self.make(port, len(self.voices))
         self.voices.append(voice)
         self._by_descriptor[voice.sock.fileno()] = voice
         self._waiting.register(voice.sock, select.EPOLLIN)
@@ -86,7 +111,7 @@ class Choir:
         payload = stamp * 5
         for voice in self._groups[group]:
             try:
-                voice.send(HEADER.pack(0x80, 0, number, number * 160 & 0xFFFF_FFFF, voice.ssrc) + payload)
+                voice.send(self.speak(voice, number, payload, now))
             except OSError:
                 continue
 
@@ -102,10 +127,4 @@ class Choir:
             data = voice.sock.recv(2048)
         except OSError:
             return
-        number = int(data[12 : 12 + BITS].translate(SIGNS), 2)
-        if number >= 1 << 16:
-            return  # silence
-        if self.measures and number not in voice.came:
-            now = time.monotonic()
-            played = (int.from_bytes(data[4:8], "big") - voice.base & 0xFFFF_FFFF) / 8000
-            voice.came[number] = now - self._sent_at[number] - voice.group * TICK_S / GROUPS, now - played
+        self.hear(voice, data)

@@ -1,6 +1,6 @@
 """Bridged calls with two-way G.711 through the whole server: how many it carries without losing sound.
 
-    scripts/bench media [relay|mix|both] [--calls 100,200,300,400,500] [--seconds 10] [--processes 1]
+    scripts/bench media [relay|mix|both] [--ivr] [--calls 100,200,300,400,500] [--seconds 10] [--processes 1]
 
 `callwright serve` runs as its users have it, in a fresh data folder. SIPp calls in, the flow transfers to another SIPp,
 which answers with the same law (relay) or the other one (mix) and sends back whatever it hears (-rtp_echo). The sound of
@@ -11,6 +11,12 @@ than its RTP timestamp has it, as the earliest packet of its call does. Every st
 seconds and measures for `--seconds`; the first step that loses or delays more than 0.1 %, or whose ticks are more than 10 ms
 late at the p99, is tried a second time, and then ends the run. Limits are lifted by settings; a last line tells what the
 default limits give.
+
+With `--ivr` each call is one caller of a menu: it hears a prompt from the cache, presses a key into it as a telephone-event,
+is recorded for three seconds until it presses another, and hears the next. What comes is lost or late by the numbers and
+times of the server's packets; besides, it is measured how soon a prompt ends after a key's first packet, and how soon the
+next one begins after the key that ends a recording. A caller that is not answered within five seconds is stuck, and no step
+with one is good.
 
 All programs run on the same cores, and the CPU of each is printed, also what was used by programs that have nothing to do
 with it: where the cores are full, the server lost its sound to these and to the generators as much as to itself. For a
@@ -35,6 +41,8 @@ from typing import NamedTuple
 
 from choir import Choir
 from machine import children, cpu_seconds, machine_line, niceness_line
+from menu import Menus
+from menu import steps as menu_steps
 from server import LIFTED, Server, quantile_ms
 
 SCENARIOS = Path(__file__).with_name("sipp")
@@ -111,7 +119,7 @@ class Step(NamedTuple):
 
     def print(self) -> None:
         print(
-            f"{self.calls:5} calls, {2 * self.calls} streams: lost {100 * self.lost:.3f} %, late {100 * self.late:.3f} %, "
+            f"{self.calls:5} calls: lost {100 * self.lost:.3f} %, late {100 * self.late:.3f} %, "
             f"round trip median {1000 * self.median:.0f} ms, p99 {1000 * self.p99:.0f} ms; ticks late p99 {self.ticks}"
         )
         print("      CPU, % of a core: " + ", ".join(f"{name} {100 * spent:.0f}" for name, spent in self.cpu.items()))
@@ -131,6 +139,8 @@ def measured(server: Server, choir: Choir, sipps: dict[str, list[int]], seconds:
     for voice in choir.voices:
         voice.came.clear()
     choir.lateness.clear()
+    if isinstance(choir, Menus):
+        choir.forget()
     choir.measures = True
     cpu, own, drops, busy = used(processes), time.process_time(), buffer_errors(), machine_busy()
     numbers = choir.sing(seconds)
@@ -178,15 +188,19 @@ class Run:
         self.server = server
         self._folder = folder
         self._sipps: dict[str, list[subprocess.Popen[bytes]]] = {"SIPp echo": [], "SIPp callers": []}
-        self.choir = Choir()
-        law = {"relay": "0", "mix": "8"}[mode]
-        for name in ("media_caller", "media_callee"):
+        self.menu = mode == "ivr"
+        self.choir = Menus() if self.menu else Choir()
+        law = {"relay": "0", "mix": "8", "ivr": "0"}[mode]
+        for name in ("media_caller", "media_callee", "menu_caller"):
             (folder / f"{name}.xml").write_text((SCENARIOS / f"{name}.xml").read_text().replace("@LAW@", law))
         self._numbers = [f"3120555020{index}" for index in range(ECHOES)]
 
     def listen(self) -> None:
         """Start the callees, and let each number reach one."""
         for number in self._numbers:
+            if self.menu:
+                self.server.answers(number, *menu_steps())
+                continue
             target = f"sip:echo@127.0.0.1:{self._echo()}"
             self.server.answers(number, {"action": "transfer", "options": {"destination": target}})
 
@@ -217,7 +231,8 @@ class Run:
             base = free_block(count + 1, 4)  # the first is SIPp's own
             arguments = ["-s", number, "-p", str(free_block(1, 1)), "-mp", str(base), "-m", str(count), "-l", str(count)]
             voices = [self.choir.add(base + 4 + 4 * call) for call in range(count)]
-            started = sipp(self._folder, "media_caller", *arguments, "-r", str(CALLS_A_SECOND // ECHOES), self.server.sip)
+            arguments += ["-r", str(CALLS_A_SECOND // ECHOES), self.server.sip]
+            started = sipp(self._folder, "menu_caller" if self.menu else "media_caller", *arguments)
             if started is not None:
                 self._sipps["SIPp callers"].append(started)
                 return
@@ -257,14 +272,27 @@ def climb(mode: str, levels: list[int], seconds: float, processes: int) -> Step 
             answered = run.add(level - len(run.choir.voices))
             step = run.measure(seconds)
             step.print()
-            if not step.good:
+            good = print_menu(run.choir) and step.good
+            if not good:
                 step = run.measure(seconds)
                 print("      again:")
                 step.print()
-            if not step.good or answered < level:
+                good = print_menu(run.choir) and step.good
+            if not good or answered < level:
                 break
             best = step
     return best
+
+
+def print_menu(choir: Choir) -> bool:
+    """How the menu answered; whether no caller was left alone."""
+    if not isinstance(choir, Menus):
+        return True
+    for name, times in (("prompt over after a key's first packet", choir.barge_ins), ("next prompt after a key", choir.starts)):
+        median, p99 = (1000 * percentile(times, share) for share in (0.5, 0.99))
+        print(f"      {name}: {len(times)}, median {median:.0f} ms, p99 {p99:.0f} ms")
+    print(f"      {choir.rounds} recordings ended; {choir.stuck} callers stuck", flush=True)
+    return choir.stuck == 0
 
 
 def by_default(mode: str, calls: int, seconds: float) -> str:
@@ -280,13 +308,14 @@ def by_default(mode: str, calls: int, seconds: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mode", choices=["relay", "mix", "both"], nargs="?", default="both")
+    parser.add_argument("--ivr", action="store_true", help="callers of a menu in place of bridged calls")
     parser.add_argument("--calls", default="100,200,300,400,500", help="steps, rising")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--processes", type=int, default=1, help="media processes")
     chosen = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    modes = ["relay", "mix"] if chosen.mode == "both" else [chosen.mode]
+    modes = ["ivr"] if chosen.ivr else ["relay", "mix"] if chosen.mode == "both" else [chosen.mode]
     levels = [int(level) for level in chosen.calls.split(",")]
     print(machine_line())
     print(
@@ -306,7 +335,7 @@ def main() -> None:
             f"{name} {1000 * spent / best.calls:.2f}" for name, spent in best.cpu.items() if name != "everything else"
         )
         results.append(
-            f"{mode}: {best.calls} calls, {2 * best.calls} streams, at most 0.1 % lost or late; ticks late p99 {best.ticks}; "
+            f"{mode}: {best.calls} calls, at most 0.1 % lost or late; ticks late p99 {best.ticks}; "
             f"CPU-milliseconds for a second of a call: {costs}"
         )
     print(*results, sep="\n")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 
 pytest.register_assert_rewrite("support.sip_stage")
@@ -15,3 +18,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="full size: scripts/test --long"))
+
+
+@pytest.fixture
+def log_as_before() -> Iterator[None]:
+    """For tests that set up the log in this process: afterwards it is as it was."""
+    root, ours = logging.getLogger(), logging.getLogger("callwright")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID
 
@@ -26,18 +26,10 @@ class DiskAtOnce(Disk):
     def __init__(self) -> None:
         super().__init__(lambda: None)
         self.stalls = False
-        self.waiting: list[tuple[Callable[..., None], tuple[object, ...]]] = []
-
-    def _submit(self, work: Callable[..., None], *arguments: object) -> None:
-        self.waiting.append((work, arguments))
-        if not self.stalls:
-            self.go_on()
 
     def go_on(self) -> None:
-        self.stalls = False
-        while self.waiting:
-            work, arguments = self.waiting.pop(0)
-            work(*arguments)
+        while self._work and not self.stalls:
+            self._do_next()
 
 
 class Surroundings:

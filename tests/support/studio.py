@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,6 +46,8 @@ async def studio(folder: Path, *, module: str = MODULE, transport: Any = None, *
     supervisor.start()
     try:
         await supervisor.started()
+        async with asyncio.timeout(30):
+            await made.ready()
         made.children = {child.name.removeprefix("speech-"): child for child in children}
         yield made
     finally:

@@ -9,7 +9,6 @@ from callwright.audiofile.errors import UnreadableSound
 
 SAMPLE_RATE: Final = 8000
 HEADER_SIZE: Final = 44
-LENGTHS: Final = ((4, 36), (40, 0))  # where a length stands, and how much it has beyond that of the sound
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _LARGEST: Final = 0xFFFF_FFFF - 36

@@ -35,6 +35,7 @@ class Writer:
         self._kept = bytearray()
         self._pieces = 0
         self._size = 0
+        self._end = 0
         self._peaks = PeakMeter(channels)
         with suppress(FileExistsError):  # a file where a folder should be; to open ours below it says so
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,16 +79,15 @@ class Writer:
             self._took(rest)
             if self._seal is None:
                 self._write_lengths()
-            os.fdatasync(self._file)
         finally:
             self.abandon()
         write_peaks(self.path, self._peaks.finish(), self._key)
 
     def abandon(self) -> None:
         """Close the file as it is, as a crash would; `repair` puts it right."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def _took(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -95,19 +95,16 @@ class Writer:
 
     def _append(self, data: bytes) -> None:
         """Write all of it, or nothing: half a piece before the next one would make noise, or a file that cannot be opened."""
-        if not data:
-            return
-        begin = os.lseek(self._file, 0, os.SEEK_CUR)
+        at = self._end
         left = memoryview(data)
         try:
             while left:
-                left = left[os.write(self._file, left) :]
+                written = os.pwrite(self._file, left, at)
+                left, at = left[written:], at + written
         except OSError:
-            os.ftruncate(self._file, begin)
-            os.lseek(self._file, begin, os.SEEK_SET)
+            os.ftruncate(self._file, self._end)
             raise
+        self._end = at
 
     def _write_lengths(self) -> None:
-        for place, beyond in wav.LENGTHS:
-            length = min(self._size + beyond, 0xFFFF_FFFF)
-            os.pwrite(self._file, length.to_bytes(4, "little"), place)
+        os.pwrite(self._file, wav.header(self.channels, self._size), 0)

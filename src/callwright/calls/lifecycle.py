@@ -173,7 +173,7 @@ class CallRecord:
             raise AssertionError(f"no row ends a leg that is {leg.direction.value} and {leg.status.value} for {reason.value}")
         if reason in _HUNG_UP_BY_RESTART and leg.intent == ANSWERING:
             to = LegStatus.HANGUP  # R2: its answer may have left
-        at_us = self._clamp(at_us)
+        at_us = self.in_order(at_us)
         self._put_leg(
             replace(
                 leg,
@@ -268,7 +268,7 @@ class CallRecord:
     def _add_leg(
         self, leg_id: UUID, direction: Direction, source: str, destination: str, at_us: int, sip_call_id: str = ""
     ) -> None:
-        at_us = self._clamp(at_us)
+        at_us = self.in_order(at_us)
         leg = Leg(
             id=leg_id,
             call_id=self.call.id,
@@ -287,7 +287,7 @@ class CallRecord:
         leg = self._legs[leg_id]
         if leg.status not in FORWARD[to]:
             return False
-        at_us = self._clamp(at_us)
+        at_us = self.in_order(at_us)
         answered_us = at_us if to is LegStatus.ONGOING else None
         intent = None if to is LegStatus.ONGOING else leg.intent
         code = sip_code or leg.sip_code
@@ -315,21 +315,21 @@ class CallRecord:
 
     def _move_call(self, to: CallStatus, at_us: int) -> None:
         assert self.call.status in CALL_MOVES[to], (self.call.status, to)
-        at_us = self._clamp(at_us)
+        at_us = self.in_order(at_us)
         self.call = replace(self.call, status=to, updated_us=at_us)
         if not self.call.live:
             self.call = replace(self.call, ended_us=at_us)
         self._visible = True
         self._note(at_us, journal.CallMoved(status=to))
 
-    def _clamp(self, at_us: int) -> int:
-        """Time never runs backwards in a record, whatever the wall clock does."""
+    def in_order(self, at_us: int) -> int:
+        """A time for what is written now: it never runs backwards in a record, whatever the wall clock does."""
         self._at_us = max(self._at_us, at_us)
         return self._at_us
 
     def _note(self, at_us: int, entry: journal.Entry) -> None:
         self._journal_seq += 1
-        self._entries.append(rows.insert_entry(self._key, self._journal_seq, self._clamp(at_us), entry))
+        self._entries.append(rows.insert_entry(self._key, self._journal_seq, self.in_order(at_us), entry))
 
 
 _HUNG_UP_BY_RESTART = frozenset({Reason.NODE_RESTARTED, Reason.SIGNALLING_LOST})

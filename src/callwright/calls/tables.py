@@ -82,7 +82,8 @@ ENDS: tuple[End, ...] = (
     _end("A5", IN, ONGOING, LegStatus.HANGUP, Reason.NO_ACK),
     _end("A6", IN, UNANSWERED, LegStatus.HANGUP, Reason.FLOW_ENDED, Reason.MAX_DURATION, Reason.PEER_GONE),
     _end("A6", IN, UNANSWERED, LegStatus.BUSY, Reason.BUSY),
-    _end("A6", IN, UNANSWERED, LegStatus.NO_ANSWER, Reason.NO_ANSWER, Reason.RING_TIMEOUT),
+    # A machine in the place of whom the caller wanted is nobody who answers.
+    _end("A6", IN, UNANSWERED, LegStatus.NO_ANSWER, Reason.NO_ANSWER, Reason.RING_TIMEOUT, Reason.MACHINE),
     _end(
         "A6",
         IN,

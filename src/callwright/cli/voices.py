@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from callwright.speech.studio import Studio
     from callwright.telephony.speech import Utterance
 
+LOADING_S = 20.0
+
 voices = typer.Typer(name="voices", invoke_without_command=True, rich_markup_mode=None)
 
 
@@ -85,6 +87,8 @@ def say(
 
 async def _spoken(settings: SpeechSettings, folder: Path, utterance: Utterance) -> tuple[bytes, list[str]]:
     """The whole text as one WAV file, and the sources that spoke it."""
+    from contextlib import suppress
+
     from msgspec.structs import replace
 
     from callwright.app import speech_children
@@ -107,6 +111,9 @@ async def _spoken(settings: SpeechSettings, folder: Path, utterance: Utterance) 
     supervisor = Supervisor(speech_children(studio, clock))
     supervisor.start()
     try:
+        with suppress(TimeoutError):  # those that are ready speak
+            async with clock.timeout(LOADING_S):
+                await studio.ready()
         pieces = [path.read_bytes()[HEADER:] async for path in studio.library.say(utterance)]
     finally:
         await studio.library.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from callwright.doctor import database, files, host, ports, records, server, voices
+from callwright.doctor import database, files, host, ports, recordings, records, server, voices
 from callwright.doctor.findings import Finding, Findings, Level, fault
 from callwright.doctor.scene import Scene
 from callwright.errors import DataFolderError
@@ -38,6 +38,9 @@ OF_THE_DATABASE: tuple[Callable[[Scene, Survey], Findings], ...] = (
     records.stuck,
     records.deliveries,
     records.heartbeats,
+    recordings.keys,
+    recordings.files,
+    recordings.waiting,
 )
 
 _ATTEMPTS = 3

@@ -11,6 +11,7 @@ from callwright.descriptors import RECEIVE_BUFFER
 from callwright.doctor.findings import Findings, fault, note, ok, size, warning
 from callwright.doctor.ports import LEGS_A_CALL
 from callwright.doctor.scene import Scene
+from callwright.speech import local
 from callwright.store import survey
 
 _RECEIVE_MOST = "proc/sys/net/core/rmem_max"
@@ -19,6 +20,7 @@ _STEP_US = SECOND_US // 2
 # RTP and RTCP of a leg, and what a process has open besides.
 _SOCKETS_A_LEG, _OTHER_FILES = 2, 200
 _BASE_MEMORY, _MEMORY_A_PROCESS = 256 << 20, 128 << 20
+_MEMORY_A_VOICE = {"espeak": 48 << 20, "pico": 48 << 20, "hibari": 224 << 20, "piper": 256 << 20}
 # SQLite before these may damage a database that several connections write back at once (sqlite.org/wal.html#walresetbug).
 _MENDED = {(3, 44): 6, (3, 50): 7}
 _MENDED_SINCE = (3, 51, 3)
@@ -73,7 +75,10 @@ def limits(scene: Scene) -> Findings:
     else:
         yield ok("limits.cores", f"{cores:g} processors, {media.processes} media processes")
     memory = machine.memory(scene.server_pid)
-    least = _BASE_MEMORY + media.processes * _MEMORY_A_PROCESS
+    speech = scene.settings.speech
+    engines = [one for one in speech.engines if local.missing(one) is None and (one != "piper" or speech.piper_folder)]
+    voices = sum(_MEMORY_A_VOICE[engine] for engine in engines)
+    least = _BASE_MEMORY + media.processes * _MEMORY_A_PROCESS + voices
     if memory is None:
         yield note("limits.memory", "the memory of the machine cannot be learnt")
     elif memory < least:

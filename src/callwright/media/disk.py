@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Final
@@ -13,8 +14,11 @@ import msgspec
 import numpy as np
 
 from callwright.audiofile import Writer
+from callwright.log import Log
 from callwright.media.g711 import Law, Samples
 from callwright.telephony import Tracks
+
+_log = Log("media")
 
 _REMEDIES: Final = {
     errno.ENOSPC: "free space on the disk of the recordings",
@@ -67,16 +71,22 @@ Told = tuple[Tape, Began | Done | Failed]
 
 
 class Disk:
-    """`open`, `write` and `finish` return at once; `wake` is called from the thread when there is something to collect."""
+    """`open`, `write` and `finish` return at once; `wake` is called from the thread when there is something to collect.
+
+    What is written waits for `go_on`: a thread that is woken for each portion would take the interpreter's lock from
+    the tick many times, and not once in a while.
+    """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._work: SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]] | None] = SimpleQueue()
+        self._work: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._wakes: SimpleQueue[bool] = SimpleQueue()  # True: there is work; False: and no more will come
         self._told: SimpleQueue[Told] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def open(self, tape: Tape) -> None:
         self._submit(self._open, tape)
+        self.go_on()
 
     def write(self, tape: Tape, law: Law, heard: bytes | bytearray | None, sent: bytes | bytearray | None) -> None:
         """Append what came from the far end and what went there, of one length, as far as the tape's tracks want them."""
@@ -85,6 +95,16 @@ class Disk:
 
     def finish(self, tape: Tape) -> None:
         self._submit(self._finish, tape)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Write what waits."""
+        if not self._work:
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="recordings", daemon=True)
+            self._thread.start()
+        self._wakes.put(True)
 
     def collect(self) -> list[Told]:
         """What became of tapes since the last time."""
@@ -96,20 +116,27 @@ class Disk:
     def close(self, within_s: float) -> None:
         """Write what is waiting, as far as there is time."""
         if self._thread is not None:
-            self._work.put(None)
+            self._wakes.put(False)
             self._thread.join(within_s)
             self._thread = None
 
     def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name="recordings", daemon=True)
-            self._thread.start()
-        self._work.put((work, arguments))
+        self._work.append((work, arguments))
 
     def _serve(self) -> None:
-        while (job := self._work.get()) is not None:
-            work, arguments = job
+        goes_on = True
+        while goes_on:
+            goes_on = self._wakes.get()
+            while self._work:
+                self._do_next()
+
+    def _do_next(self) -> None:
+        work, arguments = self._work.popleft()
+        try:
             work(*arguments)
+        except Exception:
+            # Nobody is told, so its recording is given up in time; the thread lives on for the others.
+            _log.exception("recordings_disk_failed")
 
     def _open(self, tape: Tape) -> None:
         try:

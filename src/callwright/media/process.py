@@ -22,12 +22,14 @@ from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from callwright import log
 from callwright.clock import Clock, SystemClock
 from callwright.log import Log
 from callwright.media.clips import ClipLibrary
 from callwright.media.disk import Disk
+from callwright.media.dtmf import BLOCK, keys_of
 from callwright.media.g711 import FRAME, LAWS, SAMPLE_RATE
 from callwright.media.jitter import CATCH_UP
 from callwright.media.keypad import tone
@@ -36,6 +38,7 @@ from callwright.media.link import CoreGone, CoreLink
 from callwright.media.plane import TICKS_A_SECOND, Entropy, Plane, Receive
 from callwright.media.ports import NoPorts, PortPool
 from callwright.media.settings import MediaSettings
+from callwright.media.voice import pitches
 from callwright.media.wire import TICK_LATE_MS, CoreMessage
 
 _SAMPLE_NS: Final = 1_000_000_000 // SAMPLE_RATE
@@ -223,6 +226,9 @@ def _take_precedence() -> None:
 def _warm_up() -> None:
     for law in LAWS.values():
         tone("1", 5, law.payload_type)
+    # What is done for the first time in numpy takes milliseconds.
+    keys_of(np.full((2, BLOCK), 8000, np.float32))
+    pitches(np.full((2, FRAME), 8000, np.float32))
     sys.setswitchinterval(0.0005)  # a thread that reads a prompt gives way within half a millisecond
     gc.collect()
     gc.freeze()

@@ -61,7 +61,26 @@ class Reports:
                         self._note(block, at_us)
         return reported
 
-    def add_to(self, counters: RtpCounters) -> RtpCounters:
+    def counters(self, late: int) -> RtpCounters:
+        """What the stream came to; `late` packets came when their sound was no longer wanted."""
+        reception = self._reception
+        jitter_ms = round(reception.jitter / PER_MS, 2)
+        heard = reception.received - reception.duplicate
+        return self._add_far(
+            RtpCounters(
+                sent=self._line.packets,
+                received=reception.received,
+                lost=reception.lost,
+                late=late,
+                duplicate=reception.duplicate,
+                reordered=reception.reordered,
+                jitter_ms=jitter_ms,
+                mos=quality.mos(heard, reception.lost, late, jitter_ms, self.round_trip_ms, reception.gaps),
+                round_trip_ms=self.round_trip_ms,
+            )
+        )
+
+    def _add_far(self, counters: RtpCounters) -> RtpCounters:
         """Put what the far end hears beside what is heard of it."""
         far = self._far
         if far is None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from callwright.media import quality, rtcp, rtp
+from callwright.log import Log
+from callwright.media import rtcp, rtp
 from callwright.media.g711 import FRAME, LAWS, PCMU, TRANSLATED, Law
 from callwright.media.jitter import JitterBuffer
 from callwright.media.keypad import Keypad, Press
@@ -16,7 +17,7 @@ from callwright.media.line import Line
 from callwright.media.prompt import Prompt
 from callwright.media.reception import NEXT, REORDERED, Arrival, Reception
 from callwright.media.relay import Hop
-from callwright.media.reports import PER_MS, Reports
+from callwright.media.reports import Reports
 from callwright.media.rtp import COMFORT_NOISE, MalformedPacket, RtpPacket
 from callwright.media.tap import Tap
 from callwright.media.telephone_event import EventPayload, EventReader, KeyDown, KeyUp
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _PAYLOADS: Final = range(FRAME // 4, 6 * FRAME + 1)  # 5 to 120 ms; 10 to 60 are agreed
 
 Send = Callable[[bytes, Address], object]
+
+_log = Log("media")
 
 
 class Stream:
@@ -137,23 +140,8 @@ class Stream:
         self._send_report(at_us, now, rtcp.Goodbye((self.line.ssrc,)))
 
     def counters(self) -> RtpCounters:
-        reception = self.reception
         late = self.late_before + (self.hop_out.late if self.hop_out else 0) + (self.round.late if self.round else 0)
-        jitter_ms = round(reception.jitter / PER_MS, 2)
-        round_trip_ms = self._reports.round_trip_ms
-        heard = reception.received - reception.duplicate
-        counters = RtpCounters(
-            sent=self.line.packets,
-            received=reception.received,
-            lost=reception.lost,
-            late=late,
-            duplicate=reception.duplicate,
-            reordered=reception.reordered,
-            jitter_ms=jitter_ms,
-            mos=quality.mos(heard, reception.lost, late, jitter_ms, round_trip_ms, reception.gaps),
-            round_trip_ms=round_trip_ms,
-        )
-        return self._reports.add_to(counters)
+        return self._reports.counters(late)
 
     def receive(self, data: bytes, source: Address, now: int) -> None:
         """Take a datagram of the RTP port."""
@@ -256,7 +244,10 @@ class Stream:
         if spoken is not agreed:
             packet = _translated(packet, spoken, agreed)
         if self.tap is not None:
-            self.tap.hear(packet, now, in_order=packet.sequence == self.reception.highest)
+            try:
+                self.tap.hear(packet, now, in_order=packet.sequence == self.reception.highest)
+            except Exception:
+                self._give_up_tap(self.tap)
         if self.round is not None:
             self.round.put(packet.timestamp, packet.payload, now)
         peer, hop = self.peer, self.hop_out
@@ -365,7 +356,16 @@ class Stream:
         except OSError:
             self.dropped["unsendable"] += 1
         if self.tap is not None:
-            self.tap.send(data, self.line.payload_type, self.line.at)
+            try:
+                self.tap.send(data, self.line.payload_type, self.line.at)
+            except Exception:
+                self._give_up_tap(self.tap)
+
+    def _give_up_tap(self, tap: Tap) -> None:
+        """A fault of ours in what only listens is no reason to send or hear nothing."""
+        _log.exception("media_tap_failed", stream=self.id)
+        self.dropped["failures"] += 1
+        tap.give_up()
 
     def _send_report(self, at_us: int, now: int, *more: rtcp.RtcpPacket) -> None:
         target = self.latch.target

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from callwright.log import Log
 from callwright.media.disk import Began, Disk, Done
-from callwright.media.g711 import SAMPLE_RATE
+from callwright.media.g711 import FRAME, SAMPLE_RATE
 from callwright.media.recorder import Recorder
 from callwright.media.stream import Stream
 from callwright.media.wire import Closed, MediaMessage, PauseRecord, Record, RecordBegan, RecordEnded, StopRecord
 from callwright.telephony import RecordOutcome
 
+_WRITES_EVERY: Final = 5  # ticks
 _PATIENCE: Final = 5 * SAMPLE_RATE  # with a file that is to be closed
 _PER_MS: Final = SAMPLE_RATE // 1000
 
@@ -59,6 +60,8 @@ class Studio:
             self._stop(running[1], now)
 
     def tick(self, now: int) -> None:
+        if now // FRAME % _WRITES_EVERY == 0:
+            self._disk.go_on()
         for stream, recorder in list(self._running.values()):
             try:
                 recorder.tick(stream.tapped().quiet_since, now)

@@ -73,3 +73,11 @@ class Tap:
     def key_up(self) -> None:
         for recorder in self.recorders:
             recorder.key_up()
+
+    def give_up(self) -> None:
+        """Listen to nothing any more; recordings fail."""
+        for recorder in self.recorders:
+            if recorder.outcome is None:
+                recorder.fail("an error of ours; the log has it")
+        self.ear.wants_keys = self.ear.listens = False
+        self.ear.attend()

@@ -50,8 +50,9 @@ class Timeline:
         return now - late
 
     def find(self, timestamp: int, now: int) -> int:
-        """Where a timestamp of this source lies."""
-        return now - (self._late(timestamp, now) or 0)
+        """Where a timestamp lies that was told of just now; now, if it is of another clock, as some gateways' events are."""
+        late = self._late(timestamp, now) or 0
+        return now - late if abs(late) <= _FURTHEST else now
 
     def _late(self, timestamp: int, now: int) -> int | None:
         if self._offset is None:

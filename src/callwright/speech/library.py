@@ -19,12 +19,13 @@ from callwright.speech import sentences
 from callwright.speech.cache import SpeechCache
 from callwright.speech.cast import Cast, Speaker
 from callwright.speech.languages import Language, find
-from callwright.speech.source import Job, VoiceDied, VoiceFailed
+from callwright.speech.source import Job, VoiceDied, VoiceFailed, VoiceResting
 from callwright.speech.wavfile import RATE, wav, write
 from callwright.telephony.speech import SpeechUnavailable, Utterance
 
 MOST_PREPARED = 10_000  # texts that wait to be made ready
 LAST_PATIENCE = 6  # times as long as for others the last voice is waited for: then there is nobody else
+PREPARING_S = 60.0  # that much what nobody waits for may take, before another voice makes it
 _PAUSE_S = 0.25  # what is heard of a text in which nothing can be spoken
 
 Counted = Callable[[str, str], None]
@@ -153,10 +154,16 @@ class Library:
         again = True
         while turn.first < len(turn.speakers):
             speaker = turn.speakers[turn.first]
-            last = turn.first == len(turn.speakers) - 1
-            patience = self._patience_s * (LAST_PATIENCE if last else 1) if turn.urgent else None
+            others = turn.speakers[turn.first + 1 :]
+            last = not others
+            choosy = turn.urgent and any(other.voice.gender in (speaker.voice.gender, "") for other in others)
+            patience = self._patience_s * (LAST_PATIENCE if last else 1) if turn.urgent else PREPARING_S
             try:
-                return await self._made(piece, speaker, turn, patience)
+                return await self._made(piece, speaker, turn, patience, choosy=choosy)
+            except VoiceResting as error:
+                why = str(error)
+                turn.first += 1
+                continue
             except VoiceFailed as error:
                 why = str(error)
                 self._counted(speaker.source.name, "failed")
@@ -170,7 +177,8 @@ class Library:
             turn.first += 1
         raise SpeechUnavailable(f"No voice could say the text: {why}.")
 
-    async def _made(self, piece: str, speaker: Speaker, turn: _Turn, patience: float | None) -> Path:
+    async def _made(self, piece: str, speaker: Speaker, turn: _Turn, patience: float, *, choosy: bool) -> Path:
+        """The sentence by one voice; `choosy` is who does not wait for one that is in trouble."""
         source, voice = speaker
         identity = await source.identity(voice)
         key = self._cache.key(engine=source.name, identity=identity, voice=voice.name, language=turn.language.key, text=piece)
@@ -179,18 +187,16 @@ class Library:
             return found
         flight = self._flights.get(key)
         if flight is None:
-            if source.trouble is not None:
-                raise VoiceFailed(source.trouble)
+            if choosy and source.trouble is not None:
+                raise VoiceResting(source.trouble)
             flight = self._take_off(key, piece, speaker, turn)
-        if not turn.urgent:
-            return await asyncio.shield(flight.task)
-        flight.calls += 1
-        flight.job.urgent = True
+        flight.calls += turn.urgent
+        flight.job.urgent = flight.calls > 0
         try:
             async with self._clock.timeout(patience):
                 return await asyncio.shield(flight.task)
         finally:
-            flight.calls -= 1
+            flight.calls -= turn.urgent
             flight.job.urgent = flight.calls > 0
 
     def _take_off(self, key: str, piece: str, speaker: Speaker, turn: _Turn) -> _Flight:

@@ -30,7 +30,7 @@ _log = Log("speech")
 
 
 class _Found(NamedTuple):
-    language: str  # its tag as the description has it, in lower case with a dash
+    language: Language
     voice: Voice
 
 
@@ -47,10 +47,10 @@ class PiperVoices:
 
     def voice(self, language: Language, gender: str) -> Voice | None:
         """The best for a language: of its region before others, of the gender before others; the first by name of equals."""
-        speaking = [one for one in self.found if one.language.partition("-")[0] == language.base]
+        speaking = [one for one in self.found if one.language.base == language.base]
         if not speaking:
             return None
-        best = min(speaking, key=lambda one: (_strangeness(one.voice.gender, gender), one.language != language.key))
+        best = min(speaking, key=lambda one: (_strangeness(one.voice.gender, gender), one.language is not language))
         return best.voice
 
     async def model_hash(self, voice: Voice) -> str:
@@ -91,15 +91,16 @@ class PiperVoices:
         except (OSError, ValueError, AttributeError, TypeError) as error:
             _log.warning("piper_voice_left_out", voice=model.stem, detail=f"{description.name}: {type(error).__name__}")
             return
-        if find(code) is None:
+        language = find(code)
+        if language is None:
             _log.warning("piper_voice_left_out", voice=model.stem, detail=f"{code} is not a language that can be asked for")
             return
         gender = genders.get(model.stem) or _gender(model.stem)
-        self.found.append(_Found(code, Voice(model.stem, gender)))
+        self.found.append(_Found(language, Voice(model.stem, gender)))
         # Of a voice with many speakers those count whose gender the operator tells.
         for speaker in range(speakers):
             if told_gender := genders.get(f"{model.stem}#{speaker}"):
-                self.found.append(_Found(code, Voice(f"{model.stem}#{speaker}", told_gender)))
+                self.found.append(_Found(language, Voice(f"{model.stem}#{speaker}", told_gender)))
 
 
 def _code(told: Mapping[str, Any], stem: str) -> str:
@@ -108,7 +109,7 @@ def _code(told: Mapping[str, Any], stem: str) -> str:
     named = stem.partition("-")[0]
     spoken = (told.get("espeak") or {}).get("voice") or ""
     code = next((str(one) for one in (described, named, spoken) if one and find(str(one)) is not None), described or named)
-    return str(code).replace("_", "-").lower()
+    return str(code)
 
 
 def _gender(stem: str) -> str:

@@ -99,10 +99,15 @@ def _short(sentence: str) -> list[str]:
     pieces = []
     while _weight(sentence) > LONGEST:
         room = LONGEST if _weight(sentence[:LONGEST]) <= LONGEST else LONGEST // _SYLLABLES
-        cut = _last(_PAUSE, sentence, room) or sentence.rfind(" ", room // 2, room) + 1 or room
+        cut = _last(_PAUSE, sentence, room) or sentence.rfind(" ", room // 2, room) + 1 or _whole(sentence, room)
         pieces.append(sentence[:cut].strip())
         sentence = sentence[cut:].strip()
     return [piece for piece in (*pieces, sentence) if speakable(piece)]
+
+
+def _whole(text: str, cut: int) -> int:
+    """A place for a cut that parts no letter from its marks, where there is one near."""
+    return next((at for at in range(cut, cut - 20, -1) if not unicodedata.combining(text[at])), cut)
 
 
 def _soon(piece: str) -> list[str]:

@@ -15,6 +15,10 @@ class VoiceFailed(CallwrightError):
     """A voice did not speak a text; the next one of the chain may. The message does not repeat the text."""
 
 
+class VoiceResting(VoiceFailed):
+    """Nothing should be asked of the voice now, which was told when that began."""
+
+
 class VoiceDied(VoiceFailed):
     """The voice's process ended while it spoke, which may have been an accident."""
 
@@ -47,7 +51,7 @@ class Source(Protocol):
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing should be asked of it now; None while it can be asked."""
+        """Why a call should not ask it now, if there is another; None while it can be asked."""
         ...
 
     def voice(self, language: Language, gender: str) -> Voice | None:

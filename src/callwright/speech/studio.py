@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from callwright.clock import Clock
@@ -39,6 +40,10 @@ class Studio:
         cache = SpeechCache(folder, clock, most_bytes=settings.cache_bytes, age_s=settings.cache_age_s, keep_s=settings.keep_s)
         self.library = Library(Cast(sources), cache, clock, settings.patience_s, counted=counted)
 
+    async def ready(self) -> None:
+        """Wait until every process has loaded its engine, or has said that it cannot."""
+        await asyncio.gather(*(worker.settled.wait() for worker in self.workers))
+
     def _source(self, engine: str) -> Source | None:
         if engine == "piper" and not self._settings.piper_folder:
             return None
@@ -65,6 +70,6 @@ class Studio:
     def _worker(self, engine: str) -> Worker:
         folder = self._settings.piper_folder if engine == "piper" else ""
         settings = VoiceSettings(engine=engine, piper_folder=folder, log_level=self._settings.log_level)
-        worker = Worker(settings, self._clock, self._settings.deadline_s)
+        worker = Worker(settings, self._clock, deadline_s=self._settings.deadline_s, busy_s=self._settings.patience_s / 2)
         self.workers.append(worker)
         return worker

@@ -35,6 +35,7 @@ _REJECTIONS: dict[Reason, tuple[int, str]] = {
     Reason.BUSY: (486, "Busy Here"),
     Reason.NO_ANSWER: (480, "Temporarily Unavailable"),
     Reason.RING_TIMEOUT: (480, "Temporarily Unavailable"),
+    Reason.MACHINE: (480, "Temporarily Unavailable"),
     Reason.NO_FLOW: (480, "Temporarily Unavailable"),
     Reason.NO_COMMON_CODEC: (488, "Not Acceptable Here"),
     Reason.BAD_OFFER: (488, "Not Acceptable Here"),

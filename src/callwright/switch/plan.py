@@ -9,6 +9,8 @@ from uuid import UUID
 from callwright.calls import journal
 from callwright.calls.lifecycle import CallRecord
 from callwright.clock import Clock
+from callwright.errors import Problem
+from callwright.flows.flows import StoredFlow
 from callwright.flows.schema import Flow
 from callwright.flows.settings import FlowSettings
 from callwright.reasons import Reason
@@ -18,7 +20,7 @@ from callwright.store import Store, Wake, Write
 from callwright.switch.fetching import FetchedFlow
 from callwright.switch.settings import CallSettings
 from callwright.switch.sounds import Sounds
-from callwright.telephony import Engine, RecordOutcome, Speech, Target, Tracks
+from callwright.telephony import Engine, Incoming, RecordOutcome, Speech, Target, Tracks
 
 
 class FlowFetcher(Protocol):
@@ -91,3 +93,15 @@ class Plan(NamedTuple):
     detail: str = ""
     hops: int = 1
     max_forwards: int = 70
+
+
+def plan_for(flow: StoredFlow | None, call: Incoming) -> Plan:
+    """What a call that comes in is to do."""
+    plan = Plan(hops=call.hops + 1, max_forwards=call.max_forwards - 1)
+    if flow is None:
+        return plan
+    plan = plan._replace(entry=journal.FlowStarted(flow_id=flow.id, flow=flow.body))
+    try:
+        return plan._replace(flow=flow.compiled())
+    except Problem as problem:
+        return plan._replace(fault=Reason.BAD_FLOW, detail=f"{problem.parameter}: {problem.message}")

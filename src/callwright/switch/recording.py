@@ -142,7 +142,7 @@ class Recorder:
     ) -> UUID:
         call = self._call
         world_id, call_id = call.record.call.world_id, call.record.call.id
-        begun = call.around.supplies.recordings.begin(world_id, call_id, leg_id, kind, tracks, call.at_us)
+        begun = call.around.supplies.recordings.begin(world_id, call_id, leg_id, kind, tracks, self._now())
         made = begun.recording
         self._open[made.id] = _Open(made, transcribe)
         call.record.also(begun.write)
@@ -201,7 +201,7 @@ class Recorder:
     def _moved(self, recording_id: UUID, *, paused: bool) -> Recording:
         known = self._open[recording_id]
         recordings = self._call.around.supplies.recordings
-        recording, write = (recordings.paused if paused else recordings.started)(known.recording, self._call.at_us)
+        recording, write = (recordings.paused if paused else recordings.started)(known.recording, self._now())
         self._open[recording_id] = known._replace(recording=recording)
         self._call.record.also(write)
         self._call.note(journal.RecordingMoved(recording=recording_id, status=recording.status.value))
@@ -212,14 +212,14 @@ class Recorder:
         if known is None:
             return
         call, recordings = self._call, self._call.around.supplies.recordings
-        ended, write = recordings.finished(known.recording, outcome, duration_ms, detail, call.at_us)
+        ended, write = recordings.finished(known.recording, outcome, duration_ms, detail, self._now())
         call.record.also(write, recordings.wake(ended))
         call.around.supplies.recorded(ended)
         call.note(recording_moved(ended, outcome))
         failed = outcome is RecordOutcome.FAILED
         if known.transcribe is not None and not failed:
             call.note(journal.TranscriptionWanted(recording=ended.id, language=known.transcribe))
-            for change in call.around.supplies.transcribe(ended, known.transcribe, call.at_us):
+            for change in call.around.supplies.transcribe(ended, known.transcribe, self._now()):
                 call.record.also(*change)
         if ended.id in self._of_transfer:
             self._of_transfer.remove(ended.id)
@@ -227,3 +227,7 @@ class Recorder:
             self._step = None
             self._ended[ended.id] = ended
             call.advance(effects.Recorded(ended.id, outcome.value, detail if failed else ""))
+
+    def _now(self) -> int:
+        """The time of the entries that tell of a row is that of the row."""
+        return self._call.record.in_order(self._call.at_us)

@@ -157,6 +157,7 @@ class RunningCall(LiveCall):
             if leg.live:
                 self.end_leg(leg, reason)
                 self.parties.over(leg, reason)
+        self.parties.look_after()
 
     def _flow_over(self, finish: effects.Finish) -> None:
         """Row C5, or L3: those the flow did not call talk on."""

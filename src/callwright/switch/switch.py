@@ -14,19 +14,19 @@ from callwright.calls import journal, rows
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call, CalledNumber
 from callwright.clock import Clock
-from callwright.errors import NotFound, Problem, StoreUnavailable, Unavailable
+from callwright.errors import NotFound, StoreUnavailable, Unavailable
 from callwright.flows.flows import Flows, StoredFlow
 from callwright.flows.schema import Flow
 from callwright.log import Log, OncePerSecond, masked
 from callwright.numbers.numbers import Number, Numbers, normalised
-from callwright.reasons import Reason, Refusal
+from callwright.reasons import Refusal
 from callwright.store import Store
 from callwright.switch.actor import CallActor
 from callwright.switch.admission import Admission, Pace
 from callwright.switch.control import LiveControl
 from callwright.switch.mailbox import Ask
 from callwright.switch.messages import Dial
-from callwright.switch.plan import Plan, Supplies, Surroundings
+from callwright.switch.plan import Plan, Supplies, Surroundings, plan_for
 from callwright.switch.recovery import Releases
 from callwright.switch.settings import CallSettings
 from callwright.telephony import Engine, Target
@@ -278,7 +278,7 @@ class Switch(LiveControl):
             self._turn_away(line, event, *(refused or (Refusal.UNKNOWN_NUMBER, self._why_unknown(destination))))
             return
         flow = self._flow_of(number)
-        plan = _plan(flow, event)
+        plan = plan_for(flow, event)
         called = CalledNumber(number.id, number.number, None if flow is None else flow.id, number.created_us, number.updated_us)
         record = CallRecord.incoming(
             call_id=self._new_id(event.at_us),
@@ -396,15 +396,3 @@ def _log_refusals(refusal: Refusal, count: int, last: tuple[telephony.Incoming, 
         address=event.address,
         seen=seen,
     )
-
-
-def _plan(flow: StoredFlow | None, call: telephony.Incoming) -> Plan:
-    """What a call that comes in is to do."""
-    plan = Plan(hops=call.hops + 1, max_forwards=call.max_forwards - 1)
-    if flow is None:
-        return plan
-    plan = plan._replace(entry=journal.FlowStarted(flow_id=flow.id, flow=flow.body))
-    try:
-        return plan._replace(flow=flow.compiled())
-    except Problem as problem:
-        return plan._replace(fault=Reason.BAD_FLOW, detail=f"{problem.parameter}: {problem.message}")

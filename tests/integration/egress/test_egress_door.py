@@ -325,6 +325,14 @@ async def test_64_kilobytes_are_whole_and_one_byte_more_is_not(size: int) -> Non
     assert (len(answer.body), answer.whole) == (65_536, size == 65_536)
 
 
+async def test_who_expects_more_may_say_so() -> None:
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000
+    async with listening(answering(raw)) as (port, _), door() as out:
+        for most, kept in ((300_000, 300_000), (299_999, 299_999), (10, 10)):
+            answer = await out.post(f"http://127.0.0.1:{port}/", [], b"", 5, max_kept=most)
+            assert (len(answer.body), answer.whole) == (kept, most == 300_000)
+
+
 @pytest.mark.parametrize(
     ("peer", "fault"),
     [

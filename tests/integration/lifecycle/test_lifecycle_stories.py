@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 
 import pytest
 
+from callwright.calls.model import Call
+from callwright.errors import Problem
+from callwright.flows.schema import compile_flow
 from support.sip_peer import Message, Peer, sdp
 from support.sip_stage import SipStage, pause, transfer
 
@@ -33,7 +36,7 @@ class Whimsical(Peer):
 
     async def _answer(self) -> None:
         while True:
-            request = await self.get("INVITE", "CANCEL", "BYE", within=600.0)
+            request = await self.get("INVITE", "CANCEL", "BYE", "REFER", within=600.0)
             asyncio.get_running_loop().create_task(self._answer_one(request))
 
     async def _answer_one(self, request: Message) -> None:
@@ -41,7 +44,7 @@ class Whimsical(Peer):
             if request.what != "INVITE":
                 if request.what == "CANCEL" and self.chance.random() < 0.7:
                     self.reply(self.invited[-1], 487, "Request Terminated")
-                self.reply(request, 200)
+                self.reply(request, self.chance.choice([202, 202, 603]) if request.what == "REFER" else 200)
             elif not any(request.branch == known.branch for known in self.invited):
                 self.invited.append(request)
                 if self.chance.random() < 0.8:
@@ -85,12 +88,62 @@ async def story(stage: SipStage, seed: int, another: Callable[..., Peer]) -> Non
     await stage.over(call, within=15.0)
 
 
+async def changed(stage: SipStage, seed: int, another: Callable[..., Peer]) -> None:
+    """A call that is up, and changed by all who can, at once and in any order."""
+    chance = Random(seed)
+    a, b = another(), another(lambda address: Whimsical(address, chance))
+    others = [another(lambda address: Whimsical(address, chance)) for _ in range(2)]
+    options = {"record": chance.choice(["in", "out", "both"])} if chance.random() < 0.5 else {}
+    number = await stage.answers(pause(0.01), transfer(b, **options), pause(0.3))
+    caller = a.call(number)
+    caller.invite()
+    caller.ack(await a.get(200))
+    call = await stage.call_to(number)
+    asking = []
+    for _ in range(chance.randint(3, 10)):
+        await asyncio.sleep(chance.random() * 0.06)
+        deed = chance.choice(["add", "hold", "unhold", "refer", "replace", "delete a leg", "far refer", "far hold", "bye"])
+        if deed == "far refer":
+            caller.send("REFER", fields=[f"Refer-To: <sip:3000@127.0.0.1:{chance.choice(others).port}>"])
+        elif deed == "far hold":
+            caller.invite(sdp(chance.randint(2, 9), chance.choice(["sendonly", "inactive", "sendrecv"])))
+        elif deed == "bye" and chance.random() < 0.3:
+            caller.send("BYE")
+        else:
+            asking.append(asyncio.get_running_loop().create_task(ask(stage, call, deed, chance, chance.choice(others))))
+    await asyncio.sleep(chance.random() * 0.2)
+    await stage.switch.hang_up_call(stage.world.id, call.id)
+    _, legs = await stage.over(call, within=15.0)
+    assert "internal" not in {reason for _, _, reason in legs}
+    await asyncio.gather(*asking)
+
+
+async def ask(stage: SipStage, call: Call, deed: str, chance: Random, other: Peer) -> None:
+    leg = chance.choice(stage.legs(call)).id
+    flow = {"steps": [pause(0.1), transfer(other)]}
+    with contextlib.suppress(Problem):
+        match deed:
+            case "add":
+                await stage.switch.add_party(stage.world.id, call.id, f"sip:3000@127.0.0.1:{other.port}", None)
+            case "hold" | "unhold":
+                await stage.switch.hold_leg(stage.world.id, leg, on=deed == "hold")
+            case "refer":
+                await stage.switch.refer_leg(stage.world.id, call.id, leg, "31205550199")
+            case "replace":
+                await stage.switch.replace_flow(stage.world.id, call.id, compile_flow(flow), flow)
+            case "delete a leg":
+                await stage.switch.hang_up_leg(stage.world.id, leg)
+
+
 def _branch(invite: str) -> str:
     return invite.partition("branch=")[2].partition("\r\n")[0]
 
 
-async def test_no_story_breaks_a_record(stage: SipStage, another: Callable[..., Peer]) -> None:
-    await asyncio.gather(*(story(stage, seed, another) for seed in range(STORIES)))
+@pytest.mark.parametrize("tell", [story, changed])
+async def test_no_story_breaks_a_record(
+    stage: SipStage, another: Callable[..., Peer], tell: Callable[[SipStage, int, Callable[..., Peer]], Awaitable[None]]
+) -> None:
+    await asyncio.gather(*(tell(stage, seed, another) for seed in range(STORIES)))
     assert stage.sip_engine.live_legs == 0
     assert not any(process.legs for process in stage.sip_engine.media_processes)
 

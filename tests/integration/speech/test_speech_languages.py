@@ -98,11 +98,11 @@ def test_a_language_does_not_speak_as_the_one_before(rendered) -> None:
     assert same == set()
 
 
-@pytest.mark.parametrize("tag", ["nl-NL", "sv-SE", "tr-TR", "vi-VN", "ru-RU", "zh-CN", "cy-GB"])
-async def test_the_same_words_sound_otherwise_in_every_language(tmp_path: Path, tag: str) -> None:
+async def test_the_same_words_sound_otherwise_in_every_language(tmp_path: Path) -> None:
     async with studio(tmp_path, engines=("espeak",), patience_s=30.0) as made:
         german = sound(await said(made.library, "Radio 1 2 3.", "de-DE"))
-        assert not np.array_equal(german, sound(await said(made.library, "Radio 1 2 3.", tag)))
+        for tag in ("nl-NL", "sv-SE", "tr-TR", "vi-VN", "ru-RU", "zh-CN", "cy-GB"):
+            assert not np.array_equal(german, sound(await said(made.library, "Radio 1 2 3.", tag))), tag
 
 
 @pytest.mark.parametrize("language", SPOKEN, ids=lambda language: language.tag)

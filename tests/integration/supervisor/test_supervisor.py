@@ -160,6 +160,29 @@ async def test_a_long_life_makes_it_healthy_again(caplog):
     assert [one["pause_s"] for one in lines(caplog, "child_died")] == [0.01, 0.02, 0.01]
 
 
+async def test_a_child_that_does_not_do_its_work_is_ended_from_here(caplog):
+    async with Core() as core:
+        assert await core.next() == "up"
+        core.child.kill()
+        assert await core.next() in KILLED
+        assert await core.next() == "up"
+    (died,) = lines(caplog, "child_died")
+    assert died["status"] == "signal 9 (SIGKILL)"
+    core.child.kill()  # there is none, and nothing happens
+
+
+async def test_what_calls_do_not_need_is_neither_waited_for_nor_judged():
+    needed = Core()
+    other = Core("crash at start", Patience(first_pause=0.01, longest_pause=0.02, deaths=1), "other", essential=False)
+    supervisor = Supervisor([needed.child, other.child])
+    supervisor.start()
+    await supervisor.started()
+    await until(lambda: other.child.unhealthy() == "other died more than 1 times within 60 s")
+    assert supervisor.unhealthy() is None
+    assert [child.name for child in supervisor.children] == ["echo", "other"]
+    await supervisor.stop()
+
+
 async def test_a_child_of_another_epoch_is_not_listened_to(caplog):
     async with Core("old epoch") as core:
         await until(lambda: len(lines(caplog, "child_died")) >= 2)

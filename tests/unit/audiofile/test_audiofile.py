@@ -255,12 +255,12 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, key: bytes, monkeypat
     writer = Writer(path, 1, key)
     writer.write(sound(1000))
 
-    def full(file: int, data: bytes) -> int:
-        monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        return real(file, data[:100])
+    def full(file: int, data: bytes, at: int) -> int:
+        monkeypatch.setattr(os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        return real(file, data[:100], at)
 
-    real = os.write
-    monkeypatch.setattr(os, "write", full)
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(OSError, match="No space"):
         writer.write(sound(1000))
     monkeypatch.undo()

@@ -1,27 +1,18 @@
 from __future__ import annotations
 
 import io
-import logging
 
 import msgspec
 import pytest
 
 from callwright import log
 
+pytestmark = pytest.mark.usefixtures("log_as_before")
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def as_before():
-    root, ours = logging.getLogger(), logging.getLogger("callwright")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
 
 
 @pytest.mark.parametrize(

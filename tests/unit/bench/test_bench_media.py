@@ -83,13 +83,14 @@ def test_niceness_is_that_of_the_process_asked_for() -> None:
 
 
 @pytest.mark.long
-def test_it_runs() -> None:
+@pytest.mark.parametrize(("mode", "name"), [("relay", "relay"), ("--ivr", "ivr")])
+def test_it_runs(mode: str, name: str) -> None:
     require_peer("sipp", apt="sip-tester")
-    arguments: list[Any] = [sys.executable, BENCH / "media.py", "relay", "--calls", "4", "--seconds", "2"]
+    arguments: list[Any] = [sys.executable, BENCH / "media.py", mode, "--calls", "4", "--seconds", "2"]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=180, check=True)
     assert done.stderr == ""
     heads = [line.split(":")[0].split(" ")[0] for line in done.stdout.splitlines() if not line.startswith("      ")]
     assert [head for head in heads if head] == [
-        *("machine", "method", "limits", "media", "relay", "niceness", "relay", "with"),
+        *("machine", "method", "limits", "media", name, "niceness", name, "with"),
     ]
     assert "niceness: media-1 " in done.stdout

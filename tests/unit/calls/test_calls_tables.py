@@ -59,6 +59,7 @@ def test_every_end_of_a_first_leg_is_an_end_of_the_call() -> None:
         (Direction.INCOMING, LegStatus.RINGING, Reason.CALLER_CANCELLED, LegStatus.NO_ANSWER),  # A4
         (Direction.INCOMING, LegStatus.ONGOING, Reason.NO_ACK, LegStatus.HANGUP),  # A5
         (Direction.INCOMING, LegStatus.STARTING, Reason.FLOW_ENDED, LegStatus.HANGUP),  # A6
+        (Direction.INCOMING, LegStatus.RINGING, Reason.MACHINE, LegStatus.NO_ANSWER),  # A6
         (Direction.INCOMING, LegStatus.STARTING, Reason.NO_FLOW, LegStatus.FAILED),  # N3
         (Direction.OUTGOING, LegStatus.STARTING, Reason.NO_ROUTE, LegStatus.FAILED),  # N6
         (Direction.INCOMING, LegStatus.RINGING, Reason.API_HANGUP, LegStatus.HANGUP),  # C1

@@ -11,6 +11,8 @@ import pytest
 from callwright.cli import main
 from callwright.speech.languages import LANGUAGES
 
+pytestmark = pytest.mark.usefixtures("log_as_before")
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capfd):

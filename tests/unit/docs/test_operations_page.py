@@ -61,6 +61,7 @@ def test_its_metrics_are_there():
     for reason in ("unhealthy", "over_limit", "stranger"):
         metrics.invite_refused(reason)
     metrics.call_ended("failed", "live")
+    metrics.sentence_spoken("espeak", "failed")
     metrics.watch_media(TICK_LATE_MS, lambda: [("media-1", [0] * (len(TICK_LATE_MS) + 1))])
     told = metrics.exposition().decode()
     names = set(re.findall(r"callwright_[a-z_]+", section("You set up monitoring")))

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 
 from callwright.flows.json_schema import json_schema
 from callwright.flows.model import KEYS, OPTIONS
 from support.flow_strategies import bodies
+from support.fuzzing import fuzzed
 from support.json_schema import faults
 
 SCHEMA = json_schema()
 
 
-@settings(max_examples=300, deadline=None)
-@given(bodies())
+@fuzzed(body=bodies())
 def test_it_takes_every_flow_that_runs(body: dict[str, Any]) -> None:
     assert faults(body, SCHEMA) == []
 

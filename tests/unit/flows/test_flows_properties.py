@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callwright.flows import effects as fx
@@ -15,6 +14,7 @@ from callwright.flows.schema import Flow
 from callwright.flows.settings import FlowSettings
 from support.flow_driver import Driver
 from support.flow_strategies import anything, bodies, flows
+from support.fuzzing import fuzzed
 
 json = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 10**12) | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -24,8 +24,7 @@ json = st.recursive(
 FEW = FlowSettings(fetches=3)
 
 
-@settings(max_examples=500, deadline=None)
-@given(flows, st.booleans(), st.lists(anything, max_size=30))
+@fuzzed(flow=flows, answered=st.booleans(), story=st.lists(anything, max_size=30))
 def test_it_ends_whatever_comes_in_any_order_that_can_be(flow: Flow, answered: bool, story: list[Input]) -> None:
     driver = Driver(flow, FEW)
     driver.feed(fx.Begin(answered))
@@ -41,8 +40,7 @@ def test_it_ends_whatever_comes_in_any_order_that_can_be(flow: Flow, answered: b
     raise AssertionError(f"it does not end: {driver.state}")
 
 
-@settings(max_examples=300, deadline=None)
-@given(bodies(), st.lists(anything, max_size=20))
+@fuzzed(body=bodies(), story=st.lists(anything, max_size=20))
 def test_a_flow_that_passes_the_check_ends(body: dict[str, Any], story: list[Input]) -> None:
     report = check(body)
     if report.errors:
@@ -55,8 +53,7 @@ def test_a_flow_that_passes_the_check_ends(body: dict[str, Any], story: list[Inp
         driver.feed(driver.owed()[-1])
 
 
-@settings(max_examples=500, deadline=None)
-@given(bodies(), st.data())
+@fuzzed(body=bodies(), data=st.data())
 def test_nothing_that_is_sent_confuses_the_check(body: dict[str, Any], data: st.DataObject) -> None:
     """It finds what is wrong, and where; it never fails."""
     for _ in range(data.draw(st.integers(1, 4))):
@@ -72,8 +69,7 @@ def test_nothing_that_is_sent_confuses_the_check(body: dict[str, Any], data: st.
         assert len(finding.sentence) < 1_000
 
 
-@settings(max_examples=300, deadline=None)
-@given(flows, st.booleans(), st.integers(0, 2**32))
+@fuzzed(flow=flows, answered=st.booleans(), seed=st.integers(0, 2**32))
 def test_a_caller_who_presses_nothing_passes_each_step_once_at_most(flow: Flow, answered: bool, seed: int) -> None:
     """Only keys jump: no flow runs in circles by itself."""
     driver = Driver(flow)
@@ -86,8 +82,7 @@ def test_a_caller_who_presses_nothing_passes_each_step_once_at_most(flow: Flow, 
     assert passed == [one.id for one in flow.steps[: len(passed)]]
 
 
-@settings(max_examples=500, deadline=None)
-@given(flows, st.lists(anything, max_size=40))
+@fuzzed(flow=flows, story=st.lists(anything, max_size=40))
 def test_no_order_of_inputs_confuses_it(flow: Flow, story: list[Input]) -> None:
     """Not even one that cannot be: it finishes once at most, and asks for nothing afterwards."""
     state = State(flow, FEW)

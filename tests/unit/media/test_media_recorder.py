@@ -145,6 +145,21 @@ def test_a_clock_that_drifts_is_followed(tmp_path: Path, fast: int) -> None:
     assert abs(begins(heard) - came[first].at / MS) <= 20
 
 
+def test_after_a_stall_of_ours_the_far_end_is_in_time_again(tmp_path: Path) -> None:
+    """For a second nothing is read; then all that the socket kept comes at once."""
+    leg = Leg(A)
+    room = Surroundings(leg)
+    room.record(leg, tmp_path / "a.wav")
+    came = packets(leg, np.concatenate([quiet(3500), tone(400, 500)]))
+    room.tick(50, said(leg, came[:50]))
+    room.ticks += 50
+    kept = [one._replace(at=room.now) for one in came[60:100]]
+    room.tick(110, said(leg, kept + came[100:]))
+    room.stop()
+    [sound] = sound_of(tmp_path / "a.wav").T
+    assert abs(begins(sound) - 3500) <= 40
+
+
 def test_a_relayed_call_is_recorded_and_relayed_as_ever(tmp_path: Path) -> None:
     def call(recorded: bool) -> tuple[list[RtpPacket], list[RtpPacket]]:
         a, b = Leg(A), Leg(B, address="192.0.2.2")
@@ -254,6 +269,16 @@ def test_a_key_ends_a_recording_and_leaves_no_trace(tmp_path: Path) -> None:
     assert share(sound[-80 * MS :], 1336) < 0.01
 
 
+def test_a_key_whose_event_has_a_clock_of_its_own_is_cut_out_where_it_came(tmp_path: Path) -> None:
+    leg = Leg(A)
+    room = Surroundings(leg)
+    room.record(leg, tmp_path / "a.wav", stop_keys="#")
+    event = EventPayload(KEYS.index("#"), False, FRAME).serialize()
+    odd = Came(1000 * MS, RtpPacket(EVENTS, 5, 4_000_000_000, 1234, event, True), leg.address)
+    room.tick(80, said(leg, [*packets(leg, tone(400, 1000)), odd]))
+    assert 900 <= ended(room).duration_ms <= 960
+
+
 def test_other_keys_do_not_end_it(tmp_path: Path) -> None:
     leg = Leg(A)
     room = Surroundings(leg)
@@ -328,6 +353,7 @@ def test_a_stream_that_closes_ends_its_recordings_first(tmp_path: Path) -> None:
     room.disk.stalls = True
     room.studio.leave(leg.stream, closed, room.now)
     assert room.of(RecordEnded, Closed) == []
+    room.disk.stalls = False
     room.disk.go_on()
     room.studio.collect()
     assert room.of(RecordEnded, Closed) == [
@@ -380,7 +406,7 @@ def test_a_disk_that_fills_up_ends_the_recording_and_not_the_call(tmp_path: Path
     room.record(leg, tmp_path / "a.wav")
     came = said(leg, packets(leg, tone(400, 4000)))
     room.tick(100, came)
-    monkeypatch.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr("os.pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     room.tick(100, [one for one in came if one[1].at > room.now])
     end = ended(room)
     assert end.outcome == "failed"
@@ -409,6 +435,7 @@ def test_a_disk_that_hangs_is_given_up_in_time(tmp_path: Path, closes: bool) -> 
     assert isinstance(end, RecordEnded)
     assert end.outcome == "failed"
     assert "disk" in end.detail
+    room.disk.stalls = False
     room.disk.go_on()
     room.tick(300)
     assert len(room.of(RecordEnded)) == 1
@@ -431,3 +458,44 @@ def test_recordings_that_are_over_leave_no_cycles(tmp_path: Path) -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("fails", ["hear", "send"])
+def test_a_fault_of_ours_in_a_recording_leaves_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    a, b = Leg(A), Leg(B, address="192.0.2.2")
+    room = Surroundings(a, b)
+    room.conversations.join(a.stream, b.stream)
+    room.record(a, tmp_path / "a.wav", "both")
+    came = [*said(a, packets(a, tone(400, 1000))), *said(b, packets(b, tone(1000, 1000)))]
+    room.tick(20, came)
+    [recorder] = a.stream.tapped().recorders
+    monkeypatch.setattr(recorder, fails, None)
+    room.tick(30, [one for one in came if one[1].at > room.now])
+    end = ended(room)
+    assert (end.outcome, end.detail) == ("failed", "an error of ours; the log has it")
+    assert a.stream.dropped["failures"] == 1
+    assert all(share(leg.heard[-20 * FRAME :], hz) > 0.9 for leg, hz in ((a, 1000), (b, 400)))
+
+
+def test_a_file_that_cannot_even_be_closed_is_given_up_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    leg = Leg(A)
+    room = Surroundings(leg)
+    room.record(leg, tmp_path / "a.wav")
+    room.record(leg, tmp_path / "b.wav", recording=C)
+    room.tick(50)
+
+    def fails(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    tape = leg.stream.tapped().recorders[0].tape
+    assert tape.writer is not None
+    monkeypatch.setattr(tape.writer, "write", fails)
+    monkeypatch.setattr(tape.writer, "abandon", fails)
+    room.stop()
+    room.tick(251)
+    assert ended(room).outcome == "failed"
+    assert "recordings_disk_failed" in [record.message for record in caplog.records]
+    room.stop(C)
+    assert room.of(RecordEnded)[1] == RecordEnded(A, C, "stopped", 6040)

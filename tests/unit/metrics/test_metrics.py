@@ -21,6 +21,7 @@ def test_what_happened_is_counted():
     metrics.call_ended("no_answer", "live")
     metrics.invite_refused("unknown_number")
     metrics.delivery("delivered")
+    metrics.sentence_spoken("espeak", "rendered")
     metrics.store_commit(0.003)
     seen = values(metrics)
     assert {name: value for name, value in seen.items() if "_created" not in name and "_bucket" not in name} == {
@@ -30,6 +31,7 @@ def test_what_happened_is_counted():
         'callwright_calls_ended_total{status="no_answer",world="live"}': 1,
         'callwright_invites_refused_total{reason="unknown_number"}': 1,
         'callwright_deliveries_total{result="delivered"}': 1,
+        'callwright_speech_sentences_total{result="rendered",source="espeak"}': 1,
         "callwright_legs_live": 3,
         "callwright_store_commit_seconds_count": 1,
         "callwright_store_commit_seconds_sum": 0.003,

@@ -142,6 +142,31 @@ def test_a_voice_in_trouble_is_not_asked_for_what_it_did_not_say_before(tmp_path
         voice.trouble = "it is tired"
         assert await spoken_by(made, "Hello.") == ["one"]
         assert await spoken_by(made, "Goodbye.") == ["two"]
+        # What nobody waits for is asked of it all the same: it may only be about to start.
+        made.prepare(Utterance("Later.", "en-GB"))
+        await clock.sleep(1)
+        assert await spoken_by(made, "Later.") == ["one"]
+
+    play(scene)
+
+
+def test_a_voice_of_the_right_gender_is_not_left_for_a_moment_of_trouble(tmp_path: Path) -> None:
+    async def scene(clock: VirtualClock) -> None:
+        he, she = FakeVoice("he", clock, gender="male"), FakeVoice("she", clock)
+        he.trouble = "it is being started"
+        made = library(tmp_path, clock, he, she)
+        assert await spoken_by(made, "Hello.", gender="male") == ["he"]
+        he.fails_on = {"No."}
+        assert await spoken_by(made, "No.", gender="male") == ["she"]
+
+    play(scene)
+
+
+def test_the_last_voice_is_asked_in_whatever_trouble_it_is(tmp_path: Path) -> None:
+    async def scene(clock: VirtualClock) -> None:
+        voice = FakeVoice("one", clock)
+        voice.trouble = "it is being started"
+        assert await spoken_by(library(tmp_path, clock, voice), "Hello.") == ["one"]
 
     play(scene)
 

@@ -10,6 +10,7 @@ import pytest
 from callwright import telephony
 from callwright.calls import journal
 from callwright.errors import Conflict, Invalid
+from callwright.flows.schema import compile_flow
 from callwright.reasons import Reason
 from callwright.telephony import Cause, ReferOutcome, Target
 from callwright.trunks.routes import NoRoute
@@ -125,6 +126,20 @@ def test_a_partner_who_leaves_meanwhile_ends_the_new_call() -> None:
         assert stage.script.to(c) == ["Originate", "HangUp"]
         assert progress(stage, a)[-1] >= 300
         assert stage.outcome()[1][0] == ("incoming", "ongoing", "")
+
+    tell(story)
+
+
+def test_a_partner_whom_another_flow_drops_ends_the_new_call() -> None:
+    async def story(stage: Stage) -> None:
+        a, _ = await stage.talking()
+        c = await refers(stage, a)
+        body = {"steps": [pause(60)]}
+        await stage.switch.replace_flow(stage.world.id, stage.calls()[-1].id, compile_flow(body), body)
+        assert stage.script.to(c) == ["Originate", "HangUp"]
+        assert progress(stage, a)[-1] >= 300
+        assert stage.outcome()[1][0] == ("incoming", "ongoing", "")
+        stage.sound()
 
     tell(story)
 

@@ -12,7 +12,7 @@ from callwright.speech.languages import Language, find
 from callwright.speech.providers.adapters import ADAPTERS
 from callwright.speech.providers.breaker import Breaker
 from callwright.speech.settings import ProviderSettings, voice_key
-from callwright.speech.source import Job, Voice, VoiceFailed
+from callwright.speech.source import Job, Voice, VoiceFailed, VoiceResting
 
 MOST_BYTES = 8 << 20  # of an answer
 _REFUSED = frozenset({401, 402, 403})
@@ -51,7 +51,7 @@ class Service:
 
     async def render(self, job: Job) -> int:
         if (why := self.trouble) is not None:
-            raise VoiceFailed(why)
+            raise VoiceResting(why)
         request = self._adapter.request(self._settings, job.voice.name, job.language.tag, job.text)
         self._breaker.ask()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ class PiperFolder:
         self._options: Any = SynthesisConfig
         self._runtime: Any = onnxruntime
         self._loaded: OrderedDict[str, Any] = OrderedDict()
+        for model in sorted(self._folder.glob("*.onnx"))[:_MOST_LOADED]:
+            with suppress(Exception):  # it is told when somebody asks for the voice
+                self.speak("Ready.", model.stem)
 
     def speak(self, text: str, voice: str) -> tuple[Samples, int]:
         name, _, speaker = voice.partition("#")

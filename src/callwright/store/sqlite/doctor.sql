@@ -69,3 +69,9 @@ SELECT COUNT(*), MIN(created_us), MAX(created_us) FROM calls WHERE pos > ?;
 
 -- name: heartbeats
 SELECT name, heartbeat_us FROM nodes;
+
+-- name: recordings_here
+SELECT file FROM recordings WHERE status = 'done' AND kept <> 'object' ORDER BY pos DESC LIMIT ?;
+
+-- name: recordings_waiting
+SELECT COUNT(*), MIN(updated_us) FROM recordings INDEXED BY recordings_waiting WHERE kept = 'waiting';

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the sounds that are part of the package: a beep before a recording, and a tune for those who wait.
 
-Both are our own, made of nothing but sines. Run it from the root of the repository.
+Both are our own, made of nothing but sines. Run from the root of the repository: python packaging/tunes.py
 """
 
 import math
