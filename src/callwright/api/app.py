@@ -64,6 +64,7 @@ ROUTES = (
     Route("GET", "/numbers", flows.show_all_numbers),
     Route("GET", "/numbers/{number}", flows.show_number),
     Route("POST", "/numbers/{number}/webhook", webhooks.set_for_number),
+    Route("POST", "/numbers/{number}/call-flow", flows.set_for_number),
     Route("POST", "/webhooks", webhooks.make),
     Route("GET", "/webhooks", webhooks.show_all),
     Route("GET", "/webhooks/{webhook}", webhooks.show),

@@ -1,4 +1,4 @@
-"""``/call-flows`` and ``/numbers`` (contract §3.1, routes 26 to 29; §2.4)."""
+"""``/call-flows`` and ``/numbers`` (contract §3.1, routes 26 to 29 and 34; §2.4)."""
 
 from __future__ import annotations
 
@@ -71,6 +71,17 @@ async def show_number(request: Request) -> Answer:
         number = parts.numbers.get(request.world.id, request.id("number"))
     item = render.number_item(number, linked=False)
     return Answer(200, envelope.single(item, {"self": render.number_path(number.id)}))
+
+
+async def set_for_number(request: Request) -> Answer:
+    """Make a flow and bind a number to it; also one nobody has yet, once the flow is in order."""
+    parts, world = request.parts, request.world
+    body = decode.flow(await request.body(), limit=parts.limits.flow)
+    parts.flows.examine(body).passed()
+    number = await parts.numbers.claim(world, request.variables[0])
+    flow = await parts.flows.make(world.id, body)
+    await parts.numbers.assign(world, flow.id, [number.number], replace=False)
+    return _single(201, flow)
 
 
 async def _assign(request: Request, status: int, *, replace: bool) -> Answer:

@@ -21,6 +21,9 @@ LIMIT = 32_768
 def check_flow(
     context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="The flow as JSON or XML; - reads standard input.")],
+    fetched: Annotated[
+        bool, typer.Option("--fetched", help="A program will answer with it, so URLs may be relative; XML is always so.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
     json: Json = False,
 ) -> None:
@@ -32,7 +35,7 @@ def check_flow(
     from callwright.cli.files import read_bytes
     from callwright.native import views
 
-    report = _report(read_bytes(file), context.obj)
+    report = _report(read_bytes(file), context.obj, fetched=fetched)
     if json:
         show.as_json({"ok": not report.errors, "findings": [views.finding(one) for one in report.findings]})
     else:
@@ -54,7 +57,7 @@ def show_schema() -> None:
     show.as_json(json_schema())
 
 
-def _report(document: bytes, place: Place) -> Report:
+def _report(document: bytes, place: Place, *, fetched: bool) -> Report:
     from callwright.cli import abilities
     from callwright.dialect import decode
     from callwright.errors import Problem
@@ -67,4 +70,4 @@ def _report(document: bytes, place: Place) -> Report:
         body: dict[str, Any] = xml.parse(document, limit=LIMIT) if is_xml else decode.flow(document, limit=LIMIT)
     except Problem as problem:
         return Report(None, (Finding(sentence=problem.message, parameter=problem.parameter or "", error=True),))
-    return check(body, abilities.of(place, place.settings()))
+    return check(body, abilities.of(place, place.settings()), fetched=fetched or is_xml)

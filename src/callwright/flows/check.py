@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from callwright.errors import Missing, Problem
 from callwright.flows.doubts import doubts
 from callwright.flows.findings import Finding, about
-from callwright.flows.model import Flow, RecordOptions, SayOptions, TransferOptions
+from callwright.flows.model import FetchCallFlowOptions, Flow, RecordOptions, SayOptions, TransferOptions
 from callwright.flows.reach import unreached
+from callwright.flows.rules import is_relative
 from callwright.flows.schema import examine, with_step_ids
 from callwright.flows.settings import FlowSettings
 from callwright.telephony.speech import Utterance
@@ -56,13 +57,14 @@ class Report(NamedTuple):
         return self.flow
 
 
-def check(body: dict[str, Any], abilities: Abilities | None = None) -> Report:
-    """Look at a flow as it was sent, keys under their own names."""
+def check(body: dict[str, Any], abilities: Abilities | None = None, *, fetched: bool = False) -> Report:
+    """Look at a flow as it was sent, keys under their own names; `fetched` is one that a program will answer with."""
     flow, problems = examine(body)
     if flow is None:
         return Report(None, tuple(_told(body, problem) for problem in problems))
     sent = with_step_ids(body)["steps"]
-    return Report(flow, (*_errors(flow, abilities or Abilities()), *doubts(flow, sent)))
+    homeless = () if fetched else _homeless(flow)
+    return Report(flow, (*_errors(flow, abilities or Abilities()), *homeless, *doubts(flow, sent)))
 
 
 def said(flow: Flow, settings: FlowSettings) -> Iterator[tuple[int, Utterance]]:
@@ -103,6 +105,21 @@ def _errors(flow: Flow, abilities: Abilities) -> Iterator[Finding]:
             case RecordOptions(transcribe=True, transcribe_language=str(language)):
                 if (refusal := abilities.writes_down(language)) is not None:
                     yield about(flow, index, "options.transcribeLanguage", refusal, error=True)
+
+
+def _homeless(flow: Flow) -> Iterator[Finding]:
+    """Paths without a host, in a flow that comes from nowhere."""
+    for index, step in enumerate(flow.steps):
+        match step.options:
+            case FetchCallFlowOptions(url=url):
+                name = "url"
+            case RecordOptions(on_finish=str(url)):
+                name = "onFinish"
+            case _:
+                continue
+        if is_relative(url):
+            told = f"{url[:80]!r} has no host, and only a flow that was fetched has a URL to put before it; give the whole URL."
+            yield about(flow, index, f"options.{name}", told, error=True)
 
 
 def _can_be_dialled(destination: str) -> bool:

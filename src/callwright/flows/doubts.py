@@ -121,9 +121,6 @@ def _of_transfer(flow: Flow, index: int, options: TransferOptions) -> Iterator[F
 def _of_record(flow: Flow, index: int, options: RecordOptions) -> Iterator[Finding]:
     if options.transcribe_language is not None and not options.transcribe:
         yield about(flow, index, "options.transcribeLanguage", "transcribeLanguage does nothing unless transcribe is true.")
-    if options.on_finish is not None and not urlsplit(options.on_finish).scheme:
-        told = "a path without a host is known only in a flow that was fetched; a saved one needs the whole URL."
-        yield about(flow, index, "options.onFinish", told)
 
 
 def _is_sound(url: str) -> bool:

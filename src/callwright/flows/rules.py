@@ -87,15 +87,15 @@ def _check_options(options: Options, place: str) -> None:
                 if not url.startswith("file:"):
                     check_url(url, f"{place}.media")
         case FetchCallFlowOptions(url=url):
-            check_url(url, f"{place}.url")
+            _check_url_of_flow(url, f"{place}.url")
         case RecordOptions(finish_on_key=keys, on_finish=on_finish):
             if keys is not None and keys.lower() not in ("any", "none") and not set(keys.upper()) <= KEYS:
                 raise Invalid(
                     f"finishOnKey must be any, none, or keys out of 0-9, *, # and A-D; it was {_shown(keys)}.",
                     parameter=f"{place}.finishOnKey",
                 )
-            if on_finish is not None and not _is_relative(on_finish):
-                check_url(on_finish, f"{place}.onFinish")
+            if on_finish is not None:
+                _check_url_of_flow(on_finish, f"{place}.onFinish")
         case SendKeysOptions(keys=keys):
             _check_keys(keys, f"{place}.keys")
 
@@ -119,7 +119,12 @@ def check_url(url: str, place: str) -> None:
         raise Invalid(f"{_shown(url)} is not a URL: http:// or https:// and a host.", parameter=place)
 
 
-def _is_relative(url: str) -> bool:
+def _check_url_of_flow(url: str, place: str) -> None:
+    if not is_relative(url):
+        check_url(url, place)
+
+
+def is_relative(url: str) -> bool:
     """A path, as one of the vendor's guides gives it (contract §4.5); it is resolved where the flow came from."""
     return url.startswith(("/", "?", "./", "../")) and not url.startswith("//") and not any(char.isspace() for char in url)
 

@@ -19,6 +19,7 @@ from callwright.clock import Clock
 from callwright.egress import MAX_REQUESTED, REDIRECTS, Answer, BadUrl, Fault, Header, Transport, Url, onward, parse
 from callwright.errors import CallwrightError, Malformed, Problem
 from callwright.flows import xml
+from callwright.flows.rules import is_relative
 from callwright.flows.schema import Flow, compile_flow
 
 ACCEPT = ("Accept", "application/json, application/xml;q=0.9, */*;q=0.1")
@@ -219,6 +220,9 @@ class FlowSource:
 
 def _target(url: str, base: str, query: Mapping[str, str]) -> Url:
     """The URL to ask; what it has of a query stays as written, and comes first."""
+    if not base and is_relative(url):
+        told = f"{url[:80]!r} has no host, and this flow came from no URL that it is relative to; give the whole URL"
+        raise FlowUnavailable(Cause.BAD_URL, told, url)
     try:
         joined = parse(urljoin(base, url), MAX_REQUESTED)
         more = urlencode(query, quote_via=quote)

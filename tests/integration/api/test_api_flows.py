@@ -151,6 +151,37 @@ async def test_a_number_moves_to_the_flow_it_is_given_to(rest: Rest) -> None:
     assert (await rest.live("GET", "/numbers/31205550123")).json["data"][0]["callFlowId"] == second
 
 
+async def test_a_number_is_given_a_flow_of_its_own(rest: Rest) -> None:
+    old = await make(rest)
+    await rest.live("POST", f"/call-flows/{old}/numbers", {"numbers": ["31205550123"]})
+    for number in ("+31205550123", "31205550124"):  # one that is there, and one that nobody has yet
+        made = await rest.live("POST", f"/numbers/{number}/call-flow", {"title": "T", "steps": STEPS})
+        (flow,) = made.json["data"]
+        assert (made.status, flow["title"], flow["steps"]) == (201, "T", STEPS)
+        assert made.json["_links"] == {"self": f"/call-flows/{flow['id']}"}
+        assert (await rest.live("GET", f"/call-flows/{flow['id']}")).json == made.json
+        assert (await rest.live("GET", f"/numbers/{number}")).json["data"][0]["callFlowId"] == flow["id"]
+    assert (await rest.live("GET", f"/call-flows/{old}/numbers")).json["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "body", "code", "parameter"),
+    [
+        ("31205550123", {}, 11, "steps"),
+        ("31205550123", {"steps": [{"action": "dance"}]}, 10, "steps[0].action"),
+        ("31205550123", b'{"steps": ', 21, None),
+        ("nobody", {"steps": STEPS}, 10, "number"),
+    ],
+)
+async def test_a_flow_for_a_number_that_cannot_be_made(
+    rest: Rest, number: str, body: object, code: int, parameter: str | None
+) -> None:
+    reply = await rest.live("POST", f"/numbers/{number}/call-flow", body)
+    (error,) = reply.json["errors"]
+    assert (reply.status, error["code"], error.get("parameter")) == (422, code, parameter)
+    assert (await rest.live("GET", "/call-flows")).json["data"] == (await rest.live("GET", "/numbers")).json["data"] == []
+
+
 async def test_deleting_a_flow_lets_its_numbers_go(rest: Rest) -> None:
     flow = await make(rest)
     await rest.live("POST", f"/call-flows/{flow}/numbers", {"numbers": ["31205550123"]})
@@ -167,8 +198,10 @@ async def test_where_numbers_are_listed_only_the_operator_makes_them() -> None:
     for path, body in (
         (f"/call-flows/{flow}/numbers", {"numbers": ["31205550123"]}),
         ("/numbers/31205550123/webhook", {"url": "https://a.test/"}),
+        ("/numbers/31205550123/call-flow", {"steps": STEPS}),
     ):
         reply = await rest.live("POST", path, body)
         assert (reply.status, reply.json["errors"][0]["code"]) == (422, 10)
     assert (await rest.live("GET", "/numbers")).json["data"] == []
+    assert [one["id"] for one in (await rest.live("GET", "/call-flows")).json["data"]] == [flow]
     store.close()

@@ -15,6 +15,7 @@ _TARGETS = (
     "/call-flows",
     "/webhooks",
     "/numbers/31205550123/webhook",
+    "/numbers/31205550123/call-flow",
     "/call-flows/{flow}/numbers",
     "/recordings/{recording}/transcriptions",
 )

@@ -23,7 +23,7 @@ HOOK = {"url": "https://hooks.example.test/voice", "token": "t"}
 NUMBERS = {"numbers": ["31205550123"]}
 OF_LEG = "/calls/{call}/legs/{leg}/recordings"
 FILES = {".wav": "audio/wav", ".txt": "text/plain; charset=utf-8"}
-MAKES_ITS_NUMBER = "/numbers/{number}/webhook"
+MAKE_THEIR_NUMBER = ("/numbers/{number}/webhook", "/numbers/{number}/call-flow")
 
 # Route, body, status when all is well, and the code of the error where it is not.
 ANSWERS: list[tuple[str, str, Any, int, int | None]] = [
@@ -67,6 +67,7 @@ ANSWERS: list[tuple[str, str, Any, int, int | None]] = [
     ("GET", "/numbers", b"", 200, None),
     ("GET", "/numbers/{number}", b"", 200, None),
     ("POST", "/numbers/{number}/webhook", HOOK, 201, None),
+    ("POST", "/numbers/{number}/call-flow", {"steps": STEPS}, 201, None),
     ("GET", "/webhooks", b"", 200, None),
     ("POST", "/webhooks", HOOK, 201, None),
     ("GET", "/webhooks/{webhook}", b"", 200, None),
@@ -132,7 +133,7 @@ async def test_a_route(
 
 @pytest.mark.parametrize("named", [ABSENT, "no-id-at-all", "31205550999"])
 @pytest.mark.parametrize(
-    ("method", "path", "body"), [row[:3] for row in ANSWERS if "{" in row[1] and row[1] != MAKES_ITS_NUMBER]
+    ("method", "path", "body"), [row[:3] for row in ANSWERS if "{" in row[1] and row[1] not in MAKE_THEIR_NUMBER]
 )
 async def test_what_is_not_there_is_not_found(rest: Rest, method: str, path: str, body: Any, named: str) -> None:
     target = re.sub(r"\{\w+\}", named, path)
@@ -143,7 +144,7 @@ async def test_what_is_not_there_is_not_found(rest: Rest, method: str, path: str
 @pytest.mark.parametrize(("method", "path", "body"), [row[:3] for row in ANSWERS if "{" in row[1]])
 async def test_a_world_does_not_see_the_other(rest: Rest, method: str, path: str, body: Any) -> None:
     target = path.format(**await names(rest, "live"))
-    if path == MAKES_ITS_NUMBER:
+    if path in MAKE_THEIR_NUMBER:
         reply = await rest.test(method, target, body)
         assert reply.status == 201
         number = rest.numbers.find(rest.accounts.world("live").id, "31205550123")
@@ -177,7 +178,7 @@ async def test_a_leg_is_found_only_under_its_own_call(rest: Rest) -> None:
     "path",
     [
         *("/", "", "/v1", "/v1/", "//", "/calls//", "//calls", "/v1/v1/calls", "/v2/calls", "/Calls", "/legs", "/api/health"),
-        *("/calls/x/y/z/w", "/recordings", "/transcriptions", "/recordings/.wav", "/numbers/1/call-flow"),
+        *("/calls/x/y/z/w", "/recordings", "/transcriptions", "/recordings/.wav", "/numbers/1/flow"),
     ],
 )
 async def test_a_path_that_does_not_exist(rest: Rest, path: str) -> None:

@@ -113,3 +113,13 @@ def test_a_file_that_is_not_there(callwright: Any) -> None:
 def test_the_schema(callwright: Any) -> None:
     ended, out = callwright("flow", "schema")
     assert (ended, json.loads(out)) == (0, json_schema())
+
+
+def test_urls_without_a_host_are_for_flows_that_are_fetched(callwright: Any) -> None:
+    document = json.dumps({"steps": [{"id": "f", "action": "fetchCallFlow", "options": {"url": "/next"}}]})
+    Path("flow.json").write_text(document)
+    Path("flow.xml").write_text('<FetchCallFlow url="/next"/>')
+    code, told = callwright("flow", "check", "flow.json")
+    assert (code, told.splitlines()[-1].split("\t")[:2]) == (1, ["error", "steps[0].options.url"])
+    assert callwright("flow", "check", "--fetched", "flow.json")[0] == 0
+    assert callwright("flow", "check", "flow.xml")[0] == 0

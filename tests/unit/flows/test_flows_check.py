@@ -63,6 +63,7 @@ def test_nothing_is_said_about_what_is_right(steps: list[dict[str, Any]]) -> Non
     assert check({"steps": steps}).findings == ()
 
 
+HOMELESS = "{!r} has no host, and only a flow that was fetched has a URL to put before it; give the whole URL."
 NEVER = "it is never reached: step 'h' hangs up, and no key leads here."
 IGNORED = "it is ignored: the flow that step {!r} fetches takes its place."
 
@@ -92,10 +93,22 @@ IGNORED = "it is ignored: the flow that step {!r} fetches takes its place."
             [record(transcribe=True)],
             [("r", "steps[0].options.transcribeLanguage", "Step 'r': transcribe needs transcribeLanguage, such as en-US.")],
         ),
+        (
+            [record(onFinish="/done"), {**FETCH, "options": {"url": "?step=2"}}],
+            [
+                ("r", "steps[0].options.onFinish", f"Step 'r': {HOMELESS.format('/done')}"),
+                ("f", "steps[1].options.url", f"Step 'f': {HOMELESS.format('?step=2')}"),
+            ],
+        ),
     ],
 )
 def test_what_keeps_a_flow_from_being_saved(steps: list[dict[str, Any]], found: list[tuple[str, str, str]]) -> None:
     assert errors(*steps) == found
+
+
+@pytest.mark.parametrize("step", [record(onFinish="/done"), {**FETCH, "options": {"url": "../next?a=1"}}])
+def test_a_flow_that_was_fetched_may_name_paths(step: dict[str, Any]) -> None:
+    assert check({"steps": [step]}, fetched=True).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -210,16 +223,6 @@ def test_languages_that_nobody_writes_down() -> None:
             [("r", "steps[0].options.transcribeLanguage", "transcribeLanguage does nothing unless transcribe is true.")],
         ),
         (
-            [record(onFinish="/done")],
-            [
-                (
-                    "r",
-                    "steps[0].options.onFinish",
-                    "a path without a host is known only in a flow that was fetched; a saved one needs the whole URL.",
-                )
-            ],
-        ),
-        (
             [{**HANGUP, "colour": "red", "options": {"length": 1, "payload": "x", "token": "y", "endKey": "#"}}],
             [
                 ("h", "steps[0]", "a step has no colour; it is ignored."),
@@ -295,7 +298,7 @@ FROM_CLIENTS: dict[str, list[dict[str, Any]]] = {
     "ruby": [{"action": "transfer", "options": {"destination": "31612345678"}}],
     "survey": [
         {"action": "say", "options": {"payload": "Welcome.", "voice": "male", "language": "en-US"}},
-        {"action": "record", "options": {"finishOnKey": "any", "timeout": 10, "onFinish": "/callStep"}},
+        {"action": "record", "options": {"finishOnKey": "any", "timeout": 10, "onFinish": "https://survey.test/callStep"}},
     ],
     "fetch": [{"action": "fetchCallFlow", "options": {"url": "https://flows.test/"}}, {"action": "hangup"}],
 }

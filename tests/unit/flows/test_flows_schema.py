@@ -63,7 +63,8 @@ def test_what_the_contract_allows_passes(body: dict[str, Any]) -> None:
         (one("play", {"media": "a.wav"}), 10, "steps[0].options.media"),
         (one("pause", {"length": -1}), 10, "steps[0].options.length"),
         (one("pause", {"length": "long"}), 10, "steps[0].options.length"),
-        (one("fetchCallFlow", {"url": "/relative"}), 10, "steps[0].options.url"),
+        (one("fetchCallFlow", {"url": "relative"}), 10, "steps[0].options.url"),
+        (one("fetchCallFlow", {"url": "//other.test/flow"}), 10, "steps[0].options.url"),
         (one("sendKeys", {"keys": "1x"}), 10, "steps[0].options.keys"),
         (one("hangup", onKeypressGoto="nowhere"), 10, "steps[0].onKeypressGoto"),
         (

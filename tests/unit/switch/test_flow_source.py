@@ -137,6 +137,12 @@ def test_a_relative_url_is_relative_to_where_the_flow_came_from(url: str, base: 
     assert app.asked[0].url == asked
 
 
+def test_a_relative_url_of_a_flow_that_came_from_nowhere_is_refused_in_words() -> None:
+    error = refused(lambda app: app, url="/next")
+    assert (error.cause, error.url) == (Cause.BAD_URL, "/next")
+    assert str(error) == "'/next' has no host, and this flow came from no URL that it is relative to; give the whole URL"
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "action"),
     [
