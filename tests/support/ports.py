@@ -6,8 +6,8 @@ import os
 import random
 from pathlib import Path
 
-FIRST, LAST = 12_000, 32_000
-LANES = 4
+FIRST, LAST = 12_000, 32_400
+LANES = 3
 
 
 def ports_in_use() -> set[int]:

@@ -94,7 +94,7 @@ class Core:
 
     def _finish(self) -> tuple[bytes, bytes]:
         try:
-            return self.process.communicate(timeout=5)
+            return self.process.communicate(timeout=20)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.communicate()

@@ -14,7 +14,7 @@ import pytest
 
 from support.far_end import FarEnd
 from support.measuring import RATE, find, fingerprint, level, tones
-from support.server import Server, record
+from support.server import Server, record, until
 from support.sound import tone_file
 from support.steps import pause, play, transfer
 from support.web_application import WebApplication
@@ -113,8 +113,9 @@ async def test_a_caller_on_hold_hears_music_and_is_handed_on(server: Server, tel
     assert find(packaged("music.wav", 2), a.line.since(start)).likeness > 0.9
     assert find(OF_C, a.line.since(start)).likeness < 0.3
     await b.hang_up()
+    bridged = len(server.journal(call, "bridged"))
     await asyncio.gather(takes_offer(a, "sendrecv", 3), ask(server, "POST", f"/legs/{leg}/unhold"))
-    await asyncio.sleep(0.2)
+    await asyncio.to_thread(until, lambda: len(server.journal(call, "bridged")), lambda count: count > bridged)
     start = a.line.now
     await asyncio.gather(c.line.say(OF_C))
     assert await heard(OF_C, a, start) > 0.9
