@@ -87,6 +87,7 @@ def flows(settings: Settings) -> FlowSettings:
         key_timeout=given.key_timeout,
         transcribe_language=settings.transcription.language,
         longest_recording=given.longest_recording,
+        longest_call=settings.calls.max_duration,
         fetches=given.fetches,
     )
 
