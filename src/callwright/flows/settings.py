@@ -10,7 +10,7 @@ class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `key_timeout`, `longest_recording` and `longest_call` are in seconds, `machine_timeout` in milliseconds; a recording of
     0 seconds has no limit. `if_machine` is for calls we place; nobody asks who it was that called us. `fetches` counts the
-    flows that one call may ask for.
+    flows that one call may ask for; with `fallback_answers` a caller is answered to hear that there is none.
     """
 
     language: str = "en-GB"
@@ -22,3 +22,4 @@ class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
     longest_recording: float = 3_600.0
     longest_call: float = 14_400.0
     fetches: int = 100
+    fallback_answers: bool = False

@@ -89,6 +89,7 @@ def flows(settings: Settings) -> FlowSettings:
         longest_recording=given.longest_recording,
         longest_call=settings.calls.max_duration,
         fetches=given.fetches,
+        fallback_answers=given.fallback_answers,
     )
 
 

@@ -208,11 +208,18 @@ class FlowsSection(Section, frozen=True, kw_only=True):
         str,
         Meta(
             max_length=1_000,
-            description="What callers hear when the next flow cannot be fetched: a text to be spoken, or file:name of a "
-            "sound in the folder sounds. Empty: the call just ends.",
-            examples=["Something went wrong. Please call again later."],
+            description="What callers who are on the line hear when the next flow cannot be fetched, before the call ends: a "
+            "text to be spoken in flows.language, or file:name of a sound in the folder sounds. Empty: nothing.",
+            examples=["file:sorry.wav"],
         ),
-    ] = ""
+    ] = "We are sorry, your call cannot be handled at the moment. Please try again later."
+    fallback_answers: Annotated[
+        bool,
+        Meta(
+            description="Answer callers who are not on the line yet, to let them hear it. Otherwise they are refused with 503, "
+            "and the trunk may lead them elsewhere."
+        ),
+    ] = False
     language: Annotated[
         str,
         Meta(
