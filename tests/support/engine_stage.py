@@ -27,8 +27,8 @@ from callwright.sip.engine import EngineSettings, SipEngine
 from callwright.sip.settings import SignallingSettings
 from callwright.supervisor import Child, Supervisor
 from callwright.telephony import Answer, Answered, Command, Event, Incoming
+from support.ports import free_ports
 from support.sip_peer import Caller, Peer
-from support.sip_stage import free_ports
 from support.sound import FRAME, tone
 
 FRAME_S = 0.02

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from support.web_application import Asked, Reply, WebApplication, xml
 
 
-def say(text: str, **step: Any) -> dict[str, Any]:
-    return {"action": "say", "options": {"payload": text, "language": "en-US", "voice": "male"}, **step}
+def say(text: str, language: str = "en-GB", voice: str = "female", **step: Any) -> dict[str, Any]:
+    return {"action": "say", "options": {"payload": text, "language": language, "voice": voice}, **step}
 
 
 class Response(NamedTuple):
@@ -35,6 +35,9 @@ class Survey:
         self._questions = questions
         self.url = web.at("/callStep", self._step)
 
+    def _say(self, text: str) -> dict[str, Any]:
+        return say(text, "en-US", "male")
+
     def _step(self, asked: Asked) -> dict[str, Any]:
         known = asked.query["callID"] in self.responses
         responses = self.responses.setdefault(asked.query["callID"], [])
@@ -43,8 +46,8 @@ class Survey:
             responses.append(Response(recording["legId"], recording["id"]))
         number = len(responses)
         if number == len(self._questions):
-            return {"title": "Survey Call Step", "steps": [say("You have completed our survey. Thank you!")]}
-        steps = [] if number else [say("Welcome to our survey. Please press a key after each answer.")]
+            return {"title": "Survey Call Step", "steps": [self._say("You have completed our survey. Thank you!")]}
+        steps = [] if number else [self._say("Welcome to our survey. Please press a key after each answer.")]
         ask = {"finishOnKey": "any", "timeout": 10, "onFinish": self.url}
         return {
             "title": "Survey Call Step",
@@ -104,7 +107,7 @@ class Menu:
             "steps": [
                 say(prompt, id="ask", **keys),
                 {"action": "pause", "options": {"length": 5}, **keys},
-                say("No key was pressed. The call ends now."),
+                say("The office is closed today. Goodbye."),
                 {"action": "hangup"},
                 {"id": "chosen", **fetch},
             ]

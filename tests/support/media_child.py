@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import select
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from callwright.media.g711 import LAWS, Law
 from callwright.media.rtp import RtpPacket
 from callwright.media.settings import MediaSettings
 from callwright.media.telephone_event import EventPayload
+from support.ports import free_ports
 from support.sound import FRAME, tone
 
 EVENTS = 101
@@ -31,17 +31,8 @@ M = TypeVar("M")
 
 def free_range(pairs: int) -> MediaSettings:
     """Settings with so many port pairs that nobody had a moment ago."""
-    chance = random.SystemRandom()
-    for _ in range(200):
-        first = chance.randrange(33_000, 60_000, 2)
-        try:
-            for port in range(first, first + 2 * pairs):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-                    sock.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return MediaSettings(first_port=first, last_port=first + 2 * pairs - 1)
-    raise AssertionError("no free ports in a row")
+    first = free_ports(2 * pairs)
+    return MediaSettings(first_port=first, last_port=first + 2 * pairs - 1)
 
 
 class MediaChild:

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import queue
-import random
 import re
 import signal
 import socket
@@ -20,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
+
+from support.ports import free_ports, ports_in_use
 
 T = TypeVar("T")
 
@@ -46,12 +47,6 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-
-
-def ports_in_use() -> set[int]:
-    """The UDP ports of this machine that are bound, as the kernel has it."""
-    lines = Path("/proc/net/udp").read_text().splitlines()[1:]
-    return {int(line.split()[1].partition(":")[2], 16) for line in lines}
 
 
 def until(look: Callable[[], T], enough: Callable[[T], bool], *, within: float = PATIENCE_S, what: str = "") -> T:
@@ -278,7 +273,7 @@ class Server:
         data = folder / "data"
         data.mkdir(parents=True, exist_ok=keys is not None)
         (data / "callwright.toml").write_text(toml)
-        first = random.SystemRandom().randrange(12_000, 32_000 - 2 * (port_pairs - PORT_PAIRS), 2)
+        first = free_ports(2 * port_pairs)
         rtp_ports = range(first, first + 2 * port_pairs)
         chosen = {
             "media.ports": f"{first},{rtp_ports[-1]}",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -33,7 +32,7 @@ from callwright.switch.switch import Line, Switch
 from callwright.trunks.routes import Routes, Trunk
 from support.invariants import check_record
 from support.platform import Platform
-from support.server import ports_in_use
+from support.ports import free_ports
 from support.sip_peer import Caller, Message, Peer, sdp
 
 PATIENCE_S = 8.0
@@ -48,15 +47,6 @@ def transfer(to: Peer | str, **options: Any) -> dict[str, Any]:
 
 def pause(seconds: float = 60.0) -> dict[str, Any]:
     return {"action": "pause", "options": {"length": seconds}}
-
-
-def free_ports(count: int) -> int:
-    """The first of so many UDP ports in a row that nobody has, below those the kernel gives to whoever asks for any."""
-    taken = ports_in_use()
-    chance = random.SystemRandom()
-    while taken.intersection(range(first := chance.randrange(12_000, 32_000, 2), first + count)):
-        pass
-    return first
 
 
 class SipStage(Platform):

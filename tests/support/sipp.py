@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from support.peers import require_peer
-from support.server import free_port, ports_in_use, until
+from support.ports import ports_in_use
+from support.server import free_port, until
 
 SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"
 PATIENCE_S = 30.0

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+import numpy as np
 import pytest
 
 from support.far_end import FarEnd, Samples
@@ -37,6 +38,12 @@ def number() -> str:
 
 
 @pytest.fixture
+def numbers() -> Iterator[str]:
+    """Telephone numbers nobody has yet."""
+    return map(str, _numbers)
+
+
+@pytest.fixture
 async def telephone(server: Server) -> AsyncIterator[Callable[..., FarEnd]]:
     """Make far ends of the server."""
     made: list[FarEnd] = []
@@ -50,16 +57,26 @@ async def telephone(server: Server) -> AsyncIterator[Callable[..., FarEnd]]:
         one.close()
 
 
+@pytest.fixture(scope="module")
+def spoken() -> dict[str, Samples]:
+    return {}
+
+
 @pytest.fixture
-def voice(server: Server, telephone: Callable[..., FarEnd]) -> Callable[[str], Awaitable[Samples]]:
-    """A person's voice: what the server's own voice makes of a text, over the telephone."""
+def voice(server: Server, telephone: Callable[..., FarEnd], spoken: dict[str, Samples]) -> Callable[[str], Awaitable[Samples]]:
+    """A person's voice: what the server's own voice makes of a text, over the telephone, without silence around it."""
 
     async def speak(text: str) -> Samples:
+        if text in spoken:
+            return spoken[text]
         called = str(next(_numbers))
         await asyncio.to_thread(server.answers, called, say(text))
         listener = telephone()
         await listener.call(called)
         await listener.is_hung_up(within=60)
-        return listener.line.heard
+        heard = listener.line.heard
+        loud = np.flatnonzero(np.abs(heard) > 500)
+        spoken[text] = heard[loud[0] : loud[-1]]
+        return spoken[text]
 
     return speak

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 
 from support import measuring
-from support.far_end import FarEnd
+from support.far_end import FarEnd, Samples
 from support.measuring import RATE, silences, tones
 from support.server import Server
 from support.sound import tone_file
-from support.steps import fetch, hangup, holds, pause, play, say, send_keys
+from support.steps import fetch, hangup, holds, pause, play, send_keys
+from support.together import each
 from support.web_application import WebApplication
 
 Telephone = Callable[..., FarEnd]
@@ -23,9 +24,9 @@ PROMPT_HZ, ONE_HZ, TWO_HZ, NONE_HZ = 440, 600, 800, 1_000
 
 @pytest.fixture(scope="module")
 def sounds(web: WebApplication) -> Callable[[int], str]:
-    """The URL of a tone: 8 seconds of the prompt's, half a second of others."""
+    """The URL of a tone: 4 seconds of the prompt's, half a second of others."""
     return {
-        hz: web.at(f"/tone-{hz}.wav", tone_file(hz, 8 if hz == PROMPT_HZ else 0.5))
+        hz: web.at(f"/tone-{hz}.wav", tone_file(hz, 4 if hz == PROMPT_HZ else 0.5))
         for hz in (PROMPT_HZ, ONE_HZ, TWO_HZ, NONE_HZ)
     }.__getitem__
 
@@ -57,34 +58,29 @@ async def by_tones(caller: FarEnd, key: str) -> None:
     await caller.line.press(key, how="tones", gap_ms=60)
 
 
-@pytest.mark.parametrize(
-    ("press", "events"),
-    [(by_events, True), (by_relay, False), (by_dtmf, False), (by_tones, False)],
-    ids=["events", "info-relay", "info-dtmf", "tones"],
-)
-@pytest.mark.parametrize(("key", "hz"), [("1", ONE_HZ), ("#", TWO_HZ)])
+PRESSED = {"events": by_events, "info relay": by_relay, "info dtmf": by_dtmf, "tones": by_tones}
+
+
 async def test_a_key_stops_the_prompt_and_decides(
-    press: Callable[[FarEnd, str], Awaitable[None]],
-    events: bool,
-    key: str,
-    hz: int,
-    server: Server,
-    sounds: Callable[[int], str],
-    telephone: Telephone,
-    number: str,
+    server: Server, sounds: Callable[[int], str], telephone: Telephone, numbers: Iterator[str]
 ) -> None:
-    await asyncio.to_thread(server.answers, number, *menu(sounds))
-    caller = telephone(events=events)
-    await caller.call(number)
-    await caller.until(lambda: len(tones(caller.line.heard, longer=0.5)) == 1, "the prompt")
-    began = caller.line.now
-    await press(caller, key)
-    await caller.is_hung_up()
-    prompt, chosen = tones(caller.line.heard, longer=0.3)
-    assert (round(prompt.hz or 0, -1), round(chosen.hz or 0, -1)) == (PROMPT_HZ, hz)
-    assert prompt.start + prompt.length - began < 0.5  # 40 ms on a quiet machine
-    call = await asyncio.to_thread(server.call_to, number)
-    await asyncio.to_thread(server.pressed, call, key)
+    async def case(how: tuple[str, str, int]) -> None:
+        means, key, hz = how
+        number = next(numbers)
+        await asyncio.to_thread(server.answers, number, *menu(sounds))
+        caller = telephone(events=means == "events")
+        await caller.call(number)
+        await caller.until(lambda: len(tones(caller.line.heard, longer=0.5)) == 1, "the prompt")
+        began = caller.line.now
+        await PRESSED[means](caller, key)
+        await caller.is_hung_up()
+        prompt, chosen = tones(caller.line.heard, longer=0.3)
+        assert (round(prompt.hz or 0, -1), round(chosen.hz or 0, -1)) == (PROMPT_HZ, hz)
+        assert prompt.start + prompt.length - began < 0.5  # 40 ms on a quiet machine
+        call = await asyncio.to_thread(server.call_to, number)
+        await asyncio.to_thread(server.pressed, call, key)
+
+    await each([(means, key, hz) for means in PRESSED for key, hz in (("1", ONE_HZ), ("#", TWO_HZ))], case)
 
 
 async def test_barge_in_within_a_frame_or_two(
@@ -116,54 +112,47 @@ async def test_without_a_key_the_flow_goes_on(
     assert [round(one.hz or 0, -1) for one in tones(caller.line.heard, longer=0.3)] == [PROMPT_HZ, NONE_HZ]
 
 
-@pytest.mark.parametrize(
-    ("keyed", "keys", "stored"),
-    [
+async def test_keys_are_collected_and_passed_on(
+    server: Server, web: WebApplication, sounds: Callable[[int], str], telephone: Telephone, numbers: Iterator[str]
+) -> None:
+    async def case(what: tuple[str, dict[str, Any], str]) -> None:
+        keyed, keys, stored = what
+        number = next(numbers)
+        path = f"/next-{number}"
+        url = web.at(path, {"steps": [hangup()]})
+        steps = [play(sounds(PROMPT_HZ), onKeypressVar="digits", **keys), fetch(url)]
+        await asyncio.to_thread(server.answers, number, *steps)
+        caller = telephone()
+        await caller.call(number)
+        await caller.until(lambda: len(tones(caller.line.heard, longer=0.3)) == 1, "the prompt")
+        await caller.line.press(keyed, ms=80, gap_ms=80)
+        await caller.is_hung_up(within=20)
+        (asked,) = await asyncio.to_thread(web.to, path)
+        assert json.loads(asked.query["variables"]) == {"digits": stored}
+        assert (asked.query["source"], asked.query["destination"]) == ("31612345678", number)
+
+    cases: list[tuple[str, dict[str, Any], str]] = [
         ("4711", {"maxNumKeys": 4}, "4711"),
         ("12#", {"endKey": "#"}, "12"),
         ("123", {"endKey": "#", "maxNumKeys": 3}, "123"),
         ("#", {"endKey": "#"}, ""),
         ("42", {"maxNumKeys": 9}, "42"),  # no more came in time
         ("7", {}, "7"),
-    ],
-)
-async def test_keys_are_collected_and_passed_on(
-    keyed: str,
-    keys: dict[str, Any],
-    stored: str,
-    server: Server,
-    web: WebApplication,
-    sounds: Callable[[int], str],
-    telephone: Telephone,
-    number: str,
+    ]
+    await each(cases, case)
+
+
+async def test_speech_presses_no_keys(
+    server: Server, telephone: Telephone, number: str, voice: Callable[[str], Awaitable[Samples]]
 ) -> None:
-    path = f"/next-{number}"
-    url = web.at(path, {"steps": [hangup()]})
-    steps = [play(sounds(PROMPT_HZ), onKeypressVar="digits", **keys), fetch(url)]
-    await asyncio.to_thread(server.answers, number, *steps)
-    caller = telephone()
-    await caller.call(number)
-    await caller.until(lambda: len(tones(caller.line.heard, longer=0.3)) == 1, "the prompt")
-    await caller.line.press(keyed, ms=80, gap_ms=80)
-    await caller.is_hung_up(within=20)
-    (asked,) = await asyncio.to_thread(web.to, path)
-    assert json.loads(asked.query["variables"]) == {"digits": stored}
-    assert (asked.query["source"], asked.query["destination"]) == ("31612345678", number)
-
-
-async def test_speech_presses_no_keys(server: Server, web: WebApplication, telephone: Telephone, number: str) -> None:
     """Where tones are listened for, a voice must not be taken for them."""
-    steps = [pause(9, onKeypressVar="x", maxNumKeys=1), hangup()]
+    steps = [pause(7, onKeypressVar="x", maxNumKeys=1), hangup()]
     await asyncio.to_thread(server.answers, number, *steps)
-    talker_number = str(int(number) + 400)
-    text = "Numbers such as one two three four, and sounds like you, me, do, re, mi, are no keys at all. " * 2
-    await asyncio.to_thread(server.answers, talker_number, say(text))
-    source = telephone()
-    await source.call(talker_number)
-    await source.is_hung_up(within=60)
+    text = "Numbers such as one two three four, and sounds like you, me, do, re, mi, are no keys at all. "
+    speech = await voice(text)
     caller = telephone(events=False)
     await caller.call(number)
-    await caller.line.say(source.line.heard[: 8 * RATE])
+    await caller.line.say(speech[: 6 * RATE])
     await caller.is_hung_up(within=20)
     call = await asyncio.to_thread(server.call_to, number)
     assert await asyncio.to_thread(server.journal, call, "digit_pressed") == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from support.measuring import find, fingerprint, tones
 from support.server import Server, record
 from support.sound import tone_file
 from support.steps import pause, play, transfer
+from support.together import each
 from support.web_application import WebApplication
 
 Telephone = Callable[..., FarEnd]
@@ -42,26 +43,32 @@ async def talk(
     return a, b, began[1] - began[0], a.line.heard_when(find(OF_B, a.line.heard).at) - began[0]
 
 
-@pytest.mark.parametrize("mixed", [False, True])
-async def test_both_hear_each_other(mixed: bool, server: Server, telephone: Telephone, number: str) -> None:
-    a, b, *_ = await talk(server, telephone, number, mixed=mixed)
-    assert find(OF_B, a.line.heard).likeness > 0.95
-    assert find(OF_A, b.line.heard).likeness > 0.95
-    call = await asyncio.to_thread(server.call_to, number)
-    legs = ("incoming", "hangup", "caller_hangup", 200), ("outgoing", "hangup", "peer_gone", 200)
-    assert await asyncio.to_thread(server.ended, call) == record("ended", *legs)
+async def test_both_hear_each_other(server: Server, telephone: Telephone, numbers: Iterator[str]) -> None:
+    async def case(mixed: bool) -> None:
+        number = next(numbers)
+        a, b, *_ = await talk(server, telephone, number, mixed=mixed)
+        assert find(OF_B, a.line.heard).likeness > 0.95
+        assert find(OF_A, b.line.heard).likeness > 0.95
+        call = await asyncio.to_thread(server.call_to, number)
+        legs = ("incoming", "hangup", "caller_hangup", 200), ("outgoing", "hangup", "peer_gone", 200)
+        assert await asyncio.to_thread(server.ended, call) == record("ended", *legs)
+
+    await each([False, True], case)
 
 
-@pytest.mark.parametrize(("option", "heard", "not_heard"), [("in", OF_B, OF_A), ("out", OF_A, OF_B)])
-async def test_one_side_is_recorded(
-    option: str, heard: Any, not_heard: Any, server: Server, telephone: Telephone, number: str
-) -> None:
+async def test_one_side_is_recorded(server: Server, telephone: Telephone, numbers: Iterator[str]) -> None:
     """``in`` is the voice of the destination, ``out`` that of the source (contract §2.3.2)."""
-    await talk(server, telephone, number, {"record": option})
-    recording = await recorded(server, number, of_leg=1 if option == "in" else 0)
-    assert recording.item["type"] == "transfer"
-    assert find(heard, recording.samples[0]).likeness > 0.95
-    assert find(not_heard, recording.samples[0]).likeness < 0.4
+
+    async def case(option: str) -> None:
+        number = next(numbers)
+        heard, not_heard = (OF_B, OF_A) if option == "in" else (OF_A, OF_B)
+        await talk(server, telephone, number, {"record": option})
+        recording = await recorded(server, number, of_leg=1 if option == "in" else 0)
+        assert recording.item["type"] == "transfer"
+        assert find(heard, recording.samples[0]).likeness > 0.95
+        assert find(not_heard, recording.samples[0]).likeness < 0.4
+
+    await each(["in", "out"], case)
 
 
 async def test_both_sides_are_recorded_apart_and_in_time(server: Server, telephone: Telephone, number: str) -> None:
@@ -72,17 +79,20 @@ async def test_both_sides_are_recorded_apart_and_in_time(server: Server, telepho
     assert b.at - a.at == pytest.approx(apart, abs=0.04)
 
 
-@pytest.mark.parametrize("mixed", [False, True])
 async def test_the_whole_call_is_recorded_in_two_channels_in_time(
-    mixed: bool, server: Server, telephone: Telephone, number: str
+    server: Server, telephone: Telephone, numbers: Iterator[str]
 ) -> None:
-    *_, apart, heard_apart = await talk(server, telephone, number, record=True, mixed=mixed)
-    (whole,) = await asyncio.to_thread(recordings, server, number)
-    assert (whole.item["type"], whole.channels) == ("call", 2)
-    a, b = find(OF_A, whole.samples[0]), find(OF_B, whole.samples[1])
-    assert min(a.likeness, b.likeness) > 0.95
-    assert b.at - a.at == pytest.approx(heard_apart, abs=0.04)  # as the caller's ear had it
-    assert b.at - a.at == pytest.approx(apart, abs=0.1)  # mixed sound has waited for what might be late
+    async def case(mixed: bool) -> None:
+        number = next(numbers)
+        *_, apart, heard_apart = await talk(server, telephone, number, record=True, mixed=mixed)
+        (whole,) = await asyncio.to_thread(recordings, server, number)
+        assert (whole.item["type"], whole.channels) == ("call", 2)
+        a, b = find(OF_A, whole.samples[0]), find(OF_B, whole.samples[1])
+        assert min(a.likeness, b.likeness) > 0.95
+        assert b.at - a.at == pytest.approx(heard_apart, abs=0.04)  # as the caller's ear had it
+        assert b.at - a.at == pytest.approx(apart, abs=0.1)  # mixed sound has waited for what might be late
+
+    await each([False, True], case)
 
 
 async def test_a_call_is_recorded_with_all_else_that_is_heard(

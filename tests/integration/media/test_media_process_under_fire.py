@@ -21,7 +21,8 @@ from callwright.media import rtcp, rtp, wire
 from callwright.media.g711 import LAWS, PCMA, PCMU
 from callwright.media.rtp import RtpPacket
 from support.media_child import FarEnd, MediaChild, converse, free_range
-from support.server import ports_in_use, until
+from support.ports import ports_in_use
+from support.server import until
 from support.sound import FRAME, share, tone
 
 A, B, C, D = (UUID(int=number) for number in (1, 2, 3, 4))

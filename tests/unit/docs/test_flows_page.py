@@ -69,7 +69,7 @@ def test_reasons_and_settings_it_names_are_there() -> None:
     assert named <= {reason.value for reason in Reason}
     settings = (DOCS / "settings.toml").read_text(encoding="utf-8")
     for section, key in re.findall(r"`([a-z]+)\.([a-z_]+)`", FLOWS + (DOCS / "privacy.md").read_text(encoding="utf-8")):
-        if section in ("trace", "callwright"):
-            continue  # files
+        if section == "callwright":
+            continue  # a file
         part = settings.partition(f"[{section}]\n")[2].partition("\n[")[0]
         assert re.search(rf"^#?{key} = ", part, re.MULTILINE), f"{section}.{key}"

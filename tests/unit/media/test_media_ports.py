@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +8,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from callwright.media.ports import NoPorts, PortPool
+from support.ports import free_ports
 
 SECOND = 8000
 
@@ -23,17 +23,7 @@ def taken(port: int) -> Iterator[None]:
 @pytest.fixture
 def first() -> int:
     """The begin of ten free ports."""
-    chance = random.SystemRandom()
-    for _ in range(100):
-        port = chance.randrange(33_000, 60_000, 2)
-        try:
-            for offset in range(10):
-                with taken(port + offset):
-                    pass
-        except OSError:
-            continue
-        return port
-    pytest.fail("no ten free ports in a row")
+    return free_ports(10)
 
 
 def test_pairs_are_even_and_odd_in_order_and_none_is_given_twice(first: int) -> None:
