@@ -207,6 +207,7 @@ class Rest:
         kind: RecordingType = RecordingType.IVR,
         tracks: Tracks = Tracks.FROM,
         outcome: RecordOutcome | None = RecordOutcome.KEY,
+        detail: str = "",
         after_s: int = 2,
     ) -> Recording:
         """A leg was recorded; `sound` is None when no file was ever made, `outcome` None while it goes on."""
@@ -225,7 +226,7 @@ class Rest:
         if outcome is not None:
             duration_ms = len(sound or b"") // (16 * recording.channels)
             ended_us = now + after_s * SECOND_US
-            recording, write = self.recordings.finished(recording, outcome, duration_ms, "", ended_us)
+            recording, write = self.recordings.finished(recording, outcome, duration_ms, detail, ended_us)
             writes.append(write)
         await self.store.commit(Change(tuple(writes), (self.recordings.wake(recording),)))
         return recording

@@ -36,7 +36,9 @@ async def download(request: Request) -> Answer:
     except KeyLost as error:
         raise Unavailable(f"The text of transcription `{transcription.id}` cannot be had: {error}") from None
     if content is None:
-        raise NotFound(f"There is no text of transcription `{transcription.id}`: it is {transcription.status.value}.")
+        why = f" {transcription.error}" if transcription.error else ""
+        told = f"There is no text of transcription `{transcription.id}`: it is {transcription.status.value}.{why}"
+        raise NotFound(told)
     disposition = f'attachment; filename="{transcription.id}.txt"'.encode()
     return Answer(
         200, content.text.encode(), ((b"content-disposition", disposition),), content_type=b"text/plain; charset=utf-8"

@@ -24,6 +24,7 @@ from callwright.flows.schema import (
     compile_flow,
     kinds_of,
     settle,
+    settle_condition,
     with_step_ids,
 )
 from callwright.numbers.numbers import normalised
@@ -241,8 +242,12 @@ def _step(sent: dict[str, Any]) -> dict[str, Any]:
             step["options"] = options
     conditions = _unwrapped(step.get("conditions"))
     if isinstance(conditions, list):
-        step["conditions"] = [_folded(item, _CONDITION) if isinstance(item, dict) else item for item in conditions]
+        step["conditions"] = [_condition(item) if isinstance(item, dict) else item for item in conditions]
     return step
+
+
+def _condition(sent: dict[str, Any]) -> dict[str, Any]:
+    return settle_condition(_folded(sent, _CONDITION))
 
 
 def _options(sent: dict[str, Any], action: Any) -> dict[str, Any]:

@@ -63,8 +63,9 @@ def check(body: dict[str, Any], abilities: Abilities | None = None, *, fetched: 
     if flow is None:
         return Report(None, tuple(_told(body, problem) for problem in problems))
     sent = with_step_ids(body)["steps"]
+    abilities = abilities or Abilities()
     homeless = () if fetched else _homeless(flow)
-    return Report(flow, (*_errors(flow, abilities or Abilities()), *homeless, *doubts(flow, sent)))
+    return Report(flow, (*_errors(flow, abilities), *homeless, *doubts(flow, sent, abilities.settings)))
 
 
 def said(flow: Flow, settings: FlowSettings) -> Iterator[tuple[int, Utterance]]:

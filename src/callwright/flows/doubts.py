@@ -21,19 +21,23 @@ from callwright.flows.model import (
     Step,
     TransferOptions,
 )
+from callwright.flows.settings import FlowSettings
 
 SOUND = (".wav", ".mp3", ".ogg", ".oga", ".opus", ".flac", ".m4a", ".aac")
 MACHINE_MODES = ("continue", "delay", "hangup")
 _ANYWHERE = {*KEYS_IN_OPTIONS, "token"}  # one of the vendor's libraries lists the last without saying what it is
 
 
-def doubts(flow: Flow, sent: Sequence[dict[str, Any]]) -> Iterator[Finding]:
-    """`sent` are the steps as they were sent."""
+def doubts(flow: Flow, sent: Sequence[dict[str, Any]], settings: FlowSettings) -> Iterator[Finding]:
+    """`sent` are the steps as they were sent, `settings` those of the server that is to run them."""
     if flow.title is not None:
         yield Finding(
             sentence="title is deprecated: it is kept and returned, and newer client libraries do not know it.",
             parameter="title",
         )
+    if flow.max_duration is not None and flow.max_duration > settings.longest_call:
+        longest = f"{settings.longest_call:g} seconds (setting calls.max_duration)"
+        yield Finding(sentence=f"maxDuration does nothing: no call is longer than {longest} here.", parameter="maxDuration")
     for index, step in enumerate(flow.steps):
         yield from _unknown(flow, index, sent[index])
         yield from _of_keys(flow, index, step)

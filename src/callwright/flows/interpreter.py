@@ -153,10 +153,12 @@ def _connect(state: State) -> Result:
 def _not_fetched(state: State, fault: str, fallback: Flow | None) -> Result:
     """Let callers hear what the operator has for this; whatever it does, the call ends for the fault.
 
-    A fallback that fetches, in vain, is none.
+    A fallback that fetches, in vain, is none. Nor is there one for a caller who was not answered, unless the operator wants
+    it: who is refused may be led elsewhere by the network.
     """
     left = _left(state, "failed", fault)
-    if fallback is None or state.ending is not None:
+    heard = state.answering or state.answered or state.settings.fallback_answers
+    if fallback is None or state.ending is not None or not heard:
         return then(left, finish(state, Reason.FLOW_UNAVAILABLE, fault))
     return then(left, run(replace(state, ending=Ending(Reason.FLOW_UNAVAILABLE, fault)), fallback))
 

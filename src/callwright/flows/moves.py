@@ -44,8 +44,8 @@ def jump(state: State, outcome: str, detail: str = "") -> Result:
 
 
 def fail(state: State, reason: Reason, detail: str) -> Result:
-    """The step at hand could not do its work, and the flow is over with it."""
-    return then((Leave(state.step.id, "failed", detail),), finish(state, reason, detail))
+    """The step at hand could not do its work, and the flow is over with it: for that, or for what was wrong before."""
+    return then((Leave(state.step.id, "failed", detail),), finish(state, *(state.ending or (reason, detail))))
 
 
 def run(state: State, flow: Flow, url: str = "") -> Result:

@@ -6,6 +6,7 @@ with the step's id and the place as its parameter: ``steps[2].options.destinatio
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args, get_origin
@@ -36,6 +37,8 @@ from callwright.flows.model import (
 )
 from callwright.flows.rules import check_bounds, check_step
 
+_EXACT = 1 << 53  # from here on a float is no longer one whole number
+
 __all__ = [
     "KEYS",
     "KEYS_IN_OPTIONS",
@@ -58,6 +61,7 @@ __all__ = [
     "examine",
     "kinds_of",
     "settle",
+    "settle_condition",
     "with_step_ids",
 ]
 
@@ -121,14 +125,15 @@ def with_step_ids(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def settle(values: dict[str, Any], kinds: Mapping[str, type], *, keep_zero: str = "") -> None:
-    """Make numbers and booleans that came as text what they are, so that they are echoed so, and forget those that are 0.
+    """Make numbers and booleans that came as text what they are, and the other way round, so that they are echoed so, and
+    forget numbers that are 0.
 
     What cannot be converted stays: the check of the flow says what is wrong with it.
     """
     for name, value in list(values.items()):
         kind = kinds.get(name)
         if kind is str:
-            values[name] = value if (text := as_text(value)) is None else text
+            values[name] = _spelled(value) if isinstance(value, bool) else value if (text := as_text(value)) is None else text
             continue
         if isinstance(value, str) and kind is not None:
             value = values[name] = _converted(value, kind)
@@ -149,9 +154,26 @@ def kinds_of(*structs: type[msgspec.Struct]) -> dict[str, type]:
 
 
 def as_text(value: Any) -> str | None:
+    """A text, or a whole number as one; None for anything else, also for a broken number, which might be dialled."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) else None
+
+
+def settle_condition(values: dict[str, Any]) -> dict[str, Any]:
+    """A condition with its numbers and booleans as texts; null is what was not set."""
+    return {
+        name: _spelled(value) if name in Condition.__struct_fields__ and isinstance(value, bool | int | float) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _spelled(value: bool | float) -> str:
+    """A number or a boolean as JSON has it; 1.0 is the number 1."""
+    return json.dumps(value) if (text := as_text(value)) is None else text
 
 
 def _converted(text: str, kind: type) -> Any:

@@ -114,7 +114,7 @@ class Files:
         if path.exists():
             return True
         if recording.kept is Kept.LOCAL:
-            raise NoSound("Nothing was recorded." if recording.duration_ms == 0 else "The file of this recording is gone.")
+            raise NoSound(_why_none(recording))
         return False  # it went to object storage since the row was read
 
     def _asked(self, recording: Recording) -> Objects:
@@ -133,6 +133,11 @@ def _fetched_peaks(objects: Objects, recording: Recording, key: bytes) -> Peaks:
         path = Path(folder) / "recording"
         Path(f"{path}{PEAKS_SUFFIX}").write_bytes(objects.read(name, 0, objects.size(name)))
         return audiofile.peaks(path, key)
+
+
+def _why_none(recording: Recording) -> str:
+    told = "Nothing was recorded." if recording.duration_ms == 0 else "The file of this recording is gone."
+    return f"{told} The recording failed: {recording.detail.rstrip('.')}." if recording.detail else told
 
 
 def _unreadable(recording: Recording, error: UnreadableSound) -> NoSound:

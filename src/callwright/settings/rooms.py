@@ -87,7 +87,9 @@ def flows(settings: Settings) -> FlowSettings:
         key_timeout=given.key_timeout,
         transcribe_language=settings.transcription.language,
         longest_recording=given.longest_recording,
+        longest_call=settings.calls.max_duration,
         fetches=given.fetches,
+        fallback_answers=given.fallback_answers,
     )
 
 

@@ -42,13 +42,23 @@ class _Flight:
 
 
 class _Turn:
-    """A text on its way through the chain: `first` is whose turn it is."""
+    """A text on its way through the chain: `first` is whose turn it is, `faults` why it is nobody's before."""
 
     def __init__(self, language: Language, speakers: list[Speaker], *, urgent: bool) -> None:
         self.language = language
         self.speakers = speakers
         self.urgent = urgent
         self.first = 0
+        self.faults: list[str] = []
+
+    def passed_on(self, why: str) -> None:
+        speaker = self.speakers[self.first]
+        name = speaker.source.name
+        self.faults.append(f"{name} ({speaker.voice.name}): {why.removeprefix(f'{name}: ')}")
+        self.first += 1
+
+    def unavailable(self) -> SpeechUnavailable:
+        return SpeechUnavailable(f"No voice could say the text: {'; '.join(self.faults) or 'no voice is set up'}.")
 
 
 class Library:
@@ -150,7 +160,6 @@ class Library:
 
     async def _spoken(self, piece: str, turn: _Turn) -> Path:
         """One sentence, by whoever of the chain manages; raise `SpeechUnavailable` when nobody does."""
-        why = "no voice is set up"
         again = True
         while turn.first < len(turn.speakers):
             speaker = turn.speakers[turn.first]
@@ -161,8 +170,7 @@ class Library:
             try:
                 return await self._made(piece, speaker, turn, patience, choosy=choosy)
             except VoiceResting as error:
-                why = str(error)
-                turn.first += 1
+                turn.passed_on(str(error))
                 continue
             except VoiceFailed as error:
                 why = str(error)
@@ -174,8 +182,8 @@ class Library:
                 why = f"{speaker.source.name} was not ready within {patience:g} s"
                 self._counted(speaker.source.name, "late")
             _log.warning("voice_failed", source=speaker.source.name, voice=speaker.voice.name, detail=why)
-            turn.first += 1
-        raise SpeechUnavailable(f"No voice could say the text: {why}.")
+            turn.passed_on(why)
+        raise turn.unavailable()
 
     async def _made(self, piece: str, speaker: Speaker, turn: _Turn, patience: float, *, choosy: bool) -> Path:
         """The sentence by one voice; `choosy` is who does not wait for one that is in trouble."""

@@ -21,6 +21,7 @@ from support.web_application import WebApplication
 
 Telephone = Callable[..., FarEnd]
 OF_A, OF_B, OF_C = (fingerprint(1.5, seed=seed) for seed in (21, 22, 23))
+DESK = "sip:desk@127.0.0.1:5"  # asked for, and never called by the server
 
 
 def packaged(name: str, seconds: float) -> Any:
@@ -181,3 +182,59 @@ async def test_another_flow_is_heard_at_once(server: Server, telephone: Telephon
     assert (await asyncio.to_thread(server.ended, call)).legs[1].reason == "flow_replaced"
     over = await asyncio.to_thread(server.live.ask, "PUT", f"/calls/{call}", {"callFlow": flow})
     assert over.status == 422
+
+
+async def refer(server: Server, call: str, leg: str, one: FarEnd, *told: str) -> Any:
+    """Ask the far end of a leg to call someone else, who tells how that goes; return what the program is told."""
+    asking = asyncio.create_task(asyncio.to_thread(server.live.post, f"/api/calls/{call}/legs/{leg}/refer", {"to": DESK}))
+    request = await one.peer.get("REFER")
+    assert request.get("Refer-To") == f"<{DESK}>"
+    accepted = told[0] == "202"
+    one.peer.reply(request, int(told[0]), "Accepted" if accepted else "Decline")
+    for status in told[1:]:
+        assert one.dialog is not None
+        state = "active;expires=60" if status.startswith("1") else "terminated;reason=noresource"
+        fields = ["Event: refer", f"Subscription-State: {state}"]
+        one.dialog.send("NOTIFY", f"SIP/2.0 {status}\r\n", fields=fields, kind="message/sipfrag;version=2.0")
+        await one.peer.ok("NOTIFY")
+    return await asking
+
+
+async def test_a_far_end_is_asked_to_call_someone_else(server: Server, telephone: Telephone, number: str) -> None:
+    """Whoever has its new call is hung up, and the flow goes on as when it had left."""
+    a, b, call = await talking(server, telephone, number)
+    answer = await refer(server, call, await leg_of(server, call, 1), b, "202", "100 Trying", "180 Ringing", "200 OK")
+    assert (answer.status, answer.content) == (200, {"outcome": "done", "sipCode": 200, "detail": "OK"})
+    await b.is_hung_up()
+    await a.is_hung_up()
+    legs = [("incoming", "hangup", "flow_ended", 200), ("outgoing", "hangup", "referred", 200)]
+    assert await asyncio.to_thread(server.ended, call) == record("ended", *legs)
+    (sent,) = await asyncio.to_thread(server.journal, call, "refer_sent")
+    assert sent["target"] == DESK
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome"),
+    [
+        (("603",), {"outcome": "refused", "sipCode": 603, "detail": "Decline"}),
+        (("202", "100 Trying", "486 Busy Here"), {"outcome": "failed", "sipCode": 486, "detail": "Busy Here"}),
+    ],
+    ids=["refused", "busy"],
+)
+async def test_a_transfer_asked_of_a_far_end_that_fails_drops_nobody(
+    told: tuple[str, ...], outcome: dict[str, Any], server: Server, telephone: Telephone, number: str
+) -> None:
+    a, b, call = await talking(server, telephone, number)
+    answer = await refer(server, call, await leg_of(server, call, 0), a, *told)
+    assert (answer.status, answer.content) == (200, outcome)
+    start = b.line.now
+    await a.line.say(OF_A)
+    assert await heard(OF_A, b, start) > 0.9
+    await a.hang_up()
+    await b.is_hung_up()
+    legs = [("incoming", "hangup", "caller_hangup", 200), ("outgoing", "hangup", "peer_gone", 200)]
+    assert await asyncio.to_thread(server.ended, call) == record("ended", *legs)
+    over = await asyncio.to_thread(
+        server.live.post, f"/api/calls/{call}/legs/{await leg_of(server, call, 0)}/refer", {"to": number}
+    )
+    assert over.status == 409, over

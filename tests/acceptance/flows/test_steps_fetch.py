@@ -26,7 +26,7 @@ SORRY_HZ, FETCHED_HZ = 1_500, 700
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that has something to say when a flow cannot be had."""
     folder = tmp_path_factory.mktemp("fetch") / "one"
-    running = Server.start(folder, {"flows.fallback": "file:sorry.wav", "flows.fetches": "5"})
+    running = Server.start(folder, {"flows.fallback": "file:sorry.wav", "flows.fallback_answers": "true", "flows.fetches": "5"})
     (folder / "data" / "sounds" / "sorry.wav").write_bytes(tone_file(SORRY_HZ, 0.5))
     yield running
     running.stop()

@@ -206,6 +206,14 @@ async def test_a_file_that_is_not_there_yet_or_never_was(rest: Rest) -> None:
         for method in ("GET", "POST"):
             reply = await rest.live(method, f"/recordings/{recording}.wav")
             assert (reply.status, reply.json["errors"][0]["code"]) == (404, 13)
+    full, *_ = await of(rest, sound=None, outcome=RecordOutcome.FAILED, detail="No space left on device.")
+    for recording, told in (
+        (running, "The recording is not over yet."),
+        (empty, "Nothing was recorded."),
+        (full, "Nothing was recorded. The recording failed: No space left on device."),
+    ):
+        message = (await rest.live("GET", f"/recordings/{recording}.wav")).json["errors"][0]["message"]
+        assert message == f"There is no file of recording `{recording}`: {told}"
     assert (await rest.live("GET", f"/recordings/{broken}.wav")).status == 200  # what was heard until it failed
     reply = await rest.live("GET", f"/recordings/{broken}.mp3")
     assert (reply.status, reply.json["errors"][0]["code"]) == (404, 13)
@@ -330,7 +338,10 @@ async def test_a_transcription_that_failed_says_why(rest: Rest) -> None:
     await rest.store.commit(Change((rows.update(failed),)))
     shown = (await rest.live("GET", f"/transcriptions/{made['id']}")).json["data"][0]
     assert (shown["status"], shown["error"]) == ("failed", "Nothing to listen with.")
-    assert (await rest.live("GET", f"/transcriptions/{made['id']}.txt")).status == 404
+    reply = await rest.live("GET", f"/transcriptions/{made['id']}.txt")
+    (error,) = reply.json["errors"]
+    told = f"There is no text of transcription `{made['id']}`: it is failed. Nothing to listen with."
+    assert (reply.status, error["code"], error["message"]) == (404, 13, told)
 
 
 async def test_a_sealed_recording_is_heard_through_the_interface_alone(tmp_path) -> None:

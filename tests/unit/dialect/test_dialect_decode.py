@@ -175,6 +175,25 @@ FLOWS = {
             }
         ],
     ),
+    "texts without quotes": (
+        b'{"steps":[{"id":7,"action":"say","options":{"payload":12.0,"voice":false,"language":"en-GB"},"onKeypressVar":1,'
+        b'"conditions":[{"variable":1,"operator":"==","value":1},{"variable":"x","operator":"neq","value":true},'
+        b'{"variable":"x","operator":">","value":1.5},{"variable":"x","operator":"<","value":2.0}]}]}',
+        [
+            {
+                "id": "7",
+                "action": "say",
+                "options": {"payload": "12", "voice": "false", "language": "en-GB"},
+                "onKeypressVar": "1",
+                "conditions": [
+                    {"variable": "1", "operator": "==", "value": "1"},
+                    {"variable": "x", "operator": "neq", "value": "true"},
+                    {"variable": "x", "operator": ">", "value": "1.5"},
+                    {"variable": "x", "operator": "<", "value": "2"},
+                ],
+            }
+        ],
+    ),
     "an option nobody knows is kept": (
         b'{"steps":[{"action":"hangup","options":{"Custom":"0","other":null}}]}',
         [{"action": "hangup", "options": {"Custom": "0"}}],
@@ -206,6 +225,21 @@ def test_the_steps_of_a_flow_are_kept_as_sent(library: str) -> None:
 def test_a_given_id_does_not_clash_with_a_made_one() -> None:
     found = decode.flow(b'{"steps":[{"id":"step-2","action":"hangup"},{"action":"hangup"}]}', limit=LIMIT)
     assert [step.id for step in compile_flow(found).steps] == ["step-2", "step-2-"]
+
+
+@pytest.mark.parametrize(
+    ("step", "parameter", "missing"),
+    [
+        # a number that is not whole, which must not become another one by its point
+        ({"action": "transfer", "options": {"destination": 3120555.5}}, "steps[0].options.destination", False),
+        ({"action": "hangup", "conditions": [{"variable": "x", "operator": "==", "value": None}]}, "value", True),
+        ({"action": "hangup", "conditions": [{"variable": "x", "operator": "==", "value": ["1"]}]}, "value", False),
+    ],
+)
+def test_what_is_no_text(step: dict[str, Any], parameter: str, missing: bool) -> None:
+    with pytest.raises(Missing if missing else Invalid) as caught:
+        compile_flow(decode.flow(json.dumps({"steps": [step]}).encode(), limit=LIMIT))
+    assert (caught.value.parameter or "").endswith(parameter)
 
 
 def test_the_head_of_a_flow() -> None:

@@ -242,6 +242,14 @@ def test_a_title_is_deprecated() -> None:
     ]
 
 
+def test_no_flow_makes_calls_longer_than_the_server_lets_them_be() -> None:
+    told = "maxDuration does nothing: no call is longer than 14400 seconds (setting calls.max_duration) here."
+    assert warnings(HANGUP, maxDuration=28_800) == [("", "maxDuration", told)]
+    assert warnings(HANGUP, maxDuration=14_400) == []
+    allowed = Abilities(settings=FlowSettings(longest_call=28_800))
+    assert check({"steps": [HANGUP], "maxDuration": 28_800}, allowed).findings == ()
+
+
 def test_so_many_steps_and_no_more() -> None:
     def steps(count: int) -> dict[str, Any]:
         return {"steps": [{"action": "pause", "options": {"length": 0}} for _ in range(count)]}

@@ -108,14 +108,23 @@ def test_a_flow_that_cannot_be_had_ends_the_call() -> None:
         # a fallback that fetches in vain is none, and one that does not recovers
         ([FETCH], [FetchFailed("HTTP 404", flow(PAUSE))], Finish(Reason.FLOW_UNAVAILABLE, "HTTP 404")),
         ([FETCH], [FlowFetched(flow(HANGUP), URL)], ENDED),
-        # nor does it change what a prompt that cannot be played means
-        ([PLAY], [Answered(), PlayEnded("HTTP 404")], Finish(Reason.MEDIA_UNAVAILABLE, "HTTP 404")),
+        # nor is one that cannot be heard the fault that ends the call
+        ([PLAY], [Answered(), PlayEnded("HTTP 404")], GONE),
     ],
 )
 def test_a_fallback_is_heard_first(fallback: list[dict[str, Any]], inputs: list[Input], last: Effect) -> None:
-    got = told([FETCH], [Begin(False), FetchFailed("HTTP 500", flow(*fallback)), *inputs])
+    answers = FlowSettings(fallback_answers=True)
+    got = told([FETCH], [Begin(False), FetchFailed("HTTP 500", flow(*fallback)), *inputs], answers)
     assert got[2:4] == [Leave("f", "failed", "HTTP 500"), Enter(fallback[0]["id"], fallback[0]["action"])]
     assert got[-1] == last
+
+
+def test_a_fallback_is_for_those_who_are_on_the_line() -> None:
+    """Whoever was not answered is refused; a call we placed was answered by whom it was placed to."""
+    failed = FetchFailed("HTTP 500", flow(PAUSE))
+    assert told([FETCH], [Begin(False), failed])[2:] == [Leave("f", "failed", "HTTP 500"), GONE]
+    for steps, inputs in (([PAUSE, FETCH], [Begin(False), Answered(), Expired(Timer.PAUSE)]), ([FETCH], [Begin(True)])):
+        assert told(steps, [*inputs, failed])[-2:] == [Enter("w", "pause"), TO_PAUSE]
 
 
 def test_a_call_that_only_fetches_is_let_go() -> None:

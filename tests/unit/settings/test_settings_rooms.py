@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from callwright.egress.door import EgressSettings
+from callwright.flows.settings import FlowSettings
 from callwright.media.settings import MediaSettings
 from callwright.settings import Settings, rooms
 from callwright.settings.sections import (
@@ -10,10 +11,10 @@ from callwright.settings.sections import (
     LogSection,
     MediaSection,
     SipSection,
-    TransferSection,
     TrunkSection,
     WebhooksSection,
 )
+from callwright.settings.steps import FlowsSection, TransferSection
 from callwright.sip.legs import EngineSettings
 from callwright.sip.settings import SignallingSettings, TrunkSource
 from callwright.switch.settings import CallSettings
@@ -31,6 +32,7 @@ def test_the_defaults_of_settings_and_rooms_agree():
     assert rooms.media(settings, 0) == MediaSettings()
     assert rooms.engine(settings) == EngineSettings(address="127.0.0.1")
     assert rooms.call_control(settings) == CallSettings(max_live=1_000)
+    assert rooms.flows(settings) == FlowSettings()
     assert rooms.webhooks(settings) == WebhookSettings()
     assert rooms.egress(settings) == EgressSettings(allow=("127.0.0.0/8",))
     assert rooms.trunks(settings) == ()
@@ -78,6 +80,16 @@ def test_call_control():
     )
     assert rooms.call_control(settings) == CallSettings(
         ring_timeout=5.0, max_duration=60, max_live=9, new_legs_per_second=10, early_media=True
+    )
+
+
+def test_flows():
+    settings = Settings(
+        calls=CallsSection(max_duration=60),
+        flows=FlowsSection(language="nl-NL", if_machine="hangup", longest_recording=30.0, fetches=7, fallback_answers=True),
+    )
+    assert rooms.flows(settings) == FlowSettings(
+        language="nl-NL", if_machine="hangup", longest_recording=30.0, longest_call=60, fetches=7, fallback_answers=True
     )
 
 

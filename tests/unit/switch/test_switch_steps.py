@@ -12,6 +12,8 @@ from callwright import telephony
 from callwright.calls import journal
 from callwright.recordings import rows as recording_rows
 from callwright.recordings.model import Recording, RecordingStatus, RecordingType
+from callwright.settings import Settings
+from callwright.switch.fallback import fallback_flow
 from callwright.telephony import Cause, PlayOutcome, RecordOutcome, Tracks, Utterance
 from callwright.transcriptions import rows as transcription_rows
 from support.scripted import URL, B, Stage, pause, play, tell, transfer
@@ -298,7 +300,29 @@ def test_a_fetched_flow_runs_and_its_limit_holds() -> None:
     tell(story)
 
 
-def test_a_flow_that_cannot_be_had_ends_the_call_for_that_or_after_the_operators_words() -> None:
+def test_who_is_on_the_line_hears_that_there_is_no_flow() -> None:
+    async def story(stage: Stage) -> None:
+        chosen = Settings().flows
+        stage.fallback = fallback_flow(chosen.fallback, chosen.language)
+        sorry = "We are sorry, your call cannot be handled at the moment. Please try again later."
+        stage.speech.texts[sorry] = [Path("/speech/sorry.wav")]
+        a = await answered(stage, pause(1), fetch())
+        await stage.after(2)
+        (heard,) = stage.script.of(telephony.Play, a)
+        assert (heard.files, stage.speech.asked) == (("/speech/sorry.wav",), [Utterance(sorry, "en-GB", "female")])
+        assert stage.outcome()[0] == "ongoing"
+        stage.script.say(telephony.PlayFinished, a, play=heard.id, outcome=PlayOutcome.DONE)
+        await stage.tick()
+        assert stage.sound() == ("ended", [("incoming", "hangup", "flow_unavailable")])
+
+        await stage.arrive([fetch()])
+        await stage.after(1)
+        assert stage.sound() == ("failed", [("incoming", "failed", "flow_unavailable")])
+
+    tell(story)
+
+
+def test_a_flow_that_cannot_be_had_ends_the_call_for_that() -> None:
     async def story(stage: Stage) -> None:
         await answered(stage, pause(1), fetch())
         await stage.after(2)
