@@ -253,10 +253,14 @@ class DropPeer(Effect, frozen=True):
 
 
 class Finish(Effect, frozen=True):
-    """The flow is over: end every leg for this reason."""
+    """The flow is over: end every leg for this reason.
+
+    Those who were added beside the flow may talk on, unless `everybody` is to hang up.
+    """
 
     reason: Reason
     detail: str = ""
+    everybody: bool = False
 
 
 class Enter(Effect, frozen=True):

@@ -92,8 +92,15 @@ def finish(state: State, reason: Reason, detail: str = "") -> Result:
     return replace(state, phase=Phase.OVER, keys=None), (Finish(reason, detail),)
 
 
+def hang_up(state: State) -> Result:
+    """A step says that it is over, for everybody."""
+    if state.ending is not None:
+        return finish(state, state.ending.reason, state.ending.detail)
+    return replace(state, phase=Phase.OVER, keys=None), (Finish(Reason.FLOW_ENDED, everybody=True),)
+
+
 def end_of_flow(state: State, reason: Reason = Reason.FLOW_ENDED) -> Result:
-    """There is no further step, or a step says that there shall be none."""
+    """There is no further step."""
     if state.ending is not None:
         return finish(state, state.ending.reason, state.ending.detail)
     return finish(state, reason)

@@ -32,7 +32,7 @@ from callwright.flows.model import (
     seconds_of,
     stop_keys_of,
 )
-from callwright.flows.state import Phase, Result, State, answer, end_of_flow, finish
+from callwright.flows.state import Phase, Result, State, answer, finish, hang_up
 from callwright.reasons import Reason
 
 # These need A on the line. A transfer defers the answer to B's, and what a fetched flow begins with is not known yet.
@@ -64,7 +64,7 @@ def work(state: State) -> Result:
         case SendKeysOptions(keys=keys, duration=duration, interval=interval):
             pressed = keys.upper().replace("W", "w").replace(" ", "")
             return replace(state, phase=Phase.SEND_KEYS), (SendKeys(pressed, duration, interval),)
-    return end_of_flow(state)  # hangup
+    return hang_up(state)
 
 
 def _say(state: State, say: SayOptions) -> Result:
@@ -102,6 +102,14 @@ def _record(state: State, record: RecordOptions) -> Result:
 
 def tell_of_recording(state: State, url: str, recording: UUID) -> Result:
     return _fetch(state, PostRecording(url, recording, state.variables, state.url))
+
+
+def last_words(state: State, recording: UUID) -> PostRecording | None:
+    """Whom to tell of a recording that ended with its party: the flow is over, and the answer changes nothing."""
+    options = state.step.options if state.index >= 0 else None
+    if not isinstance(options, RecordOptions) or options.on_finish is None:
+        return None
+    return PostRecording(options.on_finish, recording, state.variables, state.url)
 
 
 def _fetch(state: State, asked: Fetch | PostRecording) -> Result:

@@ -85,7 +85,7 @@ class Recordings:
         self, recording: Recording, outcome: RecordOutcome, duration_ms: int, detail: str, at_us: int
     ) -> tuple[Recording, Write]:
         """End a recording. Commit it together with `wake`, so that its file is taken away and written down at once."""
-        failed = outcome is RecordOutcome.FAILED
+        failed = outcome in (RecordOutcome.FAILED, RecordOutcome.LOST)
         return self._changed(
             replace(
                 recording,

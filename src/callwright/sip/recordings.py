@@ -28,6 +28,7 @@ from callwright.telephony import (
 
 RECORD_S = 6.0  # a media process gives a disk five
 MAX_RECORDINGS = 8
+LOST = "the sound process was lost before the recording was closed; what was heard until then may be in it"
 NOT_BEGUN = "the leg ended before the recording began"
 _OUTCOMES = {outcome.value: outcome for outcome in RecordOutcome}
 
@@ -114,14 +115,14 @@ class Recordings:
     def finish(self, leg: Leg) -> None:
         """A leg ends: what it never began will not be."""
         for recording in _waiting(leg):
-            self._fail(leg, recording, NOT_BEGUN)
+            self._fail(leg, recording, NOT_BEGUN, RecordOutcome.LOST)
 
     def lost(self, leg: Leg, why: str) -> None:
         """Whatever wrote the recordings of a leg is gone, or does not answer."""
         while leg.recordings:
             recording, running = leg.recordings.popitem()
             running.timer.cancel()
-            self._fail(leg, recording, why)
+            self._fail(leg, recording, f"{LOST} ({why})", RecordOutcome.LOST)
 
     def _stop(self, leg: Leg, recording_id: UUID, recording: Recording) -> None:
         send(leg, media.StopRecord(leg.id, recording_id))
@@ -134,8 +135,8 @@ class Recordings:
                 send(leg, media.StopRecord(leg.id, recording))
             self._fail(leg, recording, f"{name_of(leg)} did not {verb} it within {RECORD_S:g} s")
 
-    def _fail(self, leg: Leg, recording: UUID, why: str) -> None:
-        self._emit(leg, RecordingFinished, recording=recording, outcome=RecordOutcome.FAILED, detail=why)
+    def _fail(self, leg: Leg, recording: UUID, why: str, outcome: RecordOutcome = RecordOutcome.FAILED) -> None:
+        self._emit(leg, RecordingFinished, recording=recording, outcome=outcome, detail=why)
 
 
 def _waiting(leg: Leg) -> list[UUID]:

@@ -280,6 +280,8 @@ class CallActor(RunningCall):
                 self.its.recorder.refused(recording, why)
             case telephony.Refer(leg=leg_id):
                 self.referring.refused(leg_id, why)
+            case telephony.AcceptRefer(leg=leg_id):
+                self.parties.not_accepted(leg_id)
 
     # what others ask, and timers
 

@@ -118,6 +118,16 @@ class Conversation:
         if not self.others(leg_id) and leg_id not in self._held and not self._call.prompts(leg_id):
             self.play(leg_id, self._call.settings.ringback)
 
+    def ring_back_alone(self) -> None:
+        """Let who waits alone in the conversation hear that someone is called into it."""
+        if len(self._members) == 1:
+            self.ring_back(self._members[0])
+
+    def stop_ringing_back(self) -> None:
+        for member in self._members:
+            if self._heard.get(member) == self._call.settings.ringback:
+                self.quiet(member)
+
     def play(self, leg_id: UUID, file: str) -> None:
         if file and self._heard.get(leg_id) != file:
             self._heard[leg_id] = file

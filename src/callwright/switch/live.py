@@ -51,6 +51,10 @@ class LiveCall(Mailbox[Message]):
         """Feed the flow and carry out what it wants."""
 
     @abstractmethod
+    def left_while_recorded(self, recording: UUID) -> None:
+        """The recording of the flow's step ended with the leg it was made of."""
+
+    @abstractmethod
     def prompts(self, leg_id: UUID) -> bool:
         """Whether the flow has a leg hear something, or is about to."""
 

@@ -108,6 +108,7 @@ class Mailbox(ABC, Generic[M]):
         self.record = record
         self.at_us = record.call.created_us
         self.on_wire: set[UUID] = set()
+        self.errands = 0  # work that goes on when the call is over, and ends with a message
         self.commands: list[Command] = []
         self._engine = engine
         self._store = store
@@ -160,7 +161,7 @@ class Mailbox(ABC, Generic[M]):
         """Live until the call is over and the engine has said its last word on every leg."""
         try:
             await self._finish_turn()
-            while self.record.live or self.on_wire:
+            while self.record.live or self.on_wire or self.errands:
                 message = await self._messages.get()
                 if isinstance(message, Asked):
                     self._asked.append(message)

@@ -17,6 +17,7 @@ from callwright.switch.recording import Recorder
 
 FETCH = "fetch"
 ON_FINISH = "on_finish"
+ERRAND = -1  # the turn of a question whose answer the flow does not wait for
 BROKEN = "it failed inside the server, whose log has the error"
 
 _log = Log("switch")
@@ -37,6 +38,12 @@ class NextFlow:
     def post(self, wanted: effects.PostRecording) -> None:
         self._ask(wanted.url, wanted.base, wanted.variables, wanted.recording)
 
+    def tell(self, wanted: effects.PostRecording) -> None:
+        """Tell of a recording although its party has left; the call waits for that, and what is answered is only noted."""
+        self._call.errands += 1
+        query = self._query(wanted.variables)
+        self._call.spawn(self._fetch(ERRAND, wanted.url, wanted.base, query, wanted.recording))
+
     def stop(self) -> None:
         self._turn += 1
         if self._work is not None:
@@ -45,6 +52,8 @@ class NextFlow:
 
     def came(self, came: FlowCame) -> None:
         self._call.note(came.entry)
+        if came.turn == ERRAND:
+            self._call.errands -= 1
         if came.turn != self._turn:
             return
         self._work = None
@@ -55,14 +64,16 @@ class NextFlow:
 
     def _ask(self, url: str, base: str, variables: dict[str, str], recording_id: UUID | None) -> None:
         self.stop()
+        self._work = self._call.spawn(self._fetch(self._turn, url, base, self._query(variables), recording_id))
+
+    def _query(self, variables: dict[str, str]) -> dict[str, str]:
         call = self._call.record.call
-        query = {
+        return {
             "callID": str(call.id),
             "source": call.source,
             "destination": call.destination,
             "variables": msgspec.json.encode(variables).decode(),
         }
-        self._work = self._call.spawn(self._fetch(self._turn, url, base, query, recording_id))
 
     async def _fetch(self, turn: int, url: str, base: str, query: dict[str, str], recording_id: UUID | None) -> None:
         around, world_id = self._call.around, self._call.record.call.world_id

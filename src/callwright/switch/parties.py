@@ -9,7 +9,7 @@ from uuid import UUID
 
 from callwright import telephony
 from callwright.calls import journal
-from callwright.calls.model import Leg
+from callwright.calls.model import Leg, LegStatus
 from callwright.errors import Conflict
 from callwright.numbers.numbers import normalised
 from callwright.reasons import Reason
@@ -107,10 +107,21 @@ class Parties:
             return 603, "Decline", "it talks to nobody"
         return None
 
+    def not_accepted(self, referrer: UUID) -> None:
+        """It was too late: the far end has been told that its transfer is refused, so nobody is called for it."""
+        for heir in [heir for heir, asked in self._referrers.items() if asked == referrer]:
+            leg = self._call.leg(heir)
+            if leg.live:
+                self._call.end_leg(leg, Reason.CALLER_GONE)
+                self.over(leg, Reason.CALLER_GONE)
+
     # what becomes of them
 
     def rings(self, leg_id: UUID) -> None:
-        self._tell_referrer(leg_id, 180, "Ringing")
+        if leg_id in self._referrers:
+            self._tell_referrer(leg_id, 180, "Ringing")
+        else:
+            self._conversation.ring_back_alone()
 
     def answered(self, leg_id: UUID) -> None:
         """Row L2: a party that answers joins, and takes the place of who asked for it."""
@@ -134,6 +145,8 @@ class Parties:
         self._legs.discard(was.id)
         referrer = self._referrers.get(was.id)
         if referrer is None:
+            if not any(self._call.leg(leg_id).status is LegStatus.RINGING for leg_id in self._legs):
+                self._conversation.stop_ringing_back()
             return
         code, phrase = rejection(reason)
         if (said := self._call.leg(was.id).sip_code) is not None and said >= 300:

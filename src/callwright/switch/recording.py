@@ -21,6 +21,10 @@ MS = 1000
 LOST = "The sound process was lost before the recording was closed; what was heard until then may be in it."
 
 
+# Nobody stops a step's recording here but by forgetting it first; so it stopped because its leg ends.
+_WITH_ITS_LEG = frozenset({RecordOutcome.STOPPED, RecordOutcome.LOST})
+
+
 class _Open(NamedTuple):
     recording: Recording
     transcribe: str | None = None
@@ -196,7 +200,7 @@ class Recorder:
     def lost(self) -> None:
         """The engine says no more."""
         for recording_id in tuple(self._open):
-            self._end(recording_id, RecordOutcome.FAILED, 0, LOST)
+            self._end(recording_id, RecordOutcome.LOST, 0, LOST)
 
     def _moved(self, recording_id: UUID, *, paused: bool) -> Recording:
         known = self._open[recording_id]
@@ -216,8 +220,7 @@ class Recorder:
         call.record.also(write, recordings.wake(ended))
         call.around.supplies.recorded(ended)
         call.note(recording_moved(ended, outcome))
-        failed = outcome is RecordOutcome.FAILED
-        if known.transcribe is not None and not failed:
+        if known.transcribe is not None:
             call.note(journal.TranscriptionWanted(recording=ended.id, language=known.transcribe))
             for change in call.around.supplies.transcribe(ended, known.transcribe, self._now()):
                 call.record.also(*change)
@@ -226,7 +229,10 @@ class Recorder:
         if self._step == ended.id:
             self._step = None
             self._ended[ended.id] = ended
-            call.advance(effects.Recorded(ended.id, outcome.value, detail if failed else ""))
+            if outcome in _WITH_ITS_LEG or not call.leg(ended.leg_id).live:
+                call.left_while_recorded(ended.id)
+            else:
+                call.advance(effects.Recorded(ended.id, outcome.value, detail if outcome is RecordOutcome.FAILED else ""))
 
     def _now(self) -> int:
         """The time of the entries that tell of a row is that of the row."""

@@ -13,6 +13,7 @@ from callwright.calls.model import Leg, LegStatus
 from callwright.errors import Conflict
 from callwright.flows import effects, interpreter
 from callwright.flows.schema import Flow
+from callwright.flows.steps import last_words
 from callwright.reasons import Reason
 from callwright.switch import carrying
 from callwright.switch.live import LiveCall
@@ -161,11 +162,17 @@ class RunningCall(LiveCall):
 
     def _flow_over(self, finish: effects.Finish) -> None:
         """Row C5, or L3: those the flow did not call talk on."""
-        if finish.reason is Reason.FLOW_ENDED and self.talks(self.a) and self._others():
+        if finish.reason is Reason.FLOW_ENDED and not finish.everybody and self.talks(self.a) and self._others():
             self._flow_left = True
             self.note(journal.FlowLeft(detail="it is over, and those who were added talk on"))
         else:
             self.end_all(finish.reason, finish.detail, of_callee=finish.reason in CALLEES_OWN)
+
+    def left_while_recorded(self, recording: UUID) -> None:
+        """A recording of the flow's step ended with its party: whoever waits for it is told, and the flow goes nowhere."""
+        asked = None if self.flow is None else last_words(self.flow, recording)
+        if asked is not None:
+            self.its.next_flow.tell(asked)
 
     def finish_put_off(self) -> bool:
         """Carry out the end of the flow that was put off; say whether there was one."""

@@ -172,6 +172,7 @@ class RecordOutcome(Enum):
     MAX_LENGTH = "max_length"
     KEY = "key"
     FAILED = "failed"
+    LOST = "lost"  # with whoever wrote it; its leg ends too
 
 
 class RecordingStarted(Event, frozen=True, kw_only=True):

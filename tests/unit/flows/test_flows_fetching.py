@@ -53,6 +53,7 @@ RECORD = {"id": "r", "action": "record", "options": {"onFinish": "/done"}}
 HANGUP = {"id": "h", "action": "hangup"}
 TO_PAUSE = Start(Timer.PAUSE, 2.0)
 ENDED = Finish(Reason.FLOW_ENDED)
+HUNG_UP = Finish(Reason.FLOW_ENDED, everybody=True)
 GONE = Finish(Reason.FLOW_UNAVAILABLE, "HTTP 500")
 
 
@@ -107,7 +108,7 @@ def test_a_flow_that_cannot_be_had_ends_the_call() -> None:
         ([HANGUP], [], GONE),
         # a fallback that fetches in vain is none, and one that does not recovers
         ([FETCH], [FetchFailed("HTTP 404", flow(PAUSE))], Finish(Reason.FLOW_UNAVAILABLE, "HTTP 404")),
-        ([FETCH], [FlowFetched(flow(HANGUP), URL)], ENDED),
+        ([FETCH], [FlowFetched(flow(HANGUP), URL)], HUNG_UP),
         # nor is one that cannot be heard the fault that ends the call
         ([PLAY], [Answered(), PlayEnded("HTTP 404")], GONE),
     ],
@@ -210,7 +211,7 @@ def test_an_answer_that_is_on_its_way_serves_the_next_flow() -> None:
 
 
 def test_a_flow_that_has_not_begun_is_replaced_without_a_word() -> None:
-    assert told([PLAY], [Replace(flow(HANGUP)), Begin(False)]) == [Enter("h", "hangup"), ENDED]
+    assert told([PLAY], [Replace(flow(HANGUP)), Begin(False)]) == [Enter("h", "hangup"), HUNG_UP]
 
 
 def test_variables_and_the_verdict_outlive_a_flow() -> None:

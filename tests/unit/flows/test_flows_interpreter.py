@@ -55,6 +55,7 @@ SAID = Say("Hello.", "en-GB", "female")
 TO_PAUSE = Start(Timer.PAUSE, 2.0)
 PAUSED = Expired(Timer.PAUSE)
 ENDED = Finish(Reason.FLOW_ENDED)
+HUNG_UP = Finish(Reason.FLOW_ENDED, everybody=True)
 
 
 def say(**options: Any) -> dict[str, Any]:
@@ -106,9 +107,9 @@ def transfer(**options: Any) -> dict[str, Any]:
         (
             [TRANSFER, HANGUP],
             [Begin(False), PeerFailed(Reason.BUSY)],
-            [Enter("t", "transfer"), DIAL, Leave("t", "busy"), Enter("h", "hangup"), ENDED],
+            [Enter("t", "transfer"), DIAL, Leave("t", "busy"), Enter("h", "hangup"), HUNG_UP],
         ),
-        ([HANGUP, PLAY], [Begin(False)], [Enter("h", "hangup"), ENDED]),
+        ([HANGUP, PLAY], [Begin(False)], [Enter("h", "hangup"), HUNG_UP]),
         # sound needs an answer first
         (
             [PLAY, PAUSE],
@@ -210,7 +211,7 @@ def test_a_recording_that_failed_does_not_end_the_call() -> None:
     assert told([RECORD, HANGUP], [Begin(True), Recorded(RECORDING, "failed", "disk full")])[2:] == [
         Leave("r", "failed", "disk full"),
         Enter("h", "hangup"),
-        ENDED,
+        HUNG_UP,
     ]
 
 

@@ -55,8 +55,9 @@ GOAL = {"id": "goal", "action": "hangup"}
 WAIT = Start(Timer.KEYS, 5.0)
 LATE = Expired(Timer.KEYS)
 ENDED = Finish(Reason.FLOW_ENDED)
-ON = [Enter("next", "hangup"), ENDED]
-THERE = [Enter("goal", "hangup"), ENDED]
+HUNG_UP = Finish(Reason.FLOW_ENDED, everybody=True)
+ON = [Enter("next", "hangup"), HUNG_UP]
+THERE = [Enter("goal", "hangup"), HUNG_UP]
 
 
 def pressed(keys: str) -> list[Input]:
@@ -217,7 +218,7 @@ def test_where_keys_lead_conditions_count() -> None:
     sales = {**GOAL, "conditions": [{"variable": "x", "operator": "==", "value": "2"}]}
     menu = {"id": "a", "action": "play", "options": OPTIONS["play"], "onKeypressVar": "x", "onKeypressGoto": "goal"}
     last = {"id": "last", "action": "hangup"}
-    for key, ways in (("2", THERE), ("1", [Skip("goal", "x == 2"), Enter("last", "hangup"), ENDED])):
+    for key, ways in (("2", THERE), ("1", [Skip("goal", "x == 2"), Enter("last", "hangup"), HUNG_UP])):
         assert told([menu, NEXT, sales, last], [Begin(True), Key(key)])[5:] == ways
 
 

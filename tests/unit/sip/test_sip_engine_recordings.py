@@ -8,6 +8,7 @@ import pytest
 
 from callwright.media import wire as media
 from callwright.sip import wire as sip
+from callwright.sip.recordings import LOST
 from callwright.telephony import (
     Beep,
     Cause,
@@ -167,8 +168,8 @@ def test_a_media_process_that_closes_and_says_nothing_of_a_recording(bench: Benc
     bench.clock.advance(6)
     finished, failed, ended = bench.take()[1:]
     assert (finished.recording, failed.recording) == (R, S)  # type: ignore[attr-defined]
-    detail = "media-1 did not end it within 6 s"
-    assert failed == bench.event(RecordingFinished, A, 6, ago=6, recording=S, outcome=RecordOutcome.FAILED, detail=detail)
+    detail = f"{LOST} (media-1 did not end it within 6 s)"
+    assert failed == bench.event(RecordingFinished, A, 6, ago=6, recording=S, outcome=RecordOutcome.LOST, detail=detail)
     assert isinstance(ended, Ended)
 
 
@@ -180,7 +181,7 @@ def test_a_recording_fails_with_its_media_process(bench: Bench, ending: bool) ->
     bench.engine.media_down(0, "killed by signal 9")
     events = [event for event in bench.take() if isinstance(event, RecordingFinished | Ended)]
     failed = bench.event(
-        RecordingFinished, A, 4, recording=R, outcome=RecordOutcome.FAILED, detail="media-1: killed by signal 9"
+        RecordingFinished, A, 4, recording=R, outcome=RecordOutcome.LOST, detail=f"{LOST} (media-1: killed by signal 9)"
     )
     assert (events[0], type(events[1]), len(events)) == (failed, Ended, 2)
     assert bench.clock.pending == 0
@@ -197,7 +198,7 @@ def test_what_waited_for_early_media_is_given_up_with_the_leg() -> None:
     bench.hear(sip.LegFailed(A, 603, "Decline"))
     detail = "the leg ended before the recording began"
     finished, refused = bench.take()[-2:]
-    assert finished == bench.event(RecordingFinished, A, 2, recording=R, outcome=RecordOutcome.FAILED, detail=detail)
+    assert finished == bench.event(RecordingFinished, A, 2, recording=R, outcome=RecordOutcome.LOST, detail=detail)
     assert isinstance(refused, Refused)
 
 

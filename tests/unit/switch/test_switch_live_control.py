@@ -20,6 +20,7 @@ from callwright.trunks.routes import NoRoute
 from support.scripted import B, C, Stage, pause, tell, transfer
 
 MUSIC = "/sounds/music.wav"
+RINGBACK = "/sounds/ringback.wav"
 
 
 async def replace(stage: Stage, *steps: dict[str, Any], **flow: Any) -> None:
@@ -230,6 +231,53 @@ def test_a_warm_transfer() -> None:
         stage.sound()
 
     tell(story, music=MUSIC)
+
+
+def test_who_waits_alone_hears_ringing_until_the_party_answers_or_does_not() -> None:
+    async def story(stage: Stage) -> None:
+        a, b = await stage.talking([transfer(), pause(60)])
+        await hold(stage, a)
+        c = await add(stage)
+        stage.script.say(telephony.Ringing, c)
+        await stage.tick()
+        assert stage.script.of(telephony.Play, b)[-1].files == (RINGBACK,)
+        stage.script.refused(c, Cause.BUSY, 486)
+        await stage.tick()
+        assert stage.script.to(b)[-2:] == ["Play", "Stop"]
+        d = await add(stage)
+        stage.script.say(telephony.Ringing, d)
+        await stage.answer(d)
+        assert stage.script.to(b)[-2:] == ["Play", "Stop"]
+        assert [bridge.other for bridge in stage.script.of(telephony.Bridge, d)] == [b]
+        stage.script.ended(a)
+        stage.script.ended(b)
+        stage.script.ended(d)
+        await stage.tick()
+        stage.sound()
+
+    tell(story, music=MUSIC, ringback=RINGBACK)
+
+
+@pytest.mark.parametrize("how", ["step", "another flow"])
+def test_a_hangup_step_ends_those_who_were_added_too(how: str) -> None:
+    async def story(stage: Stage) -> None:
+        hang_up = {"action": "hangup"}
+        await stage.number("31205550100", [pause(5), *([hang_up] if how == "step" else [pause(90)])])
+        a = await stage.arrive(destination="31205550100")
+        await stage.answer(a)
+        c = await joined(stage)
+        if how == "step":
+            await stage.after(6)
+        else:
+            await replace(stage, hang_up)
+        await stage.tick()
+        assert {stage.script.to(a)[-1], stage.script.to(c)[-1]} == {"HangUp"}
+        assert stage.outcome() == (
+            "ended",
+            [("incoming", "hangup", "flow_ended"), ("outgoing", "hangup", "flow_ended")],
+        )
+
+    tell(story)
 
 
 def test_those_whom_the_first_party_leaves_talk_on() -> None:

@@ -58,6 +58,20 @@ def test_another_takes_the_place_of_who_asked_for_it(which: str) -> None:
     tell(story)
 
 
+def test_nobody_is_called_for_a_transfer_that_the_engine_has_refused_meanwhile() -> None:
+    async def story(stage: Stage) -> None:
+        stage.script.refuses = lambda command: isinstance(command, telephony.AcceptRefer)
+        _, b = await stage.talking([transfer(), pause(60)])
+        c = await refers(stage, b)
+        await stage.tick()
+        assert stage.script.to(c) == ["Originate", "HangUp"]
+        assert stage.outcome()[1][:2] == [("incoming", "ongoing", ""), ("outgoing", "ongoing", "")]
+        (ended,) = [entry for entry in stage.entries() if isinstance(entry, journal.ReferEnded)]
+        assert (ended.leg, ended.outcome) == (b, "failed")
+
+    tell(story)
+
+
 def test_a_transfer_that_fails_leaves_the_conversation_as_it_was() -> None:
     async def story(stage: Stage) -> None:
         _, b = await stage.talking([transfer(), pause(60)])

@@ -217,6 +217,48 @@ def test_a_caller_who_hangs_up_while_recording_leaves_a_recording_that_is_done()
     tell(story)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "status"), [(RecordOutcome.STOPPED, "done"), (RecordOutcome.LOST, "failed")], ids=["hangs up", "media dies"]
+)
+@pytest.mark.parametrize("answered_at_once", [True, False])
+def test_who_leaves_while_recorded_is_told_of_and_the_flow_goes_nowhere(
+    answered_at_once: bool, outcome: RecordOutcome, status: str
+) -> None:
+    async def story(stage: Stage) -> None:
+        stage.flow_source.flows[FLOW_URL] = {"steps": [transfer()]}
+        stage.flow_source.seconds = 0 if answered_at_once else 3
+        a = await answered(stage, record(beep=False, onFinish=FLOW_URL), transfer())
+        (asked,) = stage.script.of(telephony.StartRecording, a)
+        stage.script.say(telephony.RecordingFinished, a, recording=asked.recording, outcome=outcome, duration_ms=900)
+        await stage.tick()
+        stage.script.ended(a)
+        await stage.tick()
+        assert stage.outcome() == ("ended", [("incoming", "hangup", "caller_hangup")])
+        await stage.after(4)
+        (question,) = stage.flow_source.asked
+        assert msgspec.json.decode(question.body or b"")["status"] == status
+        (entry,) = [entry for entry in stage.entries() if isinstance(entry, journal.FlowAnswered)]
+        assert (entry.how, entry.status) == ("on_finish", 200)
+        assert not stage.script.of(telephony.Originate)
+        assert stage.switch.live_calls == 0
+        assert stage.sound() == ("ended", [("incoming", "hangup", "caller_hangup")])
+
+    tell(story)
+
+
+def test_a_recording_that_failed_is_not_written_down_and_says_so() -> None:
+    async def story(stage: Stage) -> None:
+        a = await answered(stage, record(beep=False, transcribe=True, transcribeLanguage="en-US"), pause(9))
+        (asked,) = stage.script.of(telephony.StartRecording, a)
+        stage.script.say(
+            telephony.RecordingFinished, a, recording=asked.recording, outcome=RecordOutcome.FAILED, detail="the disk is full"
+        )
+        await stage.tick()
+        assert [entry.language for entry in stage.entries() if isinstance(entry, journal.TranscriptionWanted)] == ["en-US"]
+
+    tell(story)
+
+
 def test_a_recording_the_engine_says_no_more_of_is_closed_with_the_call() -> None:
     async def story(stage: Stage) -> None:
         a = await answered(stage, record(beep=False))
