@@ -22,6 +22,7 @@ from callwright.datafolder import DataFolder
 from callwright.dialect import decode, render
 from callwright.egress import Header, Url
 from callwright.egress.late import LateDoor
+from callwright.errors import SettingsError
 from callwright.flows.check import Abilities, said
 from callwright.flows.flows import Flows
 from callwright.flows.schema import Flow
@@ -41,11 +42,12 @@ from callwright.sip.engine import SipEngine
 from callwright.speech.studio import Studio
 from callwright.store import Store, Wake, Write
 from callwright.switch import recovery
-from callwright.switch.fallback import fallback_flow
+from callwright.switch.fallback import FILE, fallback_flow
 from callwright.switch.fetching import FlowSource
 from callwright.switch.plan import Supplies
 from callwright.switch.sounds import SoundLibrary
 from callwright.switch.switch import Line, Switch
+from callwright.telephony import Utterance
 from callwright.transcriptions import languages
 from callwright.transcriptions.queue import Queue
 from callwright.transcriptions.transcriptions import Transcriptions
@@ -86,6 +88,7 @@ class Core:
             rooms.speech(chosen), folder.speech_cache, self.speech_door, clock, counted=metrics.sentence_spoken
         )
         self.speech = self.studio.library
+        self._check_fallback()
         self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen))
         self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.door = LateDoor(rooms.egress(chosen), clock)
@@ -118,6 +121,14 @@ class Core:
         self._clock = clock
         self._metrics = metrics
         self._loaded = loaded
+
+    def _check_fallback(self) -> None:
+        """Raise `SettingsError` for what callers could never hear."""
+        given = self.settings.flows
+        spoken = given.fallback and not given.fallback.startswith(FILE)
+        utterance = Utterance(given.fallback if spoken else "one", given.language)
+        if (refusal := self.speech.refusal(utterance)) is not None:
+            raise SettingsError(f"flows.fallback in flows.language {given.language!r}: {refusal}")
 
     async def prepare(self) -> tuple[str, str] | None:
         """Settle what a predecessor left; in a new folder make worlds and first keys, and return those (live, test)."""

@@ -20,6 +20,7 @@ OF_THE_MACHINE: tuple[Callable[[Scene], Findings], ...] = (
     server.parts,
     server.children,
     files.disk,
+    files.recordings,
     ports.listening,
     ports.sound,
     ports.trunks,

@@ -33,6 +33,25 @@ def place(scene: Scene) -> Findings:
         yield ok("folder", str(root.absolute()))
 
 
+def recordings(scene: Scene) -> Findings:
+    """The folder of recordings, where it is on a disk of its own."""
+    folder = scene.folder.recordings
+    if not folder.exists():
+        return
+    if not os.access(folder, os.W_OK) or os.statvfs(folder).f_flag & os.ST_RDONLY:
+        yield fault("disk.recordings", f"{folder} cannot be written to", "See to its owner, mode and mount.")
+    elif folder.stat().st_dev != scene.there.stat().st_dev:
+        found = scene.machine.disk(folder)
+        seen = f"{size(found.free)} of {size(found.total)} free on the disk of the recordings"
+        more = "Free some, or move the recordings to a larger disk; without space recordings fail."
+        if found.free < 0.1 * GIGABYTE:
+            yield fault("disk.recordings", seen, more)
+        elif found.free < GIGABYTE:
+            yield warning("disk.recordings", seen, more)
+        else:
+            yield ok("disk.recordings", seen)
+
+
 def disk(scene: Scene) -> Findings:
     found = scene.machine.disk(scene.there)
     share = found.free / max(found.total, 1)

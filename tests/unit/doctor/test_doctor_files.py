@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -62,6 +63,16 @@ def test_a_file_in_the_place_of_the_folder(tmp_path):
 def test_what_is_left_of_the_disk(patient, disk, space, inodes):
     found = levels(said(files.disk(patient.scene(machine=StillMachine(disk=disk)))))
     assert (found["disk.space"], found.get("disk.inodes")) == (space, inodes)
+
+
+def test_recordings_on_a_disk_of_their_own(patient, monkeypatch):
+    folder = patient.folder.recordings
+    folder.mkdir(exist_ok=True)
+    assert said(files.recordings(patient.scene())) == []
+    flags = SimpleNamespace(f_flag=os.ST_RDONLY)
+    monkeypatch.setattr(files.os, "statvfs", lambda path: flags)
+    (told,) = said(files.recordings(patient.scene()))
+    assert (told.check, told.level, told.seen) == ("disk.recordings", "fault", f"{folder} cannot be written to")
 
 
 @pytest.mark.parametrize(

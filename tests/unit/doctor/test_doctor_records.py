@@ -259,7 +259,7 @@ def test_a_database_that_outgrows_its_disk(patient):
     roomy = patient.says(database.growth)
     assert [(finding.check, finding.level) for finding in roomy] == [("disk.growth", "ok")]
     assert "a day" in roomy[0].seen
-    full = StillMachine().disk(patient.folder.root)._replace(free=5 * patient.folder.database.stat().st_size // 2)
+    full = StillMachine().disk(patient.folder.root)._replace(free=47 * patient.folder.database.stat().st_size // 20)
     (told,) = patient.says(database.growth, machine=StillMachine(disk=full))
     assert (told.check, told.level) == ("disk.growth", "warning")
     assert "the disk is full in 5 days" in told.seen  # it has grown for two
