@@ -31,6 +31,11 @@ DYING_S = 0.5
 log = Log("supervisor")
 
 
+def _environment() -> dict[str, str]:
+    """What a child is told of ours: it has its settings as an argument, and secrets are none of its business."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("CALLWRIGHT_", "NOTIFY_"))}
+
+
 class ChildProcess:
     """A module of ours run by the same Python, with one end of a socket pair."""
 
@@ -55,6 +60,7 @@ class ChildProcess:
                         # -P: the working folder is the operator's and must not lend modules.
                         [sys.executable, "-P", "-m", module, "--fd", str(theirs.fileno()), "--epoch", str(epoch), *arguments],
                         pass_fds=(theirs.fileno(), *descriptors),
+                        env=_environment(),
                         stdin=subprocess.DEVNULL,
                         stdout=writing,
                         stderr=writing,

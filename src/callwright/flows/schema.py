@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args, get_origin
 
@@ -244,4 +245,25 @@ def _convert(raw: dict[str, Any], kind: type[Any], place: str) -> Any:
             where = f"{place}{path}.{name}".strip(".")
             raise Missing(f"{where} is missing.", parameter=where) from None
         where = f"{place}{path}".strip(".")
-        raise Invalid(f"{where}: {message[0].lower()}{message[1:]}.", parameter=where) from None
+        raise Invalid(f"{where}: {_in_words(message, kind, path)}.", parameter=where) from None
+
+
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "object": "an object"}
+
+
+def _words_of(hint: Any) -> list[str]:
+    """The words of the literals in a type."""
+    return [hint] if isinstance(hint, str) else [word for inner in get_args(hint) for word in _words_of(inner)]
+
+
+def _in_words(message: str, kind: type[Any], path: str) -> str:
+    """What was wanted and what came, in the words of JSON."""
+    found = re.fullmatch(r"Expected `(\w+)(?: \| null)?`, got `(\w+)`", message)
+    if found is not None:
+        wanted, came = _KINDS.get(found[1], found[1]), _KINDS.get(found[2], found[2])
+        return f"it must be {wanted}, and not {'one with a fraction' if found[2] == 'float' else came}"
+    if "enum value" in message:
+        name = path.lstrip(".")
+        hint = next((field.type for field in msgspec.structs.fields(kind) if field.encode_name == name), None)
+        return f"{message.rpartition(' ')[2]} is none of {', '.join(_words_of(hint))}"
+    return f"{message[0].lower()}{message[1:]}"

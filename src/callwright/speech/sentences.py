@@ -33,6 +33,8 @@ _SHORTENED = """
 _ABBREVIATIONS = frozenset(_SHORTENED.split())
 # The end of a sentence: Latin, Greek and Cyrillic (with a space behind), then CJK, Devanagari and Arabic (with or without).
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？．｡।॥؟۔]+[\"'”’」』）]*|\n+")
+# A word is worked on in one piece, and the engine cannot be heard of meanwhile.
+_LONG_WORD = re.compile(r"[A-Za-z0-9]{60}(?=[A-Za-z0-9])")
 _PAUSE = re.compile(r"[,;:،、，；：–—](?=\s)|[、，；：،]")
 
 
@@ -63,6 +65,7 @@ def split(text: str) -> list[str]:
     >>> split("Dr. Smith owes 3.50 euro. Press 1!")
     ['Dr. Smith owes 3.50 euro.', 'Press 1!']
     """
+    text = _LONG_WORD.sub(r"\g<0> ", text)
     sentences: list[str] = []
     start = 0
     for end in _END.finditer(text):

@@ -108,6 +108,7 @@ async def test_what_other_services_are_asked(tmp_path: Path, kind: str) -> None:
         ((200, b""), "no sound"),
         ((200, b'{"error": "model not found"}'), "neither WAV nor bare samples"),
         ((200, b"<html>"), "neither WAV nor bare samples"),
+        ((200, b"RIFF" + b"\xff" * 20_000), "neither WAV nor bare samples"),
         ((200, SOUND[:44]), "no sound"),
         ((200, SOUND[:20]), "without sound"),
         ((200, bytes(20_000)), "no sound"),

@@ -352,3 +352,16 @@ async def test_silence_means_death_and_slow_imports_do_not(caplog):
     await asyncio.gather(
         freeze_a_child(caplog), start_slowly(caplog), core_ends_by(signal.SIGKILL), core_ends_by(signal.SIGSTOP)
     )
+
+
+def environment_of(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+
+async def test_a_child_is_told_no_secrets(monkeypatch):
+    monkeypatch.setenv("CALLWRIGHT_RECORDINGS__KEYS", "k1:secret")
+    async with Core() as core:
+        assert await core.next() == "up"
+        told = environment_of((await core.echo("hello")).pid)
+    assert any(line.startswith(b"PYTHONPATH=") for line in told)
+    assert not [line for line in told if line.startswith((b"CALLWRIGHT_", b"NOTIFY_"))]

@@ -118,3 +118,20 @@ async def test_flows_are_kept_as_sent_and_only_one_is_the_default() -> None:
         with pytest.raises(NotFound):
             await flows.remove(ids.uuid7(2), missing, also=unbind_flow(WORLD, missing, 1))
     assert flows.page(WORLD, limit=10, offset=0).total == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({**one("hangup"), "maxDuration": "abc"}, "maxDuration: it must be a whole number, and not a text."),
+        (one("record", {"timeout": 1.5}), "steps[0].options.timeout: it must be a whole number, and not one with a fraction."),
+        (
+            one("say", {"payload": "Hi", "ifMachine": "HANGUP"}),
+            "steps[0].options.ifMachine: 'HANGUP' is none of continue, delay, hangup.",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(body, words):
+    with pytest.raises(Problem) as refused:
+        compile_flow(body)
+    assert refused.value.message.removeprefix("Step 'step-1': ") == words

@@ -22,7 +22,7 @@ def samples(body: bytes, rate: int) -> tuple[Samples, int]:
     """
     if body.startswith(b"RIFF") and body[8:12] == b"WAVE":
         return _wav(body)
-    if body.lstrip()[:1] in (b"{", b"<") or body.startswith((b"ID3", b"OggS", b"fLaC", b"\xff\xfb", b"\xff\xf3")):
+    if body.lstrip()[:1] in (b"{", b"<") or body.startswith((b"RIFF", b"ID3", b"OggS", b"fLaC", b"\xff\xfb", b"\xff\xf3")):
         raise VoiceFailed("the answer is neither WAV nor bare samples")
     return pcm(body), rate
 
