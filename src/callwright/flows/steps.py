@@ -112,6 +112,11 @@ def last_words(state: State, recording: UUID) -> PostRecording | None:
     return PostRecording(options.on_finish, recording, state.variables, state.url)
 
 
+def untold(state: State) -> UUID | None:
+    """A recording that is over, and of which nobody has been told yet, as its step waits for keys."""
+    return state.recorded.recording if state.phase is Phase.KEYS and state.recorded is not None else None
+
+
 def _fetch(state: State, asked: Fetch | PostRecording) -> Result:
     """Ask for the flow that replaces this one, but not for ever."""
     if state.fetches >= state.settings.fetches:

@@ -17,7 +17,6 @@ from callwright.switch.recording import Recorder
 
 FETCH = "fetch"
 ON_FINISH = "on_finish"
-ERRAND = -1  # the turn of a question whose answer the flow does not wait for
 BROKEN = "it failed inside the server, whose log has the error"
 
 _log = Log("switch")
@@ -31,6 +30,8 @@ class NextFlow:
         self._recorder = recorder
         self._turn = 0
         self._work: asyncio.Task[None] | None = None
+        self._tells = False  # the work at hand tells of a recording
+        self._errands: set[int] = set()  # turns that nobody here waits for, and that are not cut off
 
     def fetch(self, wanted: effects.Fetch) -> None:
         self._ask(wanted.url, wanted.base, wanted.variables, None)
@@ -40,19 +41,23 @@ class NextFlow:
 
     def tell(self, wanted: effects.PostRecording) -> None:
         """Tell of a recording although its party has left; the call waits for that, and what is answered is only noted."""
-        self._call.errands += 1
-        query = self._query(wanted.variables)
-        self._call.spawn(self._fetch(ERRAND, wanted.url, wanted.base, query, wanted.recording))
+        self.post(wanted)
+        self.stop()
 
     def stop(self) -> None:
-        self._turn += 1
-        if self._work is not None:
+        """Wait for nothing more; who is being told of a recording is told to the end."""
+        if self._work is not None and self._tells:
+            self._errands.add(self._turn)
+            self._call.errands += 1
+        elif self._work is not None:
             self._work.cancel()
-            self._work = None
+        self._work = None
+        self._turn += 1
 
     def came(self, came: FlowCame) -> None:
         self._call.note(came.entry)
-        if came.turn == ERRAND:
+        if came.turn in self._errands:
+            self._errands.remove(came.turn)
             self._call.errands -= 1
         if came.turn != self._turn:
             return
@@ -64,6 +69,7 @@ class NextFlow:
 
     def _ask(self, url: str, base: str, variables: dict[str, str], recording_id: UUID | None) -> None:
         self.stop()
+        self._tells = recording_id is not None
         self._work = self._call.spawn(self._fetch(self._turn, url, base, self._query(variables), recording_id))
 
     def _query(self, variables: dict[str, str]) -> dict[str, str]:

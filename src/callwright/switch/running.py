@@ -13,7 +13,7 @@ from callwright.calls.model import Leg, LegStatus
 from callwright.errors import Conflict
 from callwright.flows import effects, interpreter
 from callwright.flows.schema import Flow
-from callwright.flows.steps import last_words
+from callwright.flows.steps import last_words, untold
 from callwright.reasons import Reason
 from callwright.switch import carrying
 from callwright.switch.live import LiveCall
@@ -55,6 +55,8 @@ class RunningCall(LiveCall):
             self.its.prompter.forget()
             self.its.next_flow.stop()
             self.its.dialler.stop()
+            if self.flow is not None and (recording := untold(self.flow)) is not None:
+                self.left_while_recorded(recording)
 
     def after_end(self, was: Leg, reason: Reason) -> None:
         answered = was.status is LegStatus.ONGOING

@@ -246,6 +246,33 @@ def test_who_leaves_while_recorded_is_told_of_and_the_flow_goes_nowhere(
     tell(story)
 
 
+@pytest.mark.parametrize("keys", [False, True], ids=["being told", "waits for keys"])
+def test_a_program_is_told_of_a_recording_though_the_caller_hangs_up_after_it(keys: bool) -> None:
+    async def story(stage: Stage) -> None:
+        stage.flow_source.flows[FLOW_URL] = {"steps": [transfer()]}
+        stage.flow_source.seconds = 2
+        step = record(beep=False, onFinish=FLOW_URL)
+        a = await answered(stage, {**step, "onKeypressVar": "x", "maxNumKeys": 3} if keys else step)
+        (asked,) = stage.script.of(telephony.StartRecording, a)
+        if keys:
+            stage.script.say(telephony.Digit, a, digit="1", duration_ms=100, means="rfc4733")
+        stage.script.say(
+            telephony.RecordingFinished, a, recording=asked.recording, outcome=RecordOutcome.SILENCE, duration_ms=900
+        )
+        await stage.tick()
+        assert len(stage.flow_source.asked) == (0 if keys else 1)
+        stage.script.ended(a)
+        await stage.tick()
+        assert stage.outcome() == ("ended", [("incoming", "hangup", "caller_hangup")])
+        await stage.after(3)
+        assert len(stage.flow_source.asked) == 1
+        assert [entry.how for entry in stage.entries() if isinstance(entry, journal.FlowAnswered)] == ["on_finish"]
+        assert not stage.script.of(telephony.Originate)
+        assert stage.switch.live_calls == 0
+
+    tell(story)
+
+
 def test_a_recording_that_failed_is_not_written_down_and_says_so() -> None:
     async def story(stage: Stage) -> None:
         a = await answered(stage, record(beep=False, transcribe=True, transcribeLanguage="en-US"), pause(9))
