@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
-from support.ports import free_ports, ports_in_use
+from support.ports import FIRST, LAST, free_ports, ports_in_use
 
 T = TypeVar("T")
 
@@ -47,6 +47,12 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def _is_a_neighbours_sound(line: Mapping[str, Any]) -> bool:
+    """Whether a server of tests beside these still speaks to a port that was somebody's ear, and is our server's now."""
+    source = str(line.get("source", ""))
+    return line["event"] == "sip_garbage" and int(source.rpartition(":")[2] or 0) in range(FIRST, LAST)
 
 
 def until(look: Callable[[], T], enough: Callable[[T], bool], *, within: float = PATIENCE_S, what: str = "") -> T:
@@ -352,7 +358,7 @@ class Server:
         text = self.log.read_text()
         assert "Traceback" not in text, text
         assert self.logged(level="error") == []
-        warned = {line["event"] for line in self.logged(level="warning")}
+        warned = {line["event"] for line in self.logged(level="warning") if not _is_a_neighbours_sound(line)}
         assert warned <= ABOUT_THE_MACHINE, text
 
     def logged(self, **fields: Any) -> list[dict[str, Any]]:
