@@ -207,11 +207,12 @@ class HttpDoor:
         spans = Spans(self._clock)
         target: Url | None = None
         fault: Fault | None
+        patient: _Patient | None = None
         try:
             target = parse(url, MAX_REQUESTED)
             async with self._clock.timeout(timeout) as limit:
                 if stall is not None:
-                    sink = _patient(sink, limit, stall)
+                    sink = patient = _Patient(sink, limit, stall)
                 for hop in range(redirects + 1):
                     async with self._request("GET", target, headers, spans) as response:
                         answer = _head(target, response)
@@ -239,7 +240,8 @@ class HttpDoor:
             assert target is not None
             fault, detail = self._judge(error, target, timeout)
             if stall is not None and fault is Fault.TIMEOUT:
-                detail = f"{target.host} sent nothing for {stall if answer.status else timeout:g} s"
+                waited = stall if patient is not None and patient.fed else timeout
+                detail = f"{target.host} sent nothing for {waited:g} s"
         return replace(answer, whole=fault is None, fault=fault, detail=detail, timings=spans.timings())
 
     @asynccontextmanager
@@ -311,18 +313,26 @@ def _into(file: BinaryIO) -> Consumer:
     return write
 
 
-def _patient(consumer: Consumer, limit: Any, stall: float) -> Consumer:
-    """Stop the time while the consumer works, and then give the peer `stall` seconds for the next piece."""
+class _Patient:
+    """Stop the time while the consumer works, and then give the peer `stall` seconds for the next piece.
 
-    async def consume(answer: Answer, piece: bytes) -> None:
-        limit.reschedule(None)
+    `fed` says that a piece has come.
+    """
+
+    def __init__(self, consumer: Consumer, limit: Any, stall: float) -> None:
+        self._consumer = consumer
+        self._limit = limit
+        self._stall = stall
+        self.fed = False
+
+    async def __call__(self, answer: Answer, piece: bytes) -> None:
+        self.fed = True
+        self._limit.reschedule(None)
         try:
-            await consumer(answer, piece)
+            await self._consumer(answer, piece)
         except Exception as error:
             raise _ConsumerFailed(error) from None
-        limit.reschedule(asyncio.get_running_loop().time() + stall)
-
-    return consume
+        self._limit.reschedule(asyncio.get_running_loop().time() + self._stall)
 
 
 def _head(target: Url, response: aiohttp.ClientResponse) -> Answer:
