@@ -54,6 +54,7 @@ from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
 from callwright.webhooks import signature
 from callwright.webhooks.deliverer import Deliverer
+from callwright.webhooks.signing import Signer
 from callwright.webhooks.webhooks import Webhooks
 
 _log = Log("core")
@@ -100,7 +101,7 @@ class Core:
             clock,
             rooms.webhooks(chosen),
             render=lambda event: render.callback_body(event.snapshot, event.kind, chosen.calls.currency),
-            signing_key=self._signing_key,
+            sign=Signer(self._signing_key, rooms.webhooks(chosen).encoding).headers,
             counted=metrics.delivery,
         )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))

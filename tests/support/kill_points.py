@@ -37,6 +37,7 @@ from callwright.switch.settings import CallSettings
 from callwright.telephony import Cause, Who
 from callwright.webhooks.deliverer import Deliverer
 from callwright.webhooks.settings import WebhookSettings
+from callwright.webhooks.signing import Signer
 from callwright.webhooks.webhooks import Webhooks
 from support.invariants import check_record
 from support.scripted import B, C, Stage, pause, transfer
@@ -104,7 +105,7 @@ def deliverer(store: Store, clock: VirtualClock, notes: Notes) -> Deliverer:
         clock,
         WebhookSettings(),
         render=lambda event: render.callback_body(event.snapshot, event.kind, "EUR"),
-        signing_key=lambda world_id: "key",
+        sign=Signer(lambda world_id: "key").headers,
         counted=lambda result: None,
     )
     store.on(events.TOPIC, lambda wake: made.wake(wake.world_id, wake.subject_id))

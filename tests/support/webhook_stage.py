@@ -15,10 +15,11 @@ from callwright.calls.rows import insert_event
 from callwright.clock import VirtualClock, VirtualLoop
 from callwright.egress import Answer, Fault, Header
 from callwright.store import Change, Store, Wake
-from callwright.webhooks import rows
+from callwright.webhooks import ledger
 from callwright.webhooks.deliverer import Deliverer
 from callwright.webhooks.model import Delivery
 from callwright.webhooks.settings import WebhookSettings
+from callwright.webhooks.signing import Signer
 from callwright.webhooks.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -115,7 +116,7 @@ class Stage:
             self.clock,
             self.settings,
             render=lambda event: self.render(event),
-            signing_key=lambda world: f"signing key of world {world.int}",
+            sign=Signer(lambda world: f"signing key of world {world.int}").headers,
             counted=lambda result: self.results.update([result]),
             chance=lambda: 0.5,
         )
@@ -168,7 +169,7 @@ class Stage:
             await self.store.commit(Change((write,), (Wake(TOPIC, world, made.id),)))
 
     def deliveries(self, call: int, world: UUID = WORLD) -> list[Delivery]:
-        return rows.deliveries_of(self.store, world, UUID(int=call))
+        return ledger.deliveries_of(self.store, world, UUID(int=call))
 
     async def sleep(self, seconds: float) -> None:
         await self.clock.sleep(seconds)

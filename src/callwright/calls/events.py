@@ -21,16 +21,25 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """`kind` is ``callCreated`` or ``callUpdated``; `seq` counts the events of a call from 1."""
+    """Something customers may hear of.
+
+    `seq` counts the changes of a call from 1; it is None for what is not one (a recording's, a transcription's, a
+    receiver's). What belongs to no call has its world's id as `call_id`. `content` is what the room that wrote it packed.
+    """
 
     pos: int
     world_id: UUID
     id: UUID
     call_id: UUID
-    seq: int
+    seq: int | None
     kind: str
     at_us: int
-    snapshot: Snapshot
+    content: bytes
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The content of ``callCreated`` and ``callUpdated``."""
+        return decode_snapshot(self.content)
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from callwright.calls import journal
-from callwright.calls.events import Event, Snapshot, decode_snapshot, encode_snapshot
+from callwright.calls.events import Event, Snapshot, encode_snapshot
 from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Leg, LegStatus
 from callwright.reasons import Reason
 from callwright.store import Row, Store, Write
@@ -125,6 +125,11 @@ def insert_event(event_id: UUID, seq: int, kind: str, snapshot: Snapshot) -> Wri
         "calls.insert_event",
         (call.world_id.bytes, event_id.bytes, call.id.bytes, seq, kind, call.updated_us, encode_snapshot(snapshot)),
     )
+
+
+def insert_other_event(world_id: UUID, event_id: UUID, call_id: UUID, kind: str, at_us: int, content: bytes) -> Write:
+    """An event that is no change of a call's own row or legs; `call_id` is the world's id where it belongs to no call."""
+    return Write("calls.insert_event", (world_id.bytes, event_id.bytes, call_id.bytes, None, kind, at_us, content))
 
 
 def heartbeat(node: str, at_us: int) -> Write:
@@ -291,5 +296,5 @@ def _leg(row: Row) -> Leg:
 
 
 def _event(row: Any) -> Event:
-    pos, world, id_, call, seq, kind, at_us, snapshot = row
-    return Event(pos, UUID(bytes=world), UUID(bytes=id_), UUID(bytes=call), seq, kind, at_us, decode_snapshot(snapshot))
+    pos, world, id_, call, seq, kind, at_us, content = row
+    return Event(pos, UUID(bytes=world), UUID(bytes=id_), UUID(bytes=call), seq, kind, at_us, content)

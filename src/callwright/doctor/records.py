@@ -78,9 +78,9 @@ def stories(scene: Scene, survey: Survey) -> Findings:
 def _ends_once(survey: Survey, world_id: UUID, call_id: UUID) -> bool:
     try:
         told = rows.events_of(survey, world_id, call_id, limit=-1)
+        ending = [not event.snapshot.call.live for event in told]
     except (msgspec.MsgspecError, ValueError):
         return False
-    ending = [not event.snapshot.call.live for event in told]
     return [event.seq for event in told] == [*range(1, len(told) + 1)] and ending == [False] * (len(told) - 1) + [True]
 
 

@@ -55,7 +55,8 @@ class Timings(msgspec.Struct, frozen=True):
     """Spans of one request in microseconds; None where the phase did not happen (a reused connection has no `dns`)."""
 
     dns_us: int | None = None
-    connect_us: int | None = None  # TCP and TLS
+    connect_us: int | None = None  # TCP
+    tls_us: int | None = None  # TLS, after TCP
     head_us: int | None = None  # from the start until the answer's head was complete
     total_us: int = 0
 

@@ -336,7 +336,8 @@ class _Patient:
 
 
 def _head(target: Url, response: aiohttp.ClientResponse) -> Answer:
-    return Answer(target.text, status=response.status, headers=tuple(response.headers.items()))
+    headers = tuple((str(name), value) for name, value in response.headers.items())
+    return Answer(target.text, status=response.status, headers=headers)
 
 
 def _location(answer: Answer) -> str | None:

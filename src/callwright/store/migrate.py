@@ -11,8 +11,8 @@ import apsw
 
 from callwright.errors import DataFolderError
 
-_MADE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
-_GONE = re.compile(r"^(?:DROP TABLE|ALTER TABLE) (\w+)(?: RENAME TO .*)?;", re.MULTILINE)
+# What a migration does to the list of tables: makes one, drops one, gives one another name.
+_TABLES = re.compile(r"^CREATE TABLE (\w+)|^DROP TABLE (\w+);|^ALTER TABLE (\w+) RENAME TO (\w+);", re.MULTILINE)
 
 
 class Migration(NamedTuple):
@@ -89,9 +89,11 @@ def _refuse_foreign(connection: apsw.Connection) -> None:
 
 
 def _refuse_incomplete(connection: apsw.Connection, known: list[Migration]) -> None:
-    made = {name for migration in known for name in _MADE.findall(migration.sql)}
-    gone = {name for migration in known for name in _GONE.findall(migration.sql)}
-    if missing := made - gone - _tables(connection):
+    wanted: set[str] = set()
+    for migration in known:
+        for made, dropped, before, after in _TABLES.findall(migration.sql):
+            wanted = (wanted | {made, after}) - {dropped, before}
+    if missing := wanted - {""} - _tables(connection):
         raise DataFolderError(
             f"The database lacks the tables {', '.join(sorted(missing))}: something other than Callwright changed it. "
             "Restore a copy, or move it away to start anew."

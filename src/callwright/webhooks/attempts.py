@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from uuid import UUID
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from callwright import ids
 from callwright.clock import Clock, rfc3339
-from callwright.egress import Answer, BadUrl, Fault, Header, Transport, parse
+from callwright.egress import Answer, BadUrl, Fault, Header, Transport, Url, parse
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
 from callwright.store import Change, Store, Write
-from callwright.webhooks import rows, signature
+from callwright.webhooks import ledger
 from callwright.webhooks.model import Delivery, State
 from callwright.webhooks.settings import WebhookSettings
 
@@ -24,6 +23,15 @@ STORE_PAUSE_S = 1.0
 _log = Log("webhooks")
 
 
+class _Made(NamedTuple):
+    """An attempt that was made: `error` is None for a good one."""
+
+    at_us: int
+    headers: Sequence[Header]
+    answer: Answer
+    error: str | None
+
+
 class Attempts:
     def __init__(
         self,
@@ -32,12 +40,13 @@ class Attempts:
         clock: Clock,
         settings: WebhookSettings,
         *,
-        signing_key: Callable[[UUID], str],
+        sign: Callable[[Delivery, Url, int], Sequence[Header]],
         counted: Callable[[str], None],
         chance: Callable[[], float],
         scheduled: Callable[[int], None],
     ) -> None:
-        """`signing_key` is asked for a world's; `chance` gives random numbers below 1; `scheduled` hears when a retry is due.
+        """`sign` gives the signature headers of an attempt; `chance` gives random numbers below 1;
+        `scheduled` hears when a retry is due.
 
         `counted` hears of each attempt: ``delivered``, ``failed``, ``refused`` (by the address veto) or ``exhausted``.
         """
@@ -45,80 +54,81 @@ class Attempts:
         self._transport = transport
         self._clock = clock
         self._settings = settings
-        self._signing_key = signing_key
+        self._sign = sign
         self._counted = counted
         self._chance = chance
         self._scheduled = scheduled
 
     async def make(self, pos: int) -> bool:
         """Send the delivery at `pos` if it is due; return when the outcome is committed. False: there was no outcome."""
-        delivery = rows.find_delivery(self._store, pos)
+        delivery = ledger.find_delivery(self._store, pos)
         if delivery is None or delivery.next_at_us is None or delivery.next_at_us > self._clock.now_us():
             return True
         if delivery.withdrawn:
-            await self._give_up(delivery, delivery.attempts, None, WEBHOOK_DELETED, "no webhook asks for it any more")
+            await self._withdraw(delivery)
             return True
-        answer = await self._post(delivery)
-        if answer is None:
-            await self._failed(delivery, None, INTERNAL, "see the exception logged before this line")
-        elif answer.fault is None:
-            await self._commit(self._settled(delivery, State.DELIVERED, delivery.attempts + 1, answer.status, None))
-            self._counted("delivered")
-        elif answer.fault is Fault.CLOSED:
+        made = await self._post(delivery)
+        answer = made.answer
+        if answer.fault is Fault.CLOSED:
             return False  # the server is stopping: the attempt has not taken place
+        if made.error is None:
+            settled = ledger.settle(delivery, State.DELIVERED, self._clock.now_us(), made=1, status=answer.status, error=None)
+            await self._commit((self._logged(delivery, made, None), *settled))
+            self._counted("delivered")
         else:
-            await self._failed(delivery, answer.status or None, answer.fault.value, answer.detail)
+            await self._failed(delivery, made, made.error)
         return True
 
-    async def _post(self, delivery: Delivery) -> Answer | None:
+    async def _post(self, delivery: Delivery) -> _Made:
+        at_us = self._clock.now_us()
+        headers: list[Header] = []
         try:
             url = parse(delivery.url)
-            signed = signature.headers(
-                url=url,
-                body=delivery.body,
-                signing_key=self._signing_key(delivery.world_id),
-                token=delivery.token,
-                now_us=self._clock.now_us(),
-                jti=ids.uuid7(self._clock.now_us()),
-                encoding=self._settings.encoding,
-            )
-            headers: list[Header] = [
+            headers = [
                 ("Content-Type", "application/json"),
                 (ID_HEADER, str(delivery.event_id)),
-                (SEQUENCE_HEADER, str(delivery.seq)),
-                *signed,
+                (SEQUENCE_HEADER, str(delivery.sequence)),
+                *self._sign(delivery, url, at_us),
             ]
-            return await self._transport.post(url.text, headers, delivery.body, self._settings.timeout, repeatable=True)
+            answer = await self._transport.post(url.text, headers, delivery.body, self._settings.timeout, repeatable=True)
         except BadUrl as error:
-            return Answer(delivery.url, fault=Fault.BAD_URL, detail=str(error))
+            answer = Answer(delivery.url, fault=Fault.BAD_URL, detail=str(error))
         except Exception:
             # A defect of ours must wait its turn on the ladder like any failure, or the lane would spin.
-            _log.exception("attempt_broke", call=delivery.call_id, sequence=delivery.seq)
-            return None
+            _log.exception("attempt_broke", call=delivery.call_id, sequence=delivery.sequence)
+            return _Made(at_us, headers, Answer(delivery.url, detail="the server failed; its log says how"), INTERNAL)
+        return _Made(at_us, headers, answer, None if answer.fault is None else answer.fault.value)
 
-    async def _failed(self, delivery: Delivery, status: int | None, error: str, detail: str) -> None:
-        attempts = delivery.attempts + 1
+    async def _failed(self, delivery: Delivery, made: _Made, error: str) -> None:
+        status = made.answer.status or None
         now_us = self._clock.now_us()
         next_us = self._settings.next_attempt_us(
-            attempts=attempts, created_us=delivery.created_us, now_us=now_us, chance=self._chance()
+            attempts=delivery.tries + 1, created_us=delivery.since_us, now_us=now_us, chance=self._chance()
         )
         if next_us is None or error == Fault.BAD_URL.value:
-            await self._give_up(delivery, attempts, status, error, detail)
+            settled = ledger.settle(delivery, State.EXHAUSTED, now_us, made=1, status=status, error=error)
+            await self._commit((self._logged(delivery, made, None), *settled))
+            self._counted("exhausted")
+            self._tell("delivery_exhausted", delivery, made, error)
             return
-        await self._commit((rows.retry(delivery, next_us, attempts=attempts, status=status, error=error),))
+        retry = ledger.retry(delivery, next_us, status=status, error=error)
+        await self._commit((self._logged(delivery, made, next_us), retry))
         self._scheduled(next_us)
         self._counted("refused" if error == Fault.REFUSED_ADDRESS.value else "failed")
-        self._tell("delivery_failed", delivery, attempts, status, error, detail, next_attempt=rfc3339(next_us))
+        self._tell("delivery_failed", delivery, made, error, next_attempt=rfc3339(next_us))
 
-    async def _give_up(self, delivery: Delivery, attempts: int, status: int | None, error: str, detail: str) -> None:
-        await self._commit(self._settled(delivery, State.EXHAUSTED, attempts, status, error))
+    async def _withdraw(self, delivery: Delivery) -> None:
+        await self._commit(
+            ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=0, status=None, error=WEBHOOK_DELETED)
+        )
         self._counted("exhausted")
-        self._tell("delivery_exhausted", delivery, attempts, status, error, detail)
+        _log.warning(
+            "delivery_exhausted", call=delivery.call_id, sequence=delivery.sequence, detail="no webhook asks for it any more"
+        )
 
-    def _settled(
-        self, delivery: Delivery, state: State, attempts: int, status: int | None, error: str | None
-    ) -> tuple[Write, ...]:
-        return rows.settle(delivery, state, self._clock.now_us(), attempts=attempts, status=status, error=error)
+    @staticmethod
+    def _logged(delivery: Delivery, made: _Made, next_at_us: int | None) -> Write:
+        return ledger.insert_attempt(delivery, made.at_us, made.headers, made.answer, made.error, next_at_us)
 
     async def _commit(self, writes: tuple[Write, ...]) -> None:
         """Keep at it while the store is down: what was sent and is not recorded would be sent again."""
@@ -128,19 +138,17 @@ class Attempts:
             except StoreUnavailable:
                 await self._clock.sleep(STORE_PAUSE_S)
 
-    def _tell(
-        self, what: str, delivery: Delivery, attempts: int, status: int | None, error: str, detail: str, **more: str
-    ) -> None:
+    def _tell(self, what: str, delivery: Delivery, made: _Made, error: str, **more: str) -> None:
         _log.warning(
             what,
             call=delivery.call_id,
             kind=delivery.kind,
-            sequence=delivery.seq,
+            sequence=delivery.sequence,
             host=_host(delivery.url),
-            attempt=attempts,
-            status=status,
+            attempt=delivery.attempts + 1,
+            status=made.answer.status or None,
             error=error,
-            detail=detail,
+            detail=made.answer.detail,
             **more,
         )
 

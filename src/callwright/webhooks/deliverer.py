@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from uuid import UUID
 
 from callwright.clock import SECOND_US, Clock
-from callwright.egress import Transport
+from callwright.egress import Header, Transport, Url
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
 from callwright.store import Store
-from callwright.webhooks import rows
+from callwright.webhooks import ledger
 from callwright.webhooks.attempts import STORE_PAUSE_S, Attempts
 from callwright.webhooks.fanout import FanOut, Renderer
 from callwright.webhooks.lanes import Lanes
-from callwright.webhooks.model import Endpoint
+from callwright.webhooks.model import Delivery, Endpoint
 from callwright.webhooks.settings import WebhookSettings
 
 PAGE = 500
@@ -42,11 +42,11 @@ class Deliverer:
         settings: WebhookSettings,
         *,
         render: Renderer,
-        signing_key: Callable[[UUID], str],
+        sign: Callable[[Delivery, Url, int], Sequence[Header]],
         counted: Callable[[str], None],
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`render` gives an event's body; `signing_key` a world's key; `counted` hears the result of each attempt."""
+        """`render` gives an event's body; `sign` an attempt's signatures; `counted` hears the result of each attempt."""
         self._store = store
         self._clock = clock
         self._settings = settings
@@ -56,7 +56,7 @@ class Deliverer:
             transport,
             clock,
             settings,
-            signing_key=signing_key,
+            sign=sign,
             counted=counted,
             chance=chance,
             scheduled=self._scheduled,
@@ -114,8 +114,8 @@ class Deliverer:
             self._earlier.clear()
             self._alarm_us = again_us
             try:
-                page = rows.due_after(self._store, *seen, now_us, PAGE)
-                next_us = rows.next_due_us(self._store, now_us)
+                page = ledger.due_after(self._store, *seen, now_us, PAGE)
+                next_us = ledger.next_due_us(self._store, now_us)
             except Exception as error:
                 _log.warning("due_not_read", error=str(error), again_in_s=STORE_PAUSE_S)
                 await self._clock.sleep(STORE_PAUSE_S)
@@ -137,7 +137,7 @@ class Deliverer:
 
     def _due(self, endpoint: Endpoint, limit: int) -> list[int]:
         try:
-            return rows.due_at(self._store, endpoint, self._clock.now_us(), limit)
+            return ledger.due_at(self._store, endpoint, self._clock.now_us(), limit)
         except Exception as error:
             _log.warning("due_not_read", error=str(error), again_in_s=self._settings.poll)
             return []

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
+from callwright import ids
 from callwright.calls.events import Event
 from callwright.calls.rows import events_after, last_event_pos
 from callwright.clock import Clock
 from callwright.log import Log
 from callwright.store import Change, Store, Write
-from callwright.webhooks import rows
-from callwright.webhooks.model import Endpoint, Webhook
+from callwright.webhooks import ledger, rows
+from callwright.webhooks.model import Endpoint, Message, Webhook
 from callwright.webhooks.scopes import receivers
 
 Renderer = Callable[[Event], bytes]
@@ -38,7 +39,7 @@ class FanOut:
     async def step(self) -> list[Endpoint] | None:
         """Turn the next events into deliveries and return where there may be something to send; None at the end."""
         if self._pos is None:
-            self._pos = self._written_pos = rows.fanned_out(self._store)
+            self._pos = self._written_pos = ledger.fanned_out(self._store)
             self._left_until = last_event_pos(self._store)
         events = events_after(self._store, self._pos, BATCH)
         if not events:
@@ -51,11 +52,12 @@ class FanOut:
         known: dict[tuple[UUID, UUID | None], list[Webhook]] = {}
         for event in events:
             asking = receivers(event.snapshot.call, self._webhooks(event, known))
-            body = self._body(event) if asking else None
-            if body is None:
+            message = self._message(event) if asking else None
+            if message is None:
                 continue
             for receiver in asking:
-                writes.append(rows.insert_delivery(event, receiver, body, now_us))
+                id_ = ids.uuid7(now_us)
+                writes.append(ledger.insert(event.world_id, event.call_id, message, receiver, id_, now_us))
                 touched[Endpoint(event.world_id, receiver.endpoint)] = None
         if writes or self._is_time_to_write():
             await self._commit(writes, events[-1].pos)
@@ -63,7 +65,7 @@ class FanOut:
         return list(touched)
 
     async def _commit(self, writes: list[Write], pos: int) -> None:
-        await self._store.commit(Change((*writes, rows.set_fanned_out(pos))))
+        await self._store.commit(Change((*writes, ledger.set_fanned_out(pos))))
         self._written_pos, self._written_ns = pos, self._clock.mono_ns()
 
     def _is_time_to_write(self) -> bool:
@@ -81,10 +83,10 @@ class FanOut:
             return found
         return [webhook for webhook in found if webhook.created_us <= event.at_us]
 
-    def _body(self, event: Event) -> bytes | None:
+    def _message(self, event: Event) -> Message | None:
         """One event that cannot be rendered must not hold up all that come after it; it stays in the table of events."""
         try:
-            return self._render(event)
+            return Message(event.id, event.kind, self._render(event))
         except Exception:
             _log.exception("callback_not_rendered", call=event.call_id, sequence=event.seq)
             return None

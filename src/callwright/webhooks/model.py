@@ -20,7 +20,8 @@ class Scope(Enum):
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook of a world, or of a number where `number_id` is set (contract §2.7).
 
-    `url` is as the customer wrote it, `target` as it is requested.
+    `url` is as the customer wrote it, `target` as it is requested. `events` are the types it hears of, None for those of
+    the settings. `old_token` was replaced and is good until `old_until_us`.
     """
 
     id: UUID
@@ -29,6 +30,9 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     target: str
     token: str | None = None
+    events: tuple[str, ...] | None = None
+    old_token: str | None = None
+    old_until_us: int | None = None
     created_us: int
     updated_us: int
 
@@ -43,26 +47,44 @@ class State(Enum):
     EXHAUSTED = "exhausted"  # given up; the row is kept
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on its way to one receiver.
+class Message(NamedTuple):
+    """What receivers are to hear: `id` is the same for all of them and at every attempt, `kind` the event's name."""
 
-    `body` is what every attempt sends. `next_at_us` is set only at the head of a lane, while pending. `last_error` is a
-    `Fault`'s value, ``webhook_deleted`` or ``internal``.
+    id: UUID
+    kind: str
+    body: bytes
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One message on its way to one receiver.
+
+    A lane is a call and a URL; `sequence` counts it from 1. `body` is what every attempt sends. `next_at_us` is set, while
+    pending, at the head of a lane and where `passed` says that the lane waits no longer. `attempts` counts all, `tries` those
+    since `since_us` (when it was made, or last resent). `last_error` is a `Fault`'s value, ``webhook_deleted``,
+    ``endpoint_disabled`` or ``internal``. `old_token` is good until `old_until_us`.
     """
 
     pos: int
     world_id: UUID
+    id: UUID
     event_id: UUID
     call_id: UUID
-    seq: int
+    sequence: int
     kind: str
+    test: bool
     scope: Scope
     url: str
+    endpoint: str
     token: str | None
+    old_token: str | None
+    old_until_us: int | None
     body: bytes
     state: State
+    passed: bool
     attempts: int
+    tries: int
     created_us: int
+    since_us: int
     next_at_us: int | None
     settled_us: int | None
     last_status: int | None

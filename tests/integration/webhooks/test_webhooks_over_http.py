@@ -21,10 +21,11 @@ from callwright.egress import EgressSettings
 from callwright.egress.post import HttpDoor
 from callwright.ids import uuid7
 from callwright.store import Change, Store, Wake
-from callwright.webhooks import rows, signature
+from callwright.webhooks import ledger, signature
 from callwright.webhooks.deliverer import Deliverer
 from callwright.webhooks.model import State
 from callwright.webhooks.settings import WebhookSettings
+from callwright.webhooks.signing import Signer
 from callwright.webhooks.webhooks import Webhooks
 
 WORLD = UUID(int=1)
@@ -59,7 +60,7 @@ async def delivering(store: Store, settings: WebhookSettings = FAST) -> AsyncIte
         clock,
         settings,
         render=body_of,
-        signing_key=lambda world: KEY,
+        sign=Signer(lambda world: KEY).headers,
         counted=lambda result: None,
     )
     store.on(TOPIC, lambda wake: deliverer.wake(wake.world_id, wake.subject_id))
@@ -97,7 +98,7 @@ async def happen(store: Store, call: int, seq: int) -> UUID:
 async def settled(store: Store, calls: int, events: int) -> None:
     """Wait until every event of every call is delivered."""
     for _ in range(1000):
-        states = [row.state for call in range(1, calls + 1) for row in rows.deliveries_of(store, WORLD, UUID(int=call))]
+        states = [row.state for call in range(1, calls + 1) for row in ledger.deliveries_of(store, WORLD, UUID(int=call))]
         if len(states) == calls * events and set(states) == {State.DELIVERED}:
             return
         await asyncio.sleep(0.02)

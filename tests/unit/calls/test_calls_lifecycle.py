@@ -77,7 +77,7 @@ async def test_a_dialog_is_kept_until_the_leg_is_over_on_the_wire_and_shown_to_n
     record.released(leg)
     assert record.take() == Change((), ())
     check_record(store, WORLD, call_id, over=True)  # the journal alone makes the same rows
-    for table, column in (("journal", "entry"), ("events", "snapshot")):
+    for table, column in (("journal", "entry"), ("events", "content")):
         assert not [row for (row,) in store._reader.execute(f"SELECT {column} FROM {table}") if b"dialog" in bytes(row)]
 
 

@@ -15,7 +15,7 @@ from support.patient import NOW_US, Said, server_state
 ONE = "(SELECT id FROM calls WHERE status = 'ended' ORDER BY pos LIMIT 1)"
 OF_ONE = f"call_id = {ONE}"
 
-LAST_SNAPSHOT = f"SELECT snapshot FROM events WHERE {OF_ONE} ORDER BY seq DESC LIMIT 1"
+LAST_SNAPSHOT = f"SELECT content FROM events WHERE {OF_ONE} ORDER BY seq DESC LIMIT 1"
 
 
 def one(patient) -> str:
@@ -106,8 +106,8 @@ def test_old_calls_are_looked_at_in_depth_only(patient, monkeypatch):
     [
         f"DELETE FROM events WHERE {OF_ONE} AND seq = (SELECT MAX(seq) FROM events WHERE {OF_ONE})",
         f"DELETE FROM events WHERE {OF_ONE} AND seq = 2",
-        f"UPDATE events SET snapshot = ({LAST_SNAPSHOT}) WHERE {OF_ONE} AND seq = 2",
-        f"UPDATE events SET snapshot = x'00' WHERE {OF_ONE} AND seq = 1",
+        f"UPDATE events SET content = ({LAST_SNAPSHOT}) WHERE {OF_ONE} AND seq = 2",
+        f"UPDATE events SET content = x'00' WHERE {OF_ONE} AND seq = 1",
         f"DELETE FROM events WHERE {OF_ONE}",
     ],
     ids=["no ending", "a gap", "two endings", "unreadable", "none"],

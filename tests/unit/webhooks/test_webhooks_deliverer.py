@@ -13,7 +13,7 @@ from callwright.calls.events import Event
 from callwright.egress import Answer, Fault
 from callwright.errors import StoreUnavailable
 from callwright.store import Change, Store
-from callwright.webhooks import rows, signature
+from callwright.webhooks import ledger, signature
 from callwright.webhooks.model import Scope, State
 from callwright.webhooks.settings import WebhookSettings
 from support.webhook_stage import NUMBER, OK, OTHER_WORLD, START_US, WORLD, Sent, Stage, failing, on_stage
@@ -364,7 +364,7 @@ def test_an_event_that_cannot_be_rendered_holds_up_no_other(caplog: pytest.LogCa
         await stage.webhooks.create(WORLD, url=URL)
         await stage.events(1, 3)
         await stage.sleep(1)
-        assert [sent.sequence for sent in stage.receivers.sent] == [1, 3]
+        assert [sent.body for sent in stage.receivers.sent] == [b"1#1", b"1#3"]
 
     on_stage(play)
     assert [record.getMessage() for record in caplog.records] == ["callback_not_rendered"]
@@ -520,7 +520,7 @@ def test_an_event_that_nobody_asks_for_leaves_no_row() -> None:
         await stage.webhooks.create(WORLD, url=URL)
         await stage.events(1)
         await stage.sleep(1)
-        assert [sent.sequence for sent in stage.receivers.sent] == [3]
+        assert [sent.sequence for sent in stage.receivers.sent] == [1]
 
     on_stage(play)
 
@@ -532,10 +532,10 @@ def test_the_position_alone_is_written_once_in_a_while_and_in_the_end() -> None:
             await stage.sleep(second)
             await stage.events(1)
             await stage.sleep(0.01)
-            written.append(rows.fanned_out(stage.store))
+            written.append(ledger.fanned_out(stage.store))
         assert written == [0, 0, 0, 4, 4]
         await stage.sleep(20)
-        assert rows.fanned_out(stage.store) == 5
+        assert ledger.fanned_out(stage.store) == 5
 
     on_stage(play, WebhookSettings(jitter=0.0, poll=15.0))
 
@@ -547,7 +547,7 @@ def test_a_webhook_does_not_hear_what_happened_before_it_was_made() -> None:
         await stage.events(1)
         await stage.sleep(0.5)
         await stage.stop()
-        assert rows.fanned_out(stage.store) == 0
+        assert ledger.fanned_out(stage.store) == 0
         await stage.webhooks.create(WORLD, url=URL)
         await stage.restart()
         await stage.sleep(0.5)
@@ -576,21 +576,19 @@ def test_the_hot_queries_use_their_indexes() -> None:
     blob = b"x" * 16
     for name, params in {
         "due_at_endpoint": (blob, "u", 0, 9),
-        "due_after": (0, 0, 0, 9),
-        "next_due": (0,),
         "find_delivery": (1,),
         "find_of_number": (blob, blob),
         "list_of_world": (blob, -1, 0),
         "count_of_world": (blob,),
         "promote_lane": (0, blob, blob, "u"),
-        "insert_delivery": (blob, blob, blob, 1, "k", "call", "u", "e", None, None, b"", 0),
+        "insert_delivery": (blob, blob, blob, blob, "k", "call", "u", "e", None, None, b"", 0),
     }.items():
         sql = store._named[f"webhooks.{name}"]
         for *_, detail in store._reader.execute(f"EXPLAIN QUERY PLAN {sql}", params):
             plans[name].append(detail)
     store.close()
     for name, plan in plans.items():
-        assert all("SCAN" not in line or "CONSTANT" in line for line in plan), (name, plan)
+        assert all("SCAN" not in line or "CONSTANT" in line or "(subquery" in line for line in plan), (name, plan)
         assert not any("TEMP B-TREE" in line for line in plan), (name, plan)
 
 

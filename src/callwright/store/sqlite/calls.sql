@@ -40,7 +40,7 @@ WHERE legs.dialog IS NOT NULL AND calls.node = ?;
 INSERT INTO journal (world_id, call_id, seq, at_us, entry) VALUES (?, ?, ?, ?, ?);
 
 -- name: insert_event
-INSERT INTO events (world_id, id, call_id, seq, kind, at_us, snapshot) VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO events (world_id, id, call_id, seq, kind, at_us, content) VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: heartbeat
 INSERT INTO nodes (name, heartbeat_us) VALUES (?, ?)
@@ -86,11 +86,11 @@ FROM legs WHERE world_id = ? AND id = ?;
 SELECT seq, at_us, entry FROM journal WHERE world_id = ? AND call_id = ? ORDER BY seq;
 
 -- name: events_of
-SELECT pos, world_id, id, call_id, seq, kind, at_us, snapshot FROM events
+SELECT pos, world_id, id, call_id, seq, kind, at_us, content FROM events
 WHERE world_id = ? AND call_id = ? AND seq > ? ORDER BY seq LIMIT ?;
 
 -- name: events_after
-SELECT pos, world_id, id, call_id, seq, kind, at_us, snapshot FROM events
+SELECT pos, world_id, id, call_id, seq, kind, at_us, content FROM events
 WHERE pos > ? ORDER BY pos LIMIT ?;
 
 -- name: last_event_pos
