@@ -40,7 +40,7 @@ from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.sip.engine import SipEngine
 from callwright.speech.studio import Studio
-from callwright.store import Store, Wake, Write
+from callwright.store import Change, Store
 from callwright.switch import recovery
 from callwright.switch.fallback import FILE, fallback_flow
 from callwright.switch.fetching import FlowSource
@@ -187,9 +187,8 @@ class Core:
         key = self._signing_key(world_id)
         return signature.headers(url=url, body=body, signing_key=key, token=None, now_us=now_us, jti=ids.uuid7(now_us))
 
-    def _transcription(self, recording: Recording, language: str, at_us: int) -> tuple[tuple[Write, Wake], ...]:
-        requested = self.transcriptions.request(recording, language, at_us)
-        return ((requested.write, requested.wake),)
+    def _transcription(self, recording: Recording, language: str, at_us: int) -> Change:
+        return self.transcriptions.request(recording, language, at_us).change
 
     def public_app(self, switch: Switch, health: Health, metrics: MetricsEndpoint) -> ASGIApp:
         """What listens on TCP: the compatible interface, with ``/api`` and ``/metrics`` beside it."""
