@@ -19,7 +19,7 @@ from callwright.api.app import Api
 from callwright.calls import events
 from callwright.clock import Clock
 from callwright.datafolder import DataFolder
-from callwright.dialect import decode, render
+from callwright.dialect import callbacks, decode, render
 from callwright.egress import Header, Url
 from callwright.egress.late import LateDoor
 from callwright.errors import SettingsError
@@ -100,7 +100,7 @@ class Core:
             self.door,
             clock,
             rooms.webhooks(chosen),
-            render=lambda event: render.callback_body(event.snapshot, event.kind, chosen.calls.currency),
+            render=lambda event: callbacks.body(event, chosen.calls.currency),
             sign=Signer(self._signing_key, rooms.webhooks(chosen).encoding).headers,
             counted=metrics.delivery,
         )
