@@ -6,12 +6,25 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.heard import AFTER, BEFORE, DURING, QUERIES, TOKEN, Heap, Heard, Listener, Secrets
+from support.peers import lacking, require_peer
 from support.server import STOP_S, Server, until
+
+NODE = Path(__file__).parent / "node"
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The path of Node, where the libraries that programs for it need are there too."""
+    found = require_peer("node", apt="nodejs npm")
+    if not (NODE / "node_modules").is_dir():
+        lacking("libraries for Node are missing: npm ci --ignore-scripts --prefix tests/conformance/node")
+    return found
 
 
 @pytest.fixture(scope="session")

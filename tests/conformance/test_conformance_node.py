@@ -11,19 +11,10 @@ from typing import Any
 import pytest
 
 from support.heard import AFTER, BEFORE, Heap, Heard, Secrets
-from support.peers import lacking, require_peer
 
 HERE = Path(__file__).parent / "node"
 WRONG = {"request": "Signatures not match.", "standard": "No matching signature found"}
 WRONG_JWT = "invalid signature: signature verification failed"
-
-
-@pytest.fixture(scope="module")
-def node() -> str:
-    found = require_peer("node", apt="nodejs npm")
-    if not (HERE / "node_modules").is_dir():
-        lacking("its libraries are missing: npm ci --ignore-scripts --prefix tests/conformance/node")
-    return found
 
 
 def verdicts(node: str, heard: list[Heard], secrets: Secrets) -> list[dict[str, Any]]:
