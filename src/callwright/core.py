@@ -93,7 +93,13 @@ class Core:
         self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen))
         self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.door = LateDoor(rooms.egress(chosen), clock)
-        self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
+        self.webhooks = Webhooks(
+            store,
+            clock,
+            self.door.refusal,
+            per_world=chosen.api.webhooks_per_world,
+            asked_for=lambda world_id, url: self.deliverer.enable(world_id, url),
+        )
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
         self.deliverer = Deliverer(
             store,
@@ -103,6 +109,7 @@ class Core:
             render=lambda event: render.callback_body(event.snapshot, event.kind, chosen.calls.currency),
             sign=Signer(self._signing_key, rooms.webhooks(chosen).encoding).headers,
             counted=metrics.delivery,
+            happened=metrics.endpoint,
         )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self.recording_keys = keys = rooms.recording_keys(chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,6 +19,10 @@ from callwright.webhooks.model import Webhook
 MAX_TOKEN = 1_000
 
 
+async def _nobody(world_id: UUID, url: str) -> None:
+    return None
+
+
 class Page(NamedTuple):
     total: int
     webhooks: list[Webhook]
@@ -27,12 +31,25 @@ class Page(NamedTuple):
 class Webhooks:
     """The webhooks of all worlds; lists hold a world's own, while a number's is found by its id or its number."""
 
-    def __init__(self, store: Store, clock: Clock, refusal: Callable[[str], str | None], *, per_world: int = 5) -> None:
-        """`refusal` says why a URL can never be requested (`Transport.refusal`)."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        refusal: Callable[[str], str | None],
+        *,
+        per_world: int = 5,
+        asked_for: Callable[[UUID, str], Awaitable[object]] = _nobody,
+    ) -> None:
+        """`refusal` says why a URL can never be requested (`Transport.refusal`).
+
+        `asked_for` hears of each endpoint, by world and URL without query, for which a webhook was made or got another URL or
+        token: somebody has put it right, and wants callbacks there.
+        """
         self._store = store
         self._clock = clock
         self._refusal = refusal
         self._per_world = per_world
+        self._asked_for = asked_for
 
     def check(self, url: str | None, token: str | None = None, *, parameter: str = "url") -> str:
         """Return the URL if callbacks can be sent to it; raises `Missing` or `Invalid`."""
@@ -76,6 +93,7 @@ class Webhooks:
             transaction.write(rows.insert_webhook(made))
 
         await self._store.transact(run)
+        await self._wanted(made)
         return made
 
     async def update(self, world_id: UUID, webhook_id: UUID, *, url: str | None = None, token: str | None = None) -> Webhook:
@@ -92,7 +110,10 @@ class Webhooks:
             transaction.write(rows.update_webhook(changed))
             return changed
 
-        return await self._store.transact(run)
+        changed = await self._store.transact(run)
+        if url or token:
+            await self._wanted(changed)
+        return changed
 
     async def remove(self, world_id: UUID, webhook_id: UUID) -> None:
         """Delete a webhook. What was still to be sent for it alone is not sent any more."""
@@ -112,7 +133,12 @@ class Webhooks:
             transaction.write(rows.update_webhook(changed))
             return changed
 
-        return await self._store.transact(run)
+        found = await self._store.transact(run)
+        await self._wanted(found)
+        return found
+
+    async def _wanted(self, webhook: Webhook) -> None:
+        await self._asked_for(webhook.world_id, webhook.target.partition("?")[0])
 
     def _new(self, world_id: UUID, number_id: UUID | None, url: str, token: str | None) -> Webhook:
         now_us = self._clock.now_us()
