@@ -107,6 +107,7 @@ class Stage:
         )
         self.settings = settings or WebhookSettings(jitter=0.0, poll=3600.0)
         self.render: Callable[[Event], bytes] = render
+        self.sign = Signer(lambda world: f"signing key of world {world.int}").headers
         self.deliverer = self._deliverer()
         self.store.on(TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self._seqs: Counter[int] = Counter()
@@ -119,7 +120,7 @@ class Stage:
             self.clock,
             self.settings,
             render=lambda event: self.render(event),
-            sign=Signer(lambda world: f"signing key of world {world.int}").headers,
+            sign=lambda *attempt: self.sign(*attempt),
             counted=lambda result: self.results.update([result]),
             happened=lambda what: self.happened.update([what]),
             chance=lambda: 0.5,
