@@ -200,6 +200,8 @@ class Attempts:
             at_us=now_us,
             why=why.value,
             failing_us=peer.failing_us,
+            failures=peer.failures,
+            last_status=status,
             last_error=error,
         )
         settled = ledger.settle(delivery, State.EXHAUSTED, now_us, made=1, status=status, error=ENDPOINT_DISABLED)

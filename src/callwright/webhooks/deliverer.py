@@ -106,6 +106,7 @@ class Deliverer:
             at_us=now_us,
             why=why.value,
             failing_us=None if known is None else known.failing_us,
+            failures=0 if known is None else known.failures,
         )
         write = ledger.disable(endpoint, notice.endpoint_id, why.value, now_us)
         await self._store.commit(Change((write,)) + notices.told(world_id, WEBHOOK_DISABLED, notice))

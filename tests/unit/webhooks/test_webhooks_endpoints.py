@@ -109,6 +109,8 @@ def test_410_disables_at_once_and_gives_up_what_is_pending(caplog: pytest.LogCap
             at_us=START_US + 1_000_000,
             why="gone",
             failing_us=START_US,
+            failures=3,
+            last_status=410,
             last_error="http_error",
         )
         assert stage.happened == {"endpoint_disabled": 1}
