@@ -80,6 +80,8 @@ class Attempts:
 
     async def make(self, pos: int, peer: Peer) -> Verdict | None:
         """Send the delivery at `pos` if it is due; return when the outcome is committed. None: there was no outcome."""
+        if peer.health is Health.DISABLED:
+            return NOTHING  # since this was started
         delivery = ledger.find_delivery(self._store, pos)
         if delivery is None or delivery.next_at_us is None or delivery.next_at_us > self._clock.now_us():
             return NOTHING
