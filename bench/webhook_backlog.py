@@ -70,7 +70,7 @@ class Beside(NamedTuple):
     """A deliverer that was started, then given events of healthy endpoints; all times but those of `rated` in seconds.
 
     `first_s` is from its start until the first healthy event was received, committed right then; `held_s` the longest that
-    the event loop was held up in the first seconds; `refused` the attempts that failed meanwhile.
+    the event loop was held up in the first seconds; `failed` counts attempts.
     """
 
     open_s: float
@@ -78,7 +78,7 @@ class Beside(NamedTuple):
     held_s: float
     rated: Rated
     resident_mb: float
-    refused: int
+    failed: int
 
 
 class Drained(NamedTuple):
@@ -145,10 +145,9 @@ async def beside(
         await stage.delivered(1)
         came = await receiver.dump()
         first_s = (came[0].at_ns - started_ns) / 1e9 if came else float("nan")
-        before = stage.results.copy()
         done = await rated(stage, receiver, urls, rate, seconds)
-        refused = stage.results["failed"] - before["failed"]
-    return Beside(opened_s, first_s, held_s, done, memory.most_mb, refused)
+        await stage.delivered(1 + len(stage.committed))
+    return Beside(opened_s, first_s, held_s, done, memory.most_mb, stage.results["failed"])
 
 
 async def without(folder: Path, rate: float, seconds: float, endpoints: int) -> Beside:
@@ -173,12 +172,17 @@ async def backlog(
     async with receiving(folder) as receiver:
         urls = list(origins(away, receiver.refusing_port, second=2))
         made_s = await asyncio.to_thread(apart, make_backlog, folder, urls, deliveries)
-        file_mb = database.stat().st_size / 1e6
+        file_mb = _size_mb(folder)
         began = time.monotonic()
         async with staged(database) as stage:
             seen = await beside(stage, receiver, time.monotonic() - began, rate, seconds, endpoints)
             drained = await drain(stage, receiver, deliveries, drain_s)
     return Backlog(deliveries, made_s, file_mb, seen, drained)
+
+
+def _size_mb(folder: Path) -> float:
+    """Of the database and its log."""
+    return sum(file.stat().st_size for file in folder.glob(f"{DATABASE}*")) / 1e6
 
 
 async def drain(stage: Stage, receiver: ReceiverProcess, deliveries: int, seconds: float) -> Drained:

@@ -7,6 +7,7 @@ import cProfile
 import pstats
 import resource
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +18,11 @@ from webhook_stage import EVENTS_OF_A_CALL, PATIENCE_S, WEBHOOKS, Noting, Stage,
 from writes import each_connection, thread_seconds
 
 from callwright.egress import Header
+from callwright.store import queries
 
 Post = tuple[str, list[Header], bytes]
 NOTED = 1_000
+NAMING = 80  # characters of a statement in which no two are alike
 
 
 class Turn(NamedTuple):
@@ -201,5 +204,11 @@ def _functions(profiler: cProfile.Profile, events: int) -> list[tuple[str, float
 
 
 def _statements(seen: dict[str, list[int]], events: int) -> list[tuple[str, float, float]]:
-    found = [(" ".join(sql.split())[:100], sum(spans) / 1000 / events, len(spans) / events) for sql, spans in seen.items()]
-    return sorted(found, key=lambda one: -one[1])
+    """By their names, whatever number of rows one has. SQLite counts whole milliseconds, of which only sums say something."""
+    named = {sql[:NAMING]: name for name, sql in queries.load().items()}
+    took, times = Counter[str](), Counter[str]()
+    for sql, spans in seen.items():
+        name = named.get(sql[:NAMING], sql)
+        took[name] += sum(spans)
+        times[name] += len(spans)
+    return [(name, spent / 1000 / events, times[name] / events) for name, spent in took.most_common()]

@@ -36,6 +36,9 @@ async def commit_at(stage: Stage, urls: Sequence[str], rate: float, count: int, 
     await asyncio.gather(*commits)
 
 
+MISSING_S = 60.0  # what has not come so long after the last commit does not come
+
+
 class Spread(NamedTuple):
     """Milliseconds."""
 
@@ -85,13 +88,14 @@ async def rated(
     count, warming = round(rate * seconds), round(rate * seconds * warm_up)
     stage.committed.clear()
     stage.commits_s.clear()
-    before = stage.results["delivered"]
     await commit_at(stage, urls, rate, warming + count, even=even)
-    healthy = sum(committed.url not in hanging for committed in stage.committed.values())
-    await stage.delivered(before + healthy)
+    healthy = {id_ for id_, committed in stage.committed.items() if committed.url not in hanging}
     came: dict[bytes, int] = {}
-    for one in await receiver.dump():
-        came.setdefault(one.id, one.at_ns)
+    deadline = time.monotonic() + MISSING_S
+    while not healthy <= came.keys() and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+        for one in await receiver.dump():
+            came.setdefault(one.id, one.at_ns)
     measured = list(stage.committed.items())[warming:]
     judged = [(committed, came.get(id_)) for id_, committed in measured if committed.url not in hanging]
     wire = [(at_ns - committed.at_ns) / 1e9 for committed, at_ns in judged if at_ns is not None]

@@ -100,14 +100,15 @@ def full(chosen: argparse.Namespace, folder: Path) -> tuple[Table, dict[str, Any
 
 def backlog(chosen: argparse.Namespace, folder: Path) -> tuple[Table, dict[str, Any]]:
     """What a backlog costs, and how it drains."""
-    table = Table("backlog", "Backlog", "Start: open, first, held (ms)", "Wire p50, p99, max", "Group commit", "MB", "Failed")
+    start = "Start: open, first, held (ms)"
+    table = Table("backlog", "Backlog", start, "Wire p50, p99, max (ms)", "Group commit", "MB", "Failed attempts")
     wanted = chosen.rate, chosen.seconds, chosen.endpoints
     none = apart(webhook_backlog.without, folder, *wanted)
     speed = apart(webhook_backlog.full_speed, folder, chosen.away, chosen.events)
     there = apart(webhook_backlog.backlog, folder, chosen.backlog, chosen.away, *wanted, chosen.drain_seconds)
     for name, one in (("none", none), (f"{chosen.backlog:,}", there.beside)):
         start = f"{1000 * one.open_s:.0f}, {1000 * one.first_s:.0f}, {1000 * one.held_s:.0f}"
-        table.add(name, start, one.rated.wire, one.rated.commit, f"{one.resident_mb:.0f}", one.refused)
+        table.add(name, start, one.rated.wire, one.rated.commit, f"{one.resident_mb:.0f}", one.failed)
     drained = there.drained
     table.aims += [
         f"the file has {there.file_mb:,.0f} MB; it was made in {there.made_s:.0f} s",
@@ -115,7 +116,7 @@ def backlog(chosen: argparse.Namespace, folder: Path) -> tuple[Table, dict[str, 
         f"commit p99 at most {BESIDE_RATIO:g} times: {there.beside.rated.commit.p99 / none.rated.commit.p99:.2f} times",
         f"at most {MORE_MB:g} MB more: {there.beside.resident_mb - none.resident_mb:.0f} MB beside it, "
         f"{drained.resident_mb - none.resident_mb:.0f} MB while it drains",
-        f"{drained.first_s:.1f} s from the return to the first delivery; {drained.deliveries:,} since, {drained.left:,} are left",
+        f"{drained.first_s:.1f} s from the return to the first delivery; {drained.deliveries:,} since, {drained.left:,} left",
         f"drains at {DRAIN_RATIO:g} of full speed: {drained.rate / speed.rate:.2f} ({drained.rate:,.0f}/s, median second "
         f"{drained.median_rate:,.0f}/s, of {speed.rate:,.0f}/s)",
     ]
