@@ -146,7 +146,9 @@ class Stage:
         self.commits_s.append(seconds)
 
     def _note_commit(self, wake: Wake) -> None:
-        waiting = self._waiting[wake.subject_id]
+        waiting = self._waiting.get(wake.subject_id)
+        if waiting is None:
+            return  # it is of a receiver, not of a call
         id_, url, due_ns = waiting.popleft()
         if not waiting:
             del self._waiting[wake.subject_id]
