@@ -29,8 +29,8 @@ from webhook_stage import (
 )
 
 from callwright import ids
-from callwright.calls.events import UPDATED, decode_snapshot
-from callwright.dialect.render import callback_body
+from callwright.calls.events import UPDATED, Event
+from callwright.dialect import callbacks
 from callwright.store import Change, Store, Write
 from callwright.webhooks import ledger
 from callwright.webhooks.model import Message, Scope
@@ -128,7 +128,7 @@ def _a_body(url: str) -> bytes:
     *_, last = call_of(url)
     (content,) = (write.params[-1] for write in last.change.writes if write.query == "calls.insert_event")
     assert isinstance(content, bytes)
-    return callback_body(decode_snapshot(content), UPDATED, CURRENCY)
+    return callbacks.body(Event(1, WORLD, last.id, last.call_id, EVENTS_OF_A_CALL, UPDATED, CLOCK.now_us(), content), CURRENCY)
 
 
 async def beside(

@@ -104,6 +104,7 @@ async def bare(receiver: Receiver, posts: Sequence[Post], count: int, in_flight:
                 raise SystemExit(f"webhooks: a bare post failed: {answer.detail}")
 
     try:
+        await door.open()
         meter = Meter(receiver)
         await asyncio.gather(*(poster() for _ in range(in_flight)))
         turn = meter.turn(count)

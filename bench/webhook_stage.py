@@ -24,8 +24,8 @@ from callwright.calls import events
 from callwright.calls.lifecycle import CallRecord
 from callwright.clock import SystemClock
 from callwright.descriptors import raise_descriptor_limit
-from callwright.dialect.render import callback_body
-from callwright.egress import Answer, EgressSettings, Header, Transport
+from callwright.dialect import callbacks
+from callwright.egress import Answer, EgressSettings, Header
 from callwright.egress.post import HttpDoor
 from callwright.reasons import Reason
 from callwright.settings import rooms
@@ -47,14 +47,14 @@ PATIENCE_S = 120.0
 COMMITTERS = 64
 
 
-def new_deliverer(store: Store, door: Transport, stage: Stage) -> Deliverer:
+def new_deliverer(store: Store, door: HttpDoor | Noting, stage: Stage) -> Deliverer:
     """As `callwright.core` makes it, with the default settings."""
     return Deliverer(
         store,
         door,
         CLOCK,
         WEBHOOKS,
-        render=lambda event: callback_body(event.snapshot, event.kind, CURRENCY),
+        render=lambda event: callbacks.body(event, CURRENCY),
         sign=Signer(lambda world_id: SIGNING_KEY, WEBHOOKS.encoding).headers,
         counted=stage.count,
     )
@@ -76,7 +76,7 @@ class Committed(NamedTuple):
 class Stage:
     """A store on disk and a deliverer over it, in this process as in the core."""
 
-    def __init__(self, database: Path, door: Transport) -> None:
+    def __init__(self, database: Path, door: HttpDoor | Noting) -> None:
         """`commits_s` are the seconds each group commit took."""
         self.door = door
         self.commits_s: list[float] = []
@@ -156,9 +156,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(database: Path, door: Transport | None = None) -> AsyncIterator[Stage]:
+async def staged(database: Path, door: HttpDoor | Noting | None = None) -> AsyncIterator[Stage]:
     """A stage that is closed at the end; `start` lets it deliver."""
     door = door or new_door()
+    await door.open()
     stage = Stage(database, door)
     try:
         yield stage
