@@ -229,7 +229,8 @@ FIELDS: dict[str, dict[str, Field]] = {
         "url": Field("A webhook's URL without its query."),
         "status": Field("What it is now.", ("disabled", "enabled")),
         "reason": Field(
-            "gone: it answered 410. failing: nothing arrived for too long. asked: somebody of yours said so.",
+            "What it is, or was, disabled for. gone: it answered 410. failing: nothing arrived for too long. "
+            "asked: somebody of yours said so.",
             ("gone", "failing", "asked"),
         ),
         "failingSince": Field("When the first attempt failed of which none since was good; null when none did."),

@@ -98,7 +98,7 @@ _DISABLED = callbacks.EndpointNotice(
     at_us=_AT,
 )
 _ENABLED = callbacks.EndpointNotice(
-    endpoint_id=_DISABLED.endpoint_id, url=_DISABLED.url, why="asked", at_us=_AT + 3_600 * SECOND_US
+    endpoint_id=_DISABLED.endpoint_id, url=_DISABLED.url, why="failing", at_us=_AT + 3_600 * SECOND_US
 )
 
 _pack = msgspec.msgpack.Encoder().encode

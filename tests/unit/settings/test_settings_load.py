@@ -139,6 +139,11 @@ def test_values_as_a_shell_writes_them(key, text, value):
         ("[simulator]\nspeed = 0", "simulator.speed = 0", "must be a number above 0 and up to 1000."),
         ("[store]\nsynchronous = 'off'", 'store.synchronous = "off"', 'must be one of "full", "normal".'),
         ("[webhooks]\nretry = [5, 0]", "webhooks.retry[1] = 0", "must be a number from 1 to 604800."),
+        (
+            "[webhooks]\nevents = ['leg', 'legs']",
+            'webhooks.events[1] = "legs"',
+            'must be one of "call", "leg", "recording", "transcription", "webhook".',
+        ),
         ("[calls]\ncurrency = 'eur'", 'calls.currency = "eur"', 'must be three capital letters such as "EUR".'),
         (
             "[simulator.callees.31]\nsip_code = 200",

@@ -101,6 +101,7 @@ def test_only_a_server_for_itself_may_reach_itself():
 
 def test_webhooks():
     section = WebhooksSection(
+        events=("leg", "call"),
         timeout=1.0,
         retry=(2.0,),
         then_every=3.0,
@@ -121,6 +122,7 @@ def test_webhooks():
         legacy_signature="hex",
     )
     assert rooms.webhooks(Settings(webhooks=section)) == WebhookSettings(
+        events=("leg", "call"),
         timeout=1.0,
         retry=(2.0,),
         then_every=3.0,

@@ -15,8 +15,9 @@ from callwright.calls import rows
 from callwright.calls.events import TOPIC, Event, Snapshot
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import CalledNumber
-from callwright.dialect import callbacks
+from callwright.dialect import callbacks, catalogue
 from callwright.dialect.callbacks import EndpointNotice
+from callwright.egress import Fault
 from callwright.reasons import Reason
 from callwright.recordings import events as recording_events
 from callwright.recordings.model import Recording, RecordingStatus, RecordingType
@@ -26,9 +27,11 @@ from callwright.transcriptions.model import Transcription
 from callwright.webhooks import ledger
 from callwright.webhooks.fanout import FanOut
 from callwright.webhooks.model import Scope, Webhook
+from callwright.webhooks.notices import Why
 from callwright.webhooks.rows import insert_webhook
 from callwright.webhooks.settings import WebhookSettings
-from support.webhook_stage import NUMBER, OTHER_WORLD, START_US, WORLD, Stage, on_stage
+from support.json_schema import faults
+from support.webhook_stage import NUMBER, OK, OTHER_WORLD, START_US, WORLD, Stage, failing, on_stage
 
 A, B, C = "https://a.test/", "https://b.test/", "https://c.test/"
 IN, OUT = UUID(int=101), UUID(int=102)
@@ -293,6 +296,32 @@ def test_a_receiver_that_is_given_up_is_told_to_the_others_of_its_account() -> N
         assert len(stage.receivers.sent) == 3
 
     on_stage(play)
+
+
+def test_what_is_told_of_a_receiver_that_is_gone_and_back_is_as_documented() -> None:
+    async def play(stage: Stage) -> None:
+        story = Story(stage)
+        stage.receivers.answer = lambda sent: failing(Fault.HTTP_ERROR, 410) if sent.url == A else OK
+        await story.webhook(A)
+        await story.webhook(B, "webhook")
+        await story.commit(story.record.take())
+        assert [one.kind for one in await story.heard(B)] == ["callCreated", "webhookDisabled"]
+        await stage.deliverer.enable(WORLD, A)
+        await stage.sleep(1)
+        shown = [json.loads(one.body) for one in stage.receivers.sent if one.url == B]
+        assert [faults(one, catalogue.json_schema()) for one in shown] == [[], [], []]
+        payloads = [one["items"][0]["payload"] for one in shown[1:]]
+        assert [(one["url"], one["status"], one["reason"], one["lastStatus"]) for one in payloads] == [
+            (A, "disabled", "gone", 410),
+            (A, "enabled", "gone", None),
+        ]
+        assert payloads[0]["id"] == payloads[1]["id"]
+
+    on_stage(play)
+
+
+def test_the_reasons_are_the_documented_ones() -> None:
+    assert catalogue.FIELDS["Endpoint"]["reason"].values == tuple(why.value for why in Why)
 
 
 # what cannot be read
