@@ -79,6 +79,7 @@ class Client:
                 **({} if self._proxy is None else self._by_proxy(self._proxy, target)),
             )
             spans.head_ns = spans.now_ns()
+            spans.meter.feeds(response.content)
             try:
                 if self._proxy is not None and response.status == failures.PROXY_WANTS_A_NAME:
                     raise failures.of_proxy(response.status, target)

@@ -18,6 +18,7 @@ from callwright.errors import SettingsError
 # Interim answers (1xx) before the real one; each costs a parser and a message.
 MAX_INTERIM = 8
 _INTERIM = b"HTTP/1.1 1"
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 class _Lookups(AbstractResolver):
@@ -76,7 +77,7 @@ def tls_context(settings: EgressSettings) -> ssl.SSLContext:
     return context
 
 
-class _Meter(asyncio.Protocol):
+class Meter(asyncio.Protocol):
     """Stands between a socket and the client's protocol: counts what comes, and ends what nobody asked for.
 
     The client would take an answer that comes while a connection is idle for the answer to its next request, and it
@@ -88,12 +89,21 @@ class _Meter(asyncio.Protocol):
         self._transport = transport
         self._left = 0
         self._interim = 0
+        self._body: aiohttp.StreamReader | None = None
+        self._lost = False
         self.spans: Spans | None = None
 
     def begin(self, spans: Spans) -> None:
         self.spans = spans
         self._left = spans.most
         self._interim = 0
+        self._body = None
+
+    def feeds(self, body: aiohttp.StreamReader) -> None:
+        """The head has come, and this is to be read: end it when the connection ends, which the client can forget."""
+        self._body = body
+        if self._lost:
+            self._break_off(body)
 
     def end(self) -> None:
         """The request is over, and the connection is kept: nothing may come on it until the next."""
@@ -108,6 +118,12 @@ class _Meter(asyncio.Protocol):
             self.spans.flooded = True
             self._transport.abort()
             return
+        if not self.spans.head_ns and 0 <= (end := data.find(_END_OF_HEAD)) < len(data) - len(_END_OF_HEAD):
+            # The client knows no answer of which the head comes together with a broken body, or a body with 204.
+            self._inner.data_received(data[: end + len(_END_OF_HEAD)])
+            if self._transport.is_closing():
+                return
+            data = data[end + len(_END_OF_HEAD) :]
         self._inner.data_received(data)
 
     def _too_many_interim(self, data: bytes) -> bool:
@@ -120,6 +136,14 @@ class _Meter(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._inner.connection_lost(exc)
+        self._lost = True
+        if self._body is not None:
+            self._break_off(self._body)
+
+    @staticmethod
+    def _break_off(body: aiohttp.StreamReader) -> None:
+        if not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError("its body is garbled"))
 
     def pause_writing(self) -> None:
         self._inner.pause_writing()
@@ -137,10 +161,11 @@ class _Connector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         transport = cast("asyncio.Transport", connection.transport)
         meter = transport.get_protocol()
-        if not isinstance(meter, _Meter):
-            meter = _Meter(meter, transport)
+        if not isinstance(meter, Meter):
+            meter = Meter(meter, transport)
             transport.set_protocol(meter)
         meter.begin(spans)
+        spans.meter = meter
         connection.add_callback(meter.end)
         spans.connected_ns = spans.now_ns()
         return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from typing import Any
 
 from callwright.clock import Clock
 from callwright.egress.door import KIB, Timings
@@ -26,6 +27,7 @@ class Spans:
         "dns_to_ns",
         "flooded",
         "head_ns",
+        "meter",
         "most",
         "socket_ns",
         "started_ns",
@@ -38,6 +40,7 @@ class Spans:
         self.clock = clock
         self.most = most
         self.flooded = False
+        self.meter: Any = None  # the `connect.Meter` of its connection
         self.started_ns = clock.mono_ns()
         self.begin()
 
