@@ -10,11 +10,12 @@ from typing import Any, cast
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from callwright.egress.door import EgressSettings
+from callwright.egress.door import KIB, EgressSettings
 from callwright.egress.sockets import Gate, Resolver
 from callwright.egress.spans import Spans, current
 from callwright.errors import SettingsError
 
+MAX_HEAD = 64 * KIB
 # Interim answers (1xx) before the real one; each costs a parser and a message.
 MAX_INTERIM = 8
 _INTERIM = b"HTTP/1.1 1"
@@ -89,6 +90,8 @@ class Meter(asyncio.Protocol):
         self._transport = transport
         self._left = 0
         self._interim = 0
+        self._headed = False
+        self._head = bytearray()
         self._body: aiohttp.StreamReader | None = None
         self._lost = False
         self.spans: Spans | None = None
@@ -97,6 +100,8 @@ class Meter(asyncio.Protocol):
         self.spans = spans
         self._left = spans.most
         self._interim = 0
+        self._headed = False
+        self._head.clear()
         self._body = None
 
     def feeds(self, body: aiohttp.StreamReader) -> None:
@@ -110,26 +115,46 @@ class Meter(asyncio.Protocol):
         self.spans = None
 
     def data_received(self, data: bytes) -> None:
-        if self.spans is None:
+        spans = self.spans
+        if spans is None:
             self._transport.abort()
             return
         self._left -= len(data)
-        if self._left < 0 or (not self.spans.head_ns and self._too_many_interim(data)):
-            self.spans.flooded = True
-            self._transport.abort()
+        if self._left < 0:
+            self._stop(spans, f"more than {spans.most} bytes for one answer")
             return
-        if not self.spans.head_ns and 0 <= (end := data.find(_END_OF_HEAD)) < len(data) - len(_END_OF_HEAD):
-            # The client knows no answer of which the head comes together with a broken body, or a body with 204.
-            self._inner.data_received(data[: end + len(_END_OF_HEAD)])
-            if self._transport.is_closing():
+        if not self._headed and not spans.head_ns:
+            end = self._end_of_head(data)
+            if self._interim > MAX_INTERIM:
+                self._stop(spans, f"more than {MAX_INTERIM} interim answers")
                 return
-            data = data[end + len(_END_OF_HEAD) :]
+            # By itself, because the client knows no answer whose head comes together with a broken body, or a body of 204.
+            self._inner.data_received(data[:end])
+            data = data[end:]
+            if not self._transport.is_closing() and len(self._head) > MAX_HEAD:
+                self._stop(spans, f"a head of more than {MAX_HEAD} bytes")
+            if self._transport.is_closing() or not data:
+                return
         self._inner.data_received(data)
 
-    def _too_many_interim(self, data: bytes) -> bool:
-        if self._interim or data.startswith(_INTERIM):
-            self._interim += data.count(_INTERIM)
-        return self._interim > MAX_INTERIM
+    def _end_of_head(self, data: bytes) -> int:
+        """How much of this still belongs to the head; interim answers have heads of their own, which are counted."""
+        before = len(self._head)
+        self._head += data
+        while 0 <= (end := self._head.find(_END_OF_HEAD)) <= MAX_HEAD - len(_END_OF_HEAD):
+            end += len(_END_OF_HEAD)
+            if not self._head.startswith(_INTERIM):
+                self._headed = True
+                self._head.clear()
+                return end - before
+            self._interim += 1
+            del self._head[:end]
+            before -= end
+        return MAX_HEAD - before
+
+    def _stop(self, spans: Spans, flood: str) -> None:
+        spans.flood = flood
+        self._transport.abort()
 
     def eof_received(self) -> bool | None:
         return cast("bool | None", self._inner.eof_received())

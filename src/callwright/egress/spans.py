@@ -25,7 +25,7 @@ class Spans:
         "connected_ns",
         "dns_from_ns",
         "dns_to_ns",
-        "flooded",
+        "flood",
         "head_ns",
         "meter",
         "most",
@@ -39,7 +39,7 @@ class Spans:
         """`most` are the bytes that may come on the wire for one answer, its head and its framing included."""
         self.clock = clock
         self.most = most
-        self.flooded = False
+        self.flood = ""  # what came too much of, as the end of a sentence
         self.meter: Any = None  # the `connect.Meter` of its connection
         self.started_ns = clock.mono_ns()
         self.begin()

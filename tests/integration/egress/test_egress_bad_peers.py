@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from callwright.egress import EgressSettings, Fault
@@ -38,15 +39,25 @@ class Flood:
 @pytest.mark.parametrize(
     ("head", "piece", "fault", "said"),
     [
-        pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000, Fault.TOO_LARGE, "can have", id="interim answers"),
         pytest.param(
-            b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 999, Fault.TOO_LARGE, "can have", id="early hints"
+            b"",
+            b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000,
+            Fault.TOO_LARGE,
+            "sends more than 8 interim answers",
+            id="interim answers",
+        ),
+        pytest.param(
+            b"",
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 999,
+            Fault.TOO_LARGE,
+            "sends more than 8 interim answers",
+            id="early hints",
         ),
         pytest.param(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n" * 1_000, Fault.PROTOCOL, "not HTTP", id="headers without end"),
         pytest.param(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 65_536, Fault.PROTOCOL, "not HTTP", id="a header without end"),
         pytest.param(b"HTTP/1.1 200 ", b"y" * 65_536, Fault.PROTOCOL, "not HTTP", id="a reason without end"),
         pytest.param(b"", b"\x00\xff\x16\x03" * 10_000, Fault.PROTOCOL, "not HTTP", id="garbage"),
-        pytest.param(b"", b"\r\n" * 10_000, Fault.TOO_LARGE, "can have", id="empty lines"),
+        pytest.param(b"", b"\r\n" * 10_000, Fault.TOO_LARGE, "sends more than 655360 bytes for one answer", id="empty lines"),
     ],
 )
 async def test_a_flood_before_the_head_is_left_early(head: bytes, piece: bytes, fault: Fault, said: str) -> None:
@@ -119,6 +130,57 @@ async def test_an_answer_that_is_none_is_a_fault(raw: bytes, fault: Fault) -> No
     assert (answer.fault, answer.status) == (fault, 0)
     assert answer.detail.startswith("127.0.0.1 ")
     assert len(answer.detail) < 400
+
+
+async def test_a_head_of_any_bytes_can_be_written_down() -> None:
+    raw = b"HTTP/1.1 200 OK\r\nA: caf\xe9\r\nB: caf\xc3\xa9\r\nC: \xff\xfe\r\nContent-Length: 0\r\n\r\n"
+    async with listening(answering(raw)) as (port, _), door() as out:
+        answer = await out.post(f"http://127.0.0.1:{port}/", [], b"{}", 30)
+    assert [answer.header(name) for name in "abc"] == ["café", "café", "ÿþ"]
+    msgspec.json.encode(answer.headers)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\xff\xfe\x00\r\n\x1b[31m\r\n\r\n", b"HTTP/1.1 200 OK\r\n\xff\xc3 x: \x00\r\n\r\n", b"HTTP/1.1 2\xff0\r\n\r\n"]
+)
+async def test_what_is_told_of_garbage_is_one_plain_line(raw: bytes) -> None:
+    async with listening(answering(raw, close=True)) as (port, _), door() as out:
+        answer = await out.post(f"http://127.0.0.1:{port}/", [], b"{}", 30)
+    assert answer.fault is Fault.PROTOCOL
+    assert answer.detail.isprintable()
+    assert len(answer.detail) < 400
+
+
+async def test_a_head_comes_in_whatever_pieces() -> None:
+    whole = b"HTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nok\r\n\r\n"
+
+    async def peer(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        size = int(request.split(b" ")[1][1:])
+        for start in range(0, len(whole), size):
+            writer.write(whole[start : start + size])
+            await asyncio.sleep(0.001)
+
+    async with listening(peer) as (port, _), door() as out:
+        for size in (1, 2, 3, 7, 31, 60, 1_000):
+            answer = await out.post(f"http://127.0.0.1:{port}/{size}", [], b"{}", 30)
+            assert (answer.status, answer.body, answer.whole) == (200, b"ok\r\n\r\n", True)
+        assert still_open(out) == 1
+
+
+@pytest.mark.parametrize("headers", [15, 17])
+async def test_a_head_has_64_kilobytes(headers: int) -> None:
+    raw = (
+        b"HTTP/1.1 200 OK\r\n"
+        + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 4_000) for n in range(headers))
+        + b"Content-Length: 0\r\n\r\n"
+    )
+    async with listening(answering(raw)) as (port, _), door() as out:
+        answer = await out.post(f"http://127.0.0.1:{port}/", [], b"{}", 30)
+    if headers == 15:
+        assert (answer.status, answer.fault, len(answer.headers)) == (200, None, 16)
+    else:
+        assert (answer.status, answer.fault) == (0, Fault.TOO_LARGE)
+        assert answer.detail == "127.0.0.1 sends a head of more than 65536 bytes"
 
 
 @pytest.mark.parametrize(
