@@ -234,7 +234,7 @@ async def test_an_answer_that_comes_while_the_connection_is_idle_answers_nothing
         writers.append(writer)
         writer.write(OK if len(writers) == 1 else b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
 
-    async with listening(peer) as (port, seen), door() as out:
+    async with listening(peer) as (port, seen), door(EgressSettings(idle_s=600)) as out:
         url = f"http://127.0.0.1:{port}/"
         assert (await out.post(url, [], b"{}", 30)).status == 200
         assert still_open(out) == 1
