@@ -138,9 +138,13 @@ def body(event: Event, currency: str) -> bytes:
 
     Raises `LookupError` for a kind that is unknown here, and what msgspec raises for content that is not of its kind.
     """
-    type_ = TYPE_OF[event.kind]
-    item = CallbackItem(type_, event.kind, _PAYLOADS[type_](event, currency))
+    item = CallbackItem(TYPE_OF[event.kind], event.kind, payload(event, currency))
     return _encode(Callback(rfc3339(event.at_us), (item,)))
+
+
+def payload(event: Event, currency: str) -> Payload:
+    """What an event is about, as it was then; raises what `body` does."""
+    return _PAYLOADS[TYPE_OF[event.kind]](event, currency)
 
 
 def _call(event: Event, currency: str) -> CallPayload:
