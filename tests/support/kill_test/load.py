@@ -30,30 +30,43 @@ class Sipps:
         self._plan = plan
         self._folder = folder
         self._sound_port = free_port()  # nobody is there to hear
-        self._processes = [self._call(traffic, server.sip) for traffic in TRAFFIC if traffic.world == LIVE]
+        self._processes = {traffic.name: self._call(traffic, server.sip) for traffic in TRAFFIC if traffic.world == LIVE}
 
     def call_no_more(self) -> None:
         """Let the calls that are up come to their end."""
-        for process in self._processes:
+        for process in self._processes.values():
             process.send_signal(signal.SIGUSR1)
 
     def end(self) -> None:
-        for process in self._processes:
+        for process in self._processes.values():
             process.kill()
             process.wait()
+
+    def begun(self) -> dict[str, int]:
+        """How many calls each kind has begun."""
+        begun = {}
+        for traffic in TRAFFIC:
+            if traffic.name in self._processes:
+                names, *rows = [line.split(";") for line in (self._folder_of(traffic) / "stat.csv").read_text().splitlines()]
+                begun[traffic.name] = int(dict(zip(names, rows[-1], strict=False))["OutgoingCall(C)"])
+        return begun
+
+    def _folder_of(self, traffic: Traffic) -> Path:
+        return self._folder / f"sipp-{traffic.number}"
 
     def _call(self, traffic: Traffic, target: str) -> subprocess.Popen[bytes]:
         text = (SCENARIOS / f"{traffic.scenario}.xml").read_text()
         words = {"NUMBER": traffic.number, "CALLER": "31612345678", "SOUND_PORT": self._sound_port, "HOLD_MS": traffic.hold_ms}
         for word, value in words.items():
             text = text.replace(f"@{word}@", str(value))
-        folder = self._folder / f"sipp-{traffic.number}"
+        folder = self._folder_of(traffic)
         folder.mkdir(parents=True)
         (folder / "scenario.xml").write_text(text)
         arguments = ["sipp", "-sf", "scenario.xml", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(free_port()), "-nostdin"]
         # SIPp takes whole calls per period. While the core is dead they pile up.
         arguments += ["-r", str(round(traffic.share * self._plan.rate * 10)), "-rp", "10000", "-l", "3000"]
         arguments += ["-recv_timeout", "20000", "-timeout", f"{self._plan.seconds + 300:.0f}s"]
+        arguments += ["-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_err", "-error_file", "errors.log"]
         quiet = subprocess.DEVNULL
         return subprocess.Popen([*arguments, target], cwd=folder, stdin=quiet, stdout=quiet, stderr=quiet)
 

@@ -122,7 +122,7 @@ class Plan(NamedTuple):
     seconds: float = 300.0
     rate: float = 50.0
     seed: int = 4
-    gap: tuple[float, float] = (0.3, 3.5)
+    gap: tuple[float, float] = (0.5, 4.5)
     core_share: float = 0.7
     young_share: float = 0.25
     calm_end: float = 1.0

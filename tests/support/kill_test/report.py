@@ -30,10 +30,11 @@ def _lines(judgement: Judgement) -> Iterator[str]:
     yield f"calls       {len(evidence.calls)} on record: {_counted(evidence.ends)}"
     for traffic in TRAFFIC:
         if run.over_sip or traffic.world != LIVE:
-            yield f"  {traffic.name:<28} {evidence.by_number[traffic.number]}"
+            begun = f" of {run.begun[traffic.name]} that SIPp began" if traffic.name in run.begun else ""
+            yield f"  {traffic.name:<28} {evidence.by_number[traffic.number]}{begun}"
     if not run.over_sip:
         yield "  SIPp is missing, so all calls were placed with POST (apt-get install sip-tester)"
-    yield f"POST /calls {_counted(run.placed)}"
+    yield f"  POST /calls was answered      {_counted(run.placed)}"
     due = sum(len(messages) for messages in evidence.due.values())
     yield f"events      {evidence.events}, to be told {due} times, in {len(evidence.due)} lanes"
     yield f"requests    {verdict.requests}, of these {verdict.duplicates} again; longest silence {verdict.silence_s:.1f} s"

@@ -38,6 +38,7 @@ class Run:
         self.life = Life(plan, folder / "server", say)
         self._say = say
         self._port = 0
+        self.begun: dict[str, int] = {}
         self.placed: Counter[str] = Counter()
         self.acknowledged: list[str] = []
         self.over_sip = can_call_over_sip()
@@ -79,6 +80,8 @@ class Run:
             receiver.stdin.write("calm\n")
             receiver.stdin.flush()
             await asyncio.to_thread(self._settle)
+            if sipps is not None:
+                self.begun = sipps.begun()
             self.life.server.ask_to_stop()
             self.exit_code = await asyncio.to_thread(self.life.server.process.wait, 30)
 
