@@ -7,9 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from callwright.calls import rows
+from callwright.calls.events import decode_snapshot
 from callwright.clock import SystemClock
 from callwright.store import Store
 from support.invariants import check_record
@@ -61,12 +62,28 @@ class Evidence:
         return Secrets(named[lane.url], self._signing_keys[traffic.world])
 
     def _events(self, connection: sqlite3.Connection) -> None:
-        for call, event, kind in connection.execute("SELECT call_id, id, kind FROM events ORDER BY pos"):
+        legs: dict[UUID, str] = {}  # the status of each leg as its call's last event has it
+        query = "SELECT call_id, id, kind, seq, content FROM events ORDER BY pos"
+        for call, event, kind, seq, content in connection.execute(query):
             self.events += 1
-            call_id = str(UUID(bytes=call))
-            traffic = self._traffic[call_id]
-            for url in dict.fromkeys(self._url(hearer) for hearer in (*traffic.hearers, WORLDS[traffic.world])):
-                self.due[Lane(call_id, url)].append(Message(str(UUID(bytes=event)), kind))
+            call_id, id_ = str(UUID(bytes=call)), UUID(bytes=event)
+            if seq is None:
+                self._is_due(call_id, Message(str(id_), kind))
+                continue
+            snapshot = decode_snapshot(content)
+            self._is_due(call_id, Message(str(id_), kind, snapshot.call.status.value))
+            for leg in snapshot.legs:
+                if legs.get(leg.id) != leg.status.value:
+                    told = "legUpdated" if leg.id in legs else "legCreated"
+                    legs[leg.id] = leg.status.value
+                    self._is_due(call_id, Message(str(uuid5(id_, leg.id.hex)), told, leg.status.value))
+
+    def _is_due(self, call_id: str, message: Message) -> None:
+        """It must be told to each URL of the call's hearers that hears of its type."""
+        traffic = self._traffic[call_id]
+        type_ = message.kind.removesuffix("Created").removesuffix("Updated")
+        for url in {self._url(hearer) for hearer in (*traffic.hearers, WORLDS[traffic.world]) if type_ in hearer.types}:
+            self.due[Lane(call_id, url)].append(message)
 
     def _deliveries(self, connection: sqlite3.Connection) -> None:
         due = sum(len(messages) for messages in self.due.values())

@@ -9,10 +9,11 @@ CORE, SIGNALLING, MEDIA = "core", "signalling", "media-1"
 
 
 class Hearer(NamedTuple):
-    """A webhook: `place` is host and path in the receiver, `token` what its first signature is keyed by."""
+    """A webhook: `place` is host and path in the receiver, `token` what its signatures are keyed by; it hears of `types`."""
 
     place: str
     token: str | None
+    types: tuple[str, ...] = ("call",)
 
 
 class Traffic(NamedTuple):

@@ -37,7 +37,8 @@ def _lines(judgement: Judgement) -> Iterator[str]:
     yield f"  POST /calls was answered      {_counted(run.placed)}"
     due = sum(len(messages) for messages in evidence.due.values())
     yield f"events      {evidence.events}, to be told {due} times, in {len(evidence.due)} lanes"
-    yield f"requests    {verdict.requests}, of these {verdict.duplicates} again; longest silence {verdict.silence_s:.1f} s"
+    silence_s = judgement.silence.seconds
+    yield f"requests    {verdict.requests}, of these {verdict.duplicates} again; longest silence {silence_s:.1f} s"
     yield "answered    " + ", ".join(f"{answer}: {verdict.answers[answer]}" for answer in ANSWERS)
     yield f"settled     {run.settled_s:.1f} s after the last call was placed"
     yield f"verdict     {f'{len(judgement.faults)} faults' if judgement.faults else GOOD}"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from support.kill_test import signatures
 from support.kill_test.evidence import Evidence, unsettled
-from support.kill_test.judging import Lane, Verdict, judge
+from support.kill_test.judging import Judge, Lane, Silence
 from support.kill_test.life import Life
 from support.kill_test.load import Placers, Sipps, can_call_over_sip
 from support.kill_test.plan import LIVE, TRAFFIC, WORLDS, Hearer, Plan
@@ -22,7 +22,6 @@ from support.kill_test.receiver import Arrival, read
 from support.server import Server, until
 
 TESTS = Path(__file__).parents[2]
-SIPP_TIDIES_UP_S = 1.0
 # What a death may say in the log.
 OF_A_DEATH = frozenset({"child_died", "child_last_words", "signalling_silent"})
 # What doctor says of the data folder; the rest is about the machine that happens to run this.
@@ -131,9 +130,12 @@ class Judgement:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.evidence = Evidence(run.database, run.url)
-        self.verdict: Verdict = judge(
-            self.evidence.due, read(run.folder / "arrivals"), self._signatures, between_ns=run.between_ns
-        )
+        self.verdict = Judge(self.evidence.due, self._signatures)
+        self.silence = Silence(*run.between_ns)
+        for arrival in read(run.folder / "arrivals"):
+            self.verdict.take(arrival)
+            self.silence.hear(arrival.at_ns)
+        self.verdict.finish()
         self.faults = [*self._faults()]
 
     def _signatures(self, lane: Lane, arrival: Arrival) -> list[str]:

@@ -9,19 +9,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from support.kill_test.judging import Lane, Message, judge
+from support.kill_test.judging import Judge, Lane, Message, Silence
 from support.kill_test.receiver import Arrival, read, write
 
 CALLS = ("call-a", "call-b")
 URL = "http://127.0.0.1:1/hook"
+STATUSES = ("starting", "ongoing", "ended")
 DUE = {
-    Lane(call, URL): [Message(f"{call}-{n}", "callCreated" if n == 1 else "callUpdated") for n in range(1, 4)] for call in CALLS
+    Lane(call, URL): [Message(f"{call}-{n}", "callCreated" if n == 1 else "callUpdated", STATUSES[n - 1]) for n in range(1, 4)]
+    for call in CALLS
 }
 
 
 def request(call: str, n: int, answer: str = "200") -> Arrival:
     kind = "callCreated" if n == 1 else "callUpdated"
-    body = json.dumps({"items": [{"type": "call", "event": kind, "payload": {"id": call, "n": n}}]}).encode()
+    payload = {"id": call, "status": STATUSES[(n - 1) % 3]}
+    body = json.dumps({"items": [{"type": "call", "event": kind, "payload": payload}]}).encode()
     return Arrival(n, URL, {"webhook-id": f"{call}-{n}", "webhook-sequence": str(n)}, body, answer)
 
 
@@ -38,8 +41,12 @@ def good() -> list[Arrival]:
     ]
 
 
-def verdict(arrivals: list[Arrival]) -> set[str]:
-    return set(judge(DUE, arrivals, lambda lane, arrival: []).faults)
+def judged(arrivals: list[Arrival], signature_faults: Callable[[Lane, Arrival], list[str]] = lambda lane, arrival: []) -> Judge:
+    judge = Judge(DUE, signature_faults)
+    for arrival in arrivals:
+        judge.take(arrival)
+    judge.finish()
+    return judge
 
 
 def changed(arrival: Arrival, **headers: str) -> Arrival:
@@ -84,6 +91,10 @@ def another_events_body(log: list[Arrival]) -> None:
     log[0] = msgspec.structs.replace(log[0], body=log[0].body.replace(b"callCreated", b"callUpdated"))
 
 
+def another_status(log: list[Arrival]) -> None:
+    log[5] = msgspec.structs.replace(log[5], body=log[5].body.replace(b"ended", b"ongoing"))
+
+
 def numbers_with_a_hole(log: list[Arrival]) -> None:
     log[5] = changed(log[5], webhook_sequence="4")
 
@@ -121,7 +132,8 @@ SPOILT = {
     another_id_of_a_duplicate: "an event arrived that was not committed",
     another_sequence_of_a_duplicate: "a repeated event has another sequence",
     another_body_of_a_duplicate: "one event came with different bodies",
-    another_events_body: "a body is of another event than its id",
+    another_events_body: "a body tells of something else than its event",
+    another_status: "a body tells of something else than its event",
     numbers_with_a_hole: "the sequence of first arrivals has a hole or is out of order",
     ahead_of_time: "an event came before the one ahead of it was taken",
     a_gap: "a request says that there is a gap",
@@ -133,7 +145,7 @@ SPOILT = {
 
 
 def test_a_good_log_has_no_fault() -> None:
-    found = judge(DUE, good(), lambda lane, arrival: [])
+    found = judged(good())
     assert found.faults == {}
     assert (found.requests, found.duplicates, found.answers) == (7, 1, {"200": 6, "500": 1})
 
@@ -142,17 +154,26 @@ def test_a_good_log_has_no_fault() -> None:
 def test_a_spoilt_log_has_one(spoil: Callable[[list[Arrival]], None]) -> None:
     log = good()
     spoil(log)
-    assert SPOILT[spoil] in verdict(log)
+    assert SPOILT[spoil] in judged(log).faults
 
 
 def test_a_bad_signature_is_a_fault() -> None:
-    assert set(judge(DUE, good(), lambda lane, arrival: ["bad"] if arrival.at_ns == 3 else []).faults) == {"bad"}
+    assert judged(good(), lambda lane, arrival: ["bad"] if arrival.at_ns == 3 else []).faults == {"bad": 2}
 
 
-def test_the_longest_silence_is_within_the_load() -> None:
-    log = [msgspec.structs.replace(one, at_ns=round(at * 1e9)) for one, at in zip(good(), (1, 2, 5, 6, 7, 30, 31), strict=True)]
-    assert judge(DUE, log, lambda lane, arrival: [], between_ns=(0, 8_000_000_000)).silence_s == 3.0
-    assert judge(DUE, log, lambda lane, arrival: [], between_ns=(0, 20_000_000_000)).silence_s == 13.0
+@pytest.mark.parametrize(
+    ("end", "longest"),
+    [
+        (8, 3),  # between two requests
+        (20, 13),  # from the last request to the end
+        (1, 1),  # nothing but the beginning and the end
+    ],
+)
+def test_the_longest_silence_is_within_the_load(end: int, longest: int) -> None:
+    silence = Silence(0, end * 10**9)
+    for at in (1, 2, 5, 6, 7, 30, 31):
+        silence.hear(at * 10**9)
+    assert silence.seconds == longest
 
 
 def test_what_was_written_down_is_read_again(tmp_path: Path) -> None:
