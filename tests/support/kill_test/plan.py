@@ -100,6 +100,10 @@ ANSWERS = {
 }
 TAKEN = frozenset({"200", "202 late", "200, body cut off"})
 LATE_S = (0.1, 0.9)
+# Now and then, once in so many requests, a host answers them all alike for a while.
+SPELL_ONCE_IN = 600
+SPELLS = ("503", "reset", "silence")
+SPELL_S = (0.5, 2.0)
 
 SETTINGS = {
     "webhooks.timeout": "1.5",

@@ -20,7 +20,7 @@ from typing import cast
 import msgspec
 import uvloop
 
-from support.kill_test.plan import ANSWERS, LATE_S
+from support.kill_test.plan import ANSWERS, LATE_S, SPELL_ONCE_IN, SPELL_S, SPELLS
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 _LENGTH = struct.Struct(">I")
@@ -71,9 +71,19 @@ class Temper:
     def __init__(self, seed: int) -> None:
         self.chance = Random(seed)
         self.calm = False
+        self._spells: dict[str, tuple[str, float]] = {}  # by host: what it answers, until when
 
-    def answer(self) -> str:
-        return "200" if self.calm else self.chance.choices(list(ANSWERS), list(ANSWERS.values()))[0]
+    def answer(self, host: str) -> str:
+        if self.calm:
+            return "200"
+        answer, until = self._spells.get(host, ("", 0.0))
+        if time.monotonic() < until:
+            return answer
+        if self.chance.random() < 1 / SPELL_ONCE_IN:
+            answer = self.chance.choice(SPELLS)
+            self._spells[host] = (answer, time.monotonic() + self.chance.uniform(*SPELL_S))
+            return answer
+        return self.chance.choices(list(ANSWERS), list(ANSWERS.values()))[0]
 
 
 class Connection(asyncio.Protocol):
@@ -96,7 +106,7 @@ class Connection(asyncio.Protocol):
             if len(self._buffer) < size:
                 return
             body, self._buffer = self._buffer[end + 4 : size], self._buffer[size:]
-            answer = self._temper.answer()
+            answer = self._temper.answer(headers["host"])
             url = f"http://{headers['host']}{first.split(' ')[1]}"
             write(self._descriptor, Arrival(time.monotonic_ns(), url, headers, body, answer))
             self._give(answer)
