@@ -13,15 +13,12 @@ import pytest
 from support.kill_test.plan import LONG, SHORT
 from support.kill_test.report import report
 from support.kill_test.run import Judgement, Run
-from support.peers import REQUIRED, require_peer
 
 SEED = "KILL_TEST_SEED"
 
 
 @pytest.mark.parametrize("plan", [SHORT, pytest.param(LONG, marks=pytest.mark.long)], ids=["short", "five minutes"])
 async def test_no_committed_event_is_lost(plan, tmp_path: Path) -> None:
-    if os.environ.get(REQUIRED) == "1":
-        require_peer("sipp", apt="sip-tester")
     seed = int(os.environ.get(SEED, plan.seed))
     print(f"again with the same deaths and answers: {SEED}={seed} scripts/test {' '.join(_where(plan))}; kept in {tmp_path}")
     run = Run(plan._replace(seed=seed), tmp_path, say=print)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import shutil
 import signal
 import subprocess
 import threading
@@ -17,10 +16,6 @@ from support.server import Customer, Server, free_port
 from support.sipp import SCENARIOS
 
 PLACERS = 4
-
-
-def can_call_over_sip() -> bool:
-    return shutil.which("sipp") is not None
 
 
 class Sipps:

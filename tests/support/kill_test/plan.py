@@ -109,10 +109,8 @@ SETTINGS = {
     "webhooks.timeout": "1.5",
     "webhooks.retry": "1,1,2",
     "webhooks.then_every": "2",
-    "webhooks.per_endpoint": "64",
     "media.max_calls": "1000",
     "calls.max_live": "2000",
-    "api.webhooks_per_world": "5",
 }
 
 

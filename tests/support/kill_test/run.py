@@ -16,9 +16,10 @@ from support.kill_test import signatures
 from support.kill_test.evidence import Evidence, unsettled
 from support.kill_test.judging import Judge, Lane, Silence
 from support.kill_test.life import Life
-from support.kill_test.load import Placers, Sipps, can_call_over_sip
+from support.kill_test.load import Placers, Sipps
 from support.kill_test.plan import LIVE, TRAFFIC, WORLDS, Hearer, Plan
 from support.kill_test.receiver import Arrival, read
+from support.peers import optional_peer
 from support.server import Server, until
 
 TESTS = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ class Run:
         self.begun: dict[str, int] = {}
         self.placed: Counter[str] = Counter()
         self.acknowledged: list[str] = []
-        self.over_sip = can_call_over_sip()
+        self.over_sip = optional_peer("sipp", apt="sip-tester") is not None
         self.between_ns = (0, 0)
         self.settled_s = 0.0
         self.left: dict[str, int] = {}
