@@ -104,6 +104,7 @@ class Stage:
         self.webhooks = Webhooks(self.store, self.clock, self.receivers.refusal)
         self.settings = settings or WebhookSettings(jitter=0.0, poll=3600.0)
         self.render: Callable[[Event], bytes] = render
+        self.sign = Signer(lambda world: f"signing key of world {world.int}").headers
         self.deliverer = self._deliverer()
         self.store.on(TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self._seqs: Counter[int] = Counter()
@@ -116,7 +117,7 @@ class Stage:
             self.clock,
             self.settings,
             render=lambda event: self.render(event),
-            sign=Signer(lambda world: f"signing key of world {world.int}").headers,
+            sign=lambda *attempt: self.sign(*attempt),
             counted=lambda result: self.results.update([result]),
             chance=lambda: 0.5,
         )
