@@ -45,18 +45,20 @@ SHARED = Hearer(WORLDS[LIVE].place, "narrower-token")
 CALLS = tuple(Hearer(f"127.0.0.3/call/{n}", f"call-token-{n}" if n % 2 else None) for n in range(4))
 
 PAUSE = {"action": "pause", "options": {"length": 1}}
+RECORD = {"action": "record", "options": {"maxLength": 1}}
 LONG_PAUSE = {"action": "pause", "options": {"length": 30}}
 
 TRAFFIC = (
     Traffic(
         "SIPp, hung up by the flow",
-        0.4,
+        0.3,
         LIVE,
         "31205550901",
         (PAUSE,),
         (NUMBER,),
         "soak_caller_is_left",
     ),
+    Traffic("SIPp, recorded", 0.1, LIVE, "31205550903", (RECORD,), (NUMBER,), "soak_caller_is_left"),
     Traffic(
         "SIPp, hung up by the caller",
         0.3,
