@@ -84,6 +84,10 @@ def check_recordings(store: Store, call: Call, told: list[rows.Told], *, over: b
                     detail=detail,
                     updated_us=line.at_us,
                 )
+    for row in kept:
+        # How much could be saved of a failed one is found out later, and stands in its row alone.
+        if row.status is RecordingStatus.FAILED and row.id in made and row.duration_ms > made[row.id].duration_ms:
+            made[row.id] = replace(made[row.id], duration_ms=row.duration_ms, updated_us=row.updated_us)
     assert kept == list(made.values())
     if over:
         assert all(recording.over for recording in kept), kept

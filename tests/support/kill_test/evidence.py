@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import closing
@@ -98,7 +99,7 @@ class Evidence:
                 try:
                     check_record(store, world_id, call_id, over=True)
                 except AssertionError as error:
-                    self.wrong.append(f"call {call_id}: {error}")
+                    self.wrong.append(f"call {call_id}: {error or traceback.format_exc(limit=-1)}")
                 call = rows.find_call(store, world_id, call_id)
                 assert call is not None
                 self.calls.add(str(call_id))

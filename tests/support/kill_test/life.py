@@ -16,10 +16,10 @@ from random import Random
 from support.deaths import child_of, family, gone
 from support.kill_test.plan import CALLEES, CORE, MEDIA, SETTINGS, SIGNALLING, Plan
 from support.ports import free_ports
-from support.server import Server, free_port
+from support.server import START_S, Server
 
 RESTART_S = 0.2  # RestartSec= of our unit
-PORT_PAIRS = 2_000
+PORT_PAIRS = 1_500
 YOUNG = "core, not ready yet"
 YOUNG_S = (0.1, 1.5)
 
@@ -32,9 +32,10 @@ class Life:
         self._folder = folder
         self._say = say
         self._chance = Random(plan.seed)
-        first = free_ports(2 * PORT_PAIRS)
-        self._settings = SETTINGS | {"media.ports": f"{first},{first + 2 * PORT_PAIRS - 1}"}
-        self._sip_port, self._http_port = free_port(), free_port()
+        # None that the kernel gives away while the server is dead.
+        first = free_ports(2 * PORT_PAIRS + 2)
+        self._sip_port = self._http_port = first + 2 * PORT_PAIRS
+        self._settings = SETTINGS | {"media.ports": f"{first},{self._sip_port - 1}"}
         self.server: Server
         self.killed: Counter[str] = Counter()
         self.restarts = 0
@@ -105,9 +106,13 @@ class Life:
                 self.longest_start_s = max(self.longest_start_s, time.monotonic() - began)
                 return
             age = self._chance.uniform(*YOUNG_S)
-            await asyncio.to_thread(self._is_born.wait)
-            await asyncio.sleep(age)
-            await asyncio.to_thread(self._kill_core, CORE if starting.done() else YOUNG)
+            await asyncio.to_thread(self._is_born.wait, START_S)
+            await asyncio.wait([starting], timeout=age)
+            if starting.done():
+                self.server = await starting
+                await asyncio.to_thread(self._kill_core, CORE)
+                continue
+            await asyncio.to_thread(self._kill_core, YOUNG)
             with suppress(AssertionError):  # "the server did not start"
                 await starting
 

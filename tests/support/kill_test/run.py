@@ -164,21 +164,13 @@ class Judgement:
             for line in log.read_text(errors="replace").splitlines():
                 if not line.startswith("{"):
                     strange[f"a line that is none of the log: {line[:120]}"] += 1
-                elif '"level":"error"' in line and (told := json.loads(line))["event"] not in OF_A_DEATH:
+                elif '"level":"error"' in line and line.endswith("}") and (told := json.loads(line))["event"] not in OF_A_DEATH:
                     strange[f"{told['event']}: {line[:300]}"] += 1
             if strange:
                 yield f"{log.name} has {dict(strange.most_common(5))}"
 
     def _doctor(self) -> Iterator[str]:
-        command = [
-            sys.executable,
-            "-m",
-            "callwright",
-            f"--data={self.run.folder / 'server' / 'data'}",
-            "doctor",
-            "--deep",
-            "--json",
-        ]
+        command = [sys.executable, "-m", "callwright", f"--data={self.run.database.parent}", "doctor", "--deep", "--json"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         try:
             findings = json.loads(done.stdout)["findings"]
