@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 from callwright.calls import rows
 from callwright.calls.events import decode_snapshot
 from callwright.clock import SystemClock
+from callwright.recordings.events import unpack
 from callwright.store import Store
 from support.invariants import check_record
 from support.kill_test.judging import Lane, Message
@@ -42,6 +43,7 @@ class Evidence:
         self.calls: set[str] = set()
         self.events = 0
         self.wrong: list[str] = []
+        self._told: dict[UUID, str] = {}  # the status of each recording as its last event has it
         with closing(_open(database)) as connection:
             self._signing_keys = dict(connection.execute("SELECT kind, signing_key FROM worlds"))
             self._traffic = {
@@ -50,6 +52,7 @@ class Evidence:
             }
             self._events(connection)
             self._deliveries(connection)
+            self._recordings(connection)
             known = [
                 (UUID(bytes=world), UUID(bytes=call))
                 for world, call in connection.execute("SELECT world_id, id FROM calls ORDER BY pos")
@@ -69,7 +72,9 @@ class Evidence:
             self.events += 1
             call_id, id_ = str(UUID(bytes=call)), UUID(bytes=event)
             if seq is None:
-                self._is_due(call_id, Message(str(id_), kind))
+                recording = unpack(content)
+                self._told[recording.id] = recording.status.value
+                self._is_due(call_id, Message(str(id_), kind, recording.status.value))
                 continue
             snapshot = decode_snapshot(content)
             self._is_due(call_id, Message(str(id_), kind, snapshot.call.status.value))
@@ -91,6 +96,15 @@ class Evidence:
         states = dict(connection.execute("SELECT state, COUNT(*) FROM deliveries GROUP BY state"))
         if states != {"delivered": due}:
             self.wrong.append(f"{due} deliveries are due, on record are {states}")
+
+    def _recordings(self, connection: sqlite3.Connection) -> None:
+        kept = {UUID(bytes=id_): status for id_, status in connection.execute("SELECT id, status FROM recordings")}
+        if kept != self._told:
+            strange = {str(id_): (kept.get(id_), self._told.get(id_)) for id_ in kept.keys() | self._told.keys()}
+            different = {id_: pair for id_, pair in strange.items() if pair[0] != pair[1]}
+            self.wrong.append(
+                f"{len(different)} recordings are not as their last events tell: {dict([*different.items()][:3])}"
+            )
 
     def _records(self, database: Path, known: list[tuple[UUID, UUID]]) -> None:
         store = Store.open(database, SystemClock())
