@@ -99,6 +99,7 @@ class Core:
             self.door.refusal,
             per_world=chosen.api.webhooks_per_world,
             rotation_overlap=chosen.webhooks.rotation_overlap,
+            asked_for=lambda world_id, url: self.deliverer.enable(world_id, url),
         )
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
         self.deliverer = Deliverer(
@@ -109,6 +110,7 @@ class Core:
             render=lambda event: callbacks.body(event, chosen.calls.currency),
             sign=Signer(self._signing_key, rooms.webhooks(chosen).encoding, replaced_key=self._replaced_key).headers,
             counted=metrics.delivery,
+            happened=metrics.endpoint,
         )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self.recording_keys = keys = rooms.recording_keys(chosen)

@@ -101,7 +101,10 @@ class Stage:
         self.store = store or Store.in_memory()
         self.receivers = Receivers(self.clock)
         self.results: Counter[str] = Counter()
-        self.webhooks = Webhooks(self.store, self.clock, self.receivers.refusal)
+        self.happened: Counter[str] = Counter()
+        self.webhooks = Webhooks(
+            self.store, self.clock, self.receivers.refusal, asked_for=lambda world, url: self.deliverer.enable(world, url)
+        )
         self.settings = settings or WebhookSettings(jitter=0.0, poll=3600.0)
         self.render: Callable[[Event], bytes] = render
         self.sign = Signer(lambda world: f"signing key of world {world.int}").headers
@@ -119,6 +122,7 @@ class Stage:
             render=lambda event: self.render(event),
             sign=lambda *attempt: self.sign(*attempt),
             counted=lambda result: self.results.update([result]),
+            happened=lambda what: self.happened.update([what]),
             chance=lambda: 0.5,
         )
 
