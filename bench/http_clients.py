@@ -101,9 +101,7 @@ async def end_to_end(door: Any, urls: list[str], posts: int, at_once: int) -> Tu
         store = Store.open(Path(folder) / "bench.db", CLOCK)
         signer = Signer(lambda world: KEY)
         settings = WebhookSettings(concurrency=at_once, per_endpoint=at_once)
-        deliverer = Deliverer(
-            store, door, CLOCK, settings, render=lambda event: BODY, sign=signer.headers, counted=counted
-        )
+        deliverer = Deliverer(store, door, CLOCK, settings, render=lambda event: BODY, sign=signer.headers, counted=counted)
         store.on(TOPIC, lambda wake: deliverer.wake(wake.world_id, wake.subject_id))
         running = asyncio.create_task(deliverer.run())
         left = iter(range(posts))
