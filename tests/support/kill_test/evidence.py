@@ -113,7 +113,7 @@ class Evidence:
                 try:
                     check_record(store, world_id, call_id, over=True)
                 except AssertionError as error:
-                    self.wrong.append(f"call {call_id}: {error or traceback.format_exc(limit=-1)}")
+                    self.wrong.append(f"call {call_id}: {str(error) or traceback.format_exc(limit=-1)}")
                 call = rows.find_call(store, world_id, call_id)
                 assert call is not None
                 self.calls.add(str(call_id))
