@@ -88,7 +88,8 @@ answer_after = 0.1
 outcome = "fail"
 """
 
-# How a request is answered, by weight. Silence is rare, as an endpoint gets little else until it has answered again. What is `TAKEN` counts as received for a sender who saw the status.
+# How a request is answered, by weight. Silence is rare, as an endpoint gets little else until it has answered again. What is
+# `TAKEN` counts as received for a sender who saw the status.
 ANSWERS = {
     "200": 76.8,
     "202 late": 3.0,
