@@ -13,13 +13,13 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callwright import ids, native, settings
-from callwright.accounts.worlds import LIVE, TEST, Accounts
+from callwright.accounts.worlds import LIVE, TEST, Accounts, World
 from callwright.api import parts as api_parts
 from callwright.api.app import Api
 from callwright.calls import events
 from callwright.clock import Clock
 from callwright.datafolder import DataFolder
-from callwright.dialect import decode, render
+from callwright.dialect import callbacks, decode, render
 from callwright.egress import Header, Url
 from callwright.egress.post import HttpDoor
 from callwright.errors import SettingsError
@@ -40,7 +40,7 @@ from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.sip.engine import SipEngine
 from callwright.speech.studio import Studio
-from callwright.store import Store, Wake, Write
+from callwright.store import Change, Store
 from callwright.switch import recovery
 from callwright.switch.fallback import FILE, fallback_flow
 from callwright.switch.fetching import FlowSource
@@ -82,7 +82,7 @@ class Core:
         chosen = loaded.settings
         self.settings = chosen
         self.store = store
-        self.accounts = Accounts(store, clock)
+        self.accounts = Accounts(store, clock, rotation_overlap=chosen.webhooks.rotation_overlap)
         self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
         self.speech_door = HttpDoor(rooms.speech_egress(), clock)
         self.studio = Studio(
@@ -93,16 +93,24 @@ class Core:
         self.door = HttpDoor(rooms.egress(chosen), clock)
         self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen), self.door.refusal)
         self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
-        self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
+        self.webhooks = Webhooks(
+            store,
+            clock,
+            self.door.refusal,
+            per_world=chosen.api.webhooks_per_world,
+            rotation_overlap=chosen.webhooks.rotation_overlap,
+            asked_for=lambda world_id, url: self.deliverer.enable(world_id, url),
+        )
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
         self.deliverer = Deliverer(
             store,
             self.door,
             clock,
             rooms.webhooks(chosen),
-            render=lambda event: render.callback_body(event.snapshot, event.kind, chosen.calls.currency),
-            sign=Signer(self._signing_key, rooms.webhooks(chosen).encoding).headers,
+            render=lambda event: callbacks.body(event, chosen.calls.currency),
+            sign=Signer(self._signing_key, rooms.webhooks(chosen).encoding, replaced_key=self._replaced_key).headers,
             counted=metrics.delivery,
+            happened=metrics.endpoint,
         )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self.recording_keys = keys = rooms.recording_keys(chosen)
@@ -183,13 +191,13 @@ class Core:
         )
 
     def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:
+        """These headers hold one signature: while a key that was replaced is good, it is that one's, as for callbacks."""
         now_us = self._clock.now_us()
-        key = self._signing_key(world_id)
+        key = self._replaced_key(world_id, now_us) or self._signing_key(world_id)
         return signature.headers(url=url, body=body, signing_key=key, token=None, now_us=now_us, jti=ids.uuid7(now_us))
 
-    def _transcription(self, recording: Recording, language: str, at_us: int) -> tuple[tuple[Write, Wake], ...]:
-        requested = self.transcriptions.request(recording, language, at_us)
-        return ((requested.write, requested.wake),)
+    def _transcription(self, recording: Recording, language: str, at_us: int) -> Change:
+        return self.transcriptions.request(recording, language, at_us).change
 
     def public_app(self, switch: Switch, health: Health, metrics: MetricsEndpoint) -> ASGIApp:
         """What listens on TCP: the compatible interface, with ``/api`` and ``/metrics`` beside it."""
@@ -255,6 +263,12 @@ class Core:
             self.speech.prepare(utterance)
 
     def _signing_key(self, world_id: UUID) -> str:
+        return self._world(world_id).signing_key
+
+    def _replaced_key(self, world_id: UUID, now_us: int) -> str | None:
+        return self._world(world_id).replaced_key(now_us)
+
+    def _world(self, world_id: UUID) -> World:
         world = self.accounts.world_by_id(world_id)
         assert world is not None, world_id
-        return world.signing_key
+        return world

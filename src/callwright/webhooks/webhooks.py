@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from callwright import ids
-from callwright.clock import Clock
+from callwright.accounts.rotation import DEFAULT_OVERLAP_S, Secrets, end_of_overlap
+from callwright.clock import Clock, rfc3339
 from callwright.egress import parse
 from callwright.errors import Conflict, Invalid, Missing, NotFound
+from callwright.log import Log
 from callwright.store import Store, Transaction
 from callwright.webhooks import rows
 from callwright.webhooks.model import Webhook
 
 MAX_TOKEN = 1_000
+
+_log = Log("webhooks")
+
+
+async def _nobody(world_id: UUID, url: str) -> None:
+    return None
 
 
 class Page(NamedTuple):
@@ -27,12 +36,28 @@ class Page(NamedTuple):
 class Webhooks:
     """The webhooks of all worlds; lists hold a world's own, while a number's is found by its id or its number."""
 
-    def __init__(self, store: Store, clock: Clock, refusal: Callable[[str], str | None], *, per_world: int = 5) -> None:
-        """`refusal` says why a URL can never be requested (`Transport.refusal`)."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        refusal: Callable[[str], str | None],
+        *,
+        per_world: int = 5,
+        rotation_overlap: float = DEFAULT_OVERLAP_S,
+        asked_for: Callable[[UUID, str], Awaitable[object]] = _nobody,
+    ) -> None:
+        """`refusal` says why a URL can never be requested (`Transport.refusal`); `rotation_overlap` is how many seconds a
+        token that was replaced stays good, unless it is said.
+
+        `asked_for` hears of each endpoint, by world and URL without query, for which a webhook was made or got another URL or
+        token: somebody has put it right, and wants callbacks there.
+        """
         self._store = store
         self._clock = clock
         self._refusal = refusal
         self._per_world = per_world
+        self._rotation_overlap = rotation_overlap
+        self._asked_for = asked_for
 
     def check(self, url: str | None, token: str | None = None, *, parameter: str = "url") -> str:
         """Return the URL if callbacks can be sent to it; raises `Missing` or `Invalid`."""
@@ -76,6 +101,7 @@ class Webhooks:
             transaction.write(rows.insert_webhook(made))
 
         await self._store.transact(run)
+        await self._wanted(made)
         return made
 
     async def update(self, world_id: UUID, webhook_id: UUID, *, url: str | None = None, token: str | None = None) -> Webhook:
@@ -85,14 +111,15 @@ class Webhooks:
         now_us = self._clock.now_us()
 
         def run(transaction: Transaction) -> Webhook:
-            known = rows.find_webhook(transaction, world_id, webhook_id)
-            if known is None:
-                raise _not_found(webhook_id)
+            known = _found(transaction, world_id, webhook_id)
             changed = _changed(known, url or known.url, token or known.token, now_us)
             transaction.write(rows.update_webhook(changed))
             return changed
 
-        return await self._store.transact(run)
+        changed = await self._store.transact(run)
+        if url or token:
+            await self._wanted(changed)
+        return changed
 
     async def remove(self, world_id: UUID, webhook_id: UUID) -> None:
         """Delete a webhook. What was still to be sent for it alone is not sent any more."""
@@ -112,7 +139,60 @@ class Webhooks:
             transaction.write(rows.update_webhook(changed))
             return changed
 
-        return await self._store.transact(run)
+        found = await self._store.transact(run)
+        await self._wanted(found)
+        return found
+
+    def tokens(self, world_id: UUID, webhook_id: UUID) -> Secrets:
+        """The tokens by which a webhook's receiver knows us now; without one it is the signing key. Raises `NotFound`."""
+        webhook = self.get(world_id, webhook_id)
+        return Secrets.at(self._clock.now_us(), webhook.token, webhook.old_token, webhook.old_until_us)
+
+    async def rotate(
+        self, world_id: UUID, webhook_id: UUID, *, token: str | None = None, overlap: float | None = None
+    ) -> Webhook:
+        """Give a webhook another token, a generated one unless it is given; that of today stays good for `overlap` seconds.
+
+        Raises `NotFound`, `Invalid`, or `Conflict` while an earlier rotation is under way.
+        """
+        seconds = self._rotation_overlap if overlap is None else overlap
+        self.check(self.get(world_id, webhook_id).url, token)
+        made = secrets.token_urlsafe(32) if token is None else token
+        if not made:
+            raise Invalid("token is empty: leave it out, and one is generated.", parameter="token")
+        now_us = self._clock.now_us()
+
+        def run(transaction: Transaction) -> Webhook:
+            known = _found(transaction, world_id, webhook_id)
+            if made == known.token:
+                raise Invalid("token is the one that the webhook has already.", parameter="token")
+            until_us = end_of_overlap(
+                known.old_until_us, now_us, seconds, finish=f"callwright webhooks rotate {webhook_id} --finish"
+            )
+            changed = _changed(known, known.url, made, now_us)
+            changed = replace(changed, old_token=None if until_us is None else known.token, old_until_us=until_us)
+            transaction.write(rows.update_webhook(changed))
+            return changed
+
+        rotated = await self._store.transact(run)
+        _tell("token_rotated", rotated)
+        await self._wanted(rotated)
+        return rotated
+
+    async def finish_rotation(self, world_id: UUID, webhook_id: UUID) -> Webhook:
+        """Let the token that was replaced be good no more; where there is none, nothing changes. Raises `NotFound`."""
+
+        def run(transaction: Transaction) -> Webhook:
+            changed = replace(_found(transaction, world_id, webhook_id), old_token=None, old_until_us=None)
+            transaction.write(rows.update_webhook(changed))
+            return changed
+
+        finished = await self._store.transact(run)
+        _tell("token_rotation_finished", finished)
+        return finished
+
+    async def _wanted(self, webhook: Webhook) -> None:
+        await self._asked_for(webhook.world_id, webhook.target.partition("?")[0])
 
     def _new(self, world_id: UUID, number_id: UUID | None, url: str, token: str | None) -> Webhook:
         now_us = self._clock.now_us()
@@ -128,8 +208,22 @@ class Webhooks:
         )
 
 
+def _found(transaction: Transaction, world_id: UUID, webhook_id: UUID) -> Webhook:
+    found = rows.find_webhook(transaction, world_id, webhook_id)
+    if found is None:
+        raise _not_found(webhook_id)
+    return found
+
+
 def _changed(webhook: Webhook, url: str, token: str | None, now_us: int) -> Webhook:
-    return replace(webhook, url=url, target=parse(url).text, token=token, updated_us=max(now_us, webhook.updated_us))
+    """Another token takes effect at once: whoever sets it so has said that the old one is good no more."""
+    changed = replace(webhook, url=url, target=parse(url).text, token=token, updated_us=max(now_us, webhook.updated_us))
+    return changed if token == webhook.token else replace(changed, old_token=None, old_until_us=None)
+
+
+def _tell(what: str, webhook: Webhook) -> None:
+    until_us = webhook.old_until_us
+    _log.info(what, webhook=webhook.id, old_good_until=None if until_us is None else rfc3339(until_us))
 
 
 def _not_found(webhook_id: UUID) -> NotFound:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from callwright import audiofile
 from callwright.audiofile import Writer, open_sound
+from callwright.calls.events import TOPIC as OUTBOX
+from callwright.calls.rows import events_after
 from callwright.clock import SystemClock
 from callwright.errors import Conflict, NotFound
-from callwright.recordings import rows
+from callwright.recordings import events, rows
 from callwright.recordings.keys import Keyring
 from callwright.recordings.model import Kept, Recording, RecordingStatus, RecordingType
 from callwright.recordings.recordings import TOPIC, Begun, Recordings
@@ -37,12 +42,12 @@ class Room:
 
     async def begin(self, tracks: Tracks = Tracks.FROM, *, started: bool = True) -> Begun:
         begun = self.recordings.begin(WORLD, CALL, LEG, RecordingType.CALL, tracks, AT_US)
-        writes = [begun.write]
+        change = begun.change
         if started:
-            recording, write = self.recordings.started(begun.recording, AT_US + 1)
+            recording, moved = self.recordings.started(begun.recording, AT_US + 1)
             begun = begun._replace(recording=recording)
-            writes.append(write)
-        await self.store.commit(Change(tuple(writes)))
+            change += moved
+        await self.store.commit(change)
         return begun
 
     def find(self, recording: Recording) -> Recording:
@@ -64,11 +69,11 @@ async def test_a_recording_from_its_beginning_to_its_end(tmp_path):
     assert (begun.path.parent.is_dir(), begun.path.parent.stat().st_mode & 0o777) == (True, 0o700)
     seen = [room.find(recording)]
     for step in (room.recordings.started, room.recordings.paused, room.recordings.resumed):
-        recording, write = step(recording, AT_US + len(seen))
-        await room.store.commit(Change((write,)))
+        recording, change = step(recording, AT_US + len(seen))
+        await room.store.commit(change)
         seen.append(room.find(recording))
-    recording, write = room.recordings.finished(recording, RecordOutcome.SILENCE, 1_501, "", AT_US + 9)
-    await room.store.commit(Change((write,), (room.recordings.wake(recording),)))
+    recording, change = room.recordings.finished(recording, RecordOutcome.SILENCE, 1_501, "", AT_US + 9)
+    await room.store.commit(change)
     seen.append(room.find(recording))
     assert [one.status.value for one in seen] == ["initialised", "recording", "paused", "recording", "done"]
     assert [one.updated_us - AT_US for one in seen] == [0, 1, 2, 3, 9]
@@ -141,8 +146,8 @@ async def test_recordings_that_go_to_object_storage_wait_for_it(tmp_path):
     room = Room(tmp_path, to_objects=True)
     begun = await room.begin()
     assert rows.waiting(room.store, 0, 10) == []
-    recording, write = room.recordings.finished(begun.recording, RecordOutcome.FAILED, 10, "disk full", AT_US)
-    await room.store.commit(Change((write,)))
+    recording, change = room.recordings.finished(begun.recording, RecordOutcome.FAILED, 10, "disk full", AT_US)
+    await room.store.commit(change)
     assert [one.recording for one in rows.waiting(room.store, 0, 10)] == [recording]
     assert (recording.kept, recording.detail) == (Kept.WAITING, "disk full")
 
@@ -152,7 +157,7 @@ async def test_lists_of_a_world_a_call_and_a_leg(tmp_path):
     made = [(await room.begin()).recording for _ in range(3)]
     other = room.recordings.begin(WORLD, uuid4(), uuid4(), RecordingType.IVR, Tracks.MIX, AT_US)
     elsewhere = room.recordings.begin(uuid4(), CALL, LEG, RecordingType.IVR, Tracks.TO, AT_US)
-    await room.store.commit(Change((other.write, elsewhere.write)))
+    await room.store.commit(other.change + elsewhere.change)
     assert rows.of_leg(room.store, WORLD, LEG, limit=2, offset=0) == (3, made[:0:-1])
     assert rows.of_call(room.store, WORLD, CALL, limit=9, offset=2) == (3, made[:1])
     assert rows.of_world(room.store, WORLD, limit=1, offset=0) == (4, [other.recording])
@@ -167,8 +172,8 @@ async def test_deleting_takes_the_row_and_notes_the_file(tmp_path):
     also = transcription_rows.delete_of_recording(WORLD, begun.recording.id)
     with pytest.raises(Conflict, match="still being made"):
         await room.recordings.remove(begun.recording, also=also)
-    done, write = room.recordings.finished(begun.recording, RecordOutcome.KEY, 10, "", AT_US)
-    await room.store.commit(Change((write,)))
+    done, change = room.recordings.finished(begun.recording, RecordOutcome.KEY, 10, "", AT_US)
+    await room.store.commit(change)
     await room.recordings.remove(done, also=also)
     with pytest.raises(NotFound):
         room.find(done)
@@ -186,3 +191,74 @@ def test_every_query_uses_an_index():
             steps = plan if isinstance(plan, list) else [plan]
             assert not [step for step in steps if "SCAN" in str(step) and "INDEX" not in str(step)], (name, steps)
     store.close()
+
+
+# what customers are told
+
+
+def told(room: Room) -> list[tuple[str, str, int]]:
+    """The events in the outbox: kind, status and milliseconds."""
+    shown = [(event, events.unpack(event.content)) for event in events_after(room.store, 0, 100)]
+    assert all((event.world_id, event.call_id, event.seq) == (WORLD, CALL, None) for event, _ in shown)
+    assert all(event.at_us == recording.updated_us for event, recording in shown)
+    return [(event.kind, recording.status.value, recording.duration_ms) for event, recording in shown]
+
+
+async def test_each_change_is_told_in_its_own_commit(tmp_path):
+    room = Room(tmp_path, KEYS)
+    woken: list[Wake] = []
+    room.store.on(OUTBOX, woken.append)
+    recording, change = (await room.begin(started=False))[:2]
+    for step in (room.recordings.started, room.recordings.paused, room.recordings.resumed):
+        recording, change = step(recording, AT_US)
+        await room.store.commit(change)
+    recording, change = room.recordings.finished(recording, RecordOutcome.KEY, 700, "", AT_US + 1)
+    await room.store.commit(change)
+    assert told(room) == [
+        ("recordingCreated", "initialised", 0),
+        ("recordingUpdated", "recording", 0),
+        ("recordingUpdated", "paused", 0),
+        ("recordingUpdated", "recording", 0),
+        ("recordingUpdated", "done", 700),
+    ]
+    assert woken == [Wake(OUTBOX, WORLD, CALL)] * 5
+    for (content,) in room.store._reader.execute("SELECT content FROM events"):
+        shown = events.unpack(content)
+        assert (shown.file, shown.key_id, shown.detail) == ("", "", "")
+
+
+async def test_what_a_dead_process_left_is_told_when_it_is_settled(tmp_path):
+    room = Room(tmp_path)
+    begun = await room.begin()
+    died(begun)
+    await room.start().settle()
+    assert told(room)[2:] == [("recordingUpdated", "done", 1_500)]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_what_is_saved_of_a_failed_recording_is_told_unless_it_was_deleted(tmp_path, deleted, monkeypatch):
+    room = Room(tmp_path)
+    begun = await room.begin()
+    died(begun)
+    failed, change = room.recordings.finished(begun.recording, RecordOutcome.LOST, 0, "the media process died", AT_US)
+    await room.store.commit(change)
+    before = len(told(room))
+    repair = audiofile.repair
+
+    def repaired(path: Path, key: bytes) -> int:
+        if deleted:
+            loop.call_soon_threadsafe(going.set)
+            gone.wait(10)
+        return repair(path, key)
+
+    loop, going, gone = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    monkeypatch.setattr(audiofile, "repair", repaired)
+    mending = asyncio.create_task(room.recordings.mend(WORLD, failed.id))
+    if deleted:
+        await going.wait()
+        await room.recordings.remove(failed, also=transcription_rows.delete_of_recording(WORLD, failed.id))
+        gone.set()
+    await mending
+    assert told(room)[before:] == ([] if deleted else [("recordingUpdated", "failed", 1_500)])
+    await room.recordings.mend(WORLD, failed.id)
+    assert len(told(room)) == before + (not deleted), "there is nothing new to tell"

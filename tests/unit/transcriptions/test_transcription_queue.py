@@ -14,7 +14,9 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from callwright.audiofile import Writer
+from callwright.audiofile import UnreadableSound, Writer
+from callwright.calls.events import TOPIC as OUTBOX
+from callwright.calls.rows import events_after
 from callwright.clock import SystemClock
 from callwright.errors import StoreUnavailable
 from callwright.recordings.files import Files
@@ -23,10 +25,10 @@ from callwright.recordings.model import Recording, RecordingType
 from callwright.recordings.objects import ObjectFault
 from callwright.recordings.recordings import Recordings
 from callwright.speech.recognition.absent import NoTranscriber
-from callwright.store import Change, Store
+from callwright.store import Change, Store, Wake
 from callwright.telephony import RecordOutcome, Tracks, Transcript, TranscriptionFailed, Word
+from callwright.transcriptions import events, rows
 from callwright.transcriptions import queue as queues
-from callwright.transcriptions import rows
 from callwright.transcriptions.channels import together
 from callwright.transcriptions.model import Content, Said, Transcription, TranscriptionStatus
 from callwright.transcriptions.queue import Queue
@@ -88,12 +90,12 @@ class Stage:
             writer = Writer(begun.path, begun.recording.channels, begun.key)
             writer.write(sound.tobytes())
             writer.close()
-        await self.store.commit(Change((begun.write,)))
+        await self.store.commit(begun.change)
         return await self.finish(begun.recording) if over else begun.recording
 
     async def finish(self, recording: Recording) -> Recording:
-        done, write = self.recordings.finished(recording, RecordOutcome.KEY, 1_000, "", AT_US)
-        await self.store.commit(Change((write,), (self.recordings.wake(done),)))
+        done, change = self.recordings.finished(recording, RecordOutcome.KEY, 1_000, "", AT_US)
+        await self.store.commit(change)
         return done
 
     async def asked(self, language: str = "nl-NL", **options: Any) -> Transcription:
@@ -203,7 +205,7 @@ async def test_languages_that_cannot_be(stage):
     recording = await stage.recording()
     greek = await stage.transcriptions.make(recording, "el-GR")
     requested = stage.transcriptions.request(recording, "klingon", AT_US)
-    await stage.store.commit(Change((requested.write,), (requested.wake,)))
+    await stage.store.commit(requested.change)
     async with stage.working(Listener()):
         assert (await stage.over(greek)).error == "No Greek here."
         assert (await stage.over(requested.transcription)).error == "'klingon' is not a language that can be written down."
@@ -213,7 +215,7 @@ async def test_a_recording_without_sound(stage):
     transcription = await stage.asked(sound=None)
     async with stage.working(Listener()):
         failed = await stage.over(transcription)
-    assert failed.error.startswith("The recording cannot be had: ")
+    assert failed.error == queues.NOT_HAD
 
 
 async def test_a_successor_begins_anew_what_was_under_way(stage):
@@ -254,7 +256,7 @@ async def test_object_storage_that_is_away_for_a_while(stage, monkeypatch):
     async with stage.working(Listener()):
         assert (await stage.over(await stage.asked())).status is TranscriptionStatus.DONE
         faults += [ObjectFault("away for good")] * 3
-        assert (await stage.over(await stage.asked())).error == "The recording cannot be had: away for good"
+        assert (await stage.over(await stage.asked())).error == queues.NOT_HAD
 
 
 async def test_a_database_that_takes_no_writes_costs_nothing_that_was_heard(stage, monkeypatch):
@@ -307,3 +309,72 @@ def test_what_was_heard_in_each_channel_is_one_text(transcripts, language, text)
     content = together(transcripts, language)
     assert (content.text, content.engine) == (text, "engine")
     assert list(content.words) == sorted(content.words, key=lambda word: word.start_ms)
+
+
+# what customers are told
+
+
+def told(stage: Stage, transcription: Transcription) -> list[tuple[str, str, str]]:
+    """The events of one in the outbox: kind, status and error."""
+    shown = [event for event in events_after(stage.store, 0, 100) if event.kind.startswith("transcription")]
+    assert all((event.world_id, event.call_id, event.seq) == (WORLD, CALL, None) for event in shown)
+    read = [(event.kind, events.unpack(event.content)) for event in shown]
+    assert all(one.key_id == "" for _, one in read)
+    return [(kind, one.status.value, one.error) for kind, one in read if one.id == transcription.id]
+
+
+async def test_each_change_is_told_in_its_own_commit(stage):
+    woken: list[Wake] = []
+    transcription = await stage.asked()
+    assert told(stage, transcription) == [("transcriptionCreated", "created", "")]
+    stage.store.on(OUTBOX, woken.append)
+    async with stage.working(Listener()):
+        await stage.over(transcription)
+    assert told(stage, transcription)[1:] == [
+        ("transcriptionUpdated", "transcribing", ""),
+        ("transcriptionUpdated", "done", ""),
+    ]
+    assert woken == [Wake(OUTBOX, WORLD, CALL)] * 2
+    for (content,) in stage.store._reader.execute("SELECT content FROM events"):
+        assert b"ord" not in content.replace(b"recording", b"")  # what the listener hears is word after word
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [KeyLost("sealed with the key 'one'"), OSError(5, "Input/output error", "/data/one.sealed"), UnreadableSound("/one")],
+)
+async def test_a_failure_is_told_and_names_neither_file_nor_key(stage, fault, monkeypatch, caplog):
+    async def open_badly(recording: Recording) -> Any:
+        raise fault
+
+    monkeypatch.setattr(stage.files, "open", open_badly)
+    transcription = await stage.asked()
+    async with stage.working(Listener()):
+        await stage.over(transcription)
+    assert told(stage, transcription)[2:] == [("transcriptionUpdated", "failed", queues.NOT_HAD)]
+    assert "recording_not_had" in [record.getMessage() for record in caplog.records]
+
+
+async def test_one_that_was_deleted_meanwhile_is_not_told_of(stage):
+    transcription = await stage.asked()
+    listener = Listener(holds=True)
+    async with stage.working(listener):
+        await listener.waiting.acquire()
+        before = told(stage, transcription)
+        await stage.recordings.remove(
+            stage.recordings.get(WORLD, transcription.recording_id),
+            also=rows.delete_of_recording(WORLD, transcription.recording_id),
+        )
+        listener.go.set()
+        await stage.over(await stage.asked())
+    assert told(stage, transcription) == before
+
+
+async def test_a_successor_tells_only_what_is_new(stage):
+    transcription = await stage.asked()
+    listener = Listener(holds=True)
+    async with stage.working(listener):
+        await listener.waiting.acquire()
+    async with stage.working(Listener()):
+        await stage.over(transcription)
+    assert [status for _, status, _ in told(stage, transcription)] == ["created", "transcribing", "done"]
