@@ -67,16 +67,22 @@ class Client:
         fresh: bool = False,
     ) -> AsyncIterator[Response]:
         """Send it, and give the answer once its head has come; `Failed` and `TimeoutError` come out of the block."""
+        if self._closed:
+            raise Failed(Fault.CLOSED, STOPPING)
         token = current.set(spans)
         self._under_way += 1
         try:
+            by_proxy: dict[str, Any] = {}
+            if self._proxy is not None:
+                by_proxy = self._by_proxy(self._proxy, target)
+                headers = (*self._known_to_proxy(self._proxy, target), *headers)
             response = await self._session(fresh).request(
                 method,
                 _as_written(target.text),
-                headers=(*_OURS, *headers) if self._proxy is None else (*_OURS, *self._known_to_proxy(target), *headers),
+                headers=(*_OURS, *headers),
                 data=body,
                 allow_redirects=False,
-                **({} if self._proxy is None else self._by_proxy(self._proxy, target)),
+                **by_proxy,
             )
             spans.head_ns = spans.now_ns()
             spans.meter.feeds(response.content)
@@ -105,10 +111,10 @@ class Client:
         keep = self.gate.open <= self._idle_bound and self._under_way <= self._idle_bound
         return self._pooled if keep and not fresh else self._single
 
-    def _known_to_proxy(self, target: Url) -> Sequence[Header]:
+    @staticmethod
+    def _known_to_proxy(proxy: Proxy, target: Url) -> Sequence[Header]:
         """Who we are, in a request the proxy itself reads; in a tunnel only CONNECT says it."""
-        authorization = self._proxy and self._proxy.authorization
-        return ((proxies.AUTHORIZATION, authorization),) if authorization and target.scheme == "http" else ()
+        return ((proxies.AUTHORIZATION, proxy.authorization),) if proxy.authorization and target.scheme == "http" else ()
 
     def _by_proxy(self, proxy: Proxy, target: Url) -> dict[str, Any]:
         """What the client is told of the proxy, which looks names up itself; a literal is vetted here."""

@@ -385,3 +385,20 @@ async def test_closing_the_door_ends_what_is_under_way() -> None:
         await until(lambda: len(seen) == 1)
         await out.close()
         assert (await under_way).fault is Fault.CLOSED
+
+
+async def test_closing_the_door_ends_a_chain_of_redirects() -> None:
+    moved = b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n"
+    closing: list[asyncio.Task[None]] = []
+
+    async with door() as out:
+
+        async def peer(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(moved)
+            await writer.drain()
+            closing.append(asyncio.create_task(out.close()))
+
+        async with listening(peer) as (port, _):
+            answer = await out.fetch(f"http://127.0.0.1:{port}/", timeout=5, max_bytes=100, redirects=50)
+            await asyncio.gather(*closing)
+    assert answer.fault is Fault.CLOSED
