@@ -202,7 +202,7 @@ class Lanes:
 
     def _read_limits(self, peer: Peer) -> None:
         known = self._ground.limits(peer.endpoint)
-        peer.limit(known.concurrency or self._settings.per_endpoint, known.rate or self._settings.rate)
+        peer.limit(known.concurrency or self._settings.per_endpoint, self._settings.rate if known.rate is None else known.rate)
         peer.failures, peer.failing_us = known.failures, known.failing_us
         if known.disabled:
             peer.move(Happening.SWITCHED_OFF)

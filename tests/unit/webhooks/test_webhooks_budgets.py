@@ -196,6 +196,16 @@ def test_limits_of_an_endpoints_own() -> None:
     on_stage(play)
 
 
+def test_an_endpoint_may_be_freed_of_the_rate_of_all() -> None:
+    async def play(stage: Stage) -> None:
+        _limit(stage, URL, concurrency=None, rate=0.0)
+        await calls(stage, 3, URL, OTHER)
+        await stage.sleep(10)
+        assert (at(stage, URL), at(stage, OTHER)) == ([0, 0, 0], [0, 1, 2])
+
+    on_stage(play, settings(rate=1.0))
+
+
 def test_a_host_that_does_not_answer_is_left_alone_and_probed(caplog: pytest.LogCaptureFixture) -> None:
     async def play(stage: Stage) -> None:
         up = False
@@ -208,7 +218,9 @@ def test_a_host_that_does_not_answer_is_left_alone_and_probed(caplog: pytest.Log
         await stage.sleep(200)
         probes = [round(sent.at_s) for sent in stage.receivers.sent[broken_at:]]
         assert probes == [5, 15, 35, 75, 155]
-        untried = [each for call in range(1, 31) for each in stage.deliveries(call * 100) if not each.attempts]
+        calls_made = [call * 100 + n for call in range(1, 31) for n in range(2)]
+        untried = [each for call in calls_made for each in stage.deliveries(call) if not each.attempts]
+        assert len({each.url for each in untried}) == 2
         assert untried
         assert all(each.state is State.PENDING and each.next_at_us == each.created_us for each in untried)
         up = True

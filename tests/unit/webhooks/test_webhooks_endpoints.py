@@ -140,6 +140,8 @@ def test_two_410_side_by_side_are_one_event() -> None:
         stage.receivers.answer = answer
         for call in range(1, 4):
             await stage.events(call, 2, url=URL)
+        await stage.sleep(0.1)
+        _slow_commits(stage)
         await stage.sleep(2)
         assert len(stage.receivers.sent) == 3
         assert len(told(stage)) == 1
@@ -245,8 +247,8 @@ def test_enabling_in_the_middle_leaves_every_lane_with_a_head() -> None:
     async def play(stage: Stage) -> None:
         up = False
         stage.receivers.answer = lambda sent: OK if up else failing(Fault.CONNECT)
-        for call in range(1, 401):
-            await stage.events(call, 2, url=URL)
+        for call in (*range(1, 401), *range(1, 401)):
+            await stage.events(call, url=URL)
         await stage.sleep(1)
         assert await stage.deliverer.disable(WORLD, URL)
         await stage.sleep(0.01)
@@ -350,6 +352,17 @@ def _written(store: Store) -> list[str]:
 
     store.commit = noting  # type: ignore[method-assign]
     return names
+
+
+def _slow_commits(stage: Stage) -> None:
+    """Let others do something while a commit is under way, as with a real disk."""
+    commit = stage.store.commit
+
+    async def slowly(change: Any) -> None:
+        await stage.sleep(0.01)
+        await commit(change)
+
+    stage.store.commit = slowly  # type: ignore[method-assign]
 
 
 def _batches(store: Store) -> list[int]:
