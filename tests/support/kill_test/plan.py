@@ -135,7 +135,7 @@ class Plan(NamedTuple):
     core_share: float = 0.7
     young_share: float = 0.25
     calm_end: float = 1.0
-    settled_within: float = 120.0
+    settled_within: float = 240.0
 
 
 LONG = Plan()
