@@ -13,7 +13,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callwright import ids, native, settings
-from callwright.accounts.worlds import LIVE, TEST, Accounts
+from callwright.accounts.worlds import LIVE, TEST, Accounts, World
 from callwright.api import parts as api_parts
 from callwright.api.app import Api
 from callwright.calls import events
@@ -82,7 +82,7 @@ class Core:
         chosen = loaded.settings
         self.settings = chosen
         self.store = store
-        self.accounts = Accounts(store, clock)
+        self.accounts = Accounts(store, clock, rotation_overlap=chosen.webhooks.rotation_overlap)
         self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
         self.speech_door = LateDoor(rooms.speech_egress(), clock)
         self.studio = Studio(
@@ -93,7 +93,13 @@ class Core:
         self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen))
         self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.door = LateDoor(rooms.egress(chosen), clock)
-        self.webhooks = Webhooks(store, clock, self.door.refusal, per_world=chosen.api.webhooks_per_world)
+        self.webhooks = Webhooks(
+            store,
+            clock,
+            self.door.refusal,
+            per_world=chosen.api.webhooks_per_world,
+            rotation_overlap=chosen.webhooks.rotation_overlap,
+        )
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
         self.deliverer = Deliverer(
             store,
@@ -101,7 +107,7 @@ class Core:
             clock,
             rooms.webhooks(chosen),
             render=lambda event: render.callback_body(event.snapshot, event.kind, chosen.calls.currency),
-            sign=Signer(self._signing_key, rooms.webhooks(chosen).encoding).headers,
+            sign=Signer(self._signing_key, rooms.webhooks(chosen).encoding, replaced_key=self._replaced_key).headers,
             counted=metrics.delivery,
         )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
@@ -183,8 +189,9 @@ class Core:
         )
 
     def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:
+        """These headers hold one signature: while a key that was replaced is good, it is that one's, as for callbacks."""
         now_us = self._clock.now_us()
-        key = self._signing_key(world_id)
+        key = self._replaced_key(world_id, now_us) or self._signing_key(world_id)
         return signature.headers(url=url, body=body, signing_key=key, token=None, now_us=now_us, jti=ids.uuid7(now_us))
 
     def _transcription(self, recording: Recording, language: str, at_us: int) -> tuple[tuple[Write, Wake], ...]:
@@ -255,6 +262,12 @@ class Core:
             self.speech.prepare(utterance)
 
     def _signing_key(self, world_id: UUID) -> str:
+        return self._world(world_id).signing_key
+
+    def _replaced_key(self, world_id: UUID, now_us: int) -> str | None:
+        return self._world(world_id).replaced_key(now_us)
+
+    def _world(self, world_id: UUID) -> World:
         world = self.accounts.world_by_id(world_id)
         assert world is not None, world_id
-        return world.signing_key
+        return world

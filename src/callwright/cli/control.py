@@ -192,7 +192,7 @@ def _inside(place: Place) -> Iterator[Transport]:
     clock = SystemClock()
     store = Store.open(place.folder.database, clock, synchronous=loaded.settings.store.synchronous)
     try:
-        accounts = Accounts(store, clock)
+        accounts = Accounts(store, clock, rotation_overlap=loaded.settings.webhooks.rotation_overlap)
         keys = rooms.recording_keys(loaded.settings)
         recordings = Recordings(store, clock, place.folder.recordings, keys)
         parts = Parts(

@@ -78,12 +78,57 @@ def revoke_key(context: typer.Context, key_id: Annotated[str, typer.Argument(met
 
 
 @keys.command("signing")
-def show_signing_key(context: typer.Context, test: Test = False) -> None:
+def show_signing_key(context: typer.Context, test: Test = False, json: Json = False) -> None:
     """Print the key that callbacks are signed with."""
+    from callwright.cli import show
     from callwright.cli.control import reach
 
     with reach(context.obj, making=True) as control:
-        print(control.get("/api/keys/signing", world=world_of(test))["signingKey"])
+        found = control.get("/api/keys/signing", world=world_of(test))
+    if json:
+        show.as_json(found)
+        return
+    print(found["signingKey"])
+    if found["oldUntil"]:
+        show.aside(f"The key before it is good until {found['oldUntil']}: {found['oldSigningKey']}")
+
+
+@keys.command("rotate-signing")
+def rotate_signing_key(
+    context: typer.Context,
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SECONDS", help="How long the key of today stays good beside the new one; else webhooks.rotation_overlap."
+        ),
+    ] = None,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Make no key: let the one that was replaced be good no more.")
+    ] = False,
+    test: Test = False,
+    json: Json = False,
+) -> None:
+    """Make another key to sign callbacks with, and print it."""
+    from callwright.cli import show
+    from callwright.cli.control import reach
+
+    if finish and overlap is not None:
+        raise typer.BadParameter("--finish ends the overlap, so there is none to give.", param_hint="--overlap")
+    with reach(context.obj) as control:
+        if finish:
+            found = control.ask("POST", "/api/keys/signing/rotate/finish", world=world_of(test))
+        else:
+            found = control.ask("POST", "/api/keys/signing/rotate", {"overlap": overlap}, world=world_of(test))
+    if json:
+        show.as_json(found)
+        return
+    print(found["signingKey"])
+    if found["oldUntil"] is None:
+        show.aside("Callbacks are signed with this key alone.")
+        return
+    option = " --test" if test else ""
+    show.aside(f"The key before it stays good until {found['oldUntil']}, and headers with one signature have its until then.")
+    show.aside(f"Once every receiver knows the new key: callwright keys rotate-signing --finish{option}")
 
 
 @numbers.command("list")

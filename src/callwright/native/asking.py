@@ -133,9 +133,11 @@ class Ask:
                 raise TooLarge(f"The body is larger than {most} bytes (setting api.body_limit).")
         return bytes(received)
 
-    async def object(self) -> dict[str, Any]:
-        """The body as a JSON object."""
+    async def object(self, *, optional: bool = False) -> dict[str, Any]:
+        """The body as a JSON object; an `optional` one may be left out."""
         raw = await self.body()
+        if optional and not raw:
+            return {}
         try:
             decoded = msgspec.json.decode(raw)
         except msgspec.DecodeError as error:

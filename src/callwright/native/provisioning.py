@@ -37,12 +37,6 @@ async def revoke_key(ask: Ask) -> Any:
     return 204, None
 
 
-async def show_signing_key(ask: Ask) -> Any:
-    """The world's signing key, which its callbacks are signed with (contract §4.3)."""
-    world = ask.world
-    return {"kind": world.kind, "signingKey": world.signing_key}
-
-
 async def list_numbers(ask: Ask) -> Any:
     world, window = ask.world, ask.window()
     page = ask.parts.numbers.page(world.id, limit=window.limit, offset=window.offset)

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from callwright.errors import Forbidden, NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
 from callwright.log import Log
-from callwright.native import control, operations, provisioning, recordings, records
+from callwright.native import control, operations, provisioning, recordings, records, secrets
 from callwright.native.asking import Ask, Authority, Parts
 
 _log = Log("native")
@@ -46,7 +46,9 @@ ENTRIES = (
     Entry("GET", "/state", Who.OPERATOR, operations.show_state),
     Entry("GET", "/keys", Who.OPERATOR, provisioning.list_keys),
     Entry("POST", "/keys", Who.OPERATOR, provisioning.make_key),
-    Entry("GET", "/keys/signing", Who.OPERATOR, provisioning.show_signing_key),
+    Entry("GET", "/keys/signing", Who.OPERATOR, secrets.show_signing_key),
+    Entry("POST", "/keys/signing/rotate", Who.OPERATOR, secrets.rotate_signing_key),
+    Entry("POST", "/keys/signing/rotate/finish", Who.OPERATOR, secrets.finish_signing_key),
     Entry("DELETE", "/keys/{id}", Who.OPERATOR, provisioning.revoke_key),
     Entry("GET", "/numbers", Who.WORLD, provisioning.list_numbers),
     Entry("POST", "/numbers", Who.WORLD, provisioning.make_number),
@@ -59,6 +61,9 @@ ENTRIES = (
     Entry("POST", "/flows/{id}/default", Who.WORLD, provisioning.make_default),
     Entry("POST", "/flows/{id}/numbers", Who.WORLD, provisioning.bind_numbers),
     Entry("GET", "/schemas/flow.json", Who.ANYONE, provisioning.show_flow_schema),
+    Entry("GET", "/webhooks/{id}/secret", Who.WORLD, secrets.show_token),
+    Entry("POST", "/webhooks/{id}/rotate", Who.WORLD, secrets.rotate_token),
+    Entry("POST", "/webhooks/{id}/rotate/finish", Who.WORLD, secrets.finish_token),
     Entry("POST", "/calls", Who.WORLD, records.place_call),
     Entry("GET", "/calls/{id}", Who.WORLD, records.show_call),
     Entry("GET", "/calls/{id}/journal", Who.WORLD, records.show_journal),

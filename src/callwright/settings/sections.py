@@ -225,6 +225,14 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
         Literal["base64", "hex"],
         Meta(description="How X-MessageBird-Signature is written. Set hex if your library compares hexadecimal."),
     ] = "base64"
+    rotation_overlap: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=2_592_000,
+            description="Seconds a secret that was replaced stays good beside the new one, unless the command says otherwise.",
+        ),
+    ] = 86_400.0
 
 
 class NumbersSection(Section, frozen=True, kw_only=True):

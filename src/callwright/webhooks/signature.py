@@ -1,4 +1,4 @@
-"""The three signatures of a callback (contract §4.3), made anew for every attempt.
+"""The signatures of a callback: the three of contract §4.3 and Standard Webhooks 1.0, made anew for every attempt.
 
 Receivers refuse old signatures: windows run from 2.5 s (Go) to 100 s (Node), so the time is that of the attempt.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterable
 from enum import Enum
 from urllib.parse import parse_qsl, quote_plus
 from uuid import UUID
@@ -16,12 +17,15 @@ import msgspec
 
 from callwright.clock import SECOND_US
 from callwright.egress import Header, Url
+from callwright.webhooks.verify import PREFIX, VERSION, standard_key
 
 LEGACY_HEADER = "X-MessageBird-Signature"
 TIMESTAMP_HEADER = "MessageBird-Request-Timestamp"
 SIGNATURE_HEADER = "MessageBird-Signature"
 JWT_HEADER = "MessageBird-Signature-JWT"
 JWT_VALID_S = 60
+STANDARD_TIMESTAMP_HEADER = "webhook-timestamp"
+STANDARD_SIGNATURE_HEADER = "webhook-signature"
 # The one header these tokens ever have, encoded (RFC 7515 §3.1): {"alg":"HS256","typ":"JWT"}
 _JWS_HEAD = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
@@ -52,7 +56,7 @@ def headers(
     jti: UUID,
     encoding: Encoding = Encoding.BASE64,
 ) -> list[Header]:
-    """All signature headers of one attempt; the token's is left out where there is no token."""
+    """The headers of contract §4.3 for one attempt; the token's is left out where there is no token."""
     now_s = now_us // SECOND_US
     made = [
         (TIMESTAMP_HEADER, str(now_s)),
@@ -62,6 +66,28 @@ def headers(
     if token:
         made.append((LEGACY_HEADER, token_signature(token, body, encoding)))
     return made
+
+
+def standard_headers(message_id: str, body: bytes, secrets: Iterable[str], now_us: int) -> list[Header]:
+    """Standard Webhooks 1.0 beside the header with the id of the message: one signature for each of the secrets."""
+    now_s = now_us // SECOND_US
+    signatures = " ".join(standard_signature(secret, message_id, now_s, body) for secret in secrets)
+    return [(STANDARD_TIMESTAMP_HEADER, str(now_s)), (STANDARD_SIGNATURE_HEADER, signatures)]
+
+
+def standard_signature(secret: str, message_id: str, at_s: int, body: bytes) -> str:
+    """HMAC-SHA256 of id, time and body, keyed by the bytes that the secret stands for."""
+    signed = f"{message_id}.{at_s}.".encode() + body
+    return f"{VERSION},{base64.b64encode(hmac.digest(standard_key(secret), signed, 'sha256')).decode()}"
+
+
+def standard_secret(secret: str) -> str:
+    """A token or signing key in the form that libraries for Standard Webhooks take.
+
+    >>> standard_secret("foobar"), standard_secret("whsec_Zm9vYmFy")
+    ('whsec_Zm9vYmFy', 'whsec_Zm9vYmFy')
+    """
+    return PREFIX + base64.b64encode(standard_key(secret)).decode()
 
 
 def token_signature(token: str, body: bytes, encoding: Encoding = Encoding.BASE64) -> str:

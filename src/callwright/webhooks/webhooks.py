@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 from uuid import UUID
@@ -9,14 +10,18 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from callwright import ids
-from callwright.clock import Clock
+from callwright.accounts.rotation import DEFAULT_OVERLAP_S, Secrets, end_of_overlap
+from callwright.clock import Clock, rfc3339
 from callwright.egress import parse
 from callwright.errors import Conflict, Invalid, Missing, NotFound
+from callwright.log import Log
 from callwright.store import Store, Transaction
 from callwright.webhooks import rows
 from callwright.webhooks.model import Webhook
 
 MAX_TOKEN = 1_000
+
+_log = Log("webhooks")
 
 
 class Page(NamedTuple):
@@ -27,12 +32,23 @@ class Page(NamedTuple):
 class Webhooks:
     """The webhooks of all worlds; lists hold a world's own, while a number's is found by its id or its number."""
 
-    def __init__(self, store: Store, clock: Clock, refusal: Callable[[str], str | None], *, per_world: int = 5) -> None:
-        """`refusal` says why a URL can never be requested (`Transport.refusal`)."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        refusal: Callable[[str], str | None],
+        *,
+        per_world: int = 5,
+        rotation_overlap: float = DEFAULT_OVERLAP_S,
+    ) -> None:
+        """`refusal` says why a URL can never be requested (`Transport.refusal`); `rotation_overlap` is how many seconds a
+        token that was replaced stays good, unless it is said.
+        """
         self._store = store
         self._clock = clock
         self._refusal = refusal
         self._per_world = per_world
+        self._rotation_overlap = rotation_overlap
 
     def check(self, url: str | None, token: str | None = None, *, parameter: str = "url") -> str:
         """Return the URL if callbacks can be sent to it; raises `Missing` or `Invalid`."""
@@ -85,9 +101,7 @@ class Webhooks:
         now_us = self._clock.now_us()
 
         def run(transaction: Transaction) -> Webhook:
-            known = rows.find_webhook(transaction, world_id, webhook_id)
-            if known is None:
-                raise _not_found(webhook_id)
+            known = _found(transaction, world_id, webhook_id)
             changed = _changed(known, url or known.url, token or known.token, now_us)
             transaction.write(rows.update_webhook(changed))
             return changed
@@ -114,6 +128,53 @@ class Webhooks:
 
         return await self._store.transact(run)
 
+    def tokens(self, world_id: UUID, webhook_id: UUID) -> Secrets:
+        """The tokens by which a webhook's receiver knows us now; without one it is the signing key. Raises `NotFound`."""
+        webhook = self.get(world_id, webhook_id)
+        return Secrets.at(self._clock.now_us(), webhook.token, webhook.old_token, webhook.old_until_us)
+
+    async def rotate(
+        self, world_id: UUID, webhook_id: UUID, *, token: str | None = None, overlap: float | None = None
+    ) -> Webhook:
+        """Give a webhook another token, a generated one unless it is given; that of today stays good for `overlap` seconds.
+
+        Raises `NotFound`, `Invalid`, or `Conflict` while an earlier rotation is under way.
+        """
+        seconds = self._rotation_overlap if overlap is None else overlap
+        self.check(self.get(world_id, webhook_id).url, token)
+        made = secrets.token_urlsafe(32) if token is None else token
+        if not made:
+            raise Invalid("token is empty: leave it out, and one is generated.", parameter="token")
+        now_us = self._clock.now_us()
+
+        def run(transaction: Transaction) -> Webhook:
+            known = _found(transaction, world_id, webhook_id)
+            if made == known.token:
+                raise Invalid("token is the one that the webhook has already.", parameter="token")
+            until_us = end_of_overlap(
+                known.old_until_us, now_us, seconds, finish=f"callwright webhooks rotate {webhook_id} --finish"
+            )
+            changed = _changed(known, known.url, made, now_us)
+            changed = replace(changed, old_token=None if until_us is None else known.token, old_until_us=until_us)
+            transaction.write(rows.update_webhook(changed))
+            return changed
+
+        rotated = await self._store.transact(run)
+        _tell("token_rotated", rotated)
+        return rotated
+
+    async def finish_rotation(self, world_id: UUID, webhook_id: UUID) -> Webhook:
+        """Let the token that was replaced be good no more; where there is none, nothing changes. Raises `NotFound`."""
+
+        def run(transaction: Transaction) -> Webhook:
+            changed = replace(_found(transaction, world_id, webhook_id), old_token=None, old_until_us=None)
+            transaction.write(rows.update_webhook(changed))
+            return changed
+
+        finished = await self._store.transact(run)
+        _tell("token_rotation_finished", finished)
+        return finished
+
     def _new(self, world_id: UUID, number_id: UUID | None, url: str, token: str | None) -> Webhook:
         now_us = self._clock.now_us()
         return Webhook(
@@ -128,8 +189,22 @@ class Webhooks:
         )
 
 
+def _found(transaction: Transaction, world_id: UUID, webhook_id: UUID) -> Webhook:
+    found = rows.find_webhook(transaction, world_id, webhook_id)
+    if found is None:
+        raise _not_found(webhook_id)
+    return found
+
+
 def _changed(webhook: Webhook, url: str, token: str | None, now_us: int) -> Webhook:
-    return replace(webhook, url=url, target=parse(url).text, token=token, updated_us=max(now_us, webhook.updated_us))
+    """Another token takes effect at once: whoever sets it so has said that the old one is good no more."""
+    changed = replace(webhook, url=url, target=parse(url).text, token=token, updated_us=max(now_us, webhook.updated_us))
+    return changed if token == webhook.token else replace(changed, old_token=None, old_until_us=None)
+
+
+def _tell(what: str, webhook: Webhook) -> None:
+    until_us = webhook.old_until_us
+    _log.info(what, webhook=webhook.id, old_good_until=None if until_us is None else rfc3339(until_us))
 
 
 def _not_found(webhook_id: UUID) -> NotFound:

@@ -36,6 +36,10 @@ def test_an_event_is_delivered_at_once_with_its_headers_and_recorded() -> None:
             "Content-Type": "application/json",
             "webhook-id": str(UUID(int=7 << 32 | 1)),
             "webhook-sequence": "1",
+            "webhook-timestamp": str(START_US // 1_000_000 + 10),
+            "webhook-signature": signature.standard_signature(
+                "t0ken", str(UUID(int=7 << 32 | 1)), START_US // 1_000_000 + 10, b"7#1#callCreated"
+            ),
             "MessageBird-Request-Timestamp": str(START_US // 1_000_000 + 10),
             "MessageBird-Signature": signature.request_signature(
                 "signing key of world 1", START_US // 1_000_000 + 10, "a=1&b=2", b"7#1#callCreated"

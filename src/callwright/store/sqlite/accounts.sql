@@ -8,7 +8,10 @@ INSERT INTO accounts (id, name, created_us) VALUES (?, ?, ?);
 INSERT INTO worlds (id, account_id, kind, signing_key, created_us) VALUES (?, ?, ?, ?, ?);
 
 -- name: list_worlds
-SELECT id, account_id, kind, signing_key FROM worlds ORDER BY kind;
+SELECT id, account_id, kind, signing_key, old_signing_key, old_until_us FROM worlds ORDER BY kind;
+
+-- name: set_signing_key
+UPDATE worlds SET signing_key = ?, old_signing_key = ?, old_until_us = ? WHERE id = ?;
 
 -- name: insert_key
 INSERT INTO keys (world_id, id, hash, label, ending, created_us) VALUES (?, ?, ?, ?, ?, ?);
