@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from callwright import settings
+from callwright.dialect import catalogue, examples
+from callwright.dialect.callbacks import TYPES
 from callwright.reasons import Reason, Refusal
 
 REASONS = """\
@@ -28,6 +33,86 @@ An incoming call that is refused at the gate leaves no record; the log has a lin
 """
 
 
+EVENTS = """\
+# Events
+
+What a callback can tell of. Every webhook hears of calls. It hears of the rest when its own list of events names the type,
+or, where it has none, the setting `webhooks.events` does. The webhook given with a call goes by the setting. When several
+webhooks have the same URL, it is sent what any of them asks for, once.
+
+This page is made from the program by `scripts/docs`. `GET /api/event-types` says the same to programs, and
+`GET /api/schemas/events.json` is a JSON Schema of all bodies.
+
+| Event | Type | What happened |
+|---|---|---|
+{table}
+
+A body has one item. The order is that of the changes: the events of one call come one after the other, and after a
+`callCreated` or `callUpdated` come those of its legs that changed in it. Keys may be added; leave what you do not know.
+What was recorded or said is in none of them: it is fetched, with a key that may.
+
+{events}
+
+## Payloads
+
+{payloads}
+"""
+
+EVENT = """\
+## {event.event}
+
+{event.sentence} {event.when}
+
+Payload: [{event.payload}](#{anchor}).
+
+```json
+{example}
+```
+"""
+
+
+def events() -> str:
+    shown = [
+        EVENT.format(
+            event=event,
+            anchor=event.payload.lower(),
+            example=msgspec.json.format(examples.example(event.event), indent=2).decode(),
+        )
+        for event in catalogue.CATALOGUE
+    ]
+    return EVENTS.format(
+        table="\n".join(f"| [`{one.event}`](#{one.event.lower()}) | `{one.type}` | {one.sentence} |" for one in _by_type()),
+        events="\n".join(shown).rstrip(),
+        payloads="\n\n".join(_payload(name) for name in catalogue.FIELDS),
+    )
+
+
+def _by_type() -> list[catalogue.EventType]:
+    return sorted(catalogue.CATALOGUE, key=lambda one: TYPES.index(one.type))
+
+
+def _payload(name: str) -> str:
+    schema = catalogue.json_schema()["$defs"]
+    keys = [
+        f"| `{key}` | {_shape(shape, schema)} | {shape['description']} |" for key, shape in schema[name]["properties"].items()
+    ]
+    return "\n".join((f"### {name}", "", "| Key | Type | What it is |", "|---|---|---|", *keys))
+
+
+def _shape(shape: dict[str, Any], schema: dict[str, Any]) -> str:
+    """The type of a value in a few words: ``date or null``."""
+    if "anyOf" in shape:
+        return " or ".join(_shape(one, schema) for one in shape["anyOf"])
+    if "enum" in shape:
+        return ", ".join(f"`{value}`" for value in shape["enum"])
+    if "$ref" in shape:
+        name = shape["$ref"].rpartition("/")[2]
+        return _shape(schema[name], schema) if "enum" in schema[name] else f"[{name}](#{name.lower()})"
+    if shape["type"] == "array":
+        return f"list of {_shape(shape['items'], schema)}"
+    return {"date-time": "date", "uuid": "id"}.get(shape.get("format", ""), str(shape["type"]))
+
+
 def reasons() -> str:
     return REASONS.format(
         reasons="\n".join(f"| `{one.value}` | {one.sentence} | {one.remedy} |" for one in Reason),
@@ -35,7 +120,7 @@ def reasons() -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.toml": settings.document, "reasons.md": reasons}
+PAGES: dict[str, Callable[[], str]] = {"settings.toml": settings.document, "reasons.md": reasons, "events.md": events}
 
 
 def main(folder: Path) -> None:

@@ -19,7 +19,7 @@ from callwright.api.app import Api
 from callwright.calls import events
 from callwright.clock import Clock
 from callwright.datafolder import DataFolder
-from callwright.dialect import decode, render
+from callwright.dialect import callbacks, decode, render
 from callwright.egress import Header, Url
 from callwright.egress.late import LateDoor
 from callwright.errors import SettingsError
@@ -40,7 +40,7 @@ from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.sip.engine import SipEngine
 from callwright.speech.studio import Studio
-from callwright.store import Store, Wake, Write
+from callwright.store import Change, Store
 from callwright.switch import recovery
 from callwright.switch.fallback import FILE, fallback_flow
 from callwright.switch.fetching import FlowSource
@@ -106,7 +106,7 @@ class Core:
             self.door,
             clock,
             rooms.webhooks(chosen),
-            render=lambda event: render.callback_body(event.snapshot, event.kind, chosen.calls.currency),
+            render=lambda event: callbacks.body(event, chosen.calls.currency),
             sign=Signer(self._signing_key, rooms.webhooks(chosen).encoding, replaced_key=self._replaced_key).headers,
             counted=metrics.delivery,
         )
@@ -194,9 +194,8 @@ class Core:
         key = self._replaced_key(world_id, now_us) or self._signing_key(world_id)
         return signature.headers(url=url, body=body, signing_key=key, token=None, now_us=now_us, jti=ids.uuid7(now_us))
 
-    def _transcription(self, recording: Recording, language: str, at_us: int) -> tuple[tuple[Write, Wake], ...]:
-        requested = self.transcriptions.request(recording, language, at_us)
-        return ((requested.write, requested.wake),)
+    def _transcription(self, recording: Recording, language: str, at_us: int) -> Change:
+        return self.transcriptions.request(recording, language, at_us).change
 
     def public_app(self, switch: Switch, health: Health, metrics: MetricsEndpoint) -> ASGIApp:
         """What listens on TCP: the compatible interface, with ``/api`` and ``/metrics`` beside it."""

@@ -25,7 +25,7 @@ from uuid import UUID
 from callwright import telephony
 from callwright.calls import events, journal, rows
 from callwright.clock import VirtualClock, VirtualLoop
-from callwright.dialect import render
+from callwright.dialect import callbacks
 from callwright.egress import Answer
 from callwright.log import configure
 from callwright.store import Store, queries
@@ -104,7 +104,7 @@ def deliverer(store: Store, clock: VirtualClock, notes: Notes) -> Deliverer:
         Customer(notes),  # type: ignore[arg-type]
         clock,
         WebhookSettings(),
-        render=lambda event: render.callback_body(event.snapshot, event.kind, "EUR"),
+        render=lambda event: callbacks.body(event, "EUR"),
         sign=Signer(lambda world_id: "key").headers,
         counted=lambda result: None,
     )

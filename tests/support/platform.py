@@ -28,7 +28,7 @@ from callwright.recordings.recordings import Recordings
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
-from callwright.store import Store, Wake, Write
+from callwright.store import Change, Store
 from callwright.switch.fetching import Cause as FetchCause
 from callwright.switch.fetching import FetchedFlow, FlowUnavailable
 from callwright.switch.plan import Supplies
@@ -164,9 +164,8 @@ class Platform:
         self.fallback: Flow | None = None
 
     def supplies(self) -> Supplies:
-        def transcribe(recording: Recording, language: str, at_us: int) -> list[tuple[Write, Wake]]:
-            requested = self.transcriptions.request(recording, language, at_us)
-            return [(requested.write, requested.wake)]
+        def transcribe(recording: Recording, language: str, at_us: int) -> Change:
+            return self.transcriptions.request(recording, language, at_us).change
 
         return Supplies(
             sounds=self.sounds,

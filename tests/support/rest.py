@@ -26,7 +26,7 @@ from callwright.recordings.keys import Keyring
 from callwright.recordings.model import Recording, RecordingType
 from callwright.recordings.objects import Objects
 from callwright.recordings.recordings import Recordings
-from callwright.store import Change, Store
+from callwright.store import Store
 from callwright.telephony import RecordOutcome, Tracks
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.webhooks.webhooks import Webhooks
@@ -214,8 +214,8 @@ class Rest:
         now = self.clock.now_us()
         leg_id = record.legs[leg].id
         begun = self.recordings.begin(record.call.world_id, record.call.id, leg_id, kind, tracks, now)
-        recording, write = self.recordings.started(begun.recording, now)
-        writes = [begun.write, write]
+        recording, started = self.recordings.started(begun.recording, now)
+        change = begun.change + started
         if sound is not None:
             writer = Writer(begun.path, recording.channels, begun.key)
             writer.write(sound)
@@ -226,7 +226,7 @@ class Rest:
         if outcome is not None:
             duration_ms = len(sound or b"") // (16 * recording.channels)
             ended_us = now + after_s * SECOND_US
-            recording, write = self.recordings.finished(recording, outcome, duration_ms, detail, ended_us)
-            writes.append(write)
-        await self.store.commit(Change(tuple(writes), (self.recordings.wake(recording),)))
+            recording, finished = self.recordings.finished(recording, outcome, duration_ms, detail, ended_us)
+            change += finished
+        await self.store.commit(change)
         return recording

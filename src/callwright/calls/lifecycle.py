@@ -139,9 +139,6 @@ class CallRecord:
     def leg(self, leg_id: UUID) -> Leg | None:
         return self._legs.get(leg_id)
 
-    def snapshot(self) -> Snapshot:
-        return Snapshot(self.call, self.legs)
-
     def start(self, at_us: int) -> None:
         """Row N5: the dialler takes the call."""
         self._move_call(CallStatus.STARTING, at_us)
@@ -225,15 +222,17 @@ class CallRecord:
         """Add a line to the journal; it changes no row."""
         self._note(at_us, entry)
 
-    def also(self, write: Write, *wakes: Wake) -> None:
+    def also(self, change: Change) -> None:
         """Put what another room writes of this call into the batch, and what it wants woken."""
-        self._others.append(write)
-        self._wakes += wakes
+        self._others += change.writes
+        self._wakes += change.wakes
 
     def take(self) -> Change:
         """Close the batch and return what is to be committed; empty when nothing happened."""
         self._settle_call()
         writes: list[Write] = []
+        made: list[int] = []
+        changed: list[int] = []
         if self._stored_call is None:
             writes.append(rows.insert_call(self.call, self._node))
         elif self._stored_call != self.call:
@@ -243,19 +242,23 @@ class CallRecord:
             if stored is None:
                 writes.append(rows.insert_leg(self._key, leg, self._dialogs.get(leg.id)))
                 self._unsaved_dialogs.discard(leg.id)
+                made.append(leg.n)
             elif stored != leg:
+                if stored.status is not leg.status:
+                    changed.append(leg.n)
                 writes.append(rows.update_leg(self._key, leg))
         writes += [
             rows.keep_dialog(self._key, self._legs[leg_id], self._dialogs.get(leg_id)) for leg_id in self._unsaved_dialogs
         ]
         writes += self._entries
-        writes += self._others
         wakes = tuple(self._wakes)
         if self._visible:
             self._event_seq += 1
             kind = events.CREATED if self._event_seq == 1 else events.UPDATED
-            writes.append(rows.insert_event(self._new_id(self.call.updated_us), self._event_seq, kind, self.snapshot()))
+            snapshot = Snapshot(self.call, self.legs, tuple(made), tuple(changed))
+            writes.append(rows.insert_event(self._new_id(self.call.updated_us), self._event_seq, kind, snapshot))
             wakes = (Wake(events.TOPIC, self.call.world_id, self.call.id), *wakes)
+        writes += self._others  # after the call's own event: theirs are about what it tells
         self._stored_call = self.call
         self._stored_legs = dict(self._legs)
         self._entries = []

@@ -1,4 +1,4 @@
-"""What the compatible API shows of calls, flows, recordings and the rest: REST items and the body of a callback.
+"""What the compatible API shows of calls, flows, recordings and the rest. Callbacks show the same: `callbacks`.
 
 The key sets and their order are a contract of their own: superset of the vendor's first published examples, whose keys
 come first. In lists an item carries ``_links``; a single answer has them in its envelope. What is not there is left out
@@ -13,8 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from callwright.calls.events import Snapshot
-from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Leg, LegStatus
+from callwright.calls.model import Call, CallStatus, Direction, Leg, LegStatus
 from callwright.clock import rfc3339
 from callwright.flows.flows import StoredFlow
 from callwright.numbers.numbers import Number
@@ -62,6 +61,8 @@ class LegItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class NumberItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A number of the customer's."""
+
     id: UUID
     number: str
     call_flow_id: UUID | UnsetType = UNSET
@@ -120,32 +121,6 @@ class TranscriptionItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     links: Links | UnsetType = msgspec.field(default=UNSET, name="_links")
 
 
-class CallPayload(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A call as a callback shows it (contract §4.1)."""
-
-    id: UUID
-    status: CallStatus
-    number: NumberItem | UnsetType = UNSET
-    legs: list[LegItem]
-    created_at: str
-    updated_at: str
-    ended_at: str | None
-    source: str
-    destination: str
-    webhook: dict[str, str] | UnsetType = UNSET
-
-
-class CallbackItem(msgspec.Struct, frozen=True):
-    type: str
-    event: str
-    payload: CallPayload
-
-
-class Callback(msgspec.Struct, frozen=True):
-    timestamp: str
-    items: tuple[CallbackItem, ...]
-
-
 def call_path(call_id: UUID) -> str:
     return f"/calls/{call_id}"
 
@@ -201,10 +176,10 @@ def call_item(call: Call, *, linked: bool) -> CallItem:
     return CallItem(
         id=call.id,
         status=call.status,
-        number_id=_or_unset(call.number_id),
+        number_id=or_unset(call.number_id),
         created_at=rfc3339(call.created_us),
         updated_at=rfc3339(call.updated_us),
-        ended_at=_moment(call.ended_us),
+        ended_at=moment(call.ended_us),
         source=call.source,
         destination=call.destination,
         links=call_links(call.id) if linked else UNSET,
@@ -221,8 +196,8 @@ def leg_item(leg: Leg, currency: str, *, linked: bool) -> LegItem:
         direction=leg.direction,
         created_at=rfc3339(leg.created_us),
         updated_at=rfc3339(leg.updated_us),
-        answered_at=_moment(leg.answered_us),
-        ended_at=_moment(leg.ended_us),
+        answered_at=moment(leg.answered_us),
+        ended_at=moment(leg.ended_us),
         currency=currency,
         duration=leg.duration_s,
         sip_response_code=leg.sip_code if leg.sip_code is not None and leg.sip_code in SIP_RESPONSE_CODES else UNSET,
@@ -234,7 +209,7 @@ def number_item(number: Number, *, linked: bool) -> NumberItem:
     return NumberItem(
         id=number.id,
         number=number.number,
-        call_flow_id=_or_unset(number.flow_id),
+        call_flow_id=or_unset(number.flow_id),
         created_at=rfc3339(number.created_us),
         updated_at=rfc3339(number.updated_us),
         links={"self": number_path(number.id)} if linked else UNSET,
@@ -288,7 +263,7 @@ def recording_body(recording: Recording) -> bytes:
     return _encode(recording_item(recording, linked=False))
 
 
-def transcription_item(transcription: Transcription) -> TranscriptionItem:
+def transcription_item(transcription: Transcription, *, linked: bool = True) -> TranscriptionItem:
     return TranscriptionItem(
         id=transcription.id,
         recording_id=transcription.recording_id,
@@ -297,44 +272,14 @@ def transcription_item(transcription: Transcription) -> TranscriptionItem:
         error=transcription.error or None,
         created_at=rfc3339(transcription.created_us),
         updated_at=rfc3339(transcription.updated_us),
-        links=transcription_links(transcription.id),
+        links=transcription_links(transcription.id) if linked else UNSET,
     )
 
 
-def callback_body(snapshot: Snapshot, kind: str, currency: str) -> bytes:
-    """The body of a callback about a call; `kind` is ``callCreated`` or ``callUpdated``.
-
-    It depends on the snapshot alone, so that every attempt to deliver it sends the same bytes.
-    """
-    call = snapshot.call
-    payload = CallPayload(
-        id=call.id,
-        status=call.status,
-        number=UNSET if call.called is None else _called_number(call.called),
-        legs=[leg_item(leg, currency, linked=False) for leg in snapshot.legs],
-        created_at=rfc3339(call.created_us),
-        updated_at=rfc3339(call.updated_us),
-        ended_at=_moment(call.ended_us),
-        source=call.source,
-        destination=call.destination,
-        webhook=UNSET if call.webhook_url is None else {"url": call.webhook_url},
-    )
-    return _encode(Callback(payload.updated_at, (CallbackItem("call", kind, payload),)))
-
-
-def _called_number(called: CalledNumber) -> NumberItem:
-    return NumberItem(
-        id=called.id,
-        number=called.number,
-        call_flow_id=_or_unset(called.flow_id),
-        created_at=rfc3339(called.created_us),
-        updated_at=rfc3339(called.updated_us),
-    )
-
-
-def _moment(at_us: int | None) -> str | None:
+def moment(at_us: int | None) -> str | None:
+    """The form of a date that clients expect to be null until it is known."""
     return None if at_us is None else rfc3339(at_us)
 
 
-def _or_unset(id_: UUID | None) -> UUID | UnsetType:
+def or_unset(id_: UUID | None) -> UUID | UnsetType:
     return UNSET if id_ is None else id_

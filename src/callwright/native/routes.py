@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from callwright.errors import Forbidden, NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
 from callwright.log import Log
-from callwright.native import control, operations, provisioning, recordings, records, secrets
+from callwright.native import control, events, operations, provisioning, recordings, records, secrets
 from callwright.native.asking import Ask, Authority, Parts
 
 _log = Log("native")
@@ -61,6 +61,8 @@ ENTRIES = (
     Entry("POST", "/flows/{id}/default", Who.WORLD, provisioning.make_default),
     Entry("POST", "/flows/{id}/numbers", Who.WORLD, provisioning.bind_numbers),
     Entry("GET", "/schemas/flow.json", Who.ANYONE, provisioning.show_flow_schema),
+    Entry("GET", "/schemas/events.json", Who.ANYONE, events.show_schema),
+    Entry("GET", "/event-types", Who.ANYONE, events.list_types),
     Entry("GET", "/webhooks/{id}/secret", Who.WORLD, secrets.show_token),
     Entry("POST", "/webhooks/{id}/rotate", Who.WORLD, secrets.rotate_token),
     Entry("POST", "/webhooks/{id}/rotate/finish", Who.WORLD, secrets.finish_token),

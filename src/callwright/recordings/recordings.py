@@ -14,10 +14,10 @@ from callwright import audiofile, ids
 from callwright.clock import Clock, rfc3339
 from callwright.errors import Conflict, NotFound
 from callwright.log import Log
-from callwright.recordings import rows
+from callwright.recordings import events, rows
 from callwright.recordings.keys import KeyLost, Keyring
 from callwright.recordings.model import Kept, Recording, RecordingStatus, RecordingType
-from callwright.store import Change, Store, Wake, Write
+from callwright.store import Change, Store, Transaction, Wake, Write
 from callwright.telephony import RecordOutcome, Tracks
 
 # Fired with the commit that ends a recording.
@@ -27,12 +27,19 @@ _log = Log("recordings")
 
 
 class Begun(NamedTuple):
-    """A recording that is to begin: commit `write`, and have the engine record to `path`, sealed with `key`."""
+    """A recording that is to begin: commit `change`, and have the engine record to `path`, sealed with `key`."""
 
     recording: Recording
-    write: Write
+    change: Change
     path: Path
     key: bytes
+
+
+class Moved(NamedTuple):
+    """A recording as it is once `change` is committed, which tells customers of it too."""
+
+    recording: Recording
+    change: Change
 
 
 class Recordings:
@@ -70,23 +77,22 @@ class Recordings:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             _log.error("recording_folder_not_made", folder=path.parent, error=error.strerror)
-        return Begun(recording, rows.insert(recording, data_key), path, data_key.key)
+        change = Change((rows.insert(recording, data_key),)) + events.created(recording)
+        return Begun(recording, change, path, data_key.key)
 
-    def started(self, recording: Recording, at_us: int) -> tuple[Recording, Write]:
-        return self._moved(recording, RecordingStatus.RECORDING, at_us)
+    def started(self, recording: Recording, at_us: int) -> Moved:
+        return _moved(replace(recording, status=RecordingStatus.RECORDING, updated_us=at_us))
 
-    def paused(self, recording: Recording, at_us: int) -> tuple[Recording, Write]:
-        return self._moved(recording, RecordingStatus.PAUSED, at_us)
+    def paused(self, recording: Recording, at_us: int) -> Moved:
+        return _moved(replace(recording, status=RecordingStatus.PAUSED, updated_us=at_us))
 
-    def resumed(self, recording: Recording, at_us: int) -> tuple[Recording, Write]:
-        return self._moved(recording, RecordingStatus.RECORDING, at_us)
+    def resumed(self, recording: Recording, at_us: int) -> Moved:
+        return self.started(recording, at_us)
 
-    def finished(
-        self, recording: Recording, outcome: RecordOutcome, duration_ms: int, detail: str, at_us: int
-    ) -> tuple[Recording, Write]:
-        """End a recording. Commit it together with `wake`, so that its file is taken away and written down at once."""
+    def finished(self, recording: Recording, outcome: RecordOutcome, duration_ms: int, detail: str, at_us: int) -> Moved:
+        """End a recording; its file is taken away, and written down, at once after the commit."""
         failed = outcome in (RecordOutcome.FAILED, RecordOutcome.LOST)
-        return self._changed(
+        ended, change = _moved(
             replace(
                 recording,
                 status=RecordingStatus.FAILED if failed else RecordingStatus.DONE,
@@ -96,10 +102,7 @@ class Recordings:
                 updated_us=at_us,
             )
         )
-
-    @staticmethod
-    def wake(recording: Recording) -> Wake:
-        return Wake(TOPIC, recording.world_id, recording.id)
+        return Moved(ended, change + Change((), (_wake(ended),)))
 
     def get(self, world_id: UUID, recording_id: UUID) -> Recording:
         found = rows.find(self._store, world_id, recording_id)
@@ -116,7 +119,7 @@ class Recordings:
             raise Conflict(
                 "This recording is still being made. Delete it once it is over.", remedy="To end it now, hang up its leg."
             )
-        await self._store.commit(Change((also, *rows.delete(recording)), (self.wake(recording),)))
+        await self._store.commit(Change((also, *rows.delete(recording)), (_wake(recording),)))
 
     def path(self, recording: Recording) -> Path:
         """Where the file is, or was, on this machine."""
@@ -134,8 +137,8 @@ class Recordings:
         left = rows.left_open(self._store)
         for recording in left:
             outcome, duration_ms, detail = await asyncio.to_thread(self._what_is_left, recording)
-            ended, write = self.finished(recording, outcome, duration_ms, detail, self._clock.now_us())
-            await self._store.commit(Change((write, *also(ended, outcome)), (self.wake(ended),)))
+            ended, change = self.finished(recording, outcome, duration_ms, detail, self._clock.now_us())
+            await self._store.commit(change + Change(tuple(also(ended, outcome))))
             _log.warning("recording_settled", recording=recording.id, call=recording.call_id, outcome=outcome.value)
         return len(left)
 
@@ -152,9 +155,16 @@ class Recordings:
             duration_ms = await asyncio.to_thread(audiofile.repair, path, key)
         except audiofile.UnreadableSound:
             return  # nothing came of it
-        if duration_ms != recording.duration_ms:
-            _, write = self._changed(replace(recording, duration_ms=duration_ms, updated_us=self._clock.now_us()))
-            await self._store.commit(Change((write,)))
+        if duration_ms == recording.duration_ms:
+            return
+        mended = replace(recording, duration_ms=duration_ms, updated_us=self._clock.now_us())
+        told = events.updated(mended)
+
+        def run(transaction: Transaction) -> None:
+            if transaction.write(rows.update(mended)):  # it may have been deleted meanwhile
+                transaction.write_all(told.writes)
+
+        await self._store.transact(run, told.wakes)
 
     def _what_is_left(self, recording: Recording) -> tuple[RecordOutcome, int, str]:
         path = self.path(recording)
@@ -165,9 +175,10 @@ class Recordings:
         except (OSError, audiofile.UnreadableSound, KeyLost) as error:
             return RecordOutcome.FAILED, 0, f"The server stopped while recording, and the file cannot be put right: {error}"
 
-    def _moved(self, recording: Recording, status: RecordingStatus, at_us: int) -> tuple[Recording, Write]:
-        return self._changed(replace(recording, status=status, updated_us=at_us))
 
-    @staticmethod
-    def _changed(recording: Recording) -> tuple[Recording, Write]:
-        return recording, rows.update(recording)
+def _moved(recording: Recording) -> Moved:
+    return Moved(recording, Change((rows.update(recording),)) + events.updated(recording))
+
+
+def _wake(recording: Recording) -> Wake:
+    return Wake(TOPIC, recording.world_id, recording.id)

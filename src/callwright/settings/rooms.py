@@ -105,6 +105,7 @@ def egress(settings: Settings) -> EgressSettings:
 def webhooks(settings: Settings) -> WebhookSettings:
     given = settings.webhooks
     return WebhookSettings(
+        events=given.events,
         timeout=given.timeout,
         retry=given.retry,
         then_every=given.then_every,

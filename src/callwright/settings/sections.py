@@ -199,6 +199,13 @@ class EgressSection(Section, frozen=True, kw_only=True):
 class WebhooksSection(Section, frozen=True, kw_only=True):
     """Telling your application what happens."""
 
+    events: Annotated[
+        tuple[Literal["call", "leg", "recording", "transcription", "webhook"], ...],
+        Meta(
+            description="What webhooks are told of that do not say it themselves: call, always, and leg, recording, "
+            "transcription, webhook. Programs written for MessageBird know call alone.",
+        ),
+    ] = ("call",)
     timeout: Annotated[
         float,
         Meta(ge=0.1, le=60, description="Seconds an endpoint has to answer. Rather make the endpoint faster than this longer."),

@@ -84,13 +84,14 @@ class Store:
         self._writer.put(Job(future, self._settle, writes=change.writes, wakes=change.wakes))
         await future
 
-    async def transact(self, run: Callable[[Transaction], T]) -> T:
+    async def transact(self, run: Callable[[Transaction], T], wakes: tuple[Wake, ...] = ()) -> T:
         """Run a function that reads and writes in one transaction, on the writer's thread; for rare admin writes.
 
-        It may be run a second time, after what the first run did was rolled back.
+        It may be run a second time, after what the first run did was rolled back. The wake-ups fire after it, whatever it
+        wrote.
         """
         future = asyncio.get_running_loop().create_future()
-        self._writer.put(Job(future, self._settle, run=run))
+        self._writer.put(Job(future, self._settle, run=run, wakes=wakes))
         result: T = await future
         return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -15,8 +15,8 @@ from callwright.flows.schema import Flow
 from callwright.flows.settings import FlowSettings
 from callwright.reasons import Reason
 from callwright.recordings.model import Recording, RecordingType
-from callwright.recordings.recordings import Begun
-from callwright.store import Store, Wake, Write
+from callwright.recordings.recordings import Begun, Moved
+from callwright.store import Change, Store
 from callwright.switch.fetching import FetchedFlow
 from callwright.switch.settings import CallSettings
 from callwright.switch.sounds import Sounds
@@ -36,21 +36,17 @@ class RecordingRows(Protocol):
 
     def begin(self, world_id: UUID, call_id: UUID, leg_id: UUID, kind: RecordingType, tracks: Tracks, at_us: int) -> Begun: ...
 
-    def started(self, recording: Recording, at_us: int) -> tuple[Recording, Write]: ...
+    def started(self, recording: Recording, at_us: int) -> Moved: ...
 
-    def paused(self, recording: Recording, at_us: int) -> tuple[Recording, Write]: ...
+    def paused(self, recording: Recording, at_us: int) -> Moved: ...
 
-    def finished(
-        self, recording: Recording, outcome: RecordOutcome, duration_ms: int, detail: str, at_us: int
-    ) -> tuple[Recording, Write]: ...
-
-    def wake(self, recording: Recording) -> Wake: ...
+    def finished(self, recording: Recording, outcome: RecordOutcome, duration_ms: int, detail: str, at_us: int) -> Moved: ...
 
 
 class Supplies(NamedTuple):
     """What flows of calls need from other rooms.
 
-    `transcribe` gives what is to be written, and woken, for a recording to be written down in a language.
+    `transcribe` gives what is to be committed for a recording to be written down in a language.
     `recording_body` is a recording as ``onFinish`` is told of it. `fallback` is the flow callers are to hear when the
     next one cannot be had; `recorded` counts recordings that are over.
     """
@@ -59,7 +55,7 @@ class Supplies(NamedTuple):
     speech: Speech
     flow_source: FlowFetcher
     recordings: RecordingRows
-    transcribe: Callable[[Recording, str, int], Iterable[tuple[Write, Wake]]]
+    transcribe: Callable[[Recording, str, int], Change]
     recording_body: Callable[[Recording], bytes]
     fallback: Callable[[], Flow | None] = lambda: None
     recorded: Callable[[Recording], None] = lambda recording: None

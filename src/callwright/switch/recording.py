@@ -149,7 +149,7 @@ class Recorder:
         begun = call.around.supplies.recordings.begin(world_id, call_id, leg_id, kind, tracks, self._now())
         made = begun.recording
         self._open[made.id] = _Open(made, transcribe)
-        call.record.also(begun.write)
+        call.record.also(begun.change)
         call.note(
             journal.RecordingMade(
                 recording=made.id, leg=leg_id, type=kind.value, tracks=tracks.value, file=made.file, key_id=made.key_id
@@ -205,9 +205,9 @@ class Recorder:
     def _moved(self, recording_id: UUID, *, paused: bool) -> Recording:
         known = self._open[recording_id]
         recordings = self._call.around.supplies.recordings
-        recording, write = (recordings.paused if paused else recordings.started)(known.recording, self._now())
+        recording, change = (recordings.paused if paused else recordings.started)(known.recording, self._now())
         self._open[recording_id] = known._replace(recording=recording)
-        self._call.record.also(write)
+        self._call.record.also(change)
         self._call.note(journal.RecordingMoved(recording=recording_id, status=recording.status.value))
         return recording
 
@@ -216,14 +216,13 @@ class Recorder:
         if known is None:
             return
         call, recordings = self._call, self._call.around.supplies.recordings
-        ended, write = recordings.finished(known.recording, outcome, duration_ms, detail, self._now())
-        call.record.also(write, recordings.wake(ended))
+        ended, change = recordings.finished(known.recording, outcome, duration_ms, detail, self._now())
+        call.record.also(change)
         call.around.supplies.recorded(ended)
         call.note(recording_moved(ended, outcome))
         if known.transcribe is not None:
             call.note(journal.TranscriptionWanted(recording=ended.id, language=known.transcribe))
-            for change in call.around.supplies.transcribe(ended, known.transcribe, self._now()):
-                call.record.also(*change)
+            call.record.also(call.around.supplies.transcribe(ended, known.transcribe, self._now()))
         if ended.id in self._of_transfer:
             self._of_transfer.remove(ended.id)
         if self._step == ended.id:

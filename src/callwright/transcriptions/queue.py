@@ -22,9 +22,9 @@ from callwright.recordings.files import Files, NoSound
 from callwright.recordings.keys import DataKey, KeyLost, Keyring, seal_text
 from callwright.recordings.model import Recording
 from callwright.recordings.objects import ObjectFault
-from callwright.store import Change, Store
+from callwright.store import Store, Transaction
 from callwright.telephony import Transcriber, TranscriptionFailed
-from callwright.transcriptions import rows, transcriptions
+from callwright.transcriptions import events, rows, transcriptions
 from callwright.transcriptions.channels import Channels, together
 from callwright.transcriptions.languages import canonical
 from callwright.transcriptions.model import Content, Transcription, TranscriptionStatus
@@ -102,8 +102,12 @@ class Queue:
         else:
             try:
                 content = await self._heard(recording, transcription.language)
-            except (NoSound, KeyLost, ObjectFault, UnreadableSound, OSError) as error:
+            except NoSound as error:
                 await self._fail(transcription, f"The recording cannot be had: {error}")
+            except (KeyLost, ObjectFault, UnreadableSound, OSError) as error:
+                # Customers read the sentence, and those errors name files and keys.
+                _log.error("recording_not_had", transcription=transcription.id, recording=recording.id, error=error)
+                await self._fail(transcription, "The recording cannot be had; the server's log says why.")
             except TranscriptionFailed as error:
                 await self._fail(transcription, str(error))
             else:
@@ -142,9 +146,15 @@ class Queue:
         content: bytes | None = None,
     ) -> Transcription:
         moved = replace(transcription, status=status, error=error, key_id=data_key.key_id, updated_us=self._clock.now_us())
+        told = events.updated(moved)
+
+        def run(transaction: Transaction) -> None:
+            if transaction.write(rows.update(moved, data_key, content)):  # it may have been deleted with its recording
+                transaction.write_all(told.writes)
+
         while True:
             try:
-                await self._store.commit(Change((rows.update(moved, data_key, content),)))
+                await self._store.transact(run, told.wakes)
             except StoreUnavailable as fault:  # what was heard is not thrown away for that
                 _log.error("transcription_not_kept", transcription=moved.id, error=fault, again_in_s=STORE_PAUSE_S)
                 await self._clock.sleep(STORE_PAUSE_S)

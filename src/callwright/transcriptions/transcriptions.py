@@ -12,8 +12,8 @@ from callwright.clock import Clock
 from callwright.errors import NotFound
 from callwright.recordings.keys import Keyring, open_text
 from callwright.recordings.model import Recording
-from callwright.store import Change, Store, Wake, Write
-from callwright.transcriptions import rows
+from callwright.store import Change, Store, Wake
+from callwright.transcriptions import events, rows
 from callwright.transcriptions.languages import canonical
 from callwright.transcriptions.model import Content, Transcription, TranscriptionStatus
 
@@ -24,11 +24,10 @@ _decode = msgspec.json.Decoder(Content).decode
 
 
 class Requested(NamedTuple):
-    """A transcription to come: commit `write` with `wake`, which tells the queue."""
+    """A transcription to come: commit `change`, which tells the queue, and customers."""
 
     transcription: Transcription
-    write: Write
-    wake: Wake
+    change: Change
 
 
 class Transcriptions:
@@ -53,12 +52,12 @@ class Transcriptions:
             created_us=at_us,
             updated_us=at_us,
         )
-        wake = Wake(TOPIC, transcription.world_id, transcription.id)
-        return Requested(transcription, rows.insert(transcription), wake)
+        asked = Change((rows.insert(transcription),), (Wake(TOPIC, transcription.world_id, transcription.id),))
+        return Requested(transcription, asked + events.created(transcription))
 
     async def make(self, recording: Recording, language: str) -> Transcription:
-        transcription, write, wake = self.request(recording, language, self._clock.now_us())
-        await self._store.commit(Change((write,), (wake,)))
+        transcription, change = self.request(recording, language, self._clock.now_us())
+        await self._store.commit(change)
         return transcription
 
     def find(self, world_id: UUID, transcription_id: UUID) -> Transcription | None:

@@ -50,7 +50,7 @@ class Deliverer:
         self._store = store
         self._clock = clock
         self._settings = settings
-        self._fan_out = FanOut(store, clock, render)
+        self._fan_out = FanOut(store, clock, render, settings.events)
         self._attempts = Attempts(
             store,
             transport,

@@ -1,21 +1,26 @@
-"""From the outbox to deliveries: each event once, in commit order, one row per receiver."""
+"""From the outbox to deliveries: each event once, in commit order, one row per message and receiver."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from uuid import UUID
 
+import msgspec
+
 from callwright import ids
-from callwright.calls.events import Event
-from callwright.calls.rows import events_after, last_event_pos
+from callwright.calls.events import Event, leg_events
+from callwright.calls.model import Call
+from callwright.calls.rows import events_after, find_call, last_event_pos
 from callwright.clock import Clock
+from callwright.dialect.callbacks import CALL, LEG, TYPE_OF, endpoint_notice
 from callwright.log import Log
 from callwright.store import Change, Store, Write
 from callwright.webhooks import ledger, rows
 from callwright.webhooks.model import Endpoint, Message, Webhook
-from callwright.webhooks.scopes import receivers
+from callwright.webhooks.scopes import Receiver, receivers
 
 Renderer = Callable[[Event], bytes]
+_Known = dict[tuple[UUID, UUID | None], list[Webhook]]  # by world and number
 BATCH = 100
 # A position alone is not worth a commit each time. What lies behind it is read again after a death, and by then there may be
 # webhooks that were made after it happened.
@@ -27,10 +32,12 @@ _log = Log("webhooks")
 class FanOut:
     """Reads events after the last position that was settled; the new position is written in the deliveries' commit."""
 
-    def __init__(self, store: Store, clock: Clock, render: Renderer) -> None:
+    def __init__(self, store: Store, clock: Clock, render: Renderer, otherwise: Collection[str] = ()) -> None:
+        """`otherwise` are the types of events for webhooks that do not say theirs."""
         self._store = store
         self._clock = clock
         self._render = render
+        self._otherwise = otherwise
         self._pos: int | None = None
         self._written_pos = 0
         self._written_ns = clock.mono_ns()
@@ -49,13 +56,9 @@ class FanOut:
         now_us = self._clock.now_us()
         touched: dict[Endpoint, None] = {}
         writes: list[Write] = []
-        known: dict[tuple[UUID, UUID | None], list[Webhook]] = {}
+        known: _Known = {}
         for event in events:
-            asking = receivers(event.snapshot.call, self._webhooks(event, known))
-            message = self._message(event) if asking else None
-            if message is None:
-                continue
-            for receiver in asking:
+            for message, receiver in self._told(event, known):
                 id_ = ids.uuid7(now_us)
                 writes.append(ledger.insert(event.world_id, event.call_id, message, receiver, id_, now_us))
                 touched[Endpoint(event.world_id, receiver.endpoint)] = None
@@ -71,13 +74,46 @@ class FanOut:
     def _is_time_to_write(self) -> bool:
         return self._clock.mono_ns() - self._written_ns > POSITION_ALONE_S * 1e9
 
-    def _webhooks(self, event: Event, known: dict[tuple[UUID, UUID | None], list[Webhook]]) -> list[Webhook]:
+    def _told(self, event: Event, known: _Known) -> Iterator[tuple[Message, Receiver]]:
+        """Who is told what because of an event: first of itself, then of the legs that were made or changed in it."""
+        type_ = TYPE_OF.get(event.kind)
+        if type_ is None:
+            _log.warning("event_unknown", call=event.call_id, kind=event.kind)  # a newer version was here
+            return
+        try:
+            asking = self._receivers(event, known)
+            parts = leg_events(event) if type_ == CALL and any(LEG in one.events for one in asking) else []
+        except msgspec.MsgspecError:
+            _log.exception("event_not_read", call=event.call_id, sequence=event.seq, kind=event.kind)
+            return
+        for part in (event, *parts):
+            hearing = [one for one in asking if TYPE_OF[part.kind] in one.events]
+            message = self._message(part) if hearing else None
+            if message is not None:
+                for receiver in hearing:
+                    yield message, receiver
+
+    def _receivers(self, event: Event, known: _Known) -> list[Receiver]:
+        """Those of the call it is about. One about a receiver goes to the others of its world."""
+        if event.call_id == event.world_id:
+            about = endpoint_notice(event).url
+            found = receivers(None, self._webhooks(event, None, known), self._otherwise)
+            return [one for one in found if one.endpoint != about]
+        call = self._call(event)
+        return receivers(call, self._webhooks(event, None if call is None else call.number_id, known), self._otherwise)
+
+    def _call(self, event: Event) -> Call | None:
+        if event.seq is not None:
+            return event.snapshot.call
+        return find_call(self._store, event.world_id, event.call_id)
+
+    def _webhooks(self, event: Event, number_id: UUID | None, known: _Known) -> list[Webhook]:
         """Those of the world and of the call's number; for an event that was there at the start, those made before it."""
-        key = (event.world_id, event.snapshot.call.number_id)
+        key = (event.world_id, number_id)
         found = known.get(key)
         if found is None:
             found = known[key] = rows.webhooks_of_world(self._store, event.world_id)
-            if key[1] is not None and (own := rows.webhook_of_number(self._store, event.world_id, key[1])):
+            if number_id is not None and (own := rows.webhook_of_number(self._store, event.world_id, number_id)):
                 found.append(own)
         if event.pos > self._left_until:
             return found
@@ -88,5 +124,5 @@ class FanOut:
         try:
             return Message(event.id, event.kind, self._render(event))
         except Exception:
-            _log.exception("callback_not_rendered", call=event.call_id, sequence=event.seq)
+            _log.exception("callback_not_rendered", call=event.call_id, sequence=event.seq, kind=event.kind)
             return None

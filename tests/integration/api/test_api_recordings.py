@@ -103,8 +103,8 @@ async def test_how_a_recording_stands(rest: Rest, outcome: RecordOutcome | None,
 async def test_a_recording_that_pauses_is_being_recorded(rest: Rest) -> None:
     record = await rest.inbound_call()
     recording = await rest.recording(record, outcome=None)
-    _, write = rest.recordings.paused(recording, rest.clock.now_us())
-    await rest.store.commit(Change((write,)))
+    _, change = rest.recordings.paused(recording, rest.clock.now_us())
+    await rest.store.commit(change)
     assert (await rest.live("GET", f"/recordings/{recording.id}")).json["data"][0]["status"] == "recording"
 
 

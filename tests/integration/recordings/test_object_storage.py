@@ -22,7 +22,7 @@ from callwright.recordings.s3 import S3Objects, S3Settings
 from callwright.recordings.upkeep import PAUSES, Upkeep
 from callwright.settings import Settings, rooms
 from callwright.settings.recorded import RecordingsSection
-from callwright.store import Change, Store
+from callwright.store import Store
 from callwright.telephony import RecordOutcome, Tracks
 from callwright.transcriptions import rows as transcription_rows
 from support.fake_s3 import FakeS3
@@ -201,10 +201,10 @@ async def test_a_successor_goes_on_with_what_was_left(stage):
 async def test_a_recording_whose_maker_died_is_mended_and_stays_failed(stage, whole):
     async with stage.working():
         recording = await stage.recording(sound=SOUND, outcome=None)
-        failed, write = stage.rest.recordings.finished(recording, RecordOutcome.FAILED, 0, "media died", 1)
+        _, change = stage.rest.recordings.finished(recording, RecordOutcome.FAILED, 0, "media died", 1)
         if not whole:
             stage.rest.recordings.path(recording).write_bytes(b"RIFF")
-        await stage.store.commit(Change((write,), (stage.rest.recordings.wake(failed),)))
+        await stage.store.commit(change)
         await stage.moved(recording)
     now = stage.now(recording)
     assert (now.status.value, now.detail, now.duration_ms) == ("failed", "media died", 40_000 if whole else 0)

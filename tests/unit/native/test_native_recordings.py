@@ -39,15 +39,15 @@ async def recording(
 ) -> Recording:
     world_id = room.accounts.world(world).id
     begun = room.recordings.begin(world_id, CALL, LEG, RecordingType.CALL, tracks, NOW_US)
-    found, write = room.recordings.started(begun.recording, NOW_US)
-    writes = [begun.write, write]
+    found, started = room.recordings.started(begun.recording, NOW_US)
+    change = begun.change + started
     if over:
         writer = Writer(begun.path, found.channels, begun.key)
         writer.write(sound.tobytes())
         writer.close()
-        found, write = room.recordings.finished(found, RecordOutcome.STOPPED, 2_000, "", NOW_US)
-        writes.append(write)
-    await room.store.commit(Change(tuple(writes)))
+        found, finished = room.recordings.finished(found, RecordOutcome.STOPPED, 2_000, "", NOW_US)
+        change += finished
+    await room.store.commit(change)
     return found
 
 
@@ -229,7 +229,7 @@ async def test_many_are_sealed_anew_in_portions(monkeypatch):
     old.recordings._store = store
     for _ in range(5):
         begun = old.recordings.begin(uuid4(), CALL, LEG, RecordingType.IVR, Tracks.MIX, NOW_US)
-        await store.commit(Change((begun.write,)))
+        await store.commit(begun.change)
     assert await rewrap(store, Keyring({"new": NEW, "old": OLD}), "recordings") == (5, {})
     old.files.close()
     old.store.close()

@@ -37,12 +37,12 @@ class Room:
 
     async def begin(self, tracks: Tracks = Tracks.FROM, *, started: bool = True) -> Begun:
         begun = self.recordings.begin(WORLD, CALL, LEG, RecordingType.CALL, tracks, AT_US)
-        writes = [begun.write]
+        change = begun.change
         if started:
-            recording, write = self.recordings.started(begun.recording, AT_US + 1)
+            recording, moved = self.recordings.started(begun.recording, AT_US + 1)
             begun = begun._replace(recording=recording)
-            writes.append(write)
-        await self.store.commit(Change(tuple(writes)))
+            change += moved
+        await self.store.commit(change)
         return begun
 
     def find(self, recording: Recording) -> Recording:
@@ -64,11 +64,11 @@ async def test_a_recording_from_its_beginning_to_its_end(tmp_path):
     assert (begun.path.parent.is_dir(), begun.path.parent.stat().st_mode & 0o777) == (True, 0o700)
     seen = [room.find(recording)]
     for step in (room.recordings.started, room.recordings.paused, room.recordings.resumed):
-        recording, write = step(recording, AT_US + len(seen))
-        await room.store.commit(Change((write,)))
+        recording, change = step(recording, AT_US + len(seen))
+        await room.store.commit(change)
         seen.append(room.find(recording))
-    recording, write = room.recordings.finished(recording, RecordOutcome.SILENCE, 1_501, "", AT_US + 9)
-    await room.store.commit(Change((write,), (room.recordings.wake(recording),)))
+    recording, change = room.recordings.finished(recording, RecordOutcome.SILENCE, 1_501, "", AT_US + 9)
+    await room.store.commit(change)
     seen.append(room.find(recording))
     assert [one.status.value for one in seen] == ["initialised", "recording", "paused", "recording", "done"]
     assert [one.updated_us - AT_US for one in seen] == [0, 1, 2, 3, 9]
@@ -141,8 +141,8 @@ async def test_recordings_that_go_to_object_storage_wait_for_it(tmp_path):
     room = Room(tmp_path, to_objects=True)
     begun = await room.begin()
     assert rows.waiting(room.store, 0, 10) == []
-    recording, write = room.recordings.finished(begun.recording, RecordOutcome.FAILED, 10, "disk full", AT_US)
-    await room.store.commit(Change((write,)))
+    recording, change = room.recordings.finished(begun.recording, RecordOutcome.FAILED, 10, "disk full", AT_US)
+    await room.store.commit(change)
     assert [one.recording for one in rows.waiting(room.store, 0, 10)] == [recording]
     assert (recording.kept, recording.detail) == (Kept.WAITING, "disk full")
 
@@ -152,7 +152,7 @@ async def test_lists_of_a_world_a_call_and_a_leg(tmp_path):
     made = [(await room.begin()).recording for _ in range(3)]
     other = room.recordings.begin(WORLD, uuid4(), uuid4(), RecordingType.IVR, Tracks.MIX, AT_US)
     elsewhere = room.recordings.begin(uuid4(), CALL, LEG, RecordingType.IVR, Tracks.TO, AT_US)
-    await room.store.commit(Change((other.write, elsewhere.write)))
+    await room.store.commit(other.change + elsewhere.change)
     assert rows.of_leg(room.store, WORLD, LEG, limit=2, offset=0) == (3, made[:0:-1])
     assert rows.of_call(room.store, WORLD, CALL, limit=9, offset=2) == (3, made[:1])
     assert rows.of_world(room.store, WORLD, limit=1, offset=0) == (4, [other.recording])
@@ -167,8 +167,8 @@ async def test_deleting_takes_the_row_and_notes_the_file(tmp_path):
     also = transcription_rows.delete_of_recording(WORLD, begun.recording.id)
     with pytest.raises(Conflict, match="still being made"):
         await room.recordings.remove(begun.recording, also=also)
-    done, write = room.recordings.finished(begun.recording, RecordOutcome.KEY, 10, "", AT_US)
-    await room.store.commit(Change((write,)))
+    done, change = room.recordings.finished(begun.recording, RecordOutcome.KEY, 10, "", AT_US)
+    await room.store.commit(change)
     await room.recordings.remove(done, also=also)
     with pytest.raises(NotFound):
         room.find(done)

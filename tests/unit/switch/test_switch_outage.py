@@ -295,7 +295,7 @@ async def test_recovery_closes_recordings_and_tells_the_journal(tmp_path: Path) 
     call = record.call
     begun = recordings.begin(call.world_id, call.id, leg_id, RecordingType.IVR, Tracks.FROM, call.created_us)
     made = begun.recording
-    record.also(begun.write)
+    record.also(begun.change)
     record.note(
         journal.RecordingMade(recording=made.id, leg=leg_id, type="ivr", tracks="from", file=made.file), call.created_us
     )

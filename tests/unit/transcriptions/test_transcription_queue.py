@@ -88,12 +88,12 @@ class Stage:
             writer = Writer(begun.path, begun.recording.channels, begun.key)
             writer.write(sound.tobytes())
             writer.close()
-        await self.store.commit(Change((begun.write,)))
+        await self.store.commit(begun.change)
         return await self.finish(begun.recording) if over else begun.recording
 
     async def finish(self, recording: Recording) -> Recording:
-        done, write = self.recordings.finished(recording, RecordOutcome.KEY, 1_000, "", AT_US)
-        await self.store.commit(Change((write,), (self.recordings.wake(done),)))
+        done, change = self.recordings.finished(recording, RecordOutcome.KEY, 1_000, "", AT_US)
+        await self.store.commit(change)
         return done
 
     async def asked(self, language: str = "nl-NL", **options: Any) -> Transcription:
@@ -203,7 +203,7 @@ async def test_languages_that_cannot_be(stage):
     recording = await stage.recording()
     greek = await stage.transcriptions.make(recording, "el-GR")
     requested = stage.transcriptions.request(recording, "klingon", AT_US)
-    await stage.store.commit(Change((requested.write,), (requested.wake,)))
+    await stage.store.commit(requested.change)
     async with stage.working(Listener()):
         assert (await stage.over(greek)).error == "No Greek here."
         assert (await stage.over(requested.transcription)).error == "'klingon' is not a language that can be written down."
@@ -254,7 +254,7 @@ async def test_object_storage_that_is_away_for_a_while(stage, monkeypatch):
     async with stage.working(Listener()):
         assert (await stage.over(await stage.asked())).status is TranscriptionStatus.DONE
         faults += [ObjectFault("away for good")] * 3
-        assert (await stage.over(await stage.asked())).error == "The recording cannot be had: away for good"
+        assert (await stage.over(await stage.asked())).error == "The recording cannot be had; the server's log says why."
 
 
 async def test_a_database_that_takes_no_writes_costs_nothing_that_was_heard(stage, monkeypatch):
