@@ -179,6 +179,7 @@ def _inside(place: Place) -> Iterator[Transport]:
     from callwright.accounts.worlds import Accounts
     from callwright.cli import abilities
     from callwright.clock import SystemClock
+    from callwright.egress.late import LateDoor
     from callwright.flows.flows import Flows
     from callwright.native import Limits, Parts, control_app
     from callwright.numbers.numbers import Numbers
@@ -187,6 +188,9 @@ def _inside(place: Place) -> Iterator[Transport]:
     from callwright.settings import rooms, rows
     from callwright.store import Store
     from callwright.transcriptions.transcriptions import Transcriptions
+    from callwright.webhooks.endpoints import Endpoints
+    from callwright.webhooks.log import DeliveryLog
+    from callwright.webhooks.webhooks import Webhooks
 
     loaded = place.settings()
     clock = SystemClock()
@@ -204,11 +208,21 @@ def _inside(place: Place) -> Iterator[Transport]:
             transcriptions=Transcriptions(store, clock, keys),
             files=Files(recordings, rooms.recording_objects(loaded.settings)),
             keys=keys,
+            webhooks=Webhooks(
+                store,
+                clock,
+                LateDoor(rooms.egress(loaded.settings), clock).refusal,
+                per_world=loaded.settings.api.webhooks_per_world,
+                rotation_overlap=loaded.settings.webhooks.rotation_overlap,
+            ),
+            log=DeliveryLog(store, clock),
+            endpoints=Endpoints(store, clock),
             settings=lambda: rows(loaded),
             health=lambda: {"server": "no server runs on this folder"},
             limits=Limits(
                 body=loaded.settings.api.body_limit, flow=loaded.settings.api.flow_limit, claim=loaded.settings.numbers.claim
             ),
+            currency=loaded.settings.calls.currency,
         )
         with asyncio.Runner() as runner:
             runner.run(accounts.prepare())

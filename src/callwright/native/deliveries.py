@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from callwright.accounts.worlds import World
+from callwright.dialect.callbacks import TYPE_OF, TYPES
 from callwright.errors import Invalid, NotFound
 from callwright.native import views
 from callwright.native.asking import DEFAULT_LIMIT, MOST_LIMIT, Ask, id_of, moment_of, text_of
@@ -13,7 +14,6 @@ from callwright.native.cursors import seal, unseal
 from callwright.webhooks.endpoints import endpoint_of
 from callwright.webhooks.log import Entry, Filter, Place, Resent
 from callwright.webhooks.model import State
-from callwright.webhooks.webhooks import EVENT_TYPES
 
 FILTERS = ("endpoint", "url", "webhook", "event", "call", "state", "message", "from", "to", "test")
 MOST_IDS = 1_000
@@ -113,8 +113,7 @@ def _filter(ask: Ask, world: World) -> Filter:
     if "call_id" in given and "message_id" in given:
         raise Invalid("call and message are both given: a message is of one call; name one.", parameter="message")
     if (event := ask.query("event")) is not None:
-        given["kind_is_type"] = event in EVENT_TYPES
-        given["kind"] = _event(ask, event)
+        given["kind"], given["kind_is_type"] = _event(event), event in TYPES
     if states := ask.queries("state"):
         given["states"] = _states(states)
     if (test := ask.query("test")) is not None:
@@ -128,11 +127,10 @@ def _filter(ask: Ask, world: World) -> Filter:
     return Filter(**given)
 
 
-def _event(ask: Ask, event: str) -> str:
-    kinds = ask.parts.kinds
-    if event not in EVENT_TYPES and event not in kinds:
+def _event(event: str) -> str:
+    if event not in TYPES and event not in TYPE_OF:
         raise Invalid(
-            f"event must be a type ({', '.join(EVENT_TYPES)}) or an event's name ({', '.join(kinds)}); it was {event[:40]!r}.",
+            f"event must be a type ({', '.join(TYPES)}) or an event's name ({', '.join(TYPE_OF)}); it was {event[:40]!r}.",
             parameter="event",
         )
     return event

@@ -6,6 +6,8 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
+from callwright.dialect import examples
+from callwright.dialect.callbacks import TYPE_OF
 from callwright.errors import Invalid
 from callwright.native import views
 from callwright.native.asking import Ask, text_of
@@ -71,18 +73,16 @@ async def test(ask: Ask) -> Any:
     world, webhook_id = ask.world, ask.id("webhook")
     body = await ask.object(optional=True)
     kind = text_of(body, "event", DEFAULT_TEST)
-    if kind not in ask.parts.kinds:
-        raise Invalid(f"event must be one of {', '.join(ask.parts.kinds)}; it was {kind[:40]!r}.", parameter="event")
+    if kind not in TYPE_OF:
+        raise Invalid(f"event must be one of {', '.join(TYPE_OF)}; it was {kind[:40]!r}.", parameter="event")
     webhook = ask.parts.webhooks.get(world.id, webhook_id)
-    return 202, views.delivery(await ask.parts.log.test(webhook, kind, ask.parts.example(kind)))
+    return 202, views.delivery(await ask.parts.log.test(webhook, kind, examples.example(kind, ask.parts.currency)))
 
 
 async def _body(ask: Ask) -> dict[str, Any]:
     body = await ask.object()
     if unknown := sorted(body.keys() - {"url", "token", "events"}):
-        raise Invalid(
-            f"{unknown[0][:40]} cannot be set: a webhook has url, token and events.", parameter=unknown[0][:40]
-        )
+        raise Invalid(f"{unknown[0][:40]} cannot be set: a webhook has url, token and events.", parameter=unknown[0][:40])
     return body
 
 
@@ -94,7 +94,7 @@ def _token(body: dict[str, Any]) -> str | None:
     return text_of(body, "token") if body.get("token") is not None else None
 
 
-def _events(body: dict[str, Any]) -> tuple[str, ...] | None | UnsetType:
+def _events(body: dict[str, Any]) -> tuple[str, ...] | UnsetType | None:
     if "events" not in body:
         return UNSET
     value = body["events"]

@@ -77,6 +77,11 @@ class Deliverer:
         """A call has a new event. Cheap, on the event loop; forgetting to call it costs `settings.poll` seconds."""
         self._woken.set()
 
+    def offer(self, endpoint: Endpoint) -> None:
+        """There is something to send there that did not come out of the outbox."""
+        if not self._lanes.offer(endpoint):
+            self._earlier.set()
+
     async def run(self) -> None:
         """Deliver until cancelled; then give what is under way a moment to be answered and recorded."""
         try:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from callwright import ids
 from callwright.accounts.rotation import DEFAULT_OVERLAP_S, Secrets, end_of_overlap
 from callwright.clock import Clock, rfc3339
+from callwright.dialect.callbacks import CALL, TYPES
 from callwright.egress import parse
 from callwright.errors import Conflict, Invalid, Missing, NotFound
 from callwright.log import Log
@@ -21,8 +22,6 @@ from callwright.webhooks import rows
 from callwright.webhooks.model import Webhook
 
 MAX_TOKEN = 1_000
-# What a webhook may hear of; it always hears of calls.
-EVENT_TYPES = ("call", "leg", "recording", "transcription", "webhook")
 
 _log = Log("webhooks")
 
@@ -125,7 +124,7 @@ class Webhooks:
         *,
         url: str | None = None,
         token: str | None = None,
-        events: tuple[str, ...] | None | UnsetType = UNSET,
+        events: tuple[str, ...] | UnsetType | None = UNSET,
         without_token: bool = False,
     ) -> Webhook:
         """Change what is given and leave the rest (contract §9, C31). `events` None stands for those of the settings."""
@@ -155,7 +154,7 @@ class Webhooks:
         *,
         url: str | None,
         token: str | None = None,
-        events: tuple[str, ...] | None | UnsetType = UNSET,
+        events: tuple[str, ...] | UnsetType | None = UNSET,
     ) -> Webhook:
         """Give a number its webhook; a second time URL and token, and events if given, are replaced under the same id."""
         made = self._new(world_id, number_id, self.check(url, token), token, None if events is UNSET else events)
@@ -240,12 +239,12 @@ class Webhooks:
 def checked_events(wanted: Sequence[str], parameter: str = "events") -> tuple[str, ...]:
     """The types a webhook is to hear of, those of calls always among them. Raises `Invalid`."""
     for one in wanted:
-        if one not in EVENT_TYPES:
+        if one not in TYPES:
             raise Invalid(
-                f"{parameter} has {str(one)[:40]!r}, which is no type of event; there are {', '.join(EVENT_TYPES)}.",
+                f"{parameter} has {str(one)[:40]!r}, which is no type of event; there are {', '.join(TYPES)}.",
                 parameter=parameter,
             )
-    return tuple(one for one in EVENT_TYPES if one == EVENT_TYPES[0] or one in wanted)
+    return tuple(one for one in TYPES if one == CALL or one in wanted)
 
 
 def _found(transaction: Transaction, world_id: UUID, webhook_id: UUID) -> Webhook:
