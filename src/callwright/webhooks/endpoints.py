@@ -117,7 +117,7 @@ class Endpoints:
         known, live = self.get(world_id, endpoint_id), self._server()
         if known.disabled_us is not None:
             raise Conflict(f"The endpoint {known.url} is disabled already ({known.disabled_why}).")
-        await live.disable(world_id, known.url, "operator")
+        await live.disable(world_id, known.url, "asked")
         return self.get(world_id, endpoint_id)
 
     def _server(self) -> Live:

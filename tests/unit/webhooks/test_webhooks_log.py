@@ -204,11 +204,11 @@ def test_attempts_are_told_with_all_that_went_to_and_fro() -> None:
 
     async def play(stage: Stage) -> None:
         stage.receivers.answer = lambda sent: next(answers)
-        await stage.events(1, url=ONE)
+        await stage.events(11, url=ONE)
         await stage.sleep(3600)
         seen = DeliveryLog(stage.store, stage.clock)
         (entry,) = seen.page(WORLD, Filter(), limit=10).entries
-        assert (entry.state, entry.attempts, seen.body(entry)) == (State.DELIVERED, 3, b"1#1#callCreated")
+        assert (entry.state, entry.attempts, seen.body(entry)) == (State.DELIVERED, 3, b"11#1#callCreated")
         attempts = seen.attempts(entry)
         assert [(one.n, one.status, one.error, one.detail) for one in attempts] == [
             (1, 503, "http_error", "it said 503"),
@@ -232,7 +232,7 @@ def test_attempts_are_told_with_all_that_went_to_and_fro() -> None:
 def test_a_resent_one_goes_out_under_its_id_and_its_sequence() -> None:
     async def play(stage: Stage) -> None:
         stage.receivers.answer = lambda sent: failing(Fault.BAD_URL) if sent.sequence == 2 else OK
-        await stage.events(1, 3, url=ONE)
+        await stage.events(11, 3, url=ONE)
         await stage.sleep(1)
         seen = DeliveryLog(stage.store, stage.clock, stage.deliverer._lanes.offer)
         (given_up,) = seen.page(WORLD, Filter(states=(State.EXHAUSTED,)), limit=10).entries
@@ -312,7 +312,7 @@ def test_a_test_event_goes_by_itself() -> None:
     async def play(stage: Stage) -> None:
         seen = DeliveryLog(stage.store, stage.clock, stage.deliverer._lanes.offer)
         made = await stage.webhooks.create(WORLD, url=f"{ONE}?a=1", token="secret")
-        await stage.events(1)
+        await stage.events(11)
         await stage.sleep(1)
         entry = await seen.test(made, "callUpdated", b'{"example": true}')
         await stage.sleep(20)
