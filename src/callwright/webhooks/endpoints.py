@@ -74,7 +74,7 @@ class Endpoints:
         return Page(int(total or 0), [_known(row) for row in rows])
 
     def find(self, world_id: UUID, url: str) -> KnownEndpoint | None:
-        for row in self._store.read("webhooks.find_endpoint", (world_id.bytes, url)):
+        for row in self._store.read("webhooks.endpoint_by_url", (world_id.bytes, url)):
             return _known(row)
         return None
 

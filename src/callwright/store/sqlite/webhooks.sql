@@ -203,7 +203,7 @@ WHERE world_id = ? ORDER BY url LIMIT ? OFFSET ?;
 -- name: count_endpoints
 SELECT COUNT(*) FROM endpoints WHERE world_id = ?;
 
--- name: find_endpoint
+-- name: endpoint_by_url
 SELECT id, url, concurrency, rate, failures, failing_us, disabled_us, disabled_why, created_us, updated_us FROM endpoints
 WHERE world_id = ? AND url = ?;
 
