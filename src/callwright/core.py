@@ -102,6 +102,7 @@ class Core:
             self.door.refusal,
             per_world=chosen.api.webhooks_per_world,
             rotation_overlap=chosen.webhooks.rotation_overlap,
+            asked_for=lambda world_id, url: self.deliverer.enable(world_id, url),
         )
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
         sign = Signer(self._signing_key, rooms.webhooks(chosen).encoding, replaced_key=self._replaced_key).headers
@@ -113,9 +114,10 @@ class Core:
             render=self._callback,
             sign=sign,
             counted=metrics.delivery,
+            happened=metrics.endpoint,
         )
         self.delivery_log = DeliveryLog(store, clock, self.deliverer.offer)
-        self.endpoints = Endpoints(store, clock)
+        self.endpoints = Endpoints(store, clock, self.deliverer)
         self.listening = Listening(store, clock, render=self._callback, sign=sign)
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self.recording_keys = keys = rooms.recording_keys(chosen)

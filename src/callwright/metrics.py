@@ -74,6 +74,9 @@ class Metrics:
         self._deliveries = _Labelled(
             registry, "deliveries_total", "Attempts to post a callback, by what came of them.", "result"
         )
+        self._endpoints = _Labelled(
+            registry, "webhook_endpoints_total", "What happened to receivers of callbacks and to their lanes.", "event"
+        )
         self._sentences = _Labelled(
             registry, "speech_sentences_total", "Sentences asked of voices, by what came of it.", "source", "result"
         )
@@ -106,6 +109,10 @@ class Metrics:
 
     def delivery(self, result: str) -> None:
         self._deliveries.inc(result)
+
+    def endpoint(self, event: str) -> None:
+        """``breaker_opened``, ``breaker_closed``, ``endpoint_disabled``, ``endpoint_enabled`` or ``lane_passed``."""
+        self._endpoints.inc(event)
 
     def recording_over(self, kind: str, status: str) -> None:
         """`kind` is ``ivr``, ``transfer`` or ``call``, `status` ``done`` or ``failed``."""

@@ -26,6 +26,8 @@ from callwright.recordings.recordings import Recordings
 from callwright.store import Change, Store
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.webhooks.endpoints import Endpoints
+from callwright.webhooks.health import Health
+from callwright.webhooks.lanes import Live
 from callwright.webhooks.listening import Listening
 from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.model import Endpoint
@@ -111,22 +113,21 @@ class DelivererStub:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.limited_ones: list[Endpoint] = []
+        self.refreshed: list[Endpoint] = []
 
-    def offer(self, endpoint: Endpoint) -> None:
-        pass
+    def refresh(self, endpoint: Endpoint) -> None:
+        self.refreshed.append(endpoint)
 
-    def limited(self, endpoint: Endpoint) -> None:
-        self.limited_ones.append(endpoint)
+    def live(self, world_id: UUID, url: str) -> Live:
+        return Live(Endpoint(world_id, url), Health.RESTING, NOW_US, 3, 1, 16, 0.0)
 
-    def live_state(self, endpoint: Endpoint) -> dict[str, Any]:
-        return {"health": "healthy"}
-
-    async def enable(self, world_id: UUID, url: str) -> None:
+    async def enable(self, world_id: UUID, url: str) -> bool:
         self._set(None, None, world_id, url)
+        return True
 
-    async def disable(self, world_id: UUID, url: str, why: str) -> None:
-        self._set(NOW_US, why, world_id, url)
+    async def disable(self, world_id: UUID, url: str) -> bool:
+        self._set(NOW_US, "asked", world_id, url)
+        return True
 
     def _set(self, at_us: int | None, why: str | None, world_id: UUID, url: str) -> None:
         connection = self._store._writer._connection  # type: ignore[attr-defined]

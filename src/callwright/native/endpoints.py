@@ -77,9 +77,10 @@ async def _body(ask: Ask, *further: str) -> dict[str, Any]:
 
 def _view(ask: Ask, known: KnownEndpoint, counted_to: int) -> dict[str, Any]:
     world_id, endpoints = ask.world.id, ask.parts.endpoints
+    live = endpoints.live(world_id, known.url)
     return views.endpoint(known) | {
         "pending": endpoints.waiting(world_id, known.url, State.PENDING, counted_to),
         "exhausted": endpoints.waiting(world_id, known.url, State.EXHAUSTED, counted_to),
         "countedTo": counted_to,
-        "live": endpoints.live_state(world_id, known.url),
+        "live": None if live is None else views.live(live),
     }

@@ -19,6 +19,7 @@ from callwright.numbers.numbers import Number
 from callwright.recordings.model import Recording
 from callwright.transcriptions.model import Content, Transcription
 from callwright.webhooks.endpoints import KnownEndpoint
+from callwright.webhooks.lanes import Live
 from callwright.webhooks.log import Attempt, Entry, Exchange
 from callwright.webhooks.model import Webhook
 
@@ -191,6 +192,18 @@ def endpoint(shown: KnownEndpoint) -> dict[str, Any]:
         "disabledWhy": shown.disabled_why,
         "createdAt": moment(shown.created_us),
         "updatedAt": moment(shown.updated_us),
+    }
+
+
+def live(shown: Live) -> dict[str, Any]:
+    """``until`` is the end of its rest, or of the pause of its host; ``unanswered`` are those in flight for long."""
+    return {
+        "health": shown.health.value,
+        "until": moment(shown.until_us),
+        "inFlight": shown.in_flight,
+        "unanswered": shown.unanswered,
+        "concurrency": shown.concurrency,
+        "rate": shown.rate or None,
     }
 
 

@@ -112,6 +112,17 @@ def webhooks(settings: Settings) -> WebhookSettings:
         give_up_after=given.give_up_after,
         concurrency=given.concurrency,
         per_endpoint=given.per_endpoint,
+        rate=given.rate,
+        slow_after=given.slow_after,
+        slow_slots=given.slow_slots,
+        break_after=given.break_after,
+        break_first=given.break_first,
+        break_longest=max(given.break_first, given.break_longest),
+        retry_after_at_most=given.retry_after_at_most,
+        disable_after=given.disable_after,
+        head_wait=given.head_wait,
+        keep=given.keep,
+        keep_exhausted=given.keep_exhausted,
         encoding=Encoding(given.legacy_signature),
     )
 

@@ -22,6 +22,7 @@ Network = Annotated[str, Meta(extra={"check": checks.network})]
 CallerNetwork = Annotated[str, Meta(extra={"check": checks.caller_network})]
 Host = Annotated[str, Meta(extra={"check": checks.sip_host})]
 Wait = Annotated[float, Meta(ge=1, le=604_800)]
+Keep = Annotated[float, Meta(ge=60, le=31_622_400)]
 
 
 class HttpSection(Section, frozen=True, kw_only=True):
@@ -228,6 +229,73 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
             ge=1, le=4096, description="Of these, how many one endpoint may have, so that a hanging one cannot take them all."
         ),
     ] = 16
+    rate: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="Requests a second for one endpoint, 0 for as many as there are. After a pause one second's worth may go "
+            "at once. A single endpoint can be given limits of its own: callwright endpoints limit.",
+        ),
+    ] = 0.0
+    slow_after: Annotated[
+        float,
+        Meta(
+            ge=0.05,
+            le=60,
+            description="Seconds after which a request that is not answered counts against slow_slots, and its endpoint gets "
+            "no other until it is. So endpoints that hang leave the others their room.",
+        ),
+    ] = 1.0
+    slow_slots: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=4096,
+            description="Requests under way at once that are unanswered for slow_after, or go to endpoints that are not well. "
+            "Those beyond count against concurrency.",
+        ),
+    ] = 256
+    break_after: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description="Failures in a row, such as no connection, no answer or 503, after which a host is left alone but for "
+            "a probe now and then.",
+        ),
+    ] = 5
+    break_first: Annotated[
+        float, Meta(ge=0.1, le=3600, description="Seconds until the first probe of a host that was left alone.")
+    ] = 5.0
+    break_longest: Annotated[
+        float,
+        Meta(ge=0.1, le=86_400, description="Each probe that fails doubles the pause before the next, up to so many seconds."),
+    ] = 300.0
+    retry_after_at_most: Annotated[
+        float,
+        Meta(ge=0, le=86_400, description="Seconds an endpoint may make us wait by Retry-After; it asks for more in vain."),
+    ] = 3600.0
+    disable_after: Annotated[
+        Wait,
+        Meta(
+            description="Seconds without a good answer after which an endpoint is disabled, if five attempts at least have "
+            "failed. What was meant for it is kept and can be sent again by hand once it is enabled."
+        ),
+    ] = 432_000.0
+    head_wait: Annotated[
+        Wait,
+        Meta(
+            description="Seconds the later events of a call wait for one that fails. Then they go without it, and the header "
+            "webhook-gap names what is missing."
+        ),
+    ] = 3600.0
+    keep: Annotated[
+        Keep, Meta(description="Seconds a delivered callback stays on record, with its attempts. Each call keeps its last.")
+    ] = 604_800.0
+    keep_exhausted: Annotated[
+        Keep, Meta(description="Seconds a callback that was given up stays on record and can be sent again.")
+    ] = 2_592_000.0
     legacy_signature: Annotated[
         Literal["base64", "hex"],
         Meta(description="How X-MessageBird-Signature is written. Set hex if your library compares hexadecimal."),

@@ -5,20 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from callwright.clock import Clock, rfc3339
+from callwright import ids
+from callwright.clock import SECOND_US, Clock, rfc3339
 from callwright.egress import Answer, BadUrl, Fault, Header, Transport, Url, parse
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
 from callwright.store import Change, Store, Write
-from callwright.webhooks import ledger
-from callwright.webhooks.model import Delivery, State
+from callwright.webhooks import ledger, notices
+from callwright.webhooks.health import GOOD, NOTHING, Happening, Health, Peer, Verdict
+from callwright.webhooks.model import Delivery, Endpoint, State
+from callwright.webhooks.notices import Notice, Why
 from callwright.webhooks.settings import WebhookSettings
+from callwright.webhooks.waiting import asked_until_us, gaps
 
 ID_HEADER = "webhook-id"
 SEQUENCE_HEADER = "webhook-sequence"
+GAP_HEADER = "webhook-gap"
+TEST_HEADER = "webhook-test"
 WEBHOOK_DELETED = "webhook_deleted"
+ENDPOINT_DISABLED = "endpoint_disabled"
 INTERNAL = "internal"
 STORE_PAUSE_S = 1.0
+GONE = 410
+MOST_UNDELIVERED = 2_000
+# What speaks against the host, and not against one program on it.
+_HOST_FAULTS = frozenset({Fault.DNS, Fault.CONNECT, Fault.TLS, Fault.TIMEOUT, Fault.RESET, Fault.PROTOCOL})
+_HOST_STATUSES = frozenset({502, 503, 504})
+# Nobody at the receiver's had a part in these.
+_OURS = frozenset({Fault.BAD_URL.value, INTERNAL})
 
 _log = Log("webhooks")
 
@@ -43,12 +57,14 @@ class Attempts:
         sign: Callable[[Delivery, Url, int], Sequence[Header]],
         counted: Callable[[str], None],
         chance: Callable[[], float],
-        scheduled: Callable[[int], None],
+        happened: Callable[[str], None],
+        disabled: Callable[[Endpoint], None],
     ) -> None:
         """`sign` gives the signature headers of an attempt; `chance` gives random numbers below 1;
-        `scheduled` hears when a retry is due.
+        `disabled` hears of an endpoint that was disabled for what it answered.
 
         `counted` hears of each attempt: ``delivered``, ``failed``, ``refused`` (by the address veto) or ``exhausted``.
+        `happened` hears ``endpoint_disabled`` and ``lane_passed``.
         """
         self._store = store
         self._transport = transport
@@ -57,27 +73,32 @@ class Attempts:
         self._sign = sign
         self._counted = counted
         self._chance = chance
-        self._scheduled = scheduled
+        self._happened = happened
+        self._disabled = disabled
+        self._head_wait_us = round(settings.head_wait * SECOND_US)
 
-    async def make(self, pos: int) -> bool:
-        """Send the delivery at `pos` if it is due; return when the outcome is committed. False: there was no outcome."""
+    async def make(self, pos: int, peer: Peer) -> Verdict | None:
+        """Send the delivery at `pos` if it is due; return when the outcome is committed. None: there was no outcome."""
         delivery = ledger.find_delivery(self._store, pos)
         if delivery is None or delivery.next_at_us is None or delivery.next_at_us > self._clock.now_us():
-            return True
+            return NOTHING
         if delivery.withdrawn:
             await self._withdraw(delivery)
-            return True
+            return NOTHING
         made = await self._post(delivery)
-        answer = made.answer
-        if answer.fault is Fault.CLOSED:
-            return False  # the server is stopping: the attempt has not taken place
-        if made.error is None:
-            settled = ledger.settle(delivery, State.DELIVERED, self._clock.now_us(), made=1, status=answer.status, error=None)
-            await self._commit((self._logged(delivery, made, None), *settled))
-            self._counted("delivered")
-        else:
-            await self._failed(delivery, made, made.error)
-        return True
+        if made.answer.fault is Fault.CLOSED:
+            return None  # the server is stopping: the attempt has not taken place
+        if made.error is not None:
+            return await self._failed(delivery, made, made.error, peer)
+        now_us = self._clock.now_us()
+        settled = ledger.settle(delivery, State.DELIVERED, now_us, made=1, status=made.answer.status, error=None)
+        writes: tuple[Write, ...] = (self._logged(delivery, made, None), *settled)
+        if peer.failures:
+            peer.failures, peer.failing_us = 0, None
+            writes += (ledger.note_success(peer.endpoint, now_us),)
+        await self._commit(Change(writes))
+        self._counted("delivered")
+        return GOOD
 
     async def _post(self, delivery: Delivery) -> _Made:
         at_us = self._clock.now_us()
@@ -90,6 +111,10 @@ class Attempts:
                 (SEQUENCE_HEADER, str(delivery.sequence)),
                 *self._sign(delivery, url, at_us),
             ]
+            if delivery.gap:
+                headers.append((GAP_HEADER, gaps(ledger.undelivered_before(self._store, delivery, MOST_UNDELIVERED))))
+            if delivery.test:
+                headers.append((TEST_HEADER, "true"))
             answer = await self._transport.post(url.text, headers, delivery.body, self._settings.timeout, repeatable=True)
         except BadUrl as error:
             answer = Answer(delivery.url, fault=Fault.BAD_URL, detail=str(error))
@@ -99,28 +124,131 @@ class Attempts:
             return _Made(at_us, headers, Answer(delivery.url, detail="the server failed; its log says how"), INTERNAL)
         return _Made(at_us, headers, answer, None if answer.fault is None else answer.fault.value)
 
-    async def _failed(self, delivery: Delivery, made: _Made, error: str) -> None:
-        status = made.answer.status or None
+    async def _failed(self, delivery: Delivery, made: _Made, error: str, peer: Peer) -> Verdict:
         now_us = self._clock.now_us()
+        verdict = self._verdict(made.answer, peer, now_us)
+        noted: tuple[Write, ...] = ()
+        if error not in _OURS:
+            peer.failures += 1
+            peer.failing_us = peer.failing_us or now_us
+            noted = (ledger.note_failure(peer.endpoint, ids.uuid7(now_us), now_us),)
+            if (why := self._why_disabled(made.answer, peer, now_us)) is not None:
+                await self._give_up_endpoint(delivery, made, error, peer, why)
+                return verdict
+        next_us = None if error == Fault.BAD_URL.value else self._next_us(delivery, verdict, now_us)
+        if next_us is None or peer.health is Health.DISABLED:
+            await self._exhaust(delivery, made, error if next_us is None else ENDPOINT_DISABLED, noted)
+        else:
+            await self._retry(delivery, made, error, next_us, noted)
+        return verdict
+
+    def _next_us(self, delivery: Delivery, verdict: Verdict, now_us: int) -> int | None:
+        """When this delivery is tried again; None when it is given up."""
+        if delivery.test:
+            return None  # whoever asked for it wants to know how this one went
+        since_us = delivery.since_us
         next_us = self._settings.next_attempt_us(
-            attempts=delivery.tries + 1, created_us=delivery.since_us, now_us=now_us, chance=self._chance()
+            attempts=delivery.tries + 1, created_us=since_us, now_us=now_us, chance=self._chance()
         )
-        if next_us is None or error == Fault.BAD_URL.value:
-            settled = ledger.settle(delivery, State.EXHAUSTED, now_us, made=1, status=status, error=error)
-            await self._commit((self._logged(delivery, made, None), *settled))
-            self._counted("exhausted")
-            self._tell("delivery_exhausted", delivery, made, error)
-            return
-        retry = ledger.retry(delivery, next_us, status=status, error=error)
-        await self._commit((self._logged(delivery, made, next_us), retry))
-        self._scheduled(next_us)
+        if next_us is None:
+            return None
+        waited_us = since_us + self._head_wait_us
+        if now_us < waited_us < next_us and not delivery.passed and ledger.waits_behind(self._store, delivery):
+            next_us = waited_us  # once more before the lane goes on without it
+        if next_us < verdict.until_us <= self._settings.gives_up_us(since_us):
+            next_us = verdict.until_us
+        return next_us
+
+    async def _retry(self, delivery: Delivery, made: _Made, error: str, next_us: int, noted: tuple[Write, ...]) -> None:
+        now_us = self._clock.now_us()
+        status = made.answer.status or None
+        passed = delivery.passed or now_us >= delivery.since_us + self._head_wait_us
+        retry = ledger.retry(delivery, next_us, now_us, passed=passed, status=status, error=error)
+        await self._commit(Change((self._logged(delivery, made, next_us), *retry, *noted)))
         self._counted("refused" if error == Fault.REFUSED_ADDRESS.value else "failed")
-        self._tell("delivery_failed", delivery, made, error, next_attempt=rfc3339(next_us))
+        more = {}
+        if passed and not delivery.passed:
+            self._happened("lane_passed")
+            more["lane"] = "goes on without it"
+        self._tell("delivery_failed", delivery, made, error, next_attempt=rfc3339(next_us), **more)
+
+    async def _exhaust(self, delivery: Delivery, made: _Made, error: str, noted: tuple[Write, ...]) -> None:
+        status = made.answer.status or None
+        settled = ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=1, status=status, error=error)
+        await self._commit(Change((self._logged(delivery, made, None), *settled, *noted)))
+        self._counted("exhausted")
+        self._tell("delivery_exhausted", delivery, made, error)
+
+    def _why_disabled(self, answer: Answer, peer: Peer, now_us: int) -> Why | None:
+        if peer.health is Health.DISABLED:
+            return None
+        if answer.status == GONE:
+            return Why.GONE
+        failing_for_us = now_us - (peer.failing_us or now_us)
+        long_enough = failing_for_us >= round(self._settings.disable_after * SECOND_US)
+        return Why.FAILING if long_enough and peer.failures >= self._settings.disable_failures else None
+
+    async def _give_up_endpoint(self, delivery: Delivery, made: _Made, error: str, peer: Peer, why: Why) -> None:
+        """Disable the endpoint in the commit of the attempt that decided it. What else is pending there is given up later."""
+        peer.move(Happening.SWITCHED_OFF)  # before anything is awaited, so that it happens once
+        now_us = self._clock.now_us()
+        endpoint = peer.endpoint
+        status = made.answer.status or None
+        known = ledger.find_endpoint(self._store, endpoint)
+        notice = Notice(
+            endpoint_id=ids.uuid7(now_us) if known is None else known.id,
+            url=endpoint.url,
+            at_us=now_us,
+            why=why,
+            failing_us=peer.failing_us,
+            failures=peer.failures,
+            last_status=status,
+            last_error=error,
+        )
+        settled = ledger.settle(delivery, State.EXHAUSTED, now_us, made=1, status=status, error=ENDPOINT_DISABLED)
+        writes = (
+            self._logged(delivery, made, None),
+            *settled,
+            ledger.note_failure(endpoint, notice.endpoint_id, now_us),
+            ledger.disable(endpoint, notice.endpoint_id, why.value, now_us),
+        )
+        await self._commit(Change(writes) + notices.told(endpoint.world_id, notices.DISABLED, notice))
+        self._counted("exhausted")
+        self._happened("endpoint_disabled")
+        self._tell("delivery_exhausted", delivery, made, error)
+        _log.error(
+            "endpoint_disabled",
+            endpoint=endpoint.url,
+            why=why.value,
+            failures=peer.failures,
+            failing_since=rfc3339(peer.failing_us or now_us),
+            remedy="mend or replace the receiver, enable it (callwright endpoints enable), and resend what was given up",
+        )
+        self._disabled(endpoint)
+
+    def _verdict(self, answer: Answer, peer: Peer, now_us: int) -> Verdict:
+        against = None
+        if answer.status:
+            against = answer.status in _HOST_STATUSES
+        elif answer.fault in _HOST_FAULTS:
+            against = True
+        asked_us = asked_until_us(answer.header("Retry-After"), now_us) if answer.status else None
+        if asked_us is None:
+            return Verdict(Happening.HUNG if answer.fault is Fault.TIMEOUT else Happening.ERRED, against)
+        most_us = now_us + round(self._settings.retry_after_at_most * SECOND_US)
+        if asked_us > most_us:
+            _log.warning(
+                "retry_after_cut",
+                endpoint=peer.endpoint.url,
+                asked_s=(asked_us - now_us) // SECOND_US,
+                waiting_s=(most_us - now_us) // SECOND_US,
+                remedy="webhooks.retry_after_at_most is the bound; an endpoint that wants nothing more answers 410",
+            )
+        return Verdict(Happening.ASKED_TO_WAIT, against, min(asked_us, most_us))
 
     async def _withdraw(self, delivery: Delivery) -> None:
-        await self._commit(
-            ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=0, status=None, error=WEBHOOK_DELETED)
-        )
+        settled = ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=0, status=None, error=WEBHOOK_DELETED)
+        await self._commit(Change(settled))
         self._counted("exhausted")
         _log.warning(
             "delivery_exhausted", call=delivery.call_id, sequence=delivery.sequence, detail="no webhook asks for it any more"
@@ -130,11 +258,11 @@ class Attempts:
     def _logged(delivery: Delivery, made: _Made, next_at_us: int | None) -> Write:
         return ledger.insert_attempt(delivery, made.at_us, made.headers, made.answer, made.error, next_at_us)
 
-    async def _commit(self, writes: tuple[Write, ...]) -> None:
+    async def _commit(self, change: Change) -> None:
         """Keep at it while the store is down: what was sent and is not recorded would be sent again."""
         while True:
             try:
-                return await self._store.commit(Change(writes))
+                return await self._store.commit(change)
             except StoreUnavailable:
                 await self._clock.sleep(STORE_PAUSE_S)
 

@@ -1,29 +1,31 @@
-"""The deliverer: keeps fan-out and lanes going, wakes when there is something to do, and looks by itself now and then."""
+"""The deliverer: keeps fan-out, lanes and upkeep going, and looks by itself now and then."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import takewhile
 from uuid import UUID
 
-from callwright.clock import SECOND_US, Clock
+from callwright import ids
+from callwright.clock import Clock
 from callwright.egress import Header, Transport, Url
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
-from callwright.store import Store
-from callwright.webhooks import ledger
+from callwright.store import Change, Store
+from callwright.webhooks import ledger, notices
 from callwright.webhooks.attempts import STORE_PAUSE_S, Attempts
 from callwright.webhooks.fanout import FanOut, Renderer
-from callwright.webhooks.lanes import Lanes
+from callwright.webhooks.ground import OneNode
+from callwright.webhooks.lanes import Lanes, Live
 from callwright.webhooks.model import Delivery, Endpoint
+from callwright.webhooks.notices import Notice, Why
 from callwright.webhooks.settings import WebhookSettings
+from callwright.webhooks.upkeep import Upkeep
 
-PAGE = 500
-_TICK_US = 1_000
-_FULL_PAUSE_US = SECOND_US
+PAGE = 200
+FULL_PAUSE_S = 1.0
 
 _log = Log("webhooks")
 
@@ -31,7 +33,7 @@ _log = Log("webhooks")
 class Deliverer:
     """Delivers every committed event at least once, in order per call and receiver, until it is given up.
 
-    All state is in the store: what was pending when the process ended is pending when it comes back.
+    All state that matters is in the store: what was pending when the process ended is pending when it comes back.
     """
 
     def __init__(
@@ -44,14 +46,20 @@ class Deliverer:
         render: Renderer,
         sign: Callable[[Delivery, Url, int], Sequence[Header]],
         counted: Callable[[str], None],
+        happened: Callable[[str], None] = lambda what: None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`render` gives an event's body; `sign` an attempt's signatures; `counted` hears the result of each attempt."""
+        """`render` gives an event's body; `sign` an attempt's signatures; `counted` hears the result of each attempt.
+
+        `happened` hears ``breaker_opened``, ``breaker_closed``, ``endpoint_disabled``, ``endpoint_enabled`` and
+        ``lane_passed``.
+        """
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._happened = happened
         self._fan_out = FanOut(store, clock, render, settings.events)
-        self._attempts = Attempts(
+        attempts = Attempts(
             store,
             transport,
             clock,
@@ -59,35 +67,86 @@ class Deliverer:
             sign=sign,
             counted=counted,
             chance=chance,
-            scheduled=self._scheduled,
+            happened=happened,
+            disabled=self._disabled,
         )
-        self._lanes = Lanes(
-            self._due,
-            self._attempts.make,
-            clock,
-            concurrency=settings.concurrency,
-            per_endpoint=settings.per_endpoint,
-            endpoints=settings.endpoints,
-        )
+        ground = OneNode(store, clock, attempts, disabled=self._left_at_a_disabled_one, happened=happened)
+        self._lanes = Lanes(ground, clock, settings)
+        self._upkeep = Upkeep(store, clock, settings, counted=counted, offer=self.offer)
         self._woken = asyncio.Event()
-        self._earlier = asyncio.Event()
-        self._alarm_us = 0
+        self._refused = asyncio.Event()
 
     def wake(self, world_id: UUID, call_id: UUID) -> None:
         """A call has a new event. Cheap, on the event loop; forgetting to call it costs `settings.poll` seconds."""
         self._woken.set()
 
     def offer(self, endpoint: Endpoint) -> None:
-        """There is something to send there that did not come out of the outbox."""
+        """Something may be due at an endpoint. Forgetting to call it costs `settings.poll` seconds."""
         if not self._lanes.offer(endpoint):
-            self._earlier.set()
+            self._refused.set()
+
+    def refresh(self, endpoint: Endpoint) -> None:
+        """The limits of an endpoint were changed in the table."""
+        self._lanes.refresh(endpoint)
+
+    async def disable(self, world_id: UUID, url: str, why: Why = Why.ASKED) -> bool:
+        """Send nothing more to an endpoint (its URL without query): what is pending is given up, what comes is so at once.
+
+        False when it was disabled already.
+        """
+        endpoint = Endpoint(world_id, url)
+        known = ledger.find_endpoint(self._store, endpoint)
+        if known is not None and known.disabled_us is not None:
+            return False
+        now_us = self._clock.now_us()
+        notice = Notice(
+            endpoint_id=ids.uuid7(now_us) if known is None else known.id,
+            url=url,
+            at_us=now_us,
+            why=why,
+            failing_us=None if known is None else known.failing_us,
+            failures=0 if known is None else known.failures,
+        )
+        write = ledger.disable(endpoint, notice.endpoint_id, why.value, now_us)
+        await self._store.commit(Change((write,)) + notices.told(world_id, notices.DISABLED, notice))
+        self._happened("endpoint_disabled")
+        _log.warning("endpoint_disabled", endpoint=url, why=why.value, remedy="callwright endpoints enable ends it")
+        self._disabled(endpoint)
+        return True
+
+    async def enable(self, world_id: UUID, url: str) -> bool:
+        """Send to an endpoint again, beginning with what happens from now on; what was given up can be resent.
+
+        False when it was not disabled.
+        """
+        endpoint = Endpoint(world_id, url)
+        known = ledger.find_endpoint(self._store, endpoint)
+        if known is None or known.disabled_us is None:
+            return False
+        now_us = self._clock.now_us()
+        notice = Notice(endpoint_id=known.id, url=url, at_us=now_us, why=Why(known.disabled_why))
+        write = ledger.enable(endpoint, now_us)
+        await self._store.commit(Change((write,)) + notices.told(world_id, notices.ENABLED, notice))
+        self._happened("endpoint_enabled")
+        _log.info("endpoint_enabled", endpoint=url)
+        self._lanes.switch_on(endpoint)
+        return True
+
+    def live(self, world_id: UUID, url: str) -> Live | None:
+        """How an endpoint does at this moment; None when nothing was sent to it for some time."""
+        return self._lanes.live(Endpoint(world_id, url))
+
+    def all_live(self) -> Iterator[Live]:
+        """How every endpoint does, of all worlds, of which something is known."""
+        return self._lanes.all_live()
 
     async def run(self) -> None:
         """Deliver until cancelled; then give what is under way a moment to be answered and recorded."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._empty_outbox(), name="webhooks-outbox")
-                group.create_task(self._watch_the_clock(), name="webhooks-clock")
+                group.create_task(self._look_around(), name="webhooks-look")
+                group.create_task(self._upkeep.run(), name="webhooks-upkeep")
         finally:
             await self._lanes.close(self._settings.drain)
 
@@ -97,8 +156,7 @@ class Deliverer:
             try:
                 while (touched := await self._fan_out.step()) is not None:
                     for endpoint in touched:
-                        if not self._lanes.offer(endpoint):
-                            self._earlier.set()
+                        self.offer(endpoint)
             except StoreUnavailable:
                 await self._clock.sleep(STORE_PAUSE_S)  # the store has told
             except Exception as error:
@@ -107,45 +165,42 @@ class Deliverer:
             else:
                 await self._wait(self._woken, self._settings.poll)
 
-    async def _watch_the_clock(self) -> None:
-        """Offer each lane head once, when it has come due; every `poll` seconds all over again, as a safety net."""
-        seen = (0, 0)
-        poll_us = round(self._settings.poll * SECOND_US)
-        again_us = self._clock.now_us() + poll_us
+    async def _look_around(self) -> None:
+        """Look through the endpoints with work: at the start, and every `poll` seconds as a safety net; sooner when there were
+        too many to hold.
+        """
         while True:
-            now_us = self._clock.now_us()
-            if now_us >= again_us:
-                seen, again_us = (0, 0), now_us + poll_us
-            self._earlier.clear()
-            self._alarm_us = again_us
+            self._refused.clear()
             try:
-                page = ledger.due_after(self._store, *seen, now_us, PAGE)
-                next_us = ledger.next_due_us(self._store, now_us)
+                await self._offer_all()
             except Exception as error:
                 _log.warning("due_not_read", error=str(error), again_in_s=STORE_PAUSE_S)
                 await self._clock.sleep(STORE_PAUSE_S)
                 continue
-            offered = list(takewhile(lambda due: self._lanes.offer(due.endpoint), page))
-            if offered:
-                seen = (offered[-1].next_at_us, offered[-1].pos)
-            if len(offered) == PAGE:
-                await self._clock.sleep(0)
-                continue
-            if len(offered) < len(page):
-                next_us = now_us + _FULL_PAUSE_US
-            self._alarm_us = min(again_us, next_us or again_us)
-            await self._wait(self._earlier, max(self._alarm_us - self._clock.now_us(), _TICK_US) / SECOND_US)
+            before = self._clock.mono_ns()
+            await self._wait(self._refused, self._settings.poll)
+            if self._refused.is_set() and self._clock.mono_ns() - before < FULL_PAUSE_S * 1e9:
+                await self._clock.sleep(FULL_PAUSE_S)
 
-    def _scheduled(self, next_at_us: int) -> None:
-        if next_at_us < self._alarm_us:
-            self._earlier.set()
+    async def _offer_all(self) -> None:
+        after: Endpoint | None = None
+        while work := ledger.endpoints_with_work(self._store, after, PAGE):
+            now_us = self._clock.now_us()
+            for endpoint, next_at_us in work:
+                if next_at_us <= now_us:
+                    self.offer(endpoint)
+                else:
+                    self._lanes.expect(endpoint, next_at_us)
+            after = work[-1].endpoint
+            await self._clock.sleep(0)
 
-    def _due(self, endpoint: Endpoint, limit: int) -> list[int]:
-        try:
-            return ledger.due_at(self._store, endpoint, self._clock.now_us(), limit)
-        except Exception as error:
-            _log.warning("due_not_read", error=str(error), again_in_s=self._settings.poll)
-            return []
+    def _left_at_a_disabled_one(self, endpoint: Endpoint) -> None:
+        if ledger.oldest_pending_us(self._store, endpoint) is not None:
+            self._upkeep.clear(endpoint)
+
+    def _disabled(self, endpoint: Endpoint) -> None:
+        self._lanes.switch_off(endpoint)
+        self._upkeep.clear(endpoint)
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         with suppress(TimeoutError):

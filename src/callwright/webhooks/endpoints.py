@@ -5,7 +5,6 @@ An endpoint is a URL without its query. It has a row once it has failed, or was 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from callwright.clock import Clock
 from callwright.egress import BadUrl, parse
 from callwright.errors import Conflict, Invalid, NotFound, Unavailable
 from callwright.store import Store, Write
+from callwright.webhooks.lanes import Live
 from callwright.webhooks.model import Endpoint, State
 
 MOST_AT_ONCE = 1_000
@@ -39,20 +39,16 @@ class KnownEndpoint(msgspec.Struct, array_like=True, frozen=True):
     updated_us: int
 
 
-class Live(Protocol):
+class Sender(Protocol):
     """The running deliverer."""
 
-    def offer(self, endpoint: Endpoint) -> object: ...
+    def refresh(self, endpoint: Endpoint) -> None: ...
 
-    def limited(self, endpoint: Endpoint) -> None:
-        """Its limits are others now."""
-        ...
+    def live(self, world_id: UUID, url: str) -> Live | None: ...
 
-    def live_state(self, endpoint: Endpoint) -> Mapping[str, Any]: ...
+    async def enable(self, world_id: UUID, url: str) -> bool: ...
 
-    async def enable(self, world_id: UUID, url: str) -> object: ...
-
-    async def disable(self, world_id: UUID, url: str, why: str) -> object: ...
+    async def disable(self, world_id: UUID, url: str) -> bool: ...
 
 
 class Page(NamedTuple):
@@ -61,11 +57,11 @@ class Page(NamedTuple):
 
 
 class Endpoints:
-    def __init__(self, store: Store, clock: Clock, live: Live | None = None) -> None:
-        """`live` is None where no server runs."""
+    def __init__(self, store: Store, clock: Clock, sender: Sender | None = None) -> None:
+        """`sender` is None where no server runs."""
         self._store = store
         self._clock = clock
-        self._live = live
+        self._sender = sender
 
     def page(self, world_id: UUID, *, limit: int, offset: int) -> Page:
         """By URL."""
@@ -89,8 +85,9 @@ class Endpoints:
         ((count,),) = self._store.read("webhooks.count_at_endpoint", (world_id.bytes, url, state.value, most))
         return int(count or 0)
 
-    def live_state(self, world_id: UUID, url: str) -> Mapping[str, Any] | None:
-        return None if self._live is None else self._live.live_state(Endpoint(world_id, url))
+    def live(self, world_id: UUID, url: str) -> Live | None:
+        """How it does at this moment; None where no server runs, or nothing was sent there for some time."""
+        return None if self._sender is None else self._sender.live(world_id, url)
 
     async def limit(self, world_id: UUID, url: str, concurrency: int | None, rate: float | None) -> KnownEndpoint:
         """Give an endpoint limits of its own, in place of those it had; None stands for that of the settings."""
@@ -98,32 +95,32 @@ class Endpoints:
         now_us = self._clock.now_us()
         write = Write("webhooks.limit_endpoint", (world_id.bytes, url, ids.uuid7(now_us).bytes, concurrency, rate, now_us))
         await self._store.transact(lambda transaction: transaction.write(write))
-        if self._live is not None:
-            self._live.limited(Endpoint(world_id, url))
+        if self._sender is not None:
+            self._sender.refresh(Endpoint(world_id, url))
         known = self.find(world_id, url)
         assert known is not None
         return known
 
     async def enable(self, world_id: UUID, endpoint_id: UUID) -> KnownEndpoint:
         """Send there again from now on; what was given up is resent only when that is asked for."""
-        known, live = self.get(world_id, endpoint_id), self._server()
+        known, sender = self.get(world_id, endpoint_id), self._running()
         if known.disabled_us is None:
             raise Conflict(f"The endpoint {known.url} is not disabled.")
-        await live.enable(world_id, known.url)
+        await sender.enable(world_id, known.url)
         return self.get(world_id, endpoint_id)
 
     async def disable(self, world_id: UUID, endpoint_id: UUID) -> KnownEndpoint:
         """Send nothing there until it is enabled; what is pending is given up, and kept."""
-        known, live = self.get(world_id, endpoint_id), self._server()
+        known, sender = self.get(world_id, endpoint_id), self._running()
         if known.disabled_us is not None:
             raise Conflict(f"The endpoint {known.url} is disabled already ({known.disabled_why}).")
-        await live.disable(world_id, known.url, "asked")
+        await sender.disable(world_id, known.url)
         return self.get(world_id, endpoint_id)
 
-    def _server(self) -> Live:
-        if self._live is None:
+    def _running(self) -> Sender:
+        if self._sender is None:
             raise Unavailable("No server runs on this data folder, so nothing is sent.", remedy="Start it: callwright serve")
-        return self._live
+        return self._sender
 
 
 def endpoint_of(url: str, parameter: str = "url") -> str:

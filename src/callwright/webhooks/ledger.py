@@ -12,7 +12,8 @@ from uuid import UUID
 import msgspec
 
 from callwright.egress import Answer, Header
-from callwright.store import Store, Write
+from callwright.store import Store, Transaction, Write
+from callwright.webhooks.lanes import Look
 from callwright.webhooks.model import Delivery, Endpoint, Message, Scope, State
 from callwright.webhooks.scopes import Receiver
 
@@ -55,14 +56,24 @@ def settle(
 ) -> tuple[Write, Write]:
     """End a delivery after `made` further attempts, and make the next of its lane the head."""
     return (
-        Write("webhooks.settle_delivery", (state.value, made, made, now_us, status, error, delivery.pos)),
-        Write("webhooks.promote_lane", (now_us, delivery.world_id.bytes, delivery.call_id.bytes, delivery.url)),
+        Write("webhooks.settle_delivery", (state.value, made, now_us, status, error, delivery.pos)),
+        promote(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us),
     )
 
 
-def retry(delivery: Delivery, next_at_us: int, *, status: int | None, error: str) -> Write:
-    """One more attempt has failed; the next is due at `next_at_us`."""
-    return Write("webhooks.retry_delivery", (next_at_us, status, error, delivery.pos))
+def retry(
+    delivery: Delivery, next_at_us: int, now_us: int, *, passed: bool, status: int | None, error: str
+) -> tuple[Write, ...]:
+    """One more attempt has failed; the next is due at `next_at_us`. `passed`: its lane waits for it no longer."""
+    write = Write("webhooks.retry_delivery", (next_at_us, passed, status, error, delivery.pos))
+    if not passed or delivery.passed:
+        return (write,)
+    return write, promote(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us)
+
+
+def promote(world_id: UUID, call_id: bytes, url: str, now_us: int) -> Write:
+    """Make the first of a lane that is waited for its head, unless it is already."""
+    return Write("webhooks.promote_lane", (now_us, world_id.bytes, call_id, url))
 
 
 def find_delivery(store: Store, pos: int) -> Delivery | None:
@@ -76,28 +87,142 @@ def deliveries_of(store: Store, world_id: UUID, call_id: UUID, *, limit: int = 1
     return [_delivery(row) for row in store.read("webhooks.deliveries_of", (world_id.bytes, call_id.bytes, limit))]
 
 
-def due_at(store: Store, endpoint: Endpoint, now_us: int, limit: int) -> list[int]:
-    """Positions of the lane heads that may be sent to an endpoint, the longest due first."""
-    rows: list[Any] = store.read("webhooks.due_at_endpoint", (endpoint.world_id.bytes, endpoint.url, now_us, limit))
-    return [pos for (pos,) in rows]
+def undelivered_before(store: Store, delivery: Delivery, limit: int) -> list[int]:
+    """The sequences before it in its lane that were not delivered, the latest first."""
+    key = (delivery.world_id.bytes, delivery.call_id.bytes, delivery.url, delivery.sequence)
+    rows: list[Any] = store.read("webhooks.undelivered_before", (*key, limit))
+    return [sequence for (sequence,) in rows]
 
 
-class Due(NamedTuple):
-    next_at_us: int
-    pos: int
+def waits_behind(store: Store, delivery: Delivery) -> bool:
+    """Whether something comes after it in its lane."""
+    key = (delivery.world_id.bytes, delivery.call_id.bytes, delivery.url, delivery.sequence)
+    return bool(store.read("webhooks.waits_behind", key))
+
+
+def look(store: Store, endpoint: Endpoint, now_us: int, limit: int) -> Look:
+    """What may be sent to an endpoint, the longest due first, and when there will be more."""
+    rows: list[Any] = store.read("webhooks.look_at_endpoint", (endpoint.world_id.bytes, endpoint.url, now_us, limit))
+    if rows and rows[-1][0] > now_us:
+        return Look([pos for _, pos in rows[:-1]], rows[-1][0])
+    return Look([pos for _, pos in rows], None)
+
+
+class Work(NamedTuple):
+    """An endpoint with something that may be sent, the first of it at that time."""
+
     endpoint: Endpoint
+    next_at_us: int
 
 
-def due_after(store: Store, next_at_us: int, pos: int, now_us: int, limit: int) -> list[Due]:
-    """Lane heads of all endpoints that have come due, in the order they did, from the one after the position given."""
-    rows: list[Any] = store.read("webhooks.due_after", (next_at_us, pos, now_us, limit))
-    return [Due(at_us, found, Endpoint(UUID(bytes=world), url)) for at_us, found, world, url in rows]
+def endpoints_with_work(store: Store, after: Endpoint | None, limit: int) -> list[Work]:
+    """Up to so many endpoints, in their order, from the one after `after`. Costs one step into an index for each."""
+    key: tuple[bytes, str] = (b"", "") if after is None else (after.world_id.bytes, after.url)
+    found: list[Work] = []
+    while len(found) < limit:
+        rows: list[Any] = store.read("webhooks.endpoint_after", key)
+        if not rows:
+            break
+        ((world, url, next_at_us),) = rows
+        key = (world, url)
+        found.append(Work(Endpoint(UUID(bytes=world), url), next_at_us))
+    return found
 
 
-def next_due_us(store: Store, now_us: int) -> int | None:
-    """When the next lane head will come due, of those that have not yet."""
-    ((at_us,),) = store.read("webhooks.next_due", (now_us,))
-    return None if at_us is None else int(at_us)
+class Standing(NamedTuple):
+    """An endpoint's row."""
+
+    id: UUID
+    concurrency: int | None
+    rate: float | None
+    failures: int
+    failing_us: int | None
+    disabled_us: int | None
+    disabled_why: str | None
+
+
+def find_endpoint(source: Store | Transaction, endpoint: Endpoint) -> Standing | None:
+    rows: list[Any] = source.read("webhooks.find_endpoint", (endpoint.world_id.bytes, endpoint.url))
+    return Standing(UUID(bytes=rows[0][0]), *rows[0][1:]) if rows else None
+
+
+def note_failure(endpoint: Endpoint, new_id: UUID, now_us: int) -> Write:
+    """Count a failed attempt; `new_id` is for an endpoint that has no row yet."""
+    return Write("webhooks.note_failure", (endpoint.world_id.bytes, endpoint.url, new_id.bytes, now_us))
+
+
+def note_success(endpoint: Endpoint, now_us: int) -> Write:
+    return Write("webhooks.note_success", (now_us, endpoint.world_id.bytes, endpoint.url))
+
+
+def disable(endpoint: Endpoint, new_id: UUID, why: str, now_us: int) -> Write:
+    return Write("webhooks.disable_endpoint", (endpoint.world_id.bytes, endpoint.url, new_id.bytes, now_us, why))
+
+
+def enable(endpoint: Endpoint, now_us: int) -> Write:
+    return Write("webhooks.enable_endpoint", (now_us, endpoint.world_id.bytes, endpoint.url))
+
+
+def oldest_pending_us(store: Store, endpoint: Endpoint) -> int | None:
+    """When the first of what is pending at an endpoint was made."""
+    rows: list[Any] = store.read("webhooks.first_pending", (endpoint.world_id.bytes, endpoint.url))
+    return int(rows[0][1]) if rows else None
+
+
+def exhaust_disabled(endpoint: Endpoint, now_us: int, limit: int) -> Write:
+    """Give up so many of what is pending at an endpoint, if it is disabled."""
+    return Write("webhooks.exhaust_disabled", (endpoint.world_id.bytes, endpoint.url, now_us, limit))
+
+
+class Expiring(NamedTuple):
+    """How far `exhaust_expired` came: up to which row, when that was made, and how many it gave up."""
+
+    pos: int
+    created_us: int
+    given_up: int
+
+
+def exhaust_expired(
+    transaction: Transaction, endpoint: Endpoint, after_pos: int, since_us: int, now_us: int, limit: int
+) -> Expiring | None:
+    """Look at the next `limit` pending rows of an endpoint and give up those that have been tried for since `since_us` or
+    longer; their lanes go on. None when there are no more.
+    """
+    key = (endpoint.world_id.bytes, endpoint.url)
+    rows: list[Any] = transaction.read("webhooks.pending_after", (*key, after_pos, limit))
+    lanes: dict[tuple[bytes, str], None] = {}
+    given_up = 0
+    for pos, _, since, call_id, url in rows:
+        if since <= since_us:
+            given_up += transaction.write(Write("webhooks.exhaust_expired", (now_us, pos)))
+            lanes[call_id, url] = None
+    for call_id, url in lanes:
+        transaction.write(promote(endpoint.world_id, call_id, url, now_us))
+    return Expiring(rows[-1][0], rows[-1][1], given_up) if rows else None
+
+
+class Kept(NamedTuple):
+    """How far a look for what need not be kept came, and what is to be done."""
+
+    pos: int
+    created_us: int
+    removals: tuple[Write, ...]
+
+
+def removals(store: Store, after_pos: int, delivered_us: int, exhausted_us: int, limit: int) -> Kept | None:
+    """Look at the next `limit` deliveries for those settled before the times given; None when there are no more.
+
+    What is pending stays, and so does the newest of each lane, from which its sequence goes on.
+    """
+    rows: list[Any] = store.read("webhooks.deliveries_from", (after_pos, delivered_us, exhausted_us, limit))
+    if not rows:
+        return None
+    writes: list[Write] = []
+    for pos, _, world, id_, removable in rows:
+        if removable:
+            writes.append(Write("webhooks.delete_attempts", (world, id_)))
+            writes.append(Write("webhooks.delete_delivery", (pos,)))
+    return Kept(rows[-1][0], rows[-1][1], tuple(writes))
 
 
 class _DeliveryRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -129,6 +254,7 @@ class _DeliveryRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     last_status: int | None
     last_error: str | None
     withdrawn: bool
+    gap: bool
 
 
 def _delivery(row: Any) -> Delivery:

@@ -61,7 +61,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     A lane is a call and a URL; `sequence` counts it from 1. `body` is what every attempt sends. `next_at_us` is set, while
     pending, at the head of a lane and where `passed` says that the lane waits no longer. `attempts` counts all, `tries` those
     since `since_us` (when it was made, or last resent). `last_error` is a `Fault`'s value, ``webhook_deleted``,
-    ``endpoint_disabled`` or ``internal``. `old_token` is good until `old_until_us`.
+    ``endpoint_disabled``, ``expired`` (its time was over before it could be tried) or ``internal``. `old_token` is good until
+    `old_until_us`. `gap` says that something before it in its lane was not delivered.
     """
 
     pos: int
@@ -90,6 +91,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     last_status: int | None
     last_error: str | None
     withdrawn: bool = False
+    gap: bool = False
 
 
 class Endpoint(NamedTuple):

@@ -24,6 +24,27 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Requests under way at once, in all and for one endpoint.
     concurrency: int = 128
     per_endpoint: int = 16
+    # Requests a second for one endpoint, 0 for as many as there are. After a pause there may be one second's worth at once.
+    rate: float = 0.0
+    # A request unanswered for so long counts no more against `concurrency` but against `slow_slots`, and so do those to an
+    # endpoint that has not answered in time, one after the other until it does.
+    slow_after: float = 1.0
+    slow_slots: int = 256
+    # After so many failures in a row that speak against a host it is left alone: for `break_first`, and for twice as long
+    # after each probe that fails, up to `break_longest`.
+    break_after: int = 5
+    break_first: float = 5.0
+    break_longest: float = 300.0
+    # How long an endpoint may make us wait by Retry-After.
+    retry_after_at_most: float = 3600.0
+    # An endpoint without a good attempt for so long, and with so many failures, is disabled.
+    disable_after: float = 432_000.0
+    disable_failures: int = 5
+    # How long the later events of a call wait for one that fails.
+    head_wait: float = 3600.0
+    # How long settled deliveries are kept: delivered ones, and those that were given up.
+    keep: float = 604_800.0
+    keep_exhausted: float = 2_592_000.0
     # Endpoints with work that are kept in memory; further ones wait in the database.
     endpoints: int = 10_000
     # The safety net: the outbox and the table of what is due are looked through at least this often.
@@ -36,4 +57,8 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
         """When to try again after `attempts` failures, or None to give up; `chance` is a random number below 1."""
         wait = self.retry[attempts - 1] if attempts <= len(self.retry) else self.then_every
         at_us = now_us + round(wait * (1 + self.jitter * chance) * SECOND_US)
-        return at_us if at_us <= created_us + round(self.give_up_after * SECOND_US) else None
+        return at_us if at_us <= self.gives_up_us(created_us) else None
+
+    def gives_up_us(self, since_us: int) -> int:
+        """The last moment at which what is pending since then may be tried."""
+        return since_us + round(self.give_up_after * SECOND_US)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,6 +24,10 @@ from callwright.webhooks.model import Webhook
 MAX_TOKEN = 1_000
 
 _log = Log("webhooks")
+
+
+async def _nobody(world_id: UUID, url: str) -> None:
+    return None
 
 
 class Page(NamedTuple):
@@ -54,15 +58,20 @@ class Webhooks:
         *,
         per_world: int = 5,
         rotation_overlap: float = DEFAULT_OVERLAP_S,
+        asked_for: Callable[[UUID, str], Awaitable[object]] = _nobody,
     ) -> None:
         """`refusal` says why a URL can never be requested (`Transport.refusal`); `rotation_overlap` is how many seconds a
         token that was replaced stays good, unless it is said.
+
+        `asked_for` hears of each endpoint, by world and URL without query, for which a webhook was made or got another URL or
+        token: somebody has put it right, and wants callbacks there.
         """
         self._store = store
         self._clock = clock
         self._refusal = refusal
         self._per_world = per_world
         self._rotation_overlap = rotation_overlap
+        self._asked_for = asked_for
 
     def check(self, url: str | None, token: str | None = None, *, parameter: str = "url") -> str:
         """Return the URL if callbacks can be sent to it; raises `Missing` or `Invalid`."""
@@ -115,6 +124,7 @@ class Webhooks:
             transaction.write(rows.insert_webhook(made))
 
         await self._store.transact(run)
+        await self._wanted(made)
         return made
 
     async def update(
@@ -140,7 +150,10 @@ class Webhooks:
             transaction.write(rows.update_webhook(changed))
             return changed
 
-        return await self._store.transact(run)
+        changed = await self._store.transact(run)
+        if url or token:
+            await self._wanted(changed)
+        return changed
 
     async def remove(self, world_id: UUID, webhook_id: UUID) -> None:
         """Delete a webhook. What was still to be sent for it alone is not sent any more."""
@@ -170,7 +183,12 @@ class Webhooks:
             transaction.write(rows.update_webhook(changed))
             return changed
 
-        return await self._store.transact(run)
+        found = await self._store.transact(run)
+        await self._wanted(found)
+        return found
+
+    async def _wanted(self, webhook: Webhook) -> None:
+        await self._asked_for(webhook.world_id, webhook.target.partition("?")[0])
 
     def tokens(self, world_id: UUID, webhook_id: UUID) -> Secrets:
         """The tokens by which a webhook's receiver knows us now; without one it is the signing key. Raises `NotFound`."""

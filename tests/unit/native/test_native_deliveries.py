@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from callwright import ids
 from callwright.egress import Answer, Fault, Timings
 from callwright.native.cursors import seal, unseal
-from callwright.store import Change, Write
+from callwright.store import Change
 from callwright.webhooks import ledger
 from callwright.webhooks.model import Message, Scope, State
 from callwright.webhooks.scopes import Receiver
@@ -39,8 +39,9 @@ async def put(
     await room.store.commit(Change((write,)))
     if state is not State.PENDING:
         pos = room.log.get(world_id, made).pos
-        settled = Write("webhooks.settle_delivery", (state.value, 1, 1, room.clock.us, 500, "http_error", pos))
-        await room.store.commit(Change((settled,)))
+        delivery = ledger.find_delivery(room.store, pos)
+        settled = ledger.settle(delivery, state, room.clock.us, made=1, status=500, error="http_error")
+        await room.store.commit(Change(settled))
     return made
 
 

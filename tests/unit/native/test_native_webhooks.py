@@ -128,7 +128,14 @@ async def test_an_endpoint_gets_limits():
             "pending": 0,
             "exhausted": 0,
             "countedTo": 10_000,
-            "live": {"health": "healthy"},
+            "live": {
+                "health": "resting",
+                "until": NOW,
+                "inFlight": 3,
+                "unanswered": 1,
+                "concurrency": 16,
+                "rate": None,
+            },
         },
     )
     path = f"/endpoints/{made.content['id']}"
@@ -138,7 +145,7 @@ async def test_an_endpoint_gets_limits():
     assert (again.status, again.content["id"]) == (200, made.content["id"])
     assert (again.content["concurrency"], again.content["rate"]) == (4, None)
     assert (await room.customer("GET", path)).content == again.content
-    assert [endpoint.url for endpoint in room.deliverer.limited_ones] == [ONE] * 3
+    assert [endpoint.url for endpoint in room.deliverer.refreshed] == [ONE] * 3
     assert (await room.customer("GET", f"/endpoints?url={quote(ONE + '?x', safe='')}")).content["data"] == [again.content]
     assert (await room.customer("GET", "/endpoints?url=https://two.test/")).content["data"] == []
     assert (await room.customer("GET", "/endpoints")).content["data"] == [again.content | {"countedTo": 100}]

@@ -101,11 +101,50 @@ def test_only_a_server_for_itself_may_reach_itself():
 
 def test_webhooks():
     section = WebhooksSection(
-        timeout=1.0, retry=(2.0,), then_every=3.0, give_up_after=4.0, concurrency=5, per_endpoint=6, legacy_signature="hex"
+        timeout=1.0,
+        retry=(2.0,),
+        then_every=3.0,
+        give_up_after=4.0,
+        concurrency=5,
+        per_endpoint=6,
+        rate=7.0,
+        slow_after=8.0,
+        slow_slots=9,
+        break_after=10,
+        break_first=11.0,
+        break_longest=12.0,
+        retry_after_at_most=13.0,
+        disable_after=14.0,
+        head_wait=15.0,
+        keep=60.0,
+        keep_exhausted=61.0,
+        legacy_signature="hex",
     )
     assert rooms.webhooks(Settings(webhooks=section)) == WebhookSettings(
-        timeout=1.0, retry=(2.0,), then_every=3.0, give_up_after=4.0, concurrency=5, per_endpoint=6, encoding=Encoding.HEX
+        timeout=1.0,
+        retry=(2.0,),
+        then_every=3.0,
+        give_up_after=4.0,
+        concurrency=5,
+        per_endpoint=6,
+        rate=7.0,
+        slow_after=8.0,
+        slow_slots=9,
+        break_after=10,
+        break_first=11.0,
+        break_longest=12.0,
+        retry_after_at_most=13.0,
+        disable_after=14.0,
+        head_wait=15.0,
+        keep=60.0,
+        keep_exhausted=61.0,
+        encoding=Encoding.HEX,
     )
+
+
+def test_the_longest_pause_of_a_host_is_no_shorter_than_the_first():
+    section = WebhooksSection(break_first=60.0, break_longest=10.0)
+    assert rooms.webhooks(Settings(webhooks=section)).break_longest == 60.0
 
 
 def test_trunks():

@@ -10,7 +10,7 @@ import pytest
 from callwright import ids
 from callwright.egress import Answer, Fault
 from callwright.errors import Conflict, NotFound
-from callwright.store import Change, Store, Write
+from callwright.store import Change, Store
 from callwright.webhooks import ledger, log
 from callwright.webhooks.log import DeliveryLog, Entry, Filter, Place, Resent, Unsendable
 from callwright.webhooks.model import Message, Scope, State
@@ -57,7 +57,10 @@ class Room:
         await self.store.commit(Change((ledger.insert(world, UUID(int=call), what, receiver, made, self.clock.us),)))
         entry = self.log.get(world, made)
         if state is not State.PENDING:
-            await self.store.commit(Change((_settled(entry, state, self.clock.us),)))
+            delivery = ledger.find_delivery(self.store, entry.pos)
+            assert delivery is not None
+            settled = ledger.settle(delivery, state, self.clock.us, made=1, status=500, error="http_error")
+            await self.store.commit(Change(settled))
             entry = self.log.get(world, made)
         return entry
 
@@ -83,10 +86,6 @@ async def ledger_disable(store: Store, url: str) -> None:
         "VALUES (?, ?, ?, 1, 'gone', 0, 0)",
         (WORLD.bytes, url, ids.uuid7(START_US).bytes),
     )
-
-
-def _settled(entry: Entry, state: State, at_us: int) -> Write:
-    return Write("webhooks.settle_delivery", (state.value, 1, 1, at_us, 500, "http_error", entry.pos))
 
 
 async def _many(room: Room, count: int = 60) -> list[Entry]:
@@ -234,7 +233,7 @@ def test_a_resent_one_goes_out_under_its_id_and_its_sequence() -> None:
         stage.receivers.answer = lambda sent: failing(Fault.BAD_URL) if sent.sequence == 2 else OK
         await stage.events(11, 3, url=ONE)
         await stage.sleep(1)
-        seen = DeliveryLog(stage.store, stage.clock, stage.deliverer._lanes.offer)
+        seen = DeliveryLog(stage.store, stage.clock, stage.deliverer.offer)
         (given_up,) = seen.page(WORLD, Filter(states=(State.EXHAUSTED,)), limit=10).entries
         stage.receivers.answer = lambda sent: OK
         again = await seen.resend(WORLD, given_up.id)
@@ -310,7 +309,7 @@ def _pending(room: Room) -> list[int]:
 
 def test_a_test_event_goes_by_itself() -> None:
     async def play(stage: Stage) -> None:
-        seen = DeliveryLog(stage.store, stage.clock, stage.deliverer._lanes.offer)
+        seen = DeliveryLog(stage.store, stage.clock, stage.deliverer.offer)
         made = await stage.webhooks.create(WORLD, url=f"{ONE}?a=1", token="secret")
         await stage.events(11)
         await stage.sleep(1)

@@ -49,13 +49,16 @@ FROM (
 );
 
 -- name: settle_delivery
-UPDATE deliveries SET state = ?, attempts = attempts + ?, tries = tries + ?, settled_us = ?, last_status = ?, last_error = ?,
-    next_at_us = NULL
-WHERE pos = ? AND state = 'pending';
+-- What was given up meanwhile stays so, unless this attempt was good: then the receiver has it.
+UPDATE deliveries SET attempts = attempts + ?2, tries = tries + ?2, last_status = ?4, last_error = ?5, next_at_us = NULL,
+    settled_us = CASE WHEN state = 'pending' OR ?1 = 'delivered' THEN ?3 ELSE settled_us END,
+    state = CASE WHEN state = 'pending' THEN ?1 WHEN ?1 = 'delivered' THEN ?1 ELSE state END
+WHERE pos = ?6;
 
 -- name: retry_delivery
-UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, next_at_us = ?, last_status = ?, last_error = ?
-WHERE pos = ? AND state = 'pending';
+UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, passed = MAX(passed, ?2), last_status = ?3, last_error = ?4,
+    next_at_us = CASE WHEN state = 'pending' THEN ?1 END
+WHERE pos = ?5;
 
 -- name: promote_lane
 UPDATE deliveries SET next_at_us = ? WHERE next_at_us IS NULL AND pos = (
@@ -80,25 +83,101 @@ SELECT d.pos, d.world_id, d.id, d.event_id, d.call_id, d.sequence, d.kind, d.tes
     d.last_error,
     d.scope <> 'call' AND w.id IS NULL AND NOT EXISTS (
         SELECT 1 FROM webhooks AS other WHERE other.world_id = d.world_id AND other.target = d.url
+    ),
+    d.sequence > 1 AND EXISTS (
+        SELECT 1 FROM deliveries AS open INDEXED BY deliveries_open
+        WHERE open.world_id = d.world_id AND open.call_id = d.call_id AND open.url = d.url AND open.sequence < d.sequence
+            AND open.state <> 'delivered'
     )
 FROM deliveries AS d LEFT JOIN webhooks AS w ON w.world_id = d.world_id AND w.id = d.webhook_id
 WHERE d.pos = ?;
 
 -- name: deliveries_of
 SELECT pos, world_id, id, event_id, call_id, sequence, kind, test, scope, url, endpoint, token, NULL, NULL, body, state,
-    passed, attempts, tries, created_us, since_us, next_at_us, settled_us, last_status, last_error, 0
+    passed, attempts, tries, created_us, since_us, next_at_us, settled_us, last_status, last_error, 0, 0
 FROM deliveries WHERE world_id = ? AND call_id = ? ORDER BY pos LIMIT ?;
 
--- name: due_at_endpoint
-SELECT pos FROM deliveries INDEXED BY deliveries_at_endpoint
-WHERE world_id = ? AND endpoint = ? AND next_at_us <= ? ORDER BY next_at_us, pos LIMIT ?;
+-- name: undelivered_before
+-- The latest that were not delivered, of those before a sequence in its lane.
+SELECT sequence FROM deliveries INDEXED BY deliveries_open
+WHERE world_id = ? AND call_id = ? AND url = ? AND sequence < ? AND state <> 'delivered' ORDER BY sequence DESC LIMIT ?;
 
--- name: due_after
-SELECT next_at_us, pos, world_id, endpoint FROM deliveries
-WHERE (next_at_us, pos) > (?, ?) AND next_at_us <= ? ORDER BY next_at_us, pos LIMIT ?;
+-- name: waits_behind
+SELECT 1 FROM deliveries INDEXED BY deliveries_open
+WHERE world_id = ? AND call_id = ? AND url = ? AND sequence > ? AND state <> 'delivered' LIMIT 1;
 
--- name: next_due
-SELECT MIN(next_at_us) FROM deliveries WHERE next_at_us > ?;
+-- name: look_at_endpoint
+-- What is due, the longest first, and the first that is not.
+SELECT * FROM (
+    SELECT next_at_us, pos FROM deliveries INDEXED BY deliveries_at_endpoint
+    WHERE world_id = ?1 AND endpoint = ?2 AND next_at_us <= ?3 ORDER BY next_at_us, pos LIMIT ?4
+) UNION ALL SELECT * FROM (
+    SELECT next_at_us, pos FROM deliveries INDEXED BY deliveries_at_endpoint
+    WHERE world_id = ?1 AND endpoint = ?2 AND next_at_us > ?3 ORDER BY next_at_us, pos LIMIT 1
+);
+
+-- name: endpoint_after
+-- The next endpoint with something that may be sent, and when the first of that is due: one step into the index, over all
+-- that the endpoint before it has.
+SELECT world_id, endpoint, next_at_us FROM deliveries INDEXED BY deliveries_at_endpoint
+WHERE next_at_us IS NOT NULL AND (world_id, endpoint) > (?, ?) ORDER BY world_id, endpoint, next_at_us LIMIT 1;
+
+-- name: find_endpoint
+SELECT id, concurrency, rate, failures, failing_us, disabled_us, disabled_why FROM endpoints WHERE world_id = ? AND url = ?;
+
+-- name: note_failure
+INSERT INTO endpoints (world_id, url, id, failures, failing_us, created_us, updated_us) VALUES (?1, ?2, ?3, 1, ?4, ?4, ?4)
+ON CONFLICT (world_id, url) DO UPDATE SET
+    failures = failures + 1, failing_us = COALESCE(failing_us, excluded.failing_us), updated_us = excluded.updated_us;
+
+-- name: note_success
+UPDATE endpoints SET failures = 0, failing_us = NULL, updated_us = ? WHERE world_id = ? AND url = ?;
+
+-- name: disable_endpoint
+INSERT INTO endpoints (world_id, url, id, disabled_us, disabled_why, created_us, updated_us)
+VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?4)
+ON CONFLICT (world_id, url) DO UPDATE SET
+    disabled_us = excluded.disabled_us, disabled_why = excluded.disabled_why, updated_us = excluded.updated_us;
+
+-- name: enable_endpoint
+UPDATE endpoints SET disabled_us = NULL, disabled_why = NULL, failures = 0, failing_us = NULL, updated_us = ?
+WHERE world_id = ? AND url = ?;
+
+-- name: first_pending
+SELECT pos, created_us FROM deliveries INDEXED BY deliveries_of_endpoint
+WHERE world_id = ? AND endpoint = ? AND state = 'pending' ORDER BY pos LIMIT 1;
+
+-- name: exhaust_disabled
+-- The newest first, so that no lane is ever without a head, wherever this ends.
+UPDATE deliveries SET state = 'exhausted', settled_us = ?3, last_error = 'endpoint_disabled', next_at_us = NULL
+WHERE pos IN (
+    SELECT pos FROM deliveries INDEXED BY deliveries_of_endpoint
+    WHERE world_id = ?1 AND endpoint = ?2 AND state = 'pending' ORDER BY pos DESC LIMIT ?4
+) AND EXISTS (SELECT 1 FROM endpoints WHERE world_id = ?1 AND url = ?2 AND disabled_us IS NOT NULL);
+
+-- name: pending_after
+SELECT pos, created_us, since_us, call_id, url FROM deliveries INDEXED BY deliveries_of_endpoint
+WHERE world_id = ? AND endpoint = ? AND state = 'pending' AND pos > ? ORDER BY pos LIMIT ?;
+
+-- name: exhaust_expired
+UPDATE deliveries SET state = 'exhausted', settled_us = ?, last_error = COALESCE(last_error, 'expired'), next_at_us = NULL
+WHERE pos = ? AND state = 'pending';
+
+-- name: deliveries_from
+-- Whether each may be removed: it is settled for long enough, and not the newest of its lane, whose sequence goes on from it.
+-- The lane of a test goes no further.
+SELECT pos, created_us, world_id, id,
+    settled_us <= CASE state WHEN 'delivered' THEN ?2 ELSE ?3 END AND state <> 'pending' AND (d.test OR EXISTS (
+        SELECT 1 FROM deliveries AS later WHERE later.world_id = d.world_id AND later.call_id = d.call_id
+            AND later.url = d.url AND later.sequence > d.sequence
+    ))
+FROM deliveries AS d WHERE pos > ?1 ORDER BY pos LIMIT ?4;
+
+-- name: delete_attempts
+DELETE FROM attempts WHERE world_id = ? AND delivery_id = ?;
+
+-- name: delete_delivery
+DELETE FROM deliveries WHERE pos = ? AND state <> 'pending';
 
 -- The log: what customers see of deliveries. A walk is a bounded look along one index, newest first, from the place given on;
 -- the last column says whether the row is asked for.

@@ -1,0 +1,51 @@
+"""What the lanes stand on here: one database, one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from callwright.clock import Clock
+from callwright.log import Log
+from callwright.store import Store
+from callwright.webhooks import ledger
+from callwright.webhooks.attempts import Attempts
+from callwright.webhooks.health import Peer, Verdict
+from callwright.webhooks.lanes import Limits, Look
+from callwright.webhooks.model import Endpoint
+
+_log = Log("webhooks")
+
+
+class OneNode:
+    """The `Ground` of a server that has its database for itself. Several would lease endpoints here (decision 0035)."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        attempts: Attempts,
+        *,
+        disabled: Callable[[Endpoint], None],
+        happened: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._attempts = attempts
+        self.disabled = disabled
+        self.happened = happened
+
+    def look(self, endpoint: Endpoint, limit: int) -> Look:
+        try:
+            return ledger.look(self._store, endpoint, self._clock.now_us(), limit)
+        except Exception as error:
+            _log.warning("due_not_read", endpoint=endpoint.url, error=str(error), again="at the next look around")
+            return Look([], None)
+
+    def limits(self, endpoint: Endpoint) -> Limits:
+        known = ledger.find_endpoint(self._store, endpoint)
+        if known is None:
+            return Limits()
+        return Limits(known.concurrency, known.rate, known.failures, known.failing_us, known.disabled_us is not None)
+
+    async def attempt(self, pos: int, peer: Peer) -> Verdict | None:
+        return await self._attempts.make(pos, peer)

@@ -1,0 +1,245 @@
+"""How well a receiver does, and what it is spared for that: a table for endpoints and one for hosts.
+
+All of this is in memory and knows neither database nor network. What must survive a restart (limits, the days without a
+success, being disabled) is given in and written by others.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from callwright.clock import SECOND_US
+from callwright.egress import BadUrl, parse
+from callwright.webhooks.model import Endpoint
+from callwright.webhooks.pace import Pace
+
+
+class Health(Enum):
+    """The states of an endpoint, and what may be started in each."""
+
+    HEALTHY = "healthy"  # attempts side by side, up to its limits
+    PROBATION = "probation"  # one attempt at a time, from the budget of the slow
+    RESTING = "resting"  # none, until the time it asked for
+    BROKEN = "broken"  # none, as its host does not answer; one probe for the whole host now and then
+    DISABLED = "disabled"  # none, until it is enabled
+
+
+class Happening(Enum):
+    """What moves an endpoint."""
+
+    SUCCEEDED = "succeeded"  # 2xx
+    ERRED = "erred"  # anything else that says nothing of how it does from now on
+    HUNG = "hung"  # no answer in time
+    ASKED_TO_WAIT = "asked to wait"  # a failure with Retry-After
+    RESTED = "rested"  # the time it asked for is over
+    HOST_DOWN = "host down"  # the breaker opened
+    HOST_BACK = "host back"  # the breaker closed
+    SWITCHED_OFF = "switched off"
+    SWITCHED_ON = "switched on"
+
+
+# What is not here changes nothing. Nothing leads to full speed but a success.
+MOVES: dict[Health, dict[Happening, Health]] = {
+    Health.HEALTHY: {
+        Happening.HUNG: Health.PROBATION,
+        Happening.ASKED_TO_WAIT: Health.RESTING,
+        Happening.HOST_DOWN: Health.BROKEN,
+        Happening.SWITCHED_OFF: Health.DISABLED,
+    },
+    Health.PROBATION: {
+        Happening.SUCCEEDED: Health.HEALTHY,
+        Happening.ASKED_TO_WAIT: Health.RESTING,
+        Happening.HOST_DOWN: Health.BROKEN,
+        Happening.SWITCHED_OFF: Health.DISABLED,
+    },
+    Health.RESTING: {
+        Happening.ASKED_TO_WAIT: Health.RESTING,
+        Happening.RESTED: Health.PROBATION,
+        Happening.SWITCHED_OFF: Health.DISABLED,
+    },
+    Health.BROKEN: {
+        Happening.SUCCEEDED: Health.HEALTHY,
+        Happening.ASKED_TO_WAIT: Health.RESTING,
+        Happening.HOST_BACK: Health.PROBATION,
+        Happening.SWITCHED_OFF: Health.DISABLED,
+    },
+    Health.DISABLED: {
+        Happening.SWITCHED_ON: Health.PROBATION,
+    },
+}
+
+
+class Circuit(Enum):
+    """The states of a host's breaker."""
+
+    CLOSED = "closed"  # the host is spoken to
+    OPEN = "open"  # it is left alone until its pause is over
+    PROBING = "probing"  # one attempt is under way to see whether it is back
+
+
+class Verdict(NamedTuple):
+    """What an attempt says of its endpoint and host.
+
+    `against_host` is None where it says nothing of the host. `until_us` is for `ASKED_TO_WAIT`.
+    """
+
+    happening: Happening
+    against_host: bool | None
+    until_us: int = 0
+
+
+GOOD = Verdict(Happening.SUCCEEDED, False)
+# No attempt took place: the row was not due any more, or nobody asks for it.
+NOTHING = Verdict(Happening.ERRED, None)
+
+
+class Breaker:
+    """A host, meaning scheme, name and port: after `after` failures in a row that speak against it, it is left alone.
+
+    Pauses are seconds; each probe that fails doubles them, up to the longest.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_after",
+        "_first_s",
+        "_longest_s",
+        "circuit",
+        "failures",
+        "name",
+        "pause_s",
+        "until_us",
+        "waiting",
+    )
+
+    def __init__(self, name: str, after: int, first_s: float, longest_s: float) -> None:
+        self.name = name
+        self._after = after
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self.circuit = Circuit.CLOSED
+        self.failures = 0
+        self.pause_s = 0.0
+        self.until_us = 0
+        # Endpoints that have something for this host, in the order they came.
+        self.waiting: dict[Endpoint, None] = {}
+
+    def may_probe(self, now_us: int) -> bool:
+        return self.circuit is Circuit.OPEN and now_us >= self.until_us
+
+    def probe(self) -> None:
+        """The attempt that starts now is the probe."""
+        self.circuit = Circuit.PROBING
+
+    def note(self, against: bool | None, now_us: int, *, probe: bool) -> bool:
+        """Take in an attempt's end; return whether the circuit is in another state than before.
+
+        What was under way when the breaker opened and fails later opens it no further.
+        """
+        before = self.circuit
+        if against is None:
+            if probe and before is Circuit.PROBING:
+                self.circuit = Circuit.OPEN  # it told nothing: the next may probe at once
+        elif not against:
+            self.circuit, self.failures, self.pause_s = Circuit.CLOSED, 0, 0.0
+        elif before is Circuit.CLOSED:
+            self.failures += 1
+            if self.failures >= self._after:
+                self._open(self._first_s, now_us)
+        elif probe and before is Circuit.PROBING:
+            self.failures += 1
+            self._open(min(self.pause_s * 2, self._longest_s), now_us)
+        return self.circuit is not before
+
+    def let_probe(self, now_us: int) -> None:
+        """Somebody says that it is back."""
+        self.until_us = min(self.until_us, now_us)
+
+    def _open(self, pause_s: float, now_us: int) -> None:
+        self.circuit = Circuit.OPEN
+        self.pause_s = pause_s
+        self.until_us = now_us + round(pause_s * SECOND_US)
+
+
+class Peer:
+    """What is known of one endpoint while there is something to send to it.
+
+    `failures` and `failing_us` mirror its row in the table. `concurrency` and `pace` are its limits.
+    """
+
+    __slots__ = ("breaker", "concurrency", "endpoint", "failing_us", "failures", "health", "pace", "until_us")
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        breaker: Breaker,
+        *,
+        concurrency: int,
+        rate: float = 0.0,
+        failures: int = 0,
+        failing_us: int | None = None,
+        disabled: bool = False,
+    ) -> None:
+        """`rate` is requests a second, 0 for as many as there are."""
+        self.endpoint = endpoint
+        self.breaker = breaker
+        self.failures = failures
+        self.failing_us = failing_us
+        self.health = Health.DISABLED if disabled else Health.HEALTHY
+        self.until_us = 0
+        self.concurrency = concurrency
+        self.pace = Pace(rate) if rate else None
+
+    def limit(self, concurrency: int, rate: float) -> None:
+        """Take new limits; a pace that stays is kept, with what was used of it."""
+        self.concurrency = concurrency
+        if rate != (self.pace.rate if self.pace else 0.0):
+            self.pace = Pace(rate) if rate else None
+
+    def note(self, verdict: Verdict) -> None:
+        if verdict.happening is Happening.ASKED_TO_WAIT:
+            self.until_us = max(self.until_us, verdict.until_us)
+        self.move(verdict.happening)
+
+    def move(self, happening: Happening) -> None:
+        self.health = MOVES[self.health].get(happening, self.health)
+
+    def health_at(self, now_us: int) -> Health:
+        """Its state, after what has happened by time or at its host."""
+        if self.health is Health.HEALTHY and self.breaker.circuit is Circuit.CLOSED:
+            return self.health
+        if self.health is Health.RESTING and now_us >= self.until_us:
+            self.until_us = 0
+            self.move(Happening.RESTED)
+        if self.breaker.circuit is Circuit.CLOSED:
+            self.move(Happening.HOST_BACK)
+        else:
+            self.move(Happening.HOST_DOWN)
+        return self.health
+
+
+class Hosts:
+    """The breakers of hosts; one is forgotten with the last endpoint on it."""
+
+    def __init__(self, after: int, first_s: float, longest_s: float) -> None:
+        self._after = after
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._breakers: WeakValueDictionary[str, Breaker] = WeakValueDictionary()
+
+    def of(self, url: str) -> Breaker:
+        name = _origin(url)
+        found = self._breakers.get(name)
+        if found is None:
+            found = self._breakers[name] = Breaker(name, self._after, self._first_s, self._longest_s)
+        return found
+
+
+def _origin(url: str) -> str:
+    try:
+        scheme, host, port = parse(url).origin
+    except BadUrl:
+        return url  # nothing is ever sent there
+    return f"{scheme}://{host}:{port}"

@@ -1,0 +1,144 @@
+"""Rows that nobody sends any more: what is given up together, and what is kept for long enough. In small batches always."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from callwright.clock import SECOND_US, Clock
+from callwright.errors import StoreUnavailable
+from callwright.log import Log
+from callwright.store import Change, Store, Transaction
+from callwright.webhooks import ledger
+from callwright.webhooks.model import Endpoint
+from callwright.webhooks.settings import WebhookSettings
+
+BATCH = 500
+# Between batches others may write, and the event loop does its work.
+PAUSE_S = 0.02
+AGAIN_AFTER_A_FAULT_S = 5.0
+EXPIRY_S = 60.0
+RETENTION_S = 3_600.0
+
+_log = Log("webhooks")
+
+
+class Upkeep:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        settings: WebhookSettings,
+        *,
+        counted: Callable[[str], None],
+        offer: Callable[[Endpoint], object],
+    ) -> None:
+        """`counted` hears ``exhausted`` for each delivery that is given up; `offer` of an endpoint that may have new heads."""
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._counted = counted
+        self._offer = offer
+        self._to_clear: dict[Endpoint, None] = {}
+        self._asked = asyncio.Event()
+
+    def clear(self, endpoint: Endpoint) -> None:
+        """Give up what is pending at a disabled endpoint, soon. A restart goes on with what is left."""
+        self._to_clear[endpoint] = None
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._clear_asked(), name="webhooks-clearing")
+            group.create_task(self._now_and_then(self._expire, EXPIRY_S), name="webhooks-expiry")
+            group.create_task(self._now_and_then(self._remove_old, RETENTION_S), name="webhooks-retention")
+
+    async def _now_and_then(self, work: Callable[[], Awaitable[None]], every_s: float) -> None:
+        while True:
+            await self._guarded(work())
+            await self._clock.sleep(every_s)
+
+    async def _guarded(self, work: Awaitable[None]) -> bool:
+        """Do it; False when that failed and has been told of."""
+        try:
+            await work
+        except StoreUnavailable:
+            return False  # the store has told
+        except Exception:
+            _log.exception("upkeep_failed")
+            return False
+        return True
+
+    async def _clear_asked(self) -> None:
+        while True:
+            while self._to_clear:
+                endpoint = next(iter(self._to_clear))
+                if await self._guarded(self._clear(endpoint)):
+                    del self._to_clear[endpoint]
+                else:
+                    await self._clock.sleep(AGAIN_AFTER_A_FAULT_S)
+            self._asked.clear()
+            await self._asked.wait()
+
+    async def _clear(self, endpoint: Endpoint) -> None:
+        while ledger.oldest_pending_us(self._store, endpoint) is not None:
+            write = ledger.exhaust_disabled(endpoint, self._clock.now_us(), BATCH)
+            given_up = await self._store.transact(lambda transaction: transaction.write(write))  # noqa: B023 - awaited here
+            self._count(given_up)
+            if not given_up:
+                return  # it was enabled meanwhile
+            await self._clock.sleep(PAUSE_S)
+
+    async def _expire(self) -> None:
+        """Give up what could not be tried before its time was over, as its endpoint was not sent to."""
+        after: Endpoint | None = None
+        while work := ledger.endpoints_with_work(self._store, after, BATCH // 10):
+            for endpoint, _ in work:
+                await self._expire_at(endpoint)
+            after = work[-1].endpoint
+            await self._clock.sleep(PAUSE_S)
+
+    async def _expire_at(self, endpoint: Endpoint) -> None:
+        since_us = self._clock.now_us() - round(self._settings.give_up_after * SECOND_US)
+        oldest_us = ledger.oldest_pending_us(self._store, endpoint)
+        at = ledger.Expiring(0, oldest_us, 0) if oldest_us is not None else None
+        given_up = 0
+        # No row is since earlier than it was made, so the rest is young enough.
+        while at is not None and at.created_us <= since_us:
+            at = await self._store.transact(partial(self._expire_batch, endpoint, at.pos, since_us))
+            given_up += at.given_up if at else 0
+            self._count(at.given_up if at else 0)
+            await self._clock.sleep(PAUSE_S)
+        if given_up:
+            _log.warning(
+                "deliveries_expired",
+                endpoint=endpoint.url,
+                count=given_up,
+                remedy="they are kept: resend them when the receiver is back",
+            )
+            self._offer(endpoint)
+
+    def _expire_batch(
+        self, endpoint: Endpoint, after_pos: int, since_us: int, transaction: Transaction
+    ) -> ledger.Expiring | None:
+        return ledger.exhaust_expired(transaction, endpoint, after_pos, since_us, self._clock.now_us(), BATCH)
+
+    async def _remove_old(self) -> None:
+        now_us = self._clock.now_us()
+        delivered_us = now_us - round(self._settings.keep * SECOND_US)
+        exhausted_us = now_us - round(self._settings.keep_exhausted * SECOND_US)
+        youngest_us = max(delivered_us, exhausted_us)
+        pos = -1 << 63
+        while (kept := ledger.removals(self._store, pos, delivered_us, exhausted_us, BATCH)) is not None:
+            if kept.removals:
+                await self._store.commit(Change(kept.removals))
+            if kept.created_us > youngest_us:
+                return
+            pos = kept.pos
+            await self._clock.sleep(PAUSE_S)
+
+    def _count(self, given_up: int) -> None:
+        for _ in range(given_up):
+            self._counted("exhausted")
