@@ -14,6 +14,7 @@ from callwright.accounts.worlds import Accounts, World
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call
 from callwright.cli.control import call_asgi
+from callwright.clock import SystemClock
 from callwright.errors import Conflict, Unavailable
 from callwright.flows.flows import Flows
 from callwright.native import Authority, Calling, Limits, Parts, native_app
@@ -157,7 +158,12 @@ class NativeRoom:
         self.log = DeliveryLog(self.store, clock, self.offered.append)
         self.deliverer = DelivererStub(self.store)
         self.endpoints = Endpoints(self.store, clock, self.deliverer)
-        self.listening = Listening(self.store, clock, render=lambda event: b"{}", sign=lambda *_: [("signed", "yes")])
+        self.listening = Listening(
+            self.store,
+            SystemClock(),
+            render=lambda event: json.dumps({"kind": event.kind}).encode(),
+            sign=lambda attempt, url, now_us: [("signed-for", url.text), ("signed-with", attempt.token or "the signing key")],
+        )
         self.lacking: dict[str, str | None] = {"store": None, "sip": None}
         self.parts = Parts(
             store=self.store,
