@@ -1,14 +1,21 @@
-"""Takes callbacks as fast as it can and counts them: ``python bench/receiver.py`` prints its port, then serves until EOF."""
+"""Takes callbacks as fast as it can and counts them: ``python bench/receiver.py [ADDRESSES]`` prints its port, then serves
+until EOF. It listens on as many loopback addresses from 127.0.0.1 on, all at the same port."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from typing import cast
 
 import uvloop
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+def loopback(count: int) -> Iterator[str]:
+    """So many addresses that stand for as many machines."""
+    return (f"127.0.{one // 250}.{one % 250 + 1}" for one in range(count))
 
 
 class Receiver(asyncio.Protocol):
@@ -35,8 +42,12 @@ class Receiver(asyncio.Protocol):
 
 async def main() -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Receiver, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    first, *others = loopback(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    server = await loop.create_server(Receiver, first, 0, backlog=1024)
+    port = server.sockets[0].getsockname()[1]
+    if others:
+        await loop.create_server(Receiver, others, port, backlog=1024)
+    print(port, flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
     print(Receiver.taken, flush=True)
 

@@ -21,7 +21,7 @@ from callwright.clock import Clock
 from callwright.datafolder import DataFolder
 from callwright.dialect import callbacks, decode, render
 from callwright.egress import Header, Url
-from callwright.egress.late import LateDoor
+from callwright.egress.post import HttpDoor
 from callwright.errors import SettingsError
 from callwright.flows.check import Abilities, said
 from callwright.flows.flows import Flows
@@ -87,7 +87,7 @@ class Core:
         self.store = store
         self.accounts = Accounts(store, clock, rotation_overlap=chosen.webhooks.rotation_overlap)
         self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
-        self.speech_door = LateDoor(rooms.speech_egress(), clock)
+        self.speech_door = HttpDoor(rooms.speech_egress(), clock)
         self.studio = Studio(
             rooms.speech(chosen), folder.speech_cache, self.speech_door, clock, counted=metrics.sentence_spoken
         )
@@ -95,7 +95,7 @@ class Core:
         self._check_fallback()
         self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen))
         self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
-        self.door = LateDoor(rooms.egress(chosen), clock)
+        self.door = HttpDoor(rooms.egress(chosen), clock)
         self.webhooks = Webhooks(
             store,
             clock,

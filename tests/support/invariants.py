@@ -8,9 +8,10 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from callwright.calls import journal, rows
-from callwright.calls.events import CREATED, UPDATED
+from callwright.calls.events import CREATED, LEG_CREATED, LEG_UPDATED, UPDATED, Event, leg_events
 from callwright.calls.model import LIVE_LEG, Call, LegStatus
 from callwright.calls.replay import rebuild
+from callwright.recordings import events as recording_events
 from callwright.recordings import rows as recording_rows
 from callwright.recordings.model import Recording, RecordingStatus, RecordingType
 from callwright.store import Store
@@ -55,6 +56,39 @@ def check_record(store: Store, world_id: UUID, call_id: UUID, *, over: bool) -> 
     assert [line.seq for line in told] == list(range(1, len(told) + 1))
     assert rebuild(told) == (call, legs)
     check_recordings(store, call, told, over=over)
+    # Versions that did not tell of these did not say which legs a change had made, not even the first.
+    if events[0].snapshot.made:
+        check_leg_events(events)
+        check_recording_events(store, call, told)
+
+
+def check_leg_events(events: list[Event]) -> None:
+    """Each change says of all legs, and of no other, that it made or moved them."""
+    statuses: dict[UUID, LegStatus] = {}
+    for event in events:
+        legs = event.snapshot.legs
+        expected = [
+            (LEG_UPDATED if leg.id in statuses else LEG_CREATED, leg) for leg in legs if statuses.get(leg.id) is not leg.status
+        ]
+        assert [(one.kind, one.leg) for one in leg_events(event)] == expected
+        statuses = {leg.id: leg.status for leg in legs}
+
+
+def check_recording_events(store: Store, call: Call, told: list[rows.Told]) -> None:
+    """Customers are told of each recording's statuses as the journal is, and in the same order."""
+    noted = [
+        (line.entry.recording, "initialised" if isinstance(line.entry, journal.RecordingMade) else line.entry.status)
+        for line in told
+        if isinstance(line.entry, journal.RecordingMade | journal.RecordingMoved)
+    ]
+    found = store._reader.execute(
+        "SELECT id, kind, content FROM events WHERE world_id = ? AND call_id = ? AND seq IS NULL ORDER BY pos",
+        (call.world_id.bytes, call.id.bytes),
+    ).fetchall()
+    assert len({id_ for id_, _, _ in found}) == len(found)
+    seen = [(kind, recording_events.unpack(content)) for _, kind, content in found if kind.startswith("recording")]
+    assert [(recording.id, recording.status.value) for _, recording in seen] == noted
+    assert [kind == recording_events.CREATED for kind, _ in seen] == [status == "initialised" for _, status in noted]
 
 
 def check_recordings(store: Store, call: Call, told: list[rows.Told], *, over: bool) -> None:

@@ -1,15 +1,19 @@
-"""As much of JSON Schema (2020-12) as the published one uses, to hold examples against it."""
+"""As much of JSON Schema (2020-12) as the published ones use, to hold examples against them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 _KNOWN = {
     *("$schema", "$defs", "$ref", "title", "description", "default", "discriminator"),
-    *("type", "enum", "anyOf", "properties", "required", "items", "prefixItems"),
+    *("type", "enum", "anyOf", "properties", "required", "items", "prefixItems", "format"),
     *("minimum", "maximum", "minItems", "maxItems", "maxLength", "pattern"),
 }
+_FORMATS: dict[str, Callable[[str], object]] = {"uuid": UUID, "date-time": datetime.fromisoformat}
 _TYPES: dict[str, Any] = {"string": str, "boolean": bool, "array": list, "object": dict, "null": type(None)}
 
 
@@ -53,6 +57,7 @@ def _plain(value: Any, schema: dict[str, Any], place: str) -> list[str]:
     if isinstance(value, str):
         found += [f"{place} is too long"] * (len(value) > schema.get("maxLength", len(value)))
         found += [f"{place} does not match"] * ("pattern" in schema and re.search(schema["pattern"], value) is None)
+        found += [f"{place} has the wrong format"] * ("format" in schema and not _has_format(value, schema["format"]))
     if isinstance(value, list):
         found += [f"{place} is too short"] * (len(value) < schema.get("minItems", 0))
         found += [f"{place} is too long"] * (len(value) > schema.get("maxItems", len(value)))
@@ -64,3 +69,11 @@ def _is(value: Any, kind: str) -> bool:
         whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
         return not isinstance(value, bool) and (whole or (kind == "number" and isinstance(value, float)))
     return isinstance(value, _TYPES[kind])
+
+
+def _has_format(value: str, name: str) -> bool:
+    try:
+        _FORMATS[name](value)
+    except ValueError:
+        return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -16,9 +17,13 @@ def require_peer(program: str, *, apt: str) -> str:
     It may be called in a test, in a fixture or at the top of a module.
     """
     path = shutil.which(program)
-    if path is not None:
-        return path
-    lack = f"{program} is missing: apt-get install {apt}"
+    if path is None:
+        lacking(f"{program} is missing: apt-get install {apt}")
+    return path
+
+
+def lacking(lack: str) -> NoReturn:
+    """Skip the test, or fail where `REQUIRED` is 1, with what is missing and the way to get it."""
     if os.environ.get(REQUIRED) == "1":
         pytest.fail(lack, pytrace=False)
     pytest.skip(lack, allow_module_level=True)

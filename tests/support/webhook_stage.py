@@ -101,9 +101,13 @@ class Stage:
         self.store = store or Store.in_memory()
         self.receivers = Receivers(self.clock)
         self.results: Counter[str] = Counter()
-        self.webhooks = Webhooks(self.store, self.clock, self.receivers.refusal)
+        self.happened: Counter[str] = Counter()
+        self.webhooks = Webhooks(
+            self.store, self.clock, self.receivers.refusal, asked_for=lambda world, url: self.deliverer.enable(world, url)
+        )
         self.settings = settings or WebhookSettings(jitter=0.0, poll=3600.0)
         self.render: Callable[[Event], bytes] = render
+        self.sign = Signer(lambda world: f"signing key of world {world.int}").headers
         self.deliverer = self._deliverer()
         self.store.on(TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self._seqs: Counter[int] = Counter()
@@ -116,8 +120,9 @@ class Stage:
             self.clock,
             self.settings,
             render=lambda event: self.render(event),
-            sign=Signer(lambda world: f"signing key of world {world.int}").headers,
+            sign=lambda *attempt: self.sign(*attempt),
             counted=lambda result: self.results.update([result]),
+            happened=lambda what: self.happened.update([what]),
             chance=lambda: 0.5,
         )
 

@@ -36,7 +36,7 @@ def end_of_overlap(old_until_us: int | None, now_us: int, overlap: float, *, fin
     how the rotation under way is ended.
     """
     if not 0 <= overlap <= LONGEST_OVERLAP_S:
-        raise Invalid(f"overlap must be from 0 to {LONGEST_OVERLAP_S} seconds; it was {overlap:g}.", parameter="overlap")
+        raise Invalid(f"overlap must be from 0 to {LONGEST_OVERLAP_S} seconds; it was {overlap:.10g}.", parameter="overlap")
     if overlap == 0:
         return None
     if old_until_us is not None and in_force(old_until_us, now_us):

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 def of(place: Place, loaded: Loaded) -> Abilities:
     from callwright.clock import SystemClock
-    from callwright.egress.late import LateDoor
+    from callwright.egress.post import HttpDoor
     from callwright.flows.check import Abilities
     from callwright.settings import rooms
     from callwright.speech.studio import Studio
     from callwright.transcriptions.languages import refusal
 
     clock = SystemClock()
-    door = LateDoor(rooms.speech_egress(), clock)
+    door = HttpDoor(rooms.speech_egress(), clock)
     studio = Studio(rooms.speech(loaded.settings), place.folder.speech_cache, door, clock)  # its processes stay unstarted
     return Abilities(studio.library.refusal, refusal, rooms.flows(loaded.settings))

@@ -198,7 +198,7 @@ def _inside(place: Place) -> Iterator[Transport]:
     from callwright.accounts.worlds import Accounts
     from callwright.cli import abilities
     from callwright.clock import SystemClock
-    from callwright.egress.late import LateDoor
+    from callwright.egress.post import HttpDoor
     from callwright.flows.flows import Flows
     from callwright.native import Limits, Parts, control_app
     from callwright.numbers.numbers import Numbers
@@ -230,7 +230,7 @@ def _inside(place: Place) -> Iterator[Transport]:
             webhooks=Webhooks(
                 store,
                 clock,
-                LateDoor(rooms.egress(loaded.settings), clock).refusal,
+                HttpDoor(rooms.egress(loaded.settings), clock).refusal,
                 per_world=loaded.settings.api.webhooks_per_world,
                 rotation_overlap=loaded.settings.webhooks.rotation_overlap,
             ),

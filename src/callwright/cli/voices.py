@@ -93,7 +93,7 @@ async def _spoken(settings: SpeechSettings, folder: Path, utterance: Utterance) 
 
     from callwright.app import speech_children
     from callwright.clock import SystemClock
-    from callwright.egress.late import LateDoor
+    from callwright.egress.post import HttpDoor
     from callwright.settings import rooms
     from callwright.speech.studio import Studio
     from callwright.speech.wavfile import HEADER, wav
@@ -101,7 +101,7 @@ async def _spoken(settings: SpeechSettings, folder: Path, utterance: Utterance) 
     from callwright.telephony.speech import SpeechUnavailable
 
     clock = SystemClock()
-    door = LateDoor(rooms.speech_egress(), clock)
+    door = HttpDoor(rooms.speech_egress(), clock)
     by: dict[str, None] = {}
     # Who has just been started is given its time; here nobody waits on a telephone.
     patient = replace(settings, patience_s=settings.deadline_s + 5)
@@ -124,11 +124,11 @@ async def _spoken(settings: SpeechSettings, folder: Path, utterance: Utterance) 
 
 def _studio(settings: SpeechSettings, folder: Path, clock: Clock) -> Studio:
     """One that only tells who would speak."""
-    from callwright.egress.late import LateDoor
+    from callwright.egress.post import HttpDoor
     from callwright.settings import rooms
     from callwright.speech.studio import Studio
 
-    return Studio(settings, folder, LateDoor(rooms.speech_egress(), clock), clock)
+    return Studio(settings, folder, HttpDoor(rooms.speech_egress(), clock), clock)
 
 
 def _row(studio: Studio, language: Language) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class EndpointPayload(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     status: str
     reason: str
     failing_since: str | None
+    failures: int
+    last_status: int | None
     last_error: str | None
     updated_at: str
 
@@ -111,14 +113,16 @@ class Callback(msgspec.Struct, frozen=True):
 
 
 class EndpointNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of an event about a receiver. `failing_us` is when the first attempt failed of which none since was good."""
+    """The content of an event about a receiver, as room `webhooks` packs it, which this one does not know."""
 
     endpoint_id: UUID
     url: str
+    at_us: int
     why: str
     failing_us: int | None = None
+    failures: int = 0
+    last_status: int | None = None
     last_error: str | None = None
-    at_us: int
 
 
 _notice = msgspec.msgpack.Decoder(EndpointNotice)
@@ -134,9 +138,13 @@ def body(event: Event, currency: str) -> bytes:
 
     Raises `LookupError` for a kind that is unknown here, and what msgspec raises for content that is not of its kind.
     """
-    type_ = TYPE_OF[event.kind]
-    item = CallbackItem(type_, event.kind, _PAYLOADS[type_](event, currency))
+    item = CallbackItem(TYPE_OF[event.kind], event.kind, payload(event, currency))
     return _encode(Callback(rfc3339(event.at_us), (item,)))
+
+
+def payload(event: Event, currency: str) -> Payload:
+    """What an event is about, as it was then; raises what `body` does."""
+    return _PAYLOADS[TYPE_OF[event.kind]](event, currency)
 
 
 def _call(event: Event, currency: str) -> CallPayload:
@@ -190,6 +198,8 @@ def _endpoint(event: Event, currency: str) -> EndpointPayload:
         status="disabled" if event.kind == WEBHOOK_DISABLED else "enabled",
         reason=notice.why,
         failing_since=moment(notice.failing_us),
+        failures=notice.failures,
+        last_status=notice.last_status,
         last_error=notice.last_error,
         updated_at=rfc3339(notice.at_us),
     )

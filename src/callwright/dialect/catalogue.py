@@ -228,9 +228,14 @@ FIELDS: dict[str, dict[str, Field]] = {
         "id": Field("The receiver."),
         "url": Field("A webhook's URL without its query."),
         "status": Field("What it is now.", ("disabled", "enabled")),
-        "reason": Field("A word for why."),
+        "reason": Field(
+            "gone: it answered 410. failing: nothing arrived for too long. asked: somebody of yours said so.",
+            ("gone", "failing", "asked"),
+        ),
         "failingSince": Field("When the first attempt failed of which none since was good; null when none did."),
-        "lastError": Field("What the last attempt failed with; null when none did."),
+        "failures": Field("How many attempts failed since then."),
+        "lastStatus": Field("The HTTP status of the last of them; null without an answer, or when none failed."),
+        "lastError": Field("What the last of them failed with, in a word; null when none failed."),
         "updatedAt": _UPDATED,
     },
 }

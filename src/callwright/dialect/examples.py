@@ -92,11 +92,13 @@ _DISABLED = callbacks.EndpointNotice(
     url="https://hooks.example.test/voice",
     why="failing",
     failing_us=_AT - 5 * 86_400 * SECOND_US,
+    failures=123,
+    last_status=None,
     last_error="timeout",
     at_us=_AT,
 )
 _ENABLED = callbacks.EndpointNotice(
-    endpoint_id=_DISABLED.endpoint_id, url=_DISABLED.url, why="by_hand", at_us=_AT + 3_600 * SECOND_US
+    endpoint_id=_DISABLED.endpoint_id, url=_DISABLED.url, why="asked", at_us=_AT + 3_600 * SECOND_US
 )
 
 _pack = msgspec.msgpack.Encoder().encode

@@ -30,6 +30,8 @@ class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):
     dns_cache_s: int = 30
     # A file of certificate authorities (PEM) to trust instead of the system's.
     ca_file: str = ""
+    # A forward proxy that every request goes through, with who we are: http://user:password@host:port. A secret.
+    proxy: str = ""
 
 
 class Fault(Enum):
@@ -40,6 +42,7 @@ class Fault(Enum):
     DNS = "dns"
     CONNECT = "connect"
     TLS = "tls"
+    PROXY = "proxy"  # the operator's proxy did not carry the request to its peer
     TIMEOUT = "timeout"
     RESET = "reset"  # the peer closed or reset before its answer was whole
     PROTOCOL = "protocol"  # what came is not HTTP
@@ -52,7 +55,11 @@ class Fault(Enum):
 
 
 class Timings(msgspec.Struct, frozen=True):
-    """Spans of one request in microseconds; None where the phase did not happen (a reused connection has no `dns`)."""
+    """Spans of one request in microseconds; None where the phase did not happen (a reused connection has no `dns`).
+
+    Of several requests (redirects, a repeated post) the connection's spans are the last one's. Through a proxy, `dns` is
+    the lookup of its own name, and `connect` lasts until it has connected us.
+    """
 
     dns_us: int | None = None
     connect_us: int | None = None  # TCP

@@ -13,6 +13,7 @@ from callwright.errors import CallwrightError
 # What a customer may store, and what is ever requested: a fetch adds what it knows of the call.
 MAX_URL = 2_000
 MAX_REQUESTED = 8_000  # the request line that servers take by default (Apache, nginx)
+_REMEMBERED = 500  # longer ones are made for one call, as by a fetch, and would only fill the memory
 _DEFAULT_PORT = {"http": 80, "https": 443}
 _UNSENDABLE = re.compile(r'[^!-~]|[\\"<>]')
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?")
@@ -53,11 +54,14 @@ class Url(NamedTuple):
         return ":" in self.host or _NUMERIC.fullmatch(self.host) is not None
 
 
-@lru_cache(maxsize=1024)
 def parse(text: str, longest: int = MAX_URL) -> Url:
     """Check a URL; `BadUrl` says which rule it breaks and what to write instead."""
     if len(text) > longest:
         raise BadUrl(f"the URL has {len(text)} characters; at most {longest} are taken")
+    return _known(text) if len(text) <= _REMEMBERED else _read(text)
+
+
+def _read(text: str) -> Url:
     if found := _UNSENDABLE.search(text):
         raise BadUrl(f"the URL holds {found.group()!r}; percent-encode it, and write a host of other scripts as xn--…")
     try:
@@ -81,6 +85,9 @@ def parse(text: str, longest: int = MAX_URL) -> Url:
     query = parts.query
     written = f"{scheme}://{authority}{path}" + (f"?{query}" if query else "")
     return Url(scheme, host, port or default, path, query, written)
+
+
+_known = lru_cache(maxsize=4096)(_read)
 
 
 def onward(target: Url, location: str) -> Url:

@@ -234,8 +234,8 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=10_000,
-            description="Requests a second for one endpoint, 0 for as many as there are. After a pause one second's worth may go "
-            "at once. A single endpoint can be given limits of its own: callwright endpoints limit.",
+            description="Requests a second for one endpoint, 0 for as many as there are. After a pause one second's worth may "
+            "go at once. A single endpoint can be given limits of its own: callwright endpoints limit.",
         ),
     ] = 0.0
     slow_after: Annotated[

@@ -126,6 +126,8 @@ class Store:
 def _connect(path: str, synchronous: str) -> apsw.Connection:
     connection = apsw.Connection(path, statementcachesize=200)
     connection.set_busy_timeout(BUSY_MS)
+    # Without it a statement over a table with partial indexes is planned anew for each binding: a third of a delivery's time.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA foreign_keys = 0")

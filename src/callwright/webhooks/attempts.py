@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from callwright import ids
 from callwright.clock import SECOND_US, Clock, rfc3339
+from callwright.dialect.callbacks import WEBHOOK_DISABLED, EndpointNotice
 from callwright.egress import Answer, BadUrl, Fault, Header, Transport, Url, parse
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
@@ -14,7 +15,7 @@ from callwright.store import Change, Store, Write
 from callwright.webhooks import ledger, notices
 from callwright.webhooks.health import GOOD, NOTHING, Happening, Health, Peer, Verdict
 from callwright.webhooks.model import Delivery, Endpoint, State
-from callwright.webhooks.notices import Notice, Why
+from callwright.webhooks.notices import Why
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.waiting import asked_until_us, gaps
 
@@ -79,6 +80,8 @@ class Attempts:
 
     async def make(self, pos: int, peer: Peer) -> Verdict | None:
         """Send the delivery at `pos` if it is due; return when the outcome is committed. None: there was no outcome."""
+        if peer.health is Health.DISABLED:
+            return NOTHING  # since this was started
         delivery = ledger.find_delivery(self._store, pos)
         if delivery is None or delivery.next_at_us is None or delivery.next_at_us > self._clock.now_us():
             return NOTHING
@@ -195,11 +198,11 @@ class Attempts:
         endpoint = peer.endpoint
         status = made.answer.status or None
         known = ledger.find_endpoint(self._store, endpoint)
-        notice = Notice(
+        notice = EndpointNotice(
             endpoint_id=ids.uuid7(now_us) if known is None else known.id,
             url=endpoint.url,
             at_us=now_us,
-            why=why,
+            why=why.value,
             failing_us=peer.failing_us,
             failures=peer.failures,
             last_status=status,
@@ -212,7 +215,7 @@ class Attempts:
             ledger.note_failure(endpoint, notice.endpoint_id, now_us),
             ledger.disable(endpoint, notice.endpoint_id, why.value, now_us),
         )
-        await self._commit(Change(writes) + notices.told(endpoint.world_id, notices.DISABLED, notice))
+        await self._commit(Change(writes) + notices.told(endpoint.world_id, WEBHOOK_DISABLED, notice))
         self._counted("exhausted")
         self._happened("endpoint_disabled")
         self._tell("delivery_exhausted", delivery, made, error)

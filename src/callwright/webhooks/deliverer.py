@@ -10,6 +10,7 @@ from uuid import UUID
 
 from callwright import ids
 from callwright.clock import Clock
+from callwright.dialect.callbacks import WEBHOOK_DISABLED, WEBHOOK_ENABLED, EndpointNotice
 from callwright.egress import Header, Transport, Url
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
@@ -20,7 +21,7 @@ from callwright.webhooks.fanout import FanOut, Renderer
 from callwright.webhooks.ground import OneNode
 from callwright.webhooks.lanes import Lanes, Live
 from callwright.webhooks.model import Delivery, Endpoint
-from callwright.webhooks.notices import Notice, Why
+from callwright.webhooks.notices import Why
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.upkeep import Upkeep
 
@@ -99,16 +100,16 @@ class Deliverer:
         if known is not None and known.disabled_us is not None:
             return False
         now_us = self._clock.now_us()
-        notice = Notice(
+        notice = EndpointNotice(
             endpoint_id=ids.uuid7(now_us) if known is None else known.id,
             url=url,
             at_us=now_us,
-            why=why,
+            why=why.value,
             failing_us=None if known is None else known.failing_us,
             failures=0 if known is None else known.failures,
         )
         write = ledger.disable(endpoint, notice.endpoint_id, why.value, now_us)
-        await self._store.commit(Change((write,)) + notices.told(world_id, notices.DISABLED, notice))
+        await self._store.commit(Change((write,)) + notices.told(world_id, WEBHOOK_DISABLED, notice))
         self._happened("endpoint_disabled")
         _log.warning("endpoint_disabled", endpoint=url, why=why.value, remedy="callwright endpoints enable ends it")
         self._disabled(endpoint)
@@ -124,9 +125,9 @@ class Deliverer:
         if known is None or known.disabled_us is None:
             return False
         now_us = self._clock.now_us()
-        notice = Notice(endpoint_id=known.id, url=url, at_us=now_us, why=Why(known.disabled_why))
+        notice = EndpointNotice(endpoint_id=known.id, url=url, at_us=now_us, why=known.disabled_why or Why.ASKED.value)
         write = ledger.enable(endpoint, now_us)
-        await self._store.commit(Change((write,)) + notices.told(world_id, notices.ENABLED, notice))
+        await self._store.commit(Change((write,)) + notices.told(world_id, WEBHOOK_ENABLED, notice))
         self._happened("endpoint_enabled")
         _log.info("endpoint_enabled", endpoint=url)
         self._lanes.switch_on(endpoint)

@@ -9,10 +9,9 @@ import msgspec
 
 from callwright import ids
 from callwright.calls.events import Event, leg_events
-from callwright.calls.model import Call
 from callwright.calls.rows import events_after, find_call, last_event_pos
 from callwright.clock import Clock
-from callwright.dialect.callbacks import CALL, LEG, TYPE_OF, endpoint_notice
+from callwright.dialect.callbacks import CALL, LEG, TYPE_OF, WEBHOOK, endpoint_notice
 from callwright.log import Log
 from callwright.store import Change, Store, Write
 from callwright.webhooks import ledger, rows
@@ -81,7 +80,7 @@ class FanOut:
             _log.warning("event_unknown", call=event.call_id, kind=event.kind)  # a newer version was here
             return
         try:
-            asking = self._receivers(event, known)
+            asking = self._others(event, known) if type_ == WEBHOOK else self._receivers(event, known)
             parts = leg_events(event) if type_ == CALL and any(LEG in one.events for one in asking) else []
         except msgspec.MsgspecError:
             _log.exception("event_not_read", call=event.call_id, sequence=event.seq, kind=event.kind)
@@ -94,18 +93,15 @@ class FanOut:
                     yield message, receiver
 
     def _receivers(self, event: Event, known: _Known) -> list[Receiver]:
-        """Those of the call it is about. One about a receiver goes to the others of its world."""
-        if event.call_id == event.world_id:
-            about = endpoint_notice(event).url
-            found = receivers(None, self._webhooks(event, None, known), self._otherwise)
-            return [one for one in found if one.endpoint != about]
-        call = self._call(event)
+        """Those of the call that it is about, or whose recording or transcription it is about."""
+        call = find_call(self._store, event.world_id, event.call_id) if event.seq is None else event.snapshot.call
         return receivers(call, self._webhooks(event, None if call is None else call.number_id, known), self._otherwise)
 
-    def _call(self, event: Event) -> Call | None:
-        if event.seq is not None:
-            return event.snapshot.call
-        return find_call(self._store, event.world_id, event.call_id)
+    def _others(self, event: Event, known: _Known) -> list[Receiver]:
+        """Those of the world, but the one it is about."""
+        about = endpoint_notice(event).url
+        found = receivers(None, self._webhooks(event, None, known), self._otherwise)
+        return [one for one in found if one.endpoint != about]
 
     def _webhooks(self, event: Event, number_id: UUID | None, known: _Known) -> list[Webhook]:
         """Those of the world and of the call's number; for an event that was there at the start, those made before it."""

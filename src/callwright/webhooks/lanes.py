@@ -278,8 +278,9 @@ class Lanes:
         return False
 
     def _send_for_a_probe(self, breaker: Breaker) -> None:
-        """Line up the first of those that wait for a host whose pause is over."""
-        while breaker.waiting and breaker.may_probe(self._clock.now_us()):
+        """Line up the first of those that wait for a host whose pause is over; see that it is done when it is not yet."""
+        now_us = self._clock.now_us()
+        while breaker.waiting and breaker.may_probe(now_us):
             endpoint = next(iter(breaker.waiting))
             del breaker.waiting[endpoint]
             queue = self._queues.get(endpoint)
@@ -287,6 +288,8 @@ class Lanes:
                 self._line_up(queue)
                 if queue.lined_up:
                     return
+        if breaker.waiting and breaker.circuit is Circuit.OPEN:
+            self._alarms.set(breaker.until_us, breaker)
 
     def _release(self, breaker: Breaker) -> None:
         waiting = tuple(breaker.waiting)

@@ -12,7 +12,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Times are seconds."""
 
     # What webhooks hear of, beside calls, that do not say it themselves.
-    events: tuple[str, ...] = ()
+    events: tuple[str, ...] = ("call",)
     # How long a receiver has to answer.
     timeout: float = 10.0
     # The wait after each failed attempt, the one after those are used up, and when attempts end.

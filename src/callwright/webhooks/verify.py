@@ -76,28 +76,28 @@ def verify(
     ``whsec_…``; of several, one has to match. `tolerance` is how many seconds old, or ahead of this machine's clock, the
     attempt may be; `now` is the time to judge by, that of the clock without one.
     """
-    sent, keys = _Sent(headers), [standard_key(one) for one in _secrets(secret)]
+    raw, sent, keys = _raw(body), _Sent(headers), [standard_key(one) for one in _secrets(secret)]
     id_, stamp = sent.one(ID), sent.one(TIMESTAMP)
     if "." in id_:
         raise BadSignature("header", f"{ID} has a dot in it, which ends the id in what is signed.")
     at_s = _seconds(TIMESTAMP, stamp)
-    signed = f"{id_}.{stamp}.".encode() + _raw(body)
+    signed = f"{id_}.{stamp}.".encode() + raw
     _match(SIGNATURE, keys, signed, _standard_signatures(sent.one(SIGNATURE)))
     _check_time(TIMESTAMP, at_s, tolerance, now)
-    return _event(body, sent, at_s)
+    return _event(raw, sent, at_s)
 
 
 def verify_token(body: bytes, headers: Headers, token: str | Sequence[str]) -> Event:
     """Check ``X-MessageBird-Signature``, in base64 or hexadecimal. It says nothing of the time: an old one passes."""
-    sent = _Sent(headers)
+    raw, sent = _raw(body), _Sent(headers)
     text = sent.one(TOKEN_SIGNATURE)
     is_hex = len(text) == 2 * _DIGEST_BYTES
     try:
         made = bytes.fromhex(text) if is_hex else base64.b64decode(text, validate=True)
     except ValueError:
         raise BadSignature("header", f"{TOKEN_SIGNATURE} is neither base64 nor hexadecimal.") from None
-    _match(TOKEN_SIGNATURE, _keys(token), _raw(body), [made])
-    return _event(body, sent, None)
+    _match(TOKEN_SIGNATURE, _keys(token), raw, [made])
+    return _event(raw, sent, None)
 
 
 def verify_request(
@@ -110,7 +110,7 @@ def verify_request(
     now: float | None = None,
 ) -> Event:
     """Check ``MessageBird-Signature``. Of the `url` it covers the query, its parameters in any order."""
-    sent = _Sent(headers)
+    raw, sent = _raw(body), _Sent(headers)
     stamp = sent.one(REQUEST_TIMESTAMP)
     at_s = _seconds(REQUEST_TIMESTAMP, stamp)
     try:
@@ -118,10 +118,10 @@ def verify_request(
     except ValueError:
         raise BadSignature("header", f"{REQUEST_SIGNATURE} is not base64.") from None
     query = _sorted(url.partition("#")[0].partition("?")[2])
-    signed = f"{stamp}\n{query}\n".encode() + hashlib.sha256(_raw(body)).digest()
+    signed = f"{stamp}\n{query}\n".encode() + hashlib.sha256(raw).digest()
     _match(REQUEST_SIGNATURE, _keys(signing_key), signed, [made])
     _check_time(REQUEST_TIMESTAMP, at_s, tolerance, now)
-    return _event(body, sent, at_s)
+    return _event(raw, sent, at_s)
 
 
 def verify_jwt(
@@ -137,7 +137,7 @@ def verify_jwt(
 
     `leeway` is how many seconds this machine's clock may be wrong.
     """
-    sent = _Sent(headers)
+    raw, sent = _raw(body), _Sent(headers)
     parts = sent.one(JWT).split(".")
     if len(parts) != 3:
         raise BadSignature("header", f"{JWT} is not of three parts, as a JSON Web Token is.")
@@ -154,9 +154,9 @@ def verify_jwt(
         raise BadSignature("timestamp", f"{JWT} is good from {begins} to {ends}, and it is {current:.0f}.")
     if told.get("url_hash") != hashlib.sha256(url.encode()).hexdigest():
         raise BadSignature("url", f"{JWT} was made for another URL than {url.partition('?')[0]!r} with its query.")
-    if told.get("payload_hash") != (hashlib.sha256(body).hexdigest() if body else None):
+    if told.get("payload_hash") != (hashlib.sha256(raw).hexdigest() if raw else None):
         raise BadSignature("body", f"{JWT} was made for another body.")
-    return _event(body, sent, begins)
+    return _event(raw, sent, begins)
 
 
 def standard_key(secret: str) -> bytes:
@@ -284,7 +284,7 @@ def _part(text: str) -> bytes:
 
 def _json_part(text: str) -> dict[str, Any]:
     try:
-        decoded = json.loads(_part(text))
+        decoded = json.loads(_part(text).decode())
     except (ValueError, RecursionError):
         decoded = None
     if not isinstance(decoded, dict):
@@ -297,7 +297,7 @@ def _event(body: bytes, headers: _Sent, timestamp: int | None) -> Event:
     if not body:
         return Event({}, headers, timestamp)
     try:
-        content = json.loads(body)
+        content = json.loads(body.decode())
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):

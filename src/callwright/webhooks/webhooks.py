@@ -187,9 +187,6 @@ class Webhooks:
         await self._wanted(found)
         return found
 
-    async def _wanted(self, webhook: Webhook) -> None:
-        await self._asked_for(webhook.world_id, webhook.target.partition("?")[0])
-
     def tokens(self, world_id: UUID, webhook_id: UUID) -> Secrets:
         """The tokens by which a webhook's receiver knows us now; without one it is the signing key. Raises `NotFound`."""
         webhook = self.get(world_id, webhook_id)
@@ -223,6 +220,7 @@ class Webhooks:
 
         rotated = await self._store.transact(run)
         _tell("token_rotated", rotated)
+        await self._wanted(rotated)
         return rotated
 
     async def finish_rotation(self, world_id: UUID, webhook_id: UUID) -> Webhook:
@@ -236,6 +234,9 @@ class Webhooks:
         finished = await self._store.transact(run)
         _tell("token_rotation_finished", finished)
         return finished
+
+    async def _wanted(self, webhook: Webhook) -> None:
+        await self._asked_for(webhook.world_id, webhook.target.partition("?")[0])
 
     def _new(
         self, world_id: UUID, number_id: UUID | None, url: str, token: str | None, events: tuple[str, ...] | None

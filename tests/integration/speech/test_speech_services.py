@@ -13,7 +13,7 @@ import pytest
 
 from callwright.clock import SystemClock
 from callwright.egress import Transport
-from callwright.egress.late import LateDoor
+from callwright.egress.post import HttpDoor
 from callwright.errors import SettingsError
 from callwright.settings import load, rooms, rows
 from callwright.speech.languages import find
@@ -39,7 +39,7 @@ def settings_of(service: SpeechService, **changes: Any) -> ProviderSettings:
 
 @asynccontextmanager
 async def door() -> AsyncIterator[Transport]:
-    opened = LateDoor(rooms.speech_egress(), SystemClock())
+    opened = HttpDoor(rooms.speech_egress(), SystemClock())
     try:
         yield opened
     finally:

@@ -58,6 +58,25 @@ def test_the_signing_keys_of_both_worlds(run):
     assert len({live[1], test[1]}) == 2
 
 
+def test_a_signing_key_is_rotated_and_the_rotation_finished(run):
+    old, other = run("keys", "signing", "--test")[1], run("keys", "signing")[1]
+    code, new, aside = run("keys", "rotate-signing", "--test")
+    assert (code, new != old, new.count("\n")) == (0, True, 1)
+    assert "callwright keys rotate-signing --finish --test" in aside
+    assert run("keys", "signing") == (0, other, "")
+    code, shown, aside = run("keys", "signing", "--test")
+    assert (code, shown) == (0, new)
+    assert old.strip() in aside
+    code, _, refusal = run("keys", "rotate-signing", "--test", "--overlap", "60")
+    assert code == 1
+    assert "A rotation is under way" in refusal
+    assert run("keys", "rotate-signing", "--test", "--overlap", "60", "--finish")[0] == 2
+    assert run("keys", "rotate-signing", "--finish", "--test") == (0, new, "Callbacks are signed with this key alone.\n")
+    assert run("keys", "signing", "--test") == (0, new, "")
+    made = json.loads(run("keys", "rotate-signing", "--overlap", "0", "--json")[1])
+    assert (made["signingKey"] != other.strip(), made["oldSigningKey"]) == (True, None)
+
+
 def test_a_flow_is_saved_bound_and_made_the_default(run, tmp_path):
     (tmp_path / "flow.json").write_text(json.dumps(FLOW))
     ((flow_id,),) = lines(run("flows", "save", "flow.json"))

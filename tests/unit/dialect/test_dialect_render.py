@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from callwright.calls.events import Snapshot
 from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Leg, LegStatus
 from callwright.dialect import envelope, render
 from callwright.dialect.paging import Page
@@ -186,45 +185,6 @@ def test_a_webhook() -> None:
         ("_links", {"self": f"/webhooks/{HOOK}"}),
     ]
     assert "token" not in dict(shown(render.webhook_item(HOOK, "https://a.test/", None, AT, AT, linked=False)))
-
-
-CALLBACK = (
-    b'{"timestamp":"2024-05-02T10:00:15Z","items":[{"type":"call","event":"callUpdated","payload":{'
-    b'"id":"c1a5e0b4-9d52-4e0e-8b7c-2f6d3a9e4101","status":"ended",'
-    b'"number":{"id":"8e4c0a2b-5d7f-4b9e-a3c1-1d3f5b7e7707","number":"31205550123",'
-    b'"callFlowId":"2e9f4c61-0a7d-4f38-b6c9-8d1e5b7a3303",'
-    b'"createdAt":"2024-05-02T09:59:00Z","updatedAt":"2024-05-02T09:59:30Z"},'
-    b'"legs":[{"id":"b4f1d3e7-2a68-4c9d-8e05-7f9b1a3c8808","callId":"c1a5e0b4-9d52-4e0e-8b7c-2f6d3a9e4101",'
-    b'"source":"31205550177","destination":"31205550123","status":"hangup","direction":"incoming",'
-    b'"createdAt":"2024-05-02T10:00:00Z","updatedAt":"2024-05-02T10:00:15Z","answeredAt":"2024-05-02T10:00:08Z",'
-    b'"endedAt":"2024-05-02T10:00:15Z","cost":0,"currency":"EUR","duration":7,"sipResponseCode":200},'
-    b'{"id":"7d0b6f92-4b3a-4c55-9f0e-51c2a8d7e202","callId":"c1a5e0b4-9d52-4e0e-8b7c-2f6d3a9e4101",'
-    b'"source":"31205550177","destination":"31205550123","status":"starting","direction":"outgoing",'
-    b'"createdAt":"2024-05-02T10:00:00Z","updatedAt":"2024-05-02T10:00:15Z","answeredAt":null,"endedAt":null,'
-    b'"cost":0,"currency":"EUR","duration":0}],'
-    b'"createdAt":"2024-05-02T10:00:00Z","updatedAt":"2024-05-02T10:00:15Z","endedAt":"2024-05-02T10:00:15Z",'
-    b'"source":"31205550177","destination":"31205550123"}}]}'
-)
-
-
-def test_the_body_of_a_callback_byte_for_byte() -> None:
-    assert render.callback_body(Snapshot(call, (incoming, outgoing)), "callUpdated", "EUR") == CALLBACK
-
-
-def test_the_callback_of_a_call_from_the_api_names_its_webhook_and_never_the_token() -> None:
-    placed = replace(call, called=None, ended_us=None, webhook_url="https://a.test/x", webhook_token="s3cr3t")
-    body = render.callback_body(Snapshot(placed, (outgoing,)), "callCreated", "EUR")
-    payload = msgspec.json.decode(body)["items"][0]["payload"]
-    assert list(payload) == [*("id", "status", "legs", "createdAt", "updatedAt", "endedAt", "source", "destination", "webhook")]
-    assert payload["webhook"] == {"url": "https://a.test/x"}
-    assert b"s3cr3t" not in body
-
-
-def test_a_called_number_without_a_flow_has_no_flow_id() -> None:
-    assert call.called is not None
-    without = replace(call, called=replace(call.called, flow_id=None))
-    body = render.callback_body(Snapshot(without, (incoming,)), "callUpdated", "EUR")
-    assert list(msgspec.json.decode(body)["items"][0]["payload"]["number"]) == ["id", "number", "createdAt", "updatedAt"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,10 @@ from callwright.errors import SettingsError
         ("10.0.0.1", "private"),
         ("100.64.0.1", "carrier-grade NAT"),
         ("100.100.100.200", "metadata"),
+        ("fd20:ce::254", "metadata"),
+        ("127.0.0.53", "loopback"),
+        ("169.254.170.2", "link-local"),
+        ("192.0.0.170", "reserved"),
         ("127.0.0.1", "loopback"),
         ("127.255.255.254", "loopback"),
         ("168.63.129.16", "metadata"),
@@ -39,7 +43,17 @@ from callwright.errors import SettingsError
         ("::ffff:8.8.8.8", "IPv4-mapped"),
         ("::ffff:0:127.0.0.1", "IPv4-mapped"),
         ("64:ff9b::7f00:1", "NAT64"),
+        ("64:ff9b::8.8.8.8", "NAT64"),
         ("64:ff9b:1::a00:1", "NAT64"),
+        ("64:ff9b:1:ffff:a9fe:a9fe::", "NAT64"),
+        ("64:ff9b:2::1", "not global unicast"),
+        ("::1.2.3.4", "IPv4-compatible"),
+        ("::ffff:7f00:1", "IPv4-mapped"),
+        ("2001:0:7f00:1::80ff:fffe", "Teredo"),
+        ("2002:c0a8:101::1", "6to4"),
+        ("2a00:1450:4001:80b:0:5efe:7f00:1", "ISATAP"),
+        ("2a00:1450:4001:80b:200:5efe:a00:1", "ISATAP"),
+        ("2001:10::1", "reserved"),
         ("2001::1", "Teredo"),
         ("2001:db8::1", "documentation"),
         ("2001:2::1", "benchmarking"),
@@ -60,7 +74,9 @@ def test_special_address_is_refused_with_its_rule_and_the_remedy(address: str, r
     sentence = Veto().refusal(address)
     assert sentence is not None
     assert f"is refused: {rule} (" in sentence
-    assert sentence.endswith("add its network to egress.allow")
+    assert sentence.endswith(
+        f"add {address} itself to egress.allow" if rule == "metadata" else "add its network to egress.allow"
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +115,29 @@ def test_public_address_is_taken(address: str) -> None:
         (["10.1.0.0/16", "fd00::/8"], "10.1.2.3", True),
         (["10.1.0.0/16", "fd00::/8"], "10.2.0.1", False),
         (["10.1.0.0/16", "fd00::/8"], "fd12::1", True),
+        (["::1/128"], "::1", True),
         (["169.254.169.254/32"], "169.254.169.254", True),
+        # wide networks leave metadata out
+        (["169.254.0.0/16"], "169.254.169.254", False),
+        (["169.254.0.0/16"], "169.254.1.1", True),
+        (["100.64.0.0/10"], "100.100.100.200", False),
+        (["fd00::/8"], "fd00:ec2::254", False),
+        (["0.0.0.0/0", "::/0"], "169.254.169.254", False),
+        # what an allowed address embeds must be allowed too
+        (["64:ff9b::/96"], "64:ff9b::8.8.8.8", True),
+        (["64:ff9b::/96"], "64:ff9b::10.0.0.1", False),
+        (["64:ff9b::/96", "10.0.0.0/8"], "64:ff9b::10.0.0.1", True),
+        (["64:ff9b::/96", "0.0.0.0/0"], "64:ff9b::169.254.169.254", False),
+        (["64:ff9b:1::/48"], "64:ff9b:1::7f00:1", False),
+        (["::ffff:0:0/96"], "::ffff:127.0.0.1", False),
+        (["::/0"], "::ffff:127.0.0.1", False),
+        (["::/0", "127.0.0.0/8"], "::ffff:127.0.0.1", True),
+        (["::/0"], "::7f00:1", False),
+        (["2002::/16"], "2002:7f00:1::", False),
+        (["2002::/16"], "2002:808:808::", True),
+        (["2001::/32"], "2001:0:808:808::80ff:fffe", False),  # Teredo, of a client at 127.0.0.1
+        (["2a00::/12"], "2a00:1450:4001:80b:0:5efe:7f00:1", False),
+        (["::/0"], "::1", True),
     ],
 )
 def test_the_operators_list_exempts_exactly_what_it_names(allow: list[str], address: str, taken: bool) -> None:

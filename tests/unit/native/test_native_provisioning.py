@@ -31,13 +31,6 @@ async def test_a_key_is_shown_once_opens_its_world_and_can_be_revoked():
     assert (await room.operator("DELETE", f"/keys/{known['id']}")).status == 404
 
 
-async def test_each_world_has_a_signing_key():
-    room = await NativeRoom.open()
-    keys = {world: (await room.operator("GET", "/keys/signing", world=world)).content for world in ("live", "test")}
-    assert keys == {kind: {"kind": kind, "signingKey": room.accounts.world(kind).signing_key} for kind in ("live", "test")}
-    assert keys["live"]["signingKey"] != keys["test"]["signingKey"]
-
-
 async def test_numbers_are_made_bound_paged_and_removed():
     room = await NativeRoom.open()
     flow = (await room.operator("POST", "/flows", HANG_UP)).content

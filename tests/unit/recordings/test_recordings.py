@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from callwright import audiofile
 from callwright.audiofile import Writer, open_sound
+from callwright.calls.events import TOPIC as OUTBOX
+from callwright.calls.rows import events_after
 from callwright.clock import SystemClock
 from callwright.errors import Conflict, NotFound
-from callwright.recordings import rows
+from callwright.recordings import events, rows
 from callwright.recordings.keys import Keyring
 from callwright.recordings.model import Kept, Recording, RecordingStatus, RecordingType
 from callwright.recordings.recordings import TOPIC, Begun, Recordings
@@ -186,3 +191,74 @@ def test_every_query_uses_an_index():
             steps = plan if isinstance(plan, list) else [plan]
             assert not [step for step in steps if "SCAN" in str(step) and "INDEX" not in str(step)], (name, steps)
     store.close()
+
+
+# what customers are told
+
+
+def told(room: Room) -> list[tuple[str, str, int]]:
+    """The events in the outbox: kind, status and milliseconds."""
+    shown = [(event, events.unpack(event.content)) for event in events_after(room.store, 0, 100)]
+    assert all((event.world_id, event.call_id, event.seq) == (WORLD, CALL, None) for event, _ in shown)
+    assert all(event.at_us == recording.updated_us for event, recording in shown)
+    return [(event.kind, recording.status.value, recording.duration_ms) for event, recording in shown]
+
+
+async def test_each_change_is_told_in_its_own_commit(tmp_path):
+    room = Room(tmp_path, KEYS)
+    woken: list[Wake] = []
+    room.store.on(OUTBOX, woken.append)
+    recording, change = (await room.begin(started=False))[:2]
+    for step in (room.recordings.started, room.recordings.paused, room.recordings.resumed):
+        recording, change = step(recording, AT_US)
+        await room.store.commit(change)
+    recording, change = room.recordings.finished(recording, RecordOutcome.KEY, 700, "", AT_US + 1)
+    await room.store.commit(change)
+    assert told(room) == [
+        ("recordingCreated", "initialised", 0),
+        ("recordingUpdated", "recording", 0),
+        ("recordingUpdated", "paused", 0),
+        ("recordingUpdated", "recording", 0),
+        ("recordingUpdated", "done", 700),
+    ]
+    assert woken == [Wake(OUTBOX, WORLD, CALL)] * 5
+    for (content,) in room.store._reader.execute("SELECT content FROM events"):
+        shown = events.unpack(content)
+        assert (shown.file, shown.key_id, shown.detail) == ("", "", "")
+
+
+async def test_what_a_dead_process_left_is_told_when_it_is_settled(tmp_path):
+    room = Room(tmp_path)
+    begun = await room.begin()
+    died(begun)
+    await room.start().settle()
+    assert told(room)[2:] == [("recordingUpdated", "done", 1_500)]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_what_is_saved_of_a_failed_recording_is_told_unless_it_was_deleted(tmp_path, deleted, monkeypatch):
+    room = Room(tmp_path)
+    begun = await room.begin()
+    died(begun)
+    failed, change = room.recordings.finished(begun.recording, RecordOutcome.LOST, 0, "the media process died", AT_US)
+    await room.store.commit(change)
+    before = len(told(room))
+    repair = audiofile.repair
+
+    def repaired(path: Path, key: bytes) -> int:
+        if deleted:
+            loop.call_soon_threadsafe(going.set)
+            gone.wait(10)
+        return repair(path, key)
+
+    loop, going, gone = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    monkeypatch.setattr(audiofile, "repair", repaired)
+    mending = asyncio.create_task(room.recordings.mend(WORLD, failed.id))
+    if deleted:
+        await going.wait()
+        await room.recordings.remove(failed, also=transcription_rows.delete_of_recording(WORLD, failed.id))
+        gone.set()
+    await mending
+    assert told(room)[before:] == ([] if deleted else [("recordingUpdated", "failed", 1_500)])
+    await room.recordings.mend(WORLD, failed.id)
+    assert len(told(room)) == before + (not deleted), "there is nothing new to tell"

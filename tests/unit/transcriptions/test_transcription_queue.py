@@ -14,7 +14,9 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from callwright.audiofile import Writer
+from callwright.audiofile import UnreadableSound, Writer
+from callwright.calls.events import TOPIC as OUTBOX
+from callwright.calls.rows import events_after
 from callwright.clock import SystemClock
 from callwright.errors import StoreUnavailable
 from callwright.recordings.files import Files
@@ -23,10 +25,10 @@ from callwright.recordings.model import Recording, RecordingType
 from callwright.recordings.objects import ObjectFault
 from callwright.recordings.recordings import Recordings
 from callwright.speech.recognition.absent import NoTranscriber
-from callwright.store import Change, Store
+from callwright.store import Change, Store, Wake
 from callwright.telephony import RecordOutcome, Tracks, Transcript, TranscriptionFailed, Word
+from callwright.transcriptions import events, rows
 from callwright.transcriptions import queue as queues
-from callwright.transcriptions import rows
 from callwright.transcriptions.channels import together
 from callwright.transcriptions.model import Content, Said, Transcription, TranscriptionStatus
 from callwright.transcriptions.queue import Queue
@@ -307,3 +309,73 @@ def test_what_was_heard_in_each_channel_is_one_text(transcripts, language, text)
     content = together(transcripts, language)
     assert (content.text, content.engine) == (text, "engine")
     assert list(content.words) == sorted(content.words, key=lambda word: word.start_ms)
+
+
+# what customers are told
+
+
+def told(stage: Stage, transcription: Transcription) -> list[tuple[str, str, str]]:
+    """The events of one in the outbox: kind, status and error."""
+    shown = [event for event in events_after(stage.store, 0, 100) if event.kind.startswith("transcription")]
+    assert all((event.world_id, event.call_id, event.seq) == (WORLD, CALL, None) for event in shown)
+    read = [(event.kind, events.unpack(event.content)) for event in shown]
+    assert all(one.key_id == "" for _, one in read)
+    return [(kind, one.status.value, one.error) for kind, one in read if one.id == transcription.id]
+
+
+async def test_each_change_is_told_in_its_own_commit(stage):
+    woken: list[Wake] = []
+    transcription = await stage.asked()
+    assert told(stage, transcription) == [("transcriptionCreated", "created", "")]
+    stage.store.on(OUTBOX, woken.append)
+    async with stage.working(Listener()):
+        await stage.over(transcription)
+    assert told(stage, transcription)[1:] == [
+        ("transcriptionUpdated", "transcribing", ""),
+        ("transcriptionUpdated", "done", ""),
+    ]
+    assert woken == [Wake(OUTBOX, WORLD, CALL)] * 2
+    for (content,) in stage.store._reader.execute("SELECT content FROM events"):
+        assert b"ord" not in content.replace(b"recording", b"")  # what the listener hears is word after word
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [KeyLost("sealed with the key 'one'"), OSError(5, "Input/output error", "/data/one.sealed"), UnreadableSound("/one")],
+)
+async def test_a_failure_is_told_and_names_neither_file_nor_key(stage, fault, monkeypatch, caplog):
+    async def open_badly(recording: Recording) -> Any:
+        raise fault
+
+    monkeypatch.setattr(stage.files, "open", open_badly)
+    transcription = await stage.asked()
+    async with stage.working(Listener()):
+        await stage.over(transcription)
+    sentence = "The recording cannot be had; the server's log says why."
+    assert told(stage, transcription)[2:] == [("transcriptionUpdated", "failed", sentence)]
+    assert "recording_not_had" in [record.getMessage() for record in caplog.records]
+
+
+async def test_one_that_was_deleted_meanwhile_is_not_told_of(stage):
+    transcription = await stage.asked()
+    listener = Listener(holds=True)
+    async with stage.working(listener):
+        await listener.waiting.acquire()
+        before = told(stage, transcription)
+        await stage.recordings.remove(
+            stage.recordings.get(WORLD, transcription.recording_id),
+            also=rows.delete_of_recording(WORLD, transcription.recording_id),
+        )
+        listener.go.set()
+        await stage.over(await stage.asked())
+    assert told(stage, transcription) == before
+
+
+async def test_a_successor_tells_only_what_is_new(stage):
+    transcription = await stage.asked()
+    listener = Listener(holds=True)
+    async with stage.working(listener):
+        await listener.waiting.acquire()
+    async with stage.working(Listener()):
+        await stage.over(transcription)
+    assert [status for _, status, _ in told(stage, transcription)] == ["created", "transcribing", "done"]

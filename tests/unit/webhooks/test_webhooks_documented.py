@@ -1,4 +1,4 @@
-"""The snippets of docs/verify-a-callback.md, as they stand there, against what the server sends."""
+"""The programs in Python of docs/webhooks.md, as they stand there, against what the server sends."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from callwright.egress.post import HttpDoor
 from callwright.webhooks import signature
 from callwright.webhooks.signature import Encoding
 
-PAGE = Path(__file__).parents[3] / "docs" / "verify-a-callback.md"
+PAGE = Path(__file__).parents[3] / "docs" / "webhooks.md"
 KEY = "a signing key of more than 112 bits"
 TOKEN = "foobar"
+ID = "b7c0a6c2-6a7e-4b1f-9d1b-0e5a3f2c4d11"
 BODY = b'{"timestamp":"2024-05-02T10:00:00Z","items":[]}'
 URL = "https://hooks.example.test:8443/voice/cb?b=2&a=x%20y&flag"
 
@@ -30,7 +31,7 @@ def page() -> dict[str, Any]:
     """All snippets of the page, run in its order in one namespace."""
     names: dict[str, Any] = {"__name__": "page"}
     snippets = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(snippets) == 4
+    assert len(snippets) == 5
     for snippet in snippets:
         exec(snippet, names)
     return names
@@ -38,10 +39,17 @@ def page() -> dict[str, Any]:
 
 def sent(url: str = URL, body: bytes = BODY, *, late_s: float = 0, **more: Any) -> dict[str, str]:
     now_us = SystemClock().now_us() - round(late_s * 1e6)
-    return dict(signature.headers(url=parse(url), body=body, signing_key=KEY, token=TOKEN, now_us=now_us, jti=uuid4(), **more))
+    standard = signature.standard_headers(ID, body, ["the token before", TOKEN], now_us)
+    legacy = signature.headers(url=parse(url), body=body, signing_key=KEY, token=TOKEN, now_us=now_us, jti=uuid4(), **more)
+    return dict([("webhook-id", ID), *standard, *legacy])
 
 
 Check = Callable[[dict[str, Any], dict[str, str], str, bytes, str], bool]
+
+
+def by_standard(page: dict[str, Any], headers: dict[str, str], url: str, body: bytes, key: str) -> bool:
+    right: bool = page["signature_is_right"](headers, body, TOKEN if key == KEY else key)
+    return right
 
 
 def by_token(page: dict[str, Any], headers: dict[str, str], url: str, body: bytes, key: str) -> bool:
@@ -59,7 +67,7 @@ def by_jwt(page: dict[str, Any], headers: dict[str, str], url: str, body: bytes,
     return right
 
 
-@pytest.mark.parametrize("check", [by_token, by_request, by_jwt])
+@pytest.mark.parametrize("check", [by_standard, by_token, by_request, by_jwt])
 @pytest.mark.parametrize("body", [BODY, b""])
 def test_a_snippet_takes_what_we_sign_and_nothing_else(page: dict[str, Any], check: Check, body: bytes) -> None:
     headers = sent(body=body)
@@ -69,10 +77,10 @@ def test_a_snippet_takes_what_we_sign_and_nothing_else(page: dict[str, Any], che
     assert not check(page, {}, URL, body, KEY)
 
 
-@pytest.mark.parametrize("check", [by_request, by_jwt])
-@pytest.mark.parametrize("late_s", [90, -90])
-def test_a_snippet_refuses_what_is_old_or_from_the_future(page: dict[str, Any], check: Check, late_s: float) -> None:
-    assert not check(page, sent(late_s=late_s), URL, BODY, KEY)
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("check", "late_s"), [(by_standard, 330), (by_request, 90), (by_jwt, 90)])
+def test_a_snippet_refuses_what_is_old_or_from_the_future(page: dict[str, Any], check: Check, late_s: float, sign: int) -> None:
+    assert not check(page, sent(late_s=sign * late_s), URL, BODY, KEY)
 
 
 @pytest.mark.parametrize(
@@ -99,10 +107,17 @@ def test_the_line_for_hexadecimal(page: dict[str, Any]) -> None:
     assert names["made"] == sent(encoding=Encoding.HEX)["X-MessageBird-Signature"]
 
 
+@pytest.mark.parametrize("signatures", ["", "v1", "v1,", "v2,{}", "{}", "é"])
+def test_the_standard_snippet_refuses_rubbish(page: dict[str, Any], signatures: str) -> None:
+    headers = sent()
+    right = headers["webhook-signature"].split(",")[-1]
+    assert not by_standard(page, {**headers, "webhook-signature": signatures.format(right)}, URL, BODY, KEY)
+
+
 @pytest.fixture
 def receiver(page: dict[str, Any]) -> Iterator[str]:
     """The page's own receiver, listening."""
-    page["SIGNING_KEY"] = KEY
+    page["SECRET"] = TOKEN
     page["Receiver"].log_message = lambda self, *words: None
     server = HTTPServer(("127.0.0.1", 0), page["Receiver"])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -116,9 +131,9 @@ def receiver(page: dict[str, Any]) -> Iterator[str]:
 async def test_the_receiver_of_the_page_takes_a_callback_once(receiver: str, capsys: pytest.CaptureFixture[str]) -> None:
     door = HttpDoor(EgressSettings(), SystemClock(), allow=["127.0.0.0/8"])
     body = b'{"timestamp":"x","items":[{"type":"call","event":"callUpdated","payload":{"id":"7","status":"ongoing"}}]}'
-    headers = [("webhook-id", "1"), *sent(receiver, body).items()]
+    headers = [("webhook-sequence", "2"), *sent(receiver, body).items()]
     answers = [await door.post(receiver, headers, body, 5) for _ in range(2)]
-    forged = await door.post(receiver, [("webhook-id", "2"), *sent(receiver, b"x").items()], body, 5)
+    forged = await door.post(receiver, [*sent(receiver, b"x").items()], body, 5)
     await door.close()
     assert [answer.status for answer in (*answers, forged)] == [204, 204, 403]
-    assert capsys.readouterr().out == "callUpdated 7 ongoing\n"
+    assert capsys.readouterr().out == "2 callUpdated 7\n"

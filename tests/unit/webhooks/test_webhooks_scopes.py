@@ -3,6 +3,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from callwright.calls.model import Call, CallStatus
 from callwright.webhooks.model import Scope, Webhook
@@ -100,3 +101,34 @@ def test_one_delivery_per_distinct_url_signed_for_the_narrowest(
     made: Call, webhooks: list[Webhook], expected: list[Receiver]
 ) -> None:
     assert receivers(made, webhooks) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "otherwise", "expected"),
+    [
+        pytest.param([None], (), {"call"}, id="the settings ask for nothing"),
+        pytest.param([None], ("call", "leg"), {"call", "leg"}, id="as the settings say"),
+        pytest.param([()], ("leg",), {"call"}, id="none is an answer too"),
+        pytest.param([("recording",)], ("leg",), {"call", "recording"}, id="its own list alone"),
+        pytest.param([("recording",), ("leg",), None], ("webhook",), {"call", "recording", "leg", "webhook"}, id="a union"),
+    ],
+)
+def test_a_receiver_hears_what_any_webhook_with_its_url_asks_for(
+    asked: list[tuple[str, ...] | None], otherwise: tuple[str, ...], expected: set[str]
+) -> None:
+    webhooks = [replace(account(A, None), events=events) for events in asked]
+    for order in (webhooks, webhooks[::-1]):
+        (receiver,) = receivers(call(), order, otherwise)
+        assert receiver.events == expected
+
+
+def test_the_calls_own_webhook_goes_by_the_settings_and_joins_those_with_its_url() -> None:
+    found = receivers(call(B, "c"), [replace(account(B, "a"), events=("leg",)), account(A, "a")], ("recording",))
+    assert [(one.url, one.scope, one.token, one.events) for one in found] == [
+        (B, Scope.CALL, "c", {"call", "recording", "leg"}),
+        (A, Scope.ACCOUNT, "a", {"call", "recording"}),
+    ]
+
+
+def test_what_is_of_no_call_goes_to_webhooks_alone() -> None:
+    assert receivers(None, [account(A, "a")]) == [Receiver(A, A, Scope.ACCOUNT, "a", ACCOUNT_HOOK)]

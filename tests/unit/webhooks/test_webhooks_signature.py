@@ -1,4 +1,4 @@
-"""Every test vector of contract §4.3, and what the schemes say beyond them."""
+"""Every test vector of contract §4.3 and of Standard Webhooks, and what the schemes say beyond them."""
 
 from __future__ import annotations
 
@@ -97,6 +97,54 @@ def test_jwt_of_an_empty_body_has_no_payload_hash() -> None:
 )
 def test_token_signature(encoding: Encoding, expected: str) -> None:
     assert signature.token_signature("foobar-token", BODY, encoding) == expected
+
+
+@pytest.mark.parametrize(
+    ("secret", "message_id", "at_s", "body", "expected"),
+    [
+        # the one that the libraries of Standard Webhooks publish
+        (
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1614265330,
+            b'{"test": 2432232314}',
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+        ),
+        # our own: a token that is not in that form is its own bytes
+        (KEY, str(JTI), AT_S, BODY, "v1,rtyj46bFxZBj2tOcHioQ45wh/r6jdwoEVFsj9Ql2gEU="),
+        ("foobar-token", str(JTI), AT_S, BODY, "v1,cV/Eg4QFvy0REfnxi0ax/2S8UZPJCcuQEXFC2XgvgxI="),
+        ("whsec_not base64", str(JTI), AT_S, BODY, "v1,w3leHjtYYWG2KSx7dyUKfnIXk7D9xPdFap/xKNW/KnM="),
+        ("tökén", str(JTI), AT_S, b"", "v1,iHpoCNmq0f79o/uHQoDoXKsv1rtmJHJ9ewMghg7MfVA="),
+    ],
+)
+def test_standard_signature(secret: str, message_id: str, at_s: int, body: bytes, expected: str) -> None:
+    assert signature.standard_signature(secret, message_id, at_s, body) == expected
+
+
+def test_standard_headers_have_one_signature_for_each_secret() -> None:
+    made = signature.standard_headers(str(JTI), BODY, ["foobar-token", KEY], AT_S * 1_000_000 + 999_999)
+    assert made == [
+        ("webhook-timestamp", "1714644000"),
+        (
+            "webhook-signature",
+            "v1,cV/Eg4QFvy0REfnxi0ax/2S8UZPJCcuQEXFC2XgvgxI= v1,rtyj46bFxZBj2tOcHioQ45wh/r6jdwoEVFsj9Ql2gEU=",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("secret", "standard"),
+    [
+        ("foobar-token", "whsec_Zm9vYmFyLXRva2Vu"),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("whsec_Zm9vYmFyLXRva2U", "whsec_Zm9vYmFyLXRva2U="),  # unpadded
+        ("whsec_not base64", "whsec_d2hzZWNfbm90IGJhc2U2NA=="),
+        ("whsec_", "whsec_d2hzZWNf"),
+    ],
+)
+def test_a_secret_as_libraries_for_standard_webhooks_take_it(secret: str, standard: str) -> None:
+    assert signature.standard_secret(secret) == standard
+    assert signature.standard_secret(standard) == standard
 
 
 @pytest.mark.parametrize("token", [None, ""])

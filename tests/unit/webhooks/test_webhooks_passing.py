@@ -1,0 +1,150 @@
+"""The bounded wait at the head of a lane, and what later callbacks say of those they passed."""
+
+from __future__ import annotations
+
+import pytest
+
+from callwright.egress import Answer, Fault
+from callwright.webhooks.model import Endpoint, State
+from callwright.webhooks.settings import WebhookSettings
+from support.webhook_stage import OK, START_US, WORLD, Sent, Stage, failing, on_stage
+
+URL = "https://a.test/hook"
+ERROR = failing(Fault.HTTP_ERROR, 400)
+CALM = WebhookSettings(jitter=0.0, poll=3600.0)
+
+
+def sent(stage: Stage) -> list[tuple[float, int, str | None]]:
+    """When, which sequence, and what it said to be missing."""
+    return [(round(one.at_s, 2), one.sequence, one.headers.get("webhook-gap")) for one in stage.receivers.sent]
+
+
+def test_a_lane_waits_an_hour_for_its_head_and_then_goes_on_without_it(caplog: pytest.LogCaptureFixture) -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda one: ERROR if one.sequence == 1 else OK
+        await stage.events(1, 3, url=URL)
+        await stage.sleep(3599)
+        assert sent(stage) == [(at, 1, None) for at in (0, 5, 35, 155, 755)]
+        await stage.sleep(2)
+        # once more at the end of the wait, so that nothing is passed that could have been sent
+        assert sent(stage)[5:] == [(3600, 1, None), (3600, 2, "1"), (3600, 3, "1")]
+        first, second, third = stage.deliveries(1)
+        assert (first.state, first.passed, first.next_at_us) == (State.PENDING, True, START_US + 7200 * 1_000_000)
+        assert (second.state, third.state) == (State.DELIVERED, State.DELIVERED)
+        stage.receivers.answer = lambda one: OK
+        await stage.sleep(7200)
+        assert sent(stage)[8:] == [(7200, 1, None)]
+        await stage.events(1, url=URL)
+        await stage.sleep(1)
+        assert sent(stage)[9:] == [(10801, 4, None)]
+        assert stage.happened == {"lane_passed": 1}
+
+    on_stage(play, CALM)
+    lanes = [record.fields.get("lane") for record in caplog.records]  # type: ignore[attr-defined]
+    assert lanes == [None] * 5 + ["goes on without it"]
+
+
+def test_where_nothing_waits_behind_the_ladder_is_as_it_is() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda one: ERROR
+        await stage.events(1, url=URL)
+        await stage.sleep(9000)
+        assert [at for at, _, _ in sent(stage)] == [0, 5, 35, 155, 755, 4355, 7955]
+        assert stage.deliveries(1)[0].passed
+
+    on_stage(play, CALM)
+
+
+def test_what_comes_later_does_not_wait_for_one_that_was_passed() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda one: ERROR if one.sequence in (1, 2) else OK
+        await stage.events(1, 2, url=URL)
+        await stage.sleep(3700)
+        await stage.events(1, url=URL)
+        await stage.sleep(3700)
+        # the second had waited for the first as long as one may wait, so the third waits no more
+        assert sent(stage)[5:7] == [(3600, 1, None), (3600, 2, "1")]
+        assert (3700, 3, "1-2") in sent(stage)
+
+    on_stage(play, CALM)
+
+
+def test_a_receiver_that_is_back_within_the_wait_gets_everything_in_order() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda one: OK if one.at_s > 1800 else failing(Fault.CONNECT)
+        for call in range(1, 31):
+            await stage.events(call, 3, url=URL)
+        await stage.sleep(7200)
+        good = [(one.call, one.sequence) for one in stage.receivers.sent if one.at_s > 1800]
+        for call in range(1, 31):
+            assert [sequence for which, sequence in good if which == call] == [1, 2, 3]
+        assert all("webhook-gap" not in one.headers for one in stage.receivers.sent)
+
+    on_stage(play, CALM)
+
+
+def test_the_gap_lists_what_is_missing_and_no_more() -> None:
+    async def play(stage: Stage) -> None:
+        bad = {2, 3, 5}
+
+        def answer(one: Sent) -> Answer:
+            return ERROR if one.sequence in bad else OK
+
+        stage.receivers.answer = answer
+        await stage.events(1, 7, url=URL)
+        await stage.sleep(100)
+        bad.clear()
+        bad.add(3)
+        await stage.sleep(1)
+        gaps = {sequence: gap for _, sequence, gap in sent(stage)}
+        assert gaps == {1: None, 2: None, 3: "2", 4: "2-3", 5: "2-3", 6: "2-3,5", 7: "2-3,5"}
+
+    on_stage(play, WebhookSettings(jitter=0.0, poll=3600.0, give_up_after=1.0))
+
+
+def test_one_that_was_resent_is_due_beside_its_lane() -> None:
+    async def play(stage: Stage) -> None:
+        bad = {1}
+        stage.receivers.answer = lambda one: ERROR if one.sequence in bad else OK
+        await stage.events(1, 2, url=URL)
+        await stage.sleep(10)
+        assert [each.state for each in stage.deliveries(1)] == [State.EXHAUSTED, State.DELIVERED]
+        bad.add(3)
+        await stage.events(1, 2, url=URL)
+        await stage.sleep(0.1)
+        first = stage.deliveries(1)[0]
+        bad.discard(1)
+        _resend(stage, first.pos)
+        stage.deliverer.offer(Endpoint(WORLD, URL))
+        await stage.sleep(0.1)
+        assert sent(stage)[-1][1:] == (1, None)
+        assert [each.state for each in stage.deliveries(1)] == [
+            State.DELIVERED,
+            State.DELIVERED,
+            State.PENDING,
+            State.PENDING,
+        ]
+        assert [each.attempts for each in stage.deliveries(1)] == [3, 1, 1, 0]
+
+    on_stage(play, WebhookSettings(jitter=0.0, poll=3600.0, give_up_after=4.0, retry=(3.0,)))
+
+
+def test_a_test_event_says_that_it_is_one() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda one: ERROR
+        await stage.events(1, url=URL)
+        await stage.sleep(1)
+        stage.store._reader.execute("UPDATE deliveries SET test = 1")
+        await stage.sleep(5)
+        assert [one.headers.get("webhook-test") for one in stage.receivers.sent] == [None, "true"]
+
+    on_stage(play, CALM)
+
+
+def _resend(stage: Stage, pos: int) -> None:
+    now_us = stage.clock.now_us()
+    stage.store._reader.execute(
+        "UPDATE deliveries SET state = 'pending', passed = 1, tries = 0, since_us = ?1, next_at_us = ?1, settled_us = NULL "
+        "WHERE pos = ?2",
+        (now_us, pos),
+    )

@@ -1,0 +1,178 @@
+"""What is given up without an attempt because its time was over, and how long what is settled is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from callwright.egress import Fault
+from callwright.webhooks.model import Endpoint, State
+from callwright.webhooks.settings import WebhookSettings
+from callwright.webhooks.upkeep import BATCH
+from support.webhook_stage import OK, WORLD, Sent, Stage, failing, on_stage
+
+URL = "https://a.test/hook"
+ENDPOINT = Endpoint(WORLD, URL)
+DAY = 86_400
+HOUR = 3600
+ERROR = failing(Fault.HTTP_ERROR, 400)
+DOWN = failing(Fault.CONNECT)
+
+
+def settings(**given: Any) -> WebhookSettings:
+    return WebhookSettings(jitter=0.0, poll=3600.0, **given)
+
+
+def states(stage: Stage, *calls: int) -> list[tuple[str, str | None, int]]:
+    return [(each.state.value, each.last_error, each.attempts) for call in calls for each in stage.deliveries(call)]
+
+
+def test_what_waits_for_a_dead_host_longer_than_it_may_is_given_up_untried(caplog: pytest.LogCaptureFixture) -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda sent: DOWN
+        for call in range(1, 41):
+            await stage.events(call, 2, url=URL)
+        await stage.sleep(HOUR)
+        for call in range(41, 51):
+            await stage.events(call, 2, url=URL)
+        await stage.sleep(HOUR + 100)
+        old = states(stage, *range(1, 41))
+        assert {state for state, _, _ in old} == {"exhausted"}
+        assert ("exhausted", "expired", 0) in old
+        assert ("exhausted", "connect", 1) in old
+        assert {state for state, _, _ in states(stage, *range(41, 51))} == {"pending"}
+        assert stage.results["exhausted"] == 80
+        # the younger ones are sent in order when the host is back
+        stage.receivers.answer = lambda sent: OK
+        await stage.sleep(1200)
+        assert {state for state, _, _ in states(stage, *range(41, 51))} == {"delivered"}
+
+    on_stage(play, settings(give_up_after=2.0 * HOUR, retry=(600.0,), then_every=600.0, head_wait=1e6))
+    assert "deliveries_expired" in {record.getMessage() for record in caplog.records}
+
+
+def test_the_rest_of_a_lane_goes_on_when_its_first_is_given_up() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda sent: DOWN
+        await stage.events(1, url=URL)
+        for call in range(2, 20):
+            await stage.events(call, url=URL)
+        await stage.sleep(HOUR)
+        await stage.events(1, 2, url=URL)
+        await stage.sleep(HOUR + 100)
+        first, second, third = stage.deliveries(1)
+        assert (first.state, second.state, third.state) == (State.EXHAUSTED, State.PENDING, State.PENDING)
+        assert second.next_at_us is not None
+        assert third.next_at_us is None
+        stage.receivers.answer = lambda sent: OK
+        await stage.sleep(1200)
+        assert [each.state for each in stage.deliveries(1)] == [State.EXHAUSTED, State.DELIVERED, State.DELIVERED]
+        assert stage.receivers.sent[-1].headers["webhook-gap"] == "1"
+
+    on_stage(play, settings(give_up_after=2.0 * HOUR, retry=(600.0,), then_every=600.0, head_wait=1e6))
+
+
+def test_one_that_was_resent_has_its_time_anew() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda sent: DOWN
+        for call in range(1, 21):
+            await stage.events(call, url=URL)
+        await stage.sleep(2 * HOUR + 100)
+        now_us = stage.clock.now_us()
+        stage.store._reader.execute(
+            "UPDATE deliveries SET state = 'pending', passed = 1, tries = 0, since_us = ?1, next_at_us = ?1 WHERE call_id = ?2",
+            (now_us, stage.deliveries(1)[0].call_id.bytes),
+        )
+        await stage.sleep(HOUR)
+        assert [state for state, _, _ in states(stage, 1, 2)] == ["pending", "exhausted"]
+        await stage.sleep(HOUR + 100)
+        assert [state for state, _, _ in states(stage, 1, 2)] == ["exhausted", "exhausted"]
+
+    on_stage(play, settings(give_up_after=2.0 * HOUR, retry=(600.0,), then_every=600.0))
+
+
+def test_more_than_a_batch_expires() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda sent: DOWN
+        for call in range(1, BATCH + 101):
+            await stage.events(call, url=URL)
+        await stage.sleep(HOUR + 100)
+        assert stage.results["exhausted"] == BATCH + 100
+
+    on_stage(play, settings(give_up_after=1.0 * HOUR, retry=(600.0,), then_every=600.0))
+
+
+def test_what_is_settled_is_kept_for_a_time_with_its_attempts() -> None:
+    async def play(stage: Stage) -> None:
+        def answer(sent: Sent) -> Any:
+            return ERROR if sent.sequence == 2 else OK
+
+        stage.receivers.answer = answer
+        await stage.events(1, 4, url=URL)
+        await stage.events(2, 1, url=URL)
+        await stage.sleep(7 * DAY - HOUR)
+        assert len(stage.deliveries(1)) == 4
+        await stage.sleep(2 * HOUR)
+        # the newest of each lane stays: its sequence goes on from there
+        assert [(each.sequence, each.state) for each in stage.deliveries(1)] == [(2, State.EXHAUSTED), (4, State.DELIVERED)]
+        assert [each.sequence for each in stage.deliveries(2)] == [1]
+        assert _attempts(stage) == 3
+        await stage.sleep(23 * DAY)
+        assert [each.sequence for each in stage.deliveries(1)] == [4]
+        assert _attempts(stage) == 2
+        await stage.events(1, url=URL)
+        await stage.sleep(1)
+        assert [each.sequence for each in stage.deliveries(1)] == [4, 5]
+
+    on_stage(play, settings(give_up_after=1.0))
+
+
+def test_what_is_pending_is_never_removed() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda sent: DOWN
+        await stage.events(1, 3, url=URL)
+        await stage.sleep(3 * HOUR)
+        assert [each.state for each in stage.deliveries(1)] == [State.PENDING] * 3
+
+    on_stage(play, settings(keep=60.0, keep_exhausted=60.0))
+
+
+def test_retention_goes_through_the_table_in_small_steps() -> None:
+    async def play(stage: Stage) -> None:
+        for call in range(1, 12):
+            await stage.events(call, 101, url=URL)
+        await stage.sleep(7 * DAY + 2 * HOUR)
+        assert _rows(stage) == 11
+        assert _attempts(stage) == 11
+
+    on_stage(play, settings())
+
+
+def test_a_store_that_fails_stops_no_upkeep() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.events(1, 3, url=URL)
+        await stage.sleep(1)
+        read = stage.store.read
+
+        def failing_read(query: str, params: Any = ()) -> Any:
+            if query == "webhooks.deliveries_from":
+                raise RuntimeError("no")
+            return read(query, params)
+
+        stage.store.read = failing_read  # type: ignore[method-assign]
+        await stage.sleep(8 * DAY)
+        assert _rows(stage) == 3
+        stage.store.read = read  # type: ignore[method-assign]
+        await stage.sleep(2 * HOUR)
+        assert _rows(stage) == 1
+
+    on_stage(play, settings())
+
+
+def _attempts(stage: Stage) -> int:
+    return stage.store._reader.execute("SELECT COUNT(*) FROM attempts").fetchone()[0]  # type: ignore[index,no-any-return]
+
+
+def _rows(stage: Stage) -> int:
+    return stage.store._reader.execute("SELECT COUNT(*) FROM deliveries").fetchone()[0]  # type: ignore[index,no-any-return]
