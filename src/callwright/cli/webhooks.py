@@ -175,7 +175,7 @@ def rotate_token(
     webhook_id: WebhookId,
     token: Annotated[str | None, typer.Option(help="The new token; one is made without it.")] = None,
     overlap: Annotated[
-        str | None, typer.Option(metavar="SPAN", help="How long the old one stays good, such as 2h or 3d.")
+        str | None, typer.Option(metavar="SPAN", help="How long the old one stays good, such as 2h or 3d; 0 for no longer.")
     ] = None,
     finish: Annotated[bool, typer.Option("--finish", help="Let the old one be good no more.")] = False,
     test: Test = False,
@@ -190,9 +190,9 @@ def rotate_token(
         raise typer.BadParameter("--finish takes nothing else", param_hint="--finish")
     body: dict[str, Any] = {} if token is None else {"token": token}
     if overlap is not None:
-        body["overlap"] = seconds_of(overlap)
+        body["overlap"] = 0 if overlap == "0" else seconds_of(overlap)
         if body["overlap"] is None:
-            raise typer.BadParameter(f"{overlap!r}: write 90s, 10m, 2h or 3d", param_hint="--overlap")
+            raise typer.BadParameter(f"{overlap!r}: write 90s, 10m, 2h or 3d, or 0", param_hint="--overlap")
     path = f"{_path(webhook_id)}/rotate"
     with reach(context.obj) as control:
         told = control.ask("POST", f"{path}/finish" if finish else path, None if finish else body, world=world_of(test))

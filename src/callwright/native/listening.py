@@ -13,13 +13,12 @@ from starlette.types import Receive, Scope, Send
 
 from callwright.accounts.worlds import World
 from callwright.clock import Clock
-from callwright.egress import BadUrl, Url, parse
-from callwright.errors import Invalid, Missing, Unavailable
+from callwright.errors import Invalid, Unavailable
 from callwright.log import Log
 from callwright.native.asking import Ask
 from callwright.native.cursors import seal, unseal
 from callwright.native.views import moment
-from callwright.webhooks.listening import Position, Told
+from callwright.webhooks.listening import Position, Told, url_of
 from callwright.webhooks.webhooks import checked_events
 
 # A header, as what is in a URL gets written down.
@@ -41,22 +40,13 @@ async def listen(ask: Ask) -> Any:
     listening = ask.parts.listening
     if listening is None:
         raise Unavailable("No server runs on this data folder, so nothing happens.", remedy="Start it: callwright serve")
-    url = _url(ask.query("url"))
+    url = url_of(ask.query("url"))
     types = checked_events([name for name in (ask.query("events") or "").split(",") if name])
     after = _position(world, ask.query("after"))
     listening.admit()
     begin = listening.here() if after is None else after
     follow = listening.follow(world.id, url, ask.header(SIGN_WITH_HEADER), types, begin)
     return _Lines(world, begin, follow, listening.clock)
-
-
-def _url(text: str | None) -> Url:
-    if not text:
-        raise Missing("url is missing: where will the callbacks be posted? Signatures depend on it.", parameter="url")
-    try:
-        return parse(text)
-    except BadUrl as error:
-        raise Invalid(f"url cannot be posted to: {error}.", parameter="url") from None
 
 
 def _position(world: World, text: str | None) -> Position | None:

@@ -19,8 +19,8 @@ from callwright.calls.events import TOPIC, Event, leg_events
 from callwright.calls.rows import events_after, last_event_pos
 from callwright.clock import Clock
 from callwright.dialect.callbacks import CALL, LEG, TYPE_OF
-from callwright.egress import Header, Url
-from callwright.errors import Unavailable
+from callwright.egress import BadUrl, Header, Url, parse
+from callwright.errors import Invalid, Missing, Unavailable
 from callwright.log import Log
 from callwright.store import Store
 from callwright.webhooks.attempts import ID_HEADER
@@ -164,6 +164,18 @@ class Listening:
     def _wake(self) -> None:
         for woken in self._waiting:
             woken.set()
+
+
+def url_of(text: str | None, parameter: str = "url") -> Url:
+    """The URL that a listener posts to, which nothing of ours ever requests. Raises `Missing` or `Invalid`."""
+    if not text:
+        raise Missing(
+            f"{parameter} is missing: where will the callbacks be posted? Signatures depend on it.", parameter=parameter
+        )
+    try:
+        return parse(text)
+    except BadUrl as error:
+        raise Invalid(f"{parameter} cannot be posted to: {error}.", parameter=parameter) from None
 
 
 def _parts(event: Event, world_id: UUID, types: Collection[str]) -> list[Event]:
