@@ -54,7 +54,8 @@ class Connection(asyncio.Protocol):
         if done is None or done.done():
             return
         if exc is None and self.headed and not self._framed:
-            done.set_result(None)  # a body that lasts until the end of the connection
+            self.whole = True  # such a body lasts until the end of the connection
+            done.set_result(None)
         else:
             done.set_exception(Broken(Fault.RESET))
 

@@ -167,7 +167,9 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                 announce(_where(chosen, http_socket, sip_socket, keys))
                 watchdog.ready()
                 if chosen.loopback_only:
-                    _log.info("egress_to_loopback", allowed=rooms.LOOPBACK, why="only this machine can reach the server")
+                    _log.info(
+                        "egress_to_loopback", allowed=", ".join(rooms.LOOPBACK), why="only this machine can reach the server"
+                    )
                 await core.door.open()
                 core.sounds.warm()
                 await _first(stops, deliverer, upkeep, queue, *(serving.task for serving in servers))

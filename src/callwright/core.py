@@ -93,9 +93,9 @@ class Core:
         )
         self.speech = self.studio.library
         self._check_fallback()
-        self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen))
-        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.door = HttpDoor(rooms.egress(chosen), clock)
+        self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen), self.door.refusal)
+        self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.webhooks = Webhooks(
             store,
             clock,

@@ -86,7 +86,17 @@ def check_recording_events(store: Store, call: Call, told: list[rows.Told]) -> N
         (call.world_id.bytes, call.id.bytes),
     ).fetchall()
     assert len({id_ for id_, _, _ in found}) == len(found)
-    seen = [(kind, recording_events.unpack(content)) for _, kind, content in found if kind.startswith("recording")]
+    seen: list[tuple[str, Recording]] = []
+    failed: set[UUID] = set()
+    for _, kind, content in found:
+        if not kind.startswith("recording"):
+            continue
+        recording = recording_events.unpack(content)
+        # That something could be saved of a failed one is told as well, and is not in the journal.
+        if recording.id not in failed:
+            seen.append((kind, recording))
+        if recording.status is RecordingStatus.FAILED:
+            failed.add(recording.id)
     assert [(recording.id, recording.status.value) for _, recording in seen] == noted
     assert [kind == recording_events.CREATED for kind, _ in seen] == [status == "initialised" for _, status in noted]
 
@@ -118,6 +128,10 @@ def check_recordings(store: Store, call: Call, told: list[rows.Told], *, over: b
                     detail=detail,
                     updated_us=line.at_us,
                 )
+    for row in kept:
+        # How much could be saved of a failed one is found out later, and stands in its row alone.
+        if row.status is RecordingStatus.FAILED and row.id in made and row.duration_ms > made[row.id].duration_ms:
+            made[row.id] = replace(made[row.id], duration_ms=row.duration_ms, updated_us=row.updated_us)
     assert kept == list(made.values())
     if over:
         assert all(recording.over for recording in kept), kept

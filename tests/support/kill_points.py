@@ -18,27 +18,35 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from callwright import telephony
+from callwright.audiofile import Writer
 from callwright.calls import events, journal, rows
 from callwright.clock import VirtualClock, VirtualLoop
 from callwright.dialect import callbacks
 from callwright.egress import Answer
 from callwright.log import configure
-from callwright.store import Store, queries
+from callwright.recordings.files import Files
+from callwright.recordings.keys import Keyring
+from callwright.recordings.recordings import Recordings
+from callwright.store import Change, Store, queries
 from callwright.store.batch import Transaction, run_batch
 from callwright.store.migrate import migrate
 from callwright.store.store import _connect
 from callwright.switch import recovery
 from callwright.switch.settings import CallSettings
-from callwright.telephony import Cause, Who
+from callwright.telephony import Cause, RecordOutcome, Transcript, Who
+from callwright.transcriptions import events as transcription_events
+from callwright.transcriptions.queue import Queue
 from callwright.webhooks.deliverer import Deliverer
+from callwright.webhooks.model import Webhook
+from callwright.webhooks.rows import insert_webhook
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.signing import Signer
-from callwright.webhooks.webhooks import Webhooks
 from support.invariants import check_record
 from support.scripted import B, C, Stage, pause, transfer
 
@@ -58,6 +66,7 @@ class MortalWriter:
         self._at, self._where = at, where
         self.commits = 0
         self.armed = False
+        self.recordings = path.parent / "recordings"
 
     def put(self, job: Any) -> None:
         if self.armed:
@@ -76,6 +85,18 @@ class MortalWriter:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class OneThread(VirtualLoop):
+    """Does at once what others would have a thread do, since virtual time waits for none."""
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 class Notes:
     """What the outside has seen, a line each, whatever becomes of the process."""
 
@@ -87,14 +108,15 @@ class Notes:
 
 
 class Customer:
-    """The webhook's receiver: takes everything."""
+    """The receiver of a webhook that asks for everything: takes it."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
 
     async def post(self, url: str, headers: Sequence[Any], body: bytes, timeout: float, *, repeatable: bool = False) -> Answer:
-        call = json.loads(body)["items"][0]["payload"]["id"]
-        self._notes.add("posted", call, dict(headers)["webhook-sequence"])
+        (item,) = json.loads(body)["items"]
+        call = item["payload"].get("callId", item["payload"]["id"])
+        self._notes.add("posted", call, dict(headers)["webhook-sequence"], item["event"], dict(headers)["webhook-id"])
         return Answer(url, status=200, whole=True)
 
 
@@ -112,11 +134,38 @@ def deliverer(store: Store, clock: VirtualClock, notes: Notes) -> Deliverer:
     return made
 
 
+class Listener:
+    """Who writes recordings down."""
+
+    def refusal(self, language: str) -> str | None:
+        return None
+
+    async def transcribe(self, path: Path, language: str) -> Transcript:
+        return Transcript("Hello.", (), language, "listener")
+
+
+def queue(store: Store, clock: VirtualClock, recordings: Recordings) -> Queue:
+    return Queue(store, clock, Keyring({}), Files(recordings), Listener())
+
+
+def record(asked: telephony.StartRecording, *, whole: bool) -> None:
+    """Write a second of sound, as the media process would; not `whole` when it is still at it."""
+    writer = Writer(Path(asked.path), 1)
+    writer.write(bytes(16_000))
+    if whole:
+        writer.close()
+    else:
+        writer.abandon()
+
+
 async def first_life(writer: MortalWriter, notes: Notes) -> None:
-    """Calls of every kind, all at once: bridged, ended by the API, cancelled, busy, and some that are never over."""
+    """Calls of every kind, all at once: bridged, ended by the API, cancelled, busy, recorded, and some that are never over."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     stage = Stage(Store(writer, writer.connection), VirtualClock(loop))
+    stage.close()
+    stage.folder = writer.recordings
+    stage.recordings = Recordings(stage.store, stage.clock, stage.folder, Keyring({}))
     await stage.start(CallSettings(), {})
     stage.script.before = lambda command: notes.add("told", type(command).__name__, command.leg)
     heard = stage.script.sink
@@ -128,11 +177,19 @@ async def first_life(writer: MortalWriter, notes: Notes) -> None:
         heard(event)
 
     stage.script.sink = hears
-    for number, steps in (("31205550101", [transfer()]), ("31205550102", [pause(60)]), ("31205550103", [transfer(C)])):
+    recorded = {"action": "record", "options": {"beep": False, "transcribe": True, "transcribeLanguage": "en-US"}}
+    for number, steps in (
+        ("31205550101", [transfer()]),
+        ("31205550102", [pause(60)]),
+        ("31205550103", [transfer(C)]),
+        ("31205550104", [recorded, pause(60)]),
+    ):
         await stage.number(number, steps)
-    webhooks = Webhooks(stage.store, stage.clock, lambda url: None)
-    await webhooks.create(stage.world.id, url=URL, token="token")
-    delivering = loop.create_task(deliverer(stage.store, stage.clock, notes).run())
+    await stage.store.commit(Change((insert_webhook(hook(stage.world.id)),)))
+    working = [
+        loop.create_task(deliverer(stage.store, stage.clock, notes).run()),
+        loop.create_task(queue(stage.store, stage.clock, stage.recordings).run()),
+    ]
     await stage.switch.start()
     writer.armed = True
 
@@ -145,8 +202,8 @@ async def first_life(writer: MortalWriter, notes: Notes) -> None:
         return await stage.arrive(destination=number, dialog=number.encode())
 
     script = stage.script
-    bridged, by_api, cancelled, stays, rings = [
-        await arrive(number) for number in ("31205550101", "31205550102", "31205550103", "31205550102", "31205550103")
+    bridged, by_api, cancelled, stays, rings, says, speaks = [
+        await arrive(f"3120555010{last}") for last in (1, 2, 3, 2, 3, 4, 4)
     ]
     busy, short = [await acknowledged(stage.place(B, [pause(1)])) for _ in range(2)]
     await stage.after(0.5)
@@ -154,7 +211,7 @@ async def first_life(writer: MortalWriter, notes: Notes) -> None:
     for leg in (to_bridged, to_cancelled, to_rings, to_busy, to_short):
         script.say(telephony.Ringing, leg)
     await stage.tick()
-    for leg in (by_api, stays):
+    for leg in (by_api, stays, says, speaks):
         script.say(telephony.Answered, leg, dialog=b"in")
     script.say(telephony.Answered, to_bridged, dialog=b"out")
     script.say(telephony.Answered, to_short, dialog=b"out")
@@ -165,6 +222,14 @@ async def first_life(writer: MortalWriter, notes: Notes) -> None:
     await stage.tick()
     script.refused(to_cancelled, Cause.CANCELLED)
     script.say(telephony.Digit, bridged, digit="5", duration_ms=80, means="rfc4733")
+    said, spoken = script.of(telephony.StartRecording)
+    for asked in (said, spoken):
+        script.say(telephony.RecordingStarted, asked.leg, recording=asked.recording)
+        await stage.tick()
+        record(asked, whole=asked is said)
+    await stage.switch.pause_recording(stage.world.id, said.recording)
+    await stage.switch.resume_recording(stage.world.id, said.recording)
+    script.say(telephony.RecordingFinished, said.leg, recording=said.recording, outcome=RecordOutcome.KEY, duration_ms=1000)
     await stage.after(1)
     script.ended(to_short, who=Who.US, unconfirmed=True)
     script.ended(bridged)
@@ -179,11 +244,23 @@ async def first_life(writer: MortalWriter, notes: Notes) -> None:
         script.say(telephony.Released, leg)
     await stage.after(3)
     del busy, short, rings, to_rings
-    delivering.cancel()
-    with suppress(asyncio.CancelledError):
-        await delivering
+    await end(working)
     await stage.switch.stop()
     notes.add("commits", writer.commits)
+
+
+def hook(world_id: UUID) -> Webhook:
+    """One that asks for everything."""
+    return Webhook(
+        id=UUID(int=1), world_id=world_id, url=URL, target=URL, token="t", events=callbacks.TYPES, created_us=0, updated_us=0
+    )
+
+
+async def end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def next_life(writer: MortalWriter, notes: Notes) -> None:
@@ -197,11 +274,14 @@ async def next_life(writer: MortalWriter, notes: Notes) -> None:
     await recovery.settle(store, clock, NODE, lambda dialogs: released.extend(leg for leg, _ in dialogs))
     for leg in released:
         notes.add("released", leg)
-    delivering = loop.create_task(deliverer(store, clock, notes).run())
+    recordings = Recordings(store, clock, writer.recordings, Keyring({}))
+    await recordings.settle(partial(recovery.recording_settled, store))
+    working = [
+        loop.create_task(deliverer(store, clock, notes).run()),
+        loop.create_task(queue(store, clock, recordings).run()),
+    ]
     await clock.sleep(60)
-    delivering.cancel()
-    with suppress(asyncio.CancelledError):
-        await delivering
+    await end(working)
     notes.add("recovered")
 
 
@@ -211,7 +291,7 @@ def live(life: Callable[[MortalWriter, Notes], Any], folder: Path, at: int, wher
     if pid == 0:
         try:
             writer = MortalWriter(folder / "callwright.db", at, where)
-            with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            with asyncio.Runner(loop_factory=OneThread) as runner:
                 runner.run(life(writer, Notes(folder / "notes")))
             writer.close()
             os._exit(0)
@@ -240,10 +320,11 @@ def faults(folder: Path, left: dict[bytes, int], deaths: int) -> list[str]:
     store = Store(MortalWriter(folder / "callwright.db"), connection)
     noted = [line.split() for line in (folder / "notes").read_text().splitlines()]
     wrong = []
-    posted: defaultdict[str, list[int]] = defaultdict(list)
+    posted: defaultdict[str, list[list[str]]] = defaultdict(list)
     for kind, *rest in noted:
         if kind == "posted":
-            posted[rest[0]].append(int(rest[1]))
+            posted[rest[0]].append(rest[1:])
+    messages = told(store)
     seen_us = rows.last_heartbeat(store, NODE) or 0
     calls = [(UUID(bytes=world), UUID(bytes=call)) for world, call in connection.execute("SELECT world_id, id FROM calls")]
     for world_id, call_id in calls:
@@ -259,10 +340,9 @@ def faults(folder: Path, left: dict[bytes, int], deaths: int) -> list[str]:
             assert call is not None
             if call.ended_us != max(seen_us, left[call_id.bytes]):
                 wrong.append(f"call {call_id} ended at {call.ended_us}; seen {seen_us}, touched {left[call_id.bytes]}")
-        told = [event.seq for event in rows.events_of(store, world_id, call_id)]
-        taken = posted.pop(str(call_id), [])
-        if list(dict.fromkeys(taken)) != told:
-            wrong.append(f"call {call_id}: callbacks {taken}, events {told}")
+        taken = [tuple(one) for one in posted.pop(str(call_id), [])]
+        if list(dict.fromkeys(taken)) != messages.get(call_id, []):
+            wrong.append(f"call {call_id}: callbacks {taken}, events {messages.get(call_id)}")
         if max(Counter(taken).values(), default=0) > 1 + deaths:
             wrong.append(f"call {call_id}: callbacks {taken} after {deaths} deaths")
     if posted:
@@ -272,14 +352,37 @@ def faults(folder: Path, left: dict[bytes, int], deaths: int) -> list[str]:
     wrong += [f"{kind} call {call} is lost" for kind, call in sorted(said) if call not in on_record]
     wrong += _unreleased(noted)
     states = dict(connection.execute("SELECT state, COUNT(*) FROM deliveries GROUP BY state").fetchall())
-    ((count,),) = connection.execute("SELECT COUNT(*) FROM events")
+    count = sum(len(of_call) for of_call in messages.values())
     if states != ({"delivered": count} if count else {}):
-        wrong.append(f"{count} events, deliveries {states}")
+        wrong.append(f"{count} messages, deliveries {states}")
+    wrong += _half_told(store, connection)
     if connection.pragma("integrity_check") != "ok":
         wrong.append("the database is damaged")
     store.close()
     connection.close()
     return wrong
+
+
+def told(store: Store) -> dict[UUID, list[tuple[str, ...]]]:
+    """What a receiver of everything must have heard of each call, in order: sequence, event and id."""
+    found: defaultdict[UUID, list[tuple[str, ...]]] = defaultdict(list)
+    for event in rows.events_after(store, 0, 10_000):
+        for one in (event, *(events.leg_events(event) if event.seq is not None else ())):
+            found[event.call_id].append((str(len(found[event.call_id]) + 1), one.kind, str(one.id)))
+    return found
+
+
+def _half_told(store: Store, connection: Any) -> list[str]:
+    """Transcriptions must have been told in all their statuses, each once."""
+    statuses: defaultdict[bytes, list[str]] = defaultdict(list)
+    for event in rows.events_after(store, 0, 10_000):
+        if event.kind.startswith("transcription"):
+            shown = transcription_events.unpack(event.content)
+            statuses[shown.id.bytes].append(shown.status.value)
+    made = {id_ for (id_,) in connection.execute("SELECT id FROM transcriptions")}
+    whole = ["created", "transcribing", "done"]
+    wrong = [f"transcription {id_.hex()} was told as {statuses.pop(id_, [])}" for id_ in made if statuses.get(id_) != whole]
+    return wrong + [f"transcription {id_.hex()} was told of and is not there" for id_ in statuses if id_ not in made]
 
 
 def _unreleased(noted: list[list[str]]) -> list[str]:

@@ -27,3 +27,10 @@ def lacking(lack: str) -> NoReturn:
     if os.environ.get(REQUIRED) == "1":
         pytest.fail(lack, pytrace=False)
     pytest.skip(lack, allow_module_level=True)
+
+
+def optional_peer(program: str, *, apt: str) -> str | None:
+    """The same for a test that makes do without the program where it is not required."""
+    if os.environ.get(REQUIRED) == "1":
+        return require_peer(program, apt=apt)
+    return shutil.which(program)

@@ -15,8 +15,9 @@ from callwright.calls import rows
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call, CalledNumber
 from callwright.clock import SystemClock
-from callwright.egress import BadUrl, parse
+from callwright.egress.addresses import Veto, refusal_of_url
 from callwright.errors import NotFound
+from callwright.flows.check import Abilities
 from callwright.flows.flows import Flows
 from callwright.flows.schema import Flow
 from callwright.numbers.numbers import Numbers
@@ -115,11 +116,8 @@ class RecordingSwitch:
 
 
 def refusal(url: str) -> str | None:
-    try:
-        parse(url)
-    except BadUrl as error:
-        return str(error)
-    return None
+    """What a door says that lets nobody out to private addresses."""
+    return refusal_of_url(url, Veto())
 
 
 class Rest:
@@ -142,7 +140,7 @@ class Rest:
         self.clock = StillClock()
         self.accounts = Accounts(store, self.clock)
         self.numbers = Numbers(store, self.clock, claim=claim)
-        self.flows = Flows(store, self.clock)
+        self.flows = Flows(store, self.clock, abilities=Abilities(reaches=refusal))
         self.webhooks = Webhooks(store, self.clock, refusal)
         self.switch = RecordingSwitch(store, self.clock)
         self.keys = Keyring(keys or {})

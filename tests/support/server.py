@@ -267,14 +267,17 @@ class Server:
         *,
         keys: Mapping[str, str] | None = None,
         sip_port: int = 0,
+        http_port: int = 0,
         port_pairs: int = PORT_PAIRS,
         environment: Mapping[str, str] | None = None,
         within: Sequence[str] = (),
+        begun: Callable[[Self], None] = lambda server: None,
     ) -> Self:
         """Run a server with its data in `folder`; `settings` are flags, `toml` what only a file can say.
 
         A folder that another server made needs the `keys` that one gave out; peers find a successor at the same `sip_port`.
-        `environment` is added to that of the tests; `within` is a command that runs the one after it.
+        `environment` is added to that of the tests; `within` is a command that runs the one after it. `begun` hears of the
+        server as soon as its process is there, which may be long before it is ready.
         """
         data = folder / "data"
         data.mkdir(parents=True, exist_ok=keys is not None)
@@ -290,7 +293,7 @@ class Server:
         }
         arguments = [*within, sys.executable, "-m", "callwright", f"--data={data}", "serve"]
         arguments += [
-            "--http-port=0",
+            f"--http-port={http_port}",
             f"--sip-port={sip_port}",
             "--json",
             *(f"--set={key}={value}" for key, value in chosen.items()),
@@ -302,6 +305,7 @@ class Server:
                 arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=surroundings, text=True
             )
         server = cls(process, folder, rtp_ports)
+        begun(server)
         try:
             server._introduce(keys)
         except BaseException:

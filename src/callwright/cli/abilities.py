@@ -16,9 +16,12 @@ def of(place: Place, loaded: Loaded) -> Abilities:
     from callwright.flows.check import Abilities
     from callwright.settings import rooms
     from callwright.speech.studio import Studio
-    from callwright.transcriptions.languages import refusal
+    from callwright.transcriptions import languages
 
     clock = SystemClock()
-    door = HttpDoor(rooms.speech_egress(), clock)
-    studio = Studio(rooms.speech(loaded.settings), place.folder.speech_cache, door, clock)  # its processes stay unstarted
-    return Abilities(studio.library.refusal, refusal, rooms.flows(loaded.settings))
+    door = HttpDoor(rooms.egress(loaded.settings), clock)
+    speech_door = HttpDoor(rooms.speech_egress(), clock)
+    studio = Studio(
+        rooms.speech(loaded.settings), place.folder.speech_cache, speech_door, clock
+    )  # its processes stay unstarted
+    return Abilities(studio.library.refusal, languages.refusal, rooms.flows(loaded.settings), door.refusal)

@@ -35,7 +35,9 @@ class Announcement:
             f"  data  {data}",
         ]
         if ready.loopback_only:
-            lines.append("Nobody but this machine can reach it, so callbacks and sounds may be on this machine (127.0.0.0/8).")
+            lines.append(
+                "Nobody but this machine can reach it, so callbacks and sounds may be on this machine (127.0.0.0/8, ::1)."
+            )
         if ready.keys is not None:
             live, test = ready.keys
             lines += ["Access keys were made, which are not shown again:", f"  live  {live}", f"  test  {test}"]

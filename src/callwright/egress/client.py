@@ -33,7 +33,7 @@ class Response:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status
-        self.headers = tuple((str(name), value) for name, value in response.headers.items())
+        self.headers = tuple((str(name), _text(value)) for name, value in response.headers.items())
         self.length = response.content_length
 
     async def piece(self) -> bytes:
@@ -79,6 +79,7 @@ class Client:
                 **({} if self._proxy is None else self._by_proxy(self._proxy, target)),
             )
             spans.head_ns = spans.now_ns()
+            spans.meter.feeds(response.content)
             try:
                 if self._proxy is not None and response.status == failures.PROXY_WANTS_A_NAME:
                     raise failures.of_proxy(response.status, target)
@@ -120,8 +121,8 @@ class Client:
     def _judged(self, error: Exception, target: Url, spans: Spans) -> Failed:
         if self._closed:
             return Failed(Fault.CLOSED, STOPPING)
-        if spans.flooded:
-            return Failed(Fault.TOO_LARGE, f"{target.host} sends more than an answer of at most {spans.most} bytes can have")
+        if spans.flood:
+            return Failed(Fault.TOO_LARGE, f"{target.host} sends {spans.flood}")
         return failures.judged(error, target)
 
 
@@ -133,6 +134,17 @@ def _session(connections: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         auto_decompress=False,
         skip_auto_headers=("Content-Type",),
     )
+
+
+def _text(value: str) -> str:
+    """A header's value; one whose bytes are no UTF-8, and which nobody could write down, in Latin-1 (RFC 9110 §5.5)."""
+    if value.isascii():
+        return value
+    raw = value.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 @lru_cache(maxsize=4096)

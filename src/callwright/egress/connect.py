@@ -10,14 +10,16 @@ from typing import Any, cast
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from callwright.egress.door import EgressSettings
+from callwright.egress.door import KIB, EgressSettings
 from callwright.egress.sockets import Gate, Resolver
 from callwright.egress.spans import Spans, current
 from callwright.errors import SettingsError
 
+MAX_HEAD = 64 * KIB
 # Interim answers (1xx) before the real one; each costs a parser and a message.
 MAX_INTERIM = 8
 _INTERIM = b"HTTP/1.1 1"
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 class _Lookups(AbstractResolver):
@@ -76,7 +78,7 @@ def tls_context(settings: EgressSettings) -> ssl.SSLContext:
     return context
 
 
-class _Meter(asyncio.Protocol):
+class Meter(asyncio.Protocol):
     """Stands between a socket and the client's protocol: counts what comes, and ends what nobody asked for.
 
     The client would take an answer that comes while a connection is idle for the answer to its next request, and it
@@ -88,38 +90,85 @@ class _Meter(asyncio.Protocol):
         self._transport = transport
         self._left = 0
         self._interim = 0
+        self._headed = False
+        self._head = bytearray()
+        self._body: aiohttp.StreamReader | None = None
+        self._lost = False
         self.spans: Spans | None = None
 
     def begin(self, spans: Spans) -> None:
         self.spans = spans
         self._left = spans.most
         self._interim = 0
+        self._headed = False
+        self._head.clear()
+        self._body = None
+
+    def feeds(self, body: aiohttp.StreamReader) -> None:
+        """The head has come, and this is to be read: end it when the connection ends, which the client can forget."""
+        self._body = body
+        if self._lost:
+            self._break_off(body)
 
     def end(self) -> None:
         """The request is over, and the connection is kept: nothing may come on it until the next."""
         self.spans = None
 
     def data_received(self, data: bytes) -> None:
-        if self.spans is None:
+        spans = self.spans
+        if spans is None:
             self._transport.abort()
             return
         self._left -= len(data)
-        if self._left < 0 or (not self.spans.head_ns and self._too_many_interim(data)):
-            self.spans.flooded = True
-            self._transport.abort()
+        if self._left < 0:
+            self._stop(spans, f"more than {spans.most} bytes for one answer")
             return
+        if not self._headed and not spans.head_ns:
+            end = self._end_of_head(data)
+            if self._interim > MAX_INTERIM:
+                self._stop(spans, f"more than {MAX_INTERIM} interim answers")
+                return
+            # By itself, because the client knows no answer whose head comes together with a broken body, or a body of 204.
+            self._inner.data_received(data[:end])
+            data = data[end:]
+            if not self._transport.is_closing() and len(self._head) > MAX_HEAD:
+                self._stop(spans, f"a head of more than {MAX_HEAD} bytes")
+            if self._transport.is_closing() or not data:
+                return
         self._inner.data_received(data)
 
-    def _too_many_interim(self, data: bytes) -> bool:
-        if self._interim or data.startswith(_INTERIM):
-            self._interim += data.count(_INTERIM)
-        return self._interim > MAX_INTERIM
+    def _end_of_head(self, data: bytes) -> int:
+        """How much of this still belongs to the head; interim answers have heads of their own, which are counted."""
+        before = len(self._head)
+        self._head += data
+        while 0 <= (end := self._head.find(_END_OF_HEAD)) <= MAX_HEAD - len(_END_OF_HEAD):
+            end += len(_END_OF_HEAD)
+            if not self._head.startswith(_INTERIM):
+                self._headed = True
+                self._head.clear()
+                return end - before
+            self._interim += 1
+            del self._head[:end]
+            before -= end
+        return MAX_HEAD - before
+
+    def _stop(self, spans: Spans, flood: str) -> None:
+        spans.flood = flood
+        self._transport.abort()
 
     def eof_received(self) -> bool | None:
         return cast("bool | None", self._inner.eof_received())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._inner.connection_lost(exc)
+        self._lost = True
+        if self._body is not None:
+            self._break_off(self._body)
+
+    @staticmethod
+    def _break_off(body: aiohttp.StreamReader) -> None:
+        if not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError("its body is garbled"))
 
     def pause_writing(self) -> None:
         self._inner.pause_writing()
@@ -137,10 +186,11 @@ class _Connector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         transport = cast("asyncio.Transport", connection.transport)
         meter = transport.get_protocol()
-        if not isinstance(meter, _Meter):
-            meter = _Meter(meter, transport)
+        if not isinstance(meter, Meter):
+            meter = Meter(meter, transport)
             transport.set_protocol(meter)
         meter.begin(spans)
+        spans.meter = meter
         connection.add_callback(meter.end)
         spans.connected_ns = spans.now_ns()
         return connection

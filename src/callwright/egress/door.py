@@ -33,6 +33,9 @@ class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):
     # A forward proxy that every request goes through, with who we are: http://user:password@host:port. A secret.
     proxy: str = ""
 
+    def __repr__(self) -> str:
+        return "EgressSettings(…)"  # may hold a password, and a traceback or a log line may show it
+
 
 class Fault(Enum):
     """Why there is no good answer."""

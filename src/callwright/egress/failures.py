@@ -30,7 +30,7 @@ def of_proxy(status: int, target: Url) -> Failed:
 def _of(error: Exception, target: Url) -> tuple[Fault, str]:
     host = target.host
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
-    seen = str(cause)[:MAX_SEEN] or type(error).__name__
+    seen = _on_one_line(str(cause)) or type(error).__name__
     if (refused := _refused(error)) is not None:
         return Fault.REFUSED_ADDRESS, f"{host}: {refused}"
     match error:
@@ -53,6 +53,12 @@ def _of(error: Exception, target: Url) -> tuple[Fault, str]:
             return Fault.RESET, f"{host} closed the connection before its answer was whole ({seen})"
         case _:
             return Fault.PROTOCOL, f"{host} answered with something that is not HTTP ({seen})"
+
+
+def _on_one_line(text: str) -> str:
+    """What can be written down wherever it goes: it may quote what the peer sent."""
+    shown = "".join(char if char.isprintable() else " " for char in text[: 2 * MAX_SEEN])
+    return " ".join(shown.split())[:MAX_SEEN]
 
 
 def _refused(error: BaseException) -> str | None:

@@ -59,6 +59,7 @@ class Get:
         self._stall = stall
         self._conditional = any(name.lower() in _CONDITIONS for name, _ in headers)
         self._answer = Answer(url)
+        self._host = ""
         self._fed = False
 
     async def run(self, client: Client) -> Answer:
@@ -79,7 +80,7 @@ class Get:
     async def _follow(self, client: Client, target: Url, limit: Any) -> tuple[Fault | None, str]:
         headers = self._headers
         for _ in range(self._redirects + 1):
-            self._answer = replace(self._answer, url=target.text)
+            self._host = target.host
             async with client.request("GET", target, headers, self._spans) as response:
                 self._answer = Answer(target.text, status=response.status, headers=response.headers)
                 location = self._answer.header("Location") if response.status in REDIRECTS else None
@@ -127,7 +128,7 @@ class Get:
             limit.reschedule(asyncio.get_running_loop().time() + self._stall)
 
     def _waited(self) -> str:
-        host = parse(self._answer.url, MAX_REQUESTED).host
+        host = self._host
         if self._stall is None or not self._spans.head_ns:
             return f"{host} {self._spans.stuck} within {self._timeout:g} s"
         return f"{host} sent nothing for {self._stall if self._fed else self._timeout:g} s"

@@ -152,7 +152,9 @@ class HttpDoor:
     async def close(self) -> None:
         self._closed = True
         if self._opening is not None:
-            await (await self._opening).close()
+            await asyncio.wait((self._opening,))
+        if self._client is not None:
+            await self._client.close()
         self._resolver.close()
 
     async def _get(

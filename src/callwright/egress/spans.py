@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from typing import Any
 
 from callwright.clock import Clock
 from callwright.egress.door import KIB, Timings
@@ -24,8 +25,9 @@ class Spans:
         "connected_ns",
         "dns_from_ns",
         "dns_to_ns",
-        "flooded",
+        "flood",
         "head_ns",
+        "meter",
         "most",
         "socket_ns",
         "started_ns",
@@ -37,7 +39,8 @@ class Spans:
         """`most` are the bytes that may come on the wire for one answer, its head and its framing included."""
         self.clock = clock
         self.most = most
-        self.flooded = False
+        self.flood = ""  # what came too much of, as the end of a sentence
+        self.meter: Any = None  # the `connect.Meter` of its connection
         self.started_ns = clock.mono_ns()
         self.begin()
 

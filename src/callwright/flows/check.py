@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from callwright.errors import Missing, Problem
 from callwright.flows.doubts import doubts
 from callwright.flows.findings import Finding, about
-from callwright.flows.model import FetchCallFlowOptions, Flow, RecordOptions, SayOptions, TransferOptions
+from callwright.flows.model import FetchCallFlowOptions, Flow, PlayOptions, RecordOptions, SayOptions, TransferOptions
 from callwright.flows.reach import unreached
 from callwright.flows.rules import is_relative
 from callwright.flows.schema import examine, with_step_ids
@@ -27,12 +27,13 @@ _URI = re.compile(r"sip:[^\s@]+@[^\s@]+|client:\S+", re.IGNORECASE)
 class Abilities(NamedTuple):
     """What this server can do; each tells why it cannot, with a remedy, or None.
 
-    `speaks` is asked about texts, `writes_down` about languages of recordings.
+    `speaks` is asked about texts, `writes_down` about languages of recordings, `reaches` about URLs.
     """
 
     speaks: Callable[[Utterance], str | None] = lambda utterance: None
     writes_down: Callable[[str], str | None] = lambda language: None
     settings: FlowSettings = FlowSettings()
+    reaches: Callable[[str], str | None] = lambda url: None
 
 
 class Report(NamedTuple):
@@ -95,6 +96,9 @@ def _errors(flow: Flow, abilities: Abilities) -> Iterator[Finding]:
     for index, utterance in said(flow, abilities.settings):
         if (refusal := abilities.speaks(utterance)) is not None:
             yield about(flow, index, "options.payload", refusal, error=True)
+    for index, name, url in _asked_for(flow):
+        if not is_relative(url) and (refusal := abilities.reaches(url)) is not None:
+            yield about(flow, index, f"options.{name}", f"{url[:80]!r} cannot be used: {refusal}.", error=True)
     for index, step in enumerate(flow.steps):
         match step.options:
             case TransferOptions(destination=destination) if not _can_be_dialled(destination):
@@ -108,17 +112,22 @@ def _errors(flow: Flow, abilities: Abilities) -> Iterator[Finding]:
                     yield about(flow, index, "options.transcribeLanguage", refusal, error=True)
 
 
-def _homeless(flow: Flow) -> Iterator[Finding]:
-    """Paths without a host, in a flow that comes from nowhere."""
+def _asked_for(flow: Flow) -> Iterator[tuple[int, str, str]]:
+    """The URLs a flow has requested, each with the number of its step and the name of its option."""
     for index, step in enumerate(flow.steps):
         match step.options:
+            case PlayOptions(urls=urls):
+                yield from ((index, "media", url) for url in urls if not url.startswith("file:"))
             case FetchCallFlowOptions(url=url):
-                name = "url"
+                yield index, "url", url
             case RecordOptions(on_finish=str(url)):
-                name = "onFinish"
-            case _:
-                continue
-        if is_relative(url):
+                yield index, "onFinish", url
+
+
+def _homeless(flow: Flow) -> Iterator[Finding]:
+    """Paths without a host, in a flow that comes from nowhere."""
+    for index, name, url in _asked_for(flow):
+        if name != "media" and is_relative(url):
             told = f"{url[:80]!r} has no host, and only a flow that was fetched has a URL to put before it; give the whole URL."
             yield about(flow, index, f"options.{name}", told, error=True)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
@@ -94,6 +95,16 @@ def http_url_or_empty(text: str) -> str | None:
     if not whole or not all("!" <= char <= "~" for char in text):
         return "must be an address that begins with http:// or https://"
     return "must not have a ? or # in it" if parts.query or parts.fragment else None
+
+
+def authorities_or_empty(path: str) -> str | None:
+    if not path:
+        return None
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        return f"cannot be used as a file of authorities ({error}); name a PEM file that can be read"
+    return None
 
 
 def transcription_language(text: str) -> str | None:

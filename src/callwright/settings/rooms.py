@@ -29,7 +29,8 @@ from callwright.trunks.routes import Trunk
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.signature import Encoding
 
-LOOPBACK = "127.0.0.0/8"
+# Both: `localhost` is mostly the two of them, and of a name every address must be allowed.
+LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
 def signalling(settings: Settings) -> SignallingSettings:
@@ -99,7 +100,12 @@ def flow_fetching(settings: Settings) -> FetchSettings:
 
 def egress(settings: Settings) -> EgressSettings:
     """A server that nobody else can reach may reach this machine."""
-    return EgressSettings(allow=(*settings.egress.allow, LOOPBACK) if settings.loopback_only else settings.egress.allow)
+    given = settings.egress
+    return EgressSettings(
+        allow=(*given.allow, *LOOPBACK) if settings.loopback_only else given.allow,
+        ca_file=given.ca_file,
+        proxy=given.proxy,
+    )
 
 
 def webhooks(settings: Settings) -> WebhookSettings:

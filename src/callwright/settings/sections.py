@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from callwright.egress import proxies
 from callwright.settings import checks
 from callwright.settings.recorded import RecordingsSection, TranscriptionSection
 from callwright.settings.section import Section
@@ -191,10 +192,30 @@ class EgressSection(Section, frozen=True, kw_only=True):
         tuple[Network, ...],
         Meta(
             description="Private networks that webhooks, flow addresses and sound files may be on; all others are refused. "
-            "A server that listens on loopback alone may always reach 127.0.0.0/8.",
+            "Of a name each address must be allowed. A server that listens on loopback alone may always reach 127.0.0.0/8 "
+            "and ::1.",
             examples=[["10.20.0.0/16"]],
         ),
     ] = ()
+    ca_file: Annotated[
+        str,
+        Meta(
+            description="A file of certificate authorities (PEM) to trust instead of those of this machine. "
+            "Set it when your endpoints have certificates of your own authority.",
+            examples=["/etc/callwright/authorities.pem"],
+            extra={"check": checks.authorities_or_empty},
+        ),
+    ] = ""
+    proxy: Annotated[
+        str,
+        Meta(
+            description="A proxy that all these requests go through. It looks names up itself, so allow speaks only for hosts "
+            "that are written as addresses: let the proxy refuse your networks. Speech services and buckets are reached "
+            "directly.",
+            examples=["http://user:password@proxy.example.com:3128"],
+            extra={"secret": True, "check": proxies.fault_of},
+        ),
+    ] = ""
 
 
 class WebhooksSection(Section, frozen=True, kw_only=True):

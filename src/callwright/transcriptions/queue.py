@@ -35,6 +35,8 @@ OBJECT_PAUSES = (10.0, 60.0, 600.0)
 STORE_PAUSE_S = 5.0
 LOOK_S = 60.0
 
+NOT_HAD = "The recording cannot be had; the server's log says why."
+
 _encode = msgspec.json.Encoder().encode
 _log = Log("transcriptions")
 
@@ -102,12 +104,10 @@ class Queue:
         else:
             try:
                 content = await self._heard(recording, transcription.language)
-            except NoSound as error:
-                await self._fail(transcription, f"The recording cannot be had: {error}")
-            except (KeyLost, ObjectFault, UnreadableSound, OSError) as error:
-                # Customers read the sentence, and those errors name files and keys.
+            except (NoSound, KeyLost, ObjectFault, UnreadableSound, OSError) as error:
+                # Customers read the sentence, and errors name files and keys.
                 _log.error("recording_not_had", transcription=transcription.id, recording=recording.id, error=error)
-                await self._fail(transcription, "The recording cannot be had; the server's log says why.")
+                await self._fail(transcription, NOT_HAD)
             except TranscriptionFailed as error:
                 await self._fail(transcription, str(error))
             else:

@@ -25,7 +25,7 @@ from callwright.webhooks.notices import Why
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.upkeep import Upkeep
 
-PAGE = 200
+PAGE = 50
 FULL_PAUSE_S = 1.0
 
 _log = Log("webhooks")

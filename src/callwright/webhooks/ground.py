@@ -9,7 +9,6 @@ from callwright.log import Log
 from callwright.store import Store
 from callwright.webhooks import ledger
 from callwright.webhooks.attempts import Attempts
-from callwright.webhooks.health import Peer, Verdict
 from callwright.webhooks.lanes import Limits, Look
 from callwright.webhooks.model import Endpoint
 
@@ -30,7 +29,7 @@ class OneNode:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._attempts = attempts
+        self.attempt = attempts.make
         self.disabled = disabled
         self.happened = happened
 
@@ -46,6 +45,3 @@ class OneNode:
         if known is None:
             return Limits()
         return Limits(known.concurrency, known.rate, known.failures, known.failing_us, known.disabled_us is not None)
-
-    async def attempt(self, pos: int, peer: Peer) -> Verdict | None:
-        return await self._attempts.make(pos, peer)

@@ -206,9 +206,14 @@ class Peer:
     def move(self, happening: Happening) -> None:
         self.health = MOVES[self.health].get(happening, self.health)
 
+    @property
+    def well(self) -> bool:
+        """Healthy, and its host is too: the common case, which no time changes."""
+        return self.health is Health.HEALTHY and self.breaker.circuit is Circuit.CLOSED
+
     def health_at(self, now_us: int) -> Health:
         """Its state, after what has happened by time or at its host."""
-        if self.health is Health.HEALTHY and self.breaker.circuit is Circuit.CLOSED:
+        if self.well:
             return self.health
         if self.health is Health.RESTING and now_us >= self.until_us:
             self.until_us = 0

@@ -18,7 +18,7 @@ from callwright.clock import SECOND_US, Clock
 from callwright.log import Log
 from callwright.webhooks.alarms import Alarms
 from callwright.webhooks.flights import Flight, Flights
-from callwright.webhooks.health import NOTHING, Breaker, Circuit, Happening, Health, Hosts, Peer, Verdict
+from callwright.webhooks.health import GOOD, NOTHING, Breaker, Circuit, Happening, Health, Hosts, Peer, Verdict
 from callwright.webhooks.model import Endpoint
 from callwright.webhooks.settings import WebhookSettings
 
@@ -243,19 +243,18 @@ class Lanes:
     def _turns_for(self, queue: _Queue) -> deque[_Queue] | None:
         """Where it may wait for its turn. None where it may not: whatever ends that lines it up."""
         peer = queue.peer
+        if peer.well:
+            busy = queue.late or queue.under_way >= peer.concurrency
+            return None if busy or not self._in_pace(peer) else self._turns
         now_us = self._clock.now_us()
         health = peer.health_at(now_us)
-        if health is Health.HEALTHY:
-            if queue.late or queue.under_way >= peer.concurrency or not self._in_pace(peer, now_us):
-                return None
-            return self._turns
         if health is Health.PROBATION:
-            return None if queue.under_way or not self._in_pace(peer, now_us) else self._slow_turns
+            return None if queue.under_way or not self._in_pace(peer) else self._slow_turns
         if health is Health.BROKEN:
             return self._turns_under_breaker(queue, now_us)
         if health is Health.RESTING:
             self._alarms.set(peer.until_us, peer.endpoint)
-        else:
+        if health is Health.DISABLED:
             self._forget_heads(queue)
             self._ground.disabled(peer.endpoint)
         return None
@@ -271,10 +270,10 @@ class Lanes:
             self._alarms.set(breaker.until_us, breaker)
         return None
 
-    def _in_pace(self, peer: Peer, now_us: int) -> bool:
+    def _in_pace(self, peer: Peer) -> bool:
         if peer.pace is None or not (wait_ns := peer.pace.wait_ns(self._clock.mono_ns())):
             return True
-        self._alarms.set(now_us + wait_ns // 1000 + 1, peer.endpoint)
+        self._alarms.set(self._clock.now_us() + wait_ns // 1000 + 1, peer.endpoint)
         return False
 
     def _send_for_a_probe(self, breaker: Breaker) -> None:
@@ -373,6 +372,8 @@ class Lanes:
 
     def _take_in(self, peer: Peer, verdict: Verdict, *, probe: bool) -> None:
         breaker = peer.breaker
+        if verdict is GOOD and peer.well and not breaker.failures:
+            return
         now_us = self._clock.now_us()
         before = breaker.circuit
         changed = breaker.note(verdict.against_host, now_us, probe=probe)

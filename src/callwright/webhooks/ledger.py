@@ -14,7 +14,7 @@ import msgspec
 from callwright.egress import Answer, Header
 from callwright.store import Store, Transaction, Write
 from callwright.webhooks.lanes import Look
-from callwright.webhooks.model import Delivery, Endpoint, Message, Scope, State
+from callwright.webhooks.model import Delivery, Endpoint, Message, State
 from callwright.webhooks.scopes import Receiver
 
 _text = msgspec.json.Encoder().encode
@@ -225,41 +225,8 @@ def removals(store: Store, after_pos: int, delivered_us: int, exhausted_us: int,
     return Kept(rows[-1][0], rows[-1][1], tuple(writes))
 
 
-class _DeliveryRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The columns of a delivery in the order of the queries."""
-
-    pos: int
-    world_id: UUID
-    id: UUID
-    event_id: UUID
-    call_id: UUID
-    sequence: int
-    kind: str
-    test: bool
-    scope: Scope
-    url: str
-    endpoint: str
-    token: str | None
-    old_token: str | None
-    old_until_us: int | None
-    body: bytes
-    state: State
-    passed: bool
-    attempts: int
-    tries: int
-    created_us: int
-    since_us: int
-    next_at_us: int | None
-    settled_us: int | None
-    last_status: int | None
-    last_error: str | None
-    withdrawn: bool
-    gap: bool
-
-
 def _delivery(row: Any) -> Delivery:
-    columns = msgspec.convert(row, _DeliveryRow, strict=False)
-    return Delivery(**msgspec.structs.asdict(columns))
+    return msgspec.convert(row, Delivery, strict=False)
 
 
 def insert_attempt(

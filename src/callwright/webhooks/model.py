@@ -55,8 +55,8 @@ class Message(NamedTuple):
     body: bytes
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One message on its way to one receiver.
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """One message on its way to one receiver. The fields are in the order of the columns of the queries.
 
     A lane is a call and a URL; `sequence` counts it from 1. `body` is what every attempt sends. `next_at_us` is set, while
     pending, at the head of a lane and where `passed` says that the lane waits no longer. `attempts` counts all, `tries` those

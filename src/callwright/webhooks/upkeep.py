@@ -15,6 +15,9 @@ from callwright.webhooks.model import Endpoint
 from callwright.webhooks.settings import WebhookSettings
 
 BATCH = 500
+# What is read on the event loop is less, so that nothing waits for it.
+REMOVAL_BATCH = 100
+ENDPOINTS = 50
 # Between batches others may write, and the event loop does its work.
 PAUSE_S = 0.02
 AGAIN_AFTER_A_FAULT_S = 5.0
@@ -94,7 +97,7 @@ class Upkeep:
     async def _expire(self) -> None:
         """Give up what could not be tried before its time was over, as its endpoint was not sent to."""
         after: Endpoint | None = None
-        while work := ledger.endpoints_with_work(self._store, after, BATCH // 10):
+        while work := ledger.endpoints_with_work(self._store, after, ENDPOINTS):
             for endpoint, _ in work:
                 await self._expire_at(endpoint)
             after = work[-1].endpoint
@@ -131,7 +134,7 @@ class Upkeep:
         exhausted_us = now_us - round(self._settings.keep_exhausted * SECOND_US)
         youngest_us = max(delivered_us, exhausted_us)
         pos = -1 << 63
-        while (kept := ledger.removals(self._store, pos, delivered_us, exhausted_us, BATCH)) is not None:
+        while (kept := ledger.removals(self._store, pos, delivered_us, exhausted_us, REMOVAL_BATCH)) is not None:
             if kept.removals:
                 await self._store.commit(Change(kept.removals))
             if kept.created_us > youngest_us:

@@ -212,7 +212,7 @@ def _text(value: Any) -> str:
 
 
 def _raw(body: bytes) -> bytes:
-    if isinstance(body, str):
+    if not isinstance(body, bytes | bytearray | memoryview):
         raise TypeError("Give the body as the bytes that came, before anything decodes or parses it.")
     return bytes(body)
 

@@ -3,115 +3,16 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from callwright.clock import SystemClock
 from callwright.egress import EgressSettings, Fault
 from callwright.egress.post import HttpDoor
-
-LOOPBACK = ("127.0.0.0/8",)
-Peer = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-class Names:
-    """A resolver whose answers the test writes."""
-
-    def __init__(self, **names: list[str]) -> None:
-        self.names = {name.replace("_", "."): addresses for name, addresses in names.items()}
-        self.asked: list[str] = []
-
-    async def addresses(self, host: str, port: int) -> list[str]:
-        self.asked.append(host)
-        if host not in self.names:
-            raise OSError("no such name")
-        return self.names[host]
-
-    def close(self) -> None:
-        pass
-
-
-@asynccontextmanager
-async def listening(peer: Peer, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A server that hands each request's bytes to `peer`; yields its port and the requests seen."""
-    seen: list[bytes] = []
-    writers: set[asyncio.StreamWriter] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.add(writer)
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = next(
-                    (int(v) for k, _, v in (h.partition(b":") for h in head.lower().split(b"\r\n")) if k == b"content-length"),
-                    0,
-                )
-                request = head + await reader.readexactly(length)
-                seen.append(request)
-                await peer(request, reader, writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, OSError):
-            pass
-        finally:
-            writer.close()
-            writers.remove(writer)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1], seen
-    finally:
-        server.close()
-        for writer in list(writers):
-            writer.transport.abort()
-        await until(lambda: not writers)
-
-
-@asynccontextmanager
-async def door(
-    settings: EgressSettings | None = None, names: Names | None = None, allow: tuple[str, ...] = LOOPBACK
-) -> AsyncIterator[HttpDoor]:
-    made = HttpDoor(settings or EgressSettings(), SystemClock(), allow=allow, resolver=names)
-    try:
-        yield made
-    finally:
-        await made.close()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Let the sockets' work be done: they give no sign to wait for."""
-    for _ in range(5_000):
-        if true():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it did not come true within 5 s")
-
-
-def still_open(door: HttpDoor) -> int:
-    assert door._client is not None
-    return door._client.gate.open
-
-
-def answering(raw: bytes, *, close: bool = False) -> Peer:
-    async def peer(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(raw)
-        if close:
-            writer.close()
-
-    return peer
-
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+from support.http_peers import LOOPBACK, OK, Names, Peer, answering, door, hang, listening, reset, still_open, until
 
 
 async def test_a_post_arrives_byte_for_byte_and_its_answer_comes_back() -> None:
@@ -271,10 +172,6 @@ async def test_an_error_status_keeps_its_body(status: int) -> None:
     assert (answer.status, answer.fault, answer.body, answer.header("retry-after")) == (status, Fault.HTTP_ERROR, b"why", "7")
 
 
-async def hang(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
-
-
 async def trickle_head(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     for byte in b"HTTP/1.1 200 OK\r\n":
         writer.write(bytes([byte]))
@@ -295,10 +192,6 @@ async def endless(request: bytes, reader: asyncio.StreamReader, writer: asyncio.
     while True:
         writer.write(bytes(65_536))
         await writer.drain()
-
-
-async def reset(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.transport.abort()
 
 
 @pytest.mark.parametrize("peer", [hang, trickle_head])
@@ -358,61 +251,6 @@ async def test_a_broken_answer_has_its_class(peer: Peer, fault: Fault) -> None:
     assert (answer.fault, answer.status) == (fault, 0)
     assert answer.detail.startswith("127.0.0.1 ")
     assert len(answer.detail) < 400
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
-    """A self-signed certificate for 127.0.0.1, and a server side that shows it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    authority, private = folder / "ca.pem", folder / "key.pem"
-    authority.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority, private)
-    return authority, context
-
-
-async def test_tls_needs_a_certificate_of_a_trusted_authority(certificate: tuple[Path, ssl.SSLContext]) -> None:
-    authority, tls = certificate
-    async with listening(answering(OK), tls=tls) as (port, seen):
-        async with door(EgressSettings(ca_file=str(authority))) as out:
-            assert (await out.post(f"https://127.0.0.1:{port}/", [], b"", 5)).ok
-        async with door() as out:
-            answer = await out.post(f"https://127.0.0.1:{port}/", [], b"", 5)
-        async with door(EgressSettings(ca_file=str(authority)), names=Names(other_test=["127.0.0.1"])) as out:
-            misnamed = await out.post(f"https://other.test:{port}/", [], b"", 5)
-    assert (answer.fault, misnamed.fault) == (Fault.TLS, Fault.TLS)
-    assert len(seen) == 1
-
-
-async def test_plain_http_where_tls_is_expected_is_a_tls_fault() -> None:
-    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(peer, "127.0.0.1", 0)
-    async with door() as out:
-        answer = await out.post(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", [], b"", 5)
-    server.close()
-    assert answer.fault is Fault.TLS
 
 
 def redirecting(*locations: str, finally_: bytes = OK) -> Peer:

@@ -106,6 +106,29 @@ def test_what_keeps_a_flow_from_being_saved(steps: list[dict[str, Any]], found: 
     assert errors(*steps) == found
 
 
+def test_urls_that_can_never_be_requested() -> None:
+    media = ["https://a.test/a.wav", "http://10.0.0.1/b.wav", "file:bell"]
+    steps = [
+        {**PLAY, "options": {"media": media}},
+        record(onFinish="http://10.0.0.1/done"),
+        {**FETCH, "options": {"url": "http://10.0.0.1/next"}},
+    ]
+    asked: list[str] = []
+
+    def reaches(url: str) -> str | None:
+        asked.append(url)
+        return "it is private" if "//10." in url else None
+
+    report = check({"steps": steps}, Abilities(reaches=reaches))
+    assert [(one.step, one.parameter, one.sentence) for one in report.errors] == [
+        ("p", "steps[0].options.media", "Step 'p': 'http://10.0.0.1/b.wav' cannot be used: it is private."),
+        ("r", "steps[1].options.onFinish", "Step 'r': 'http://10.0.0.1/done' cannot be used: it is private."),
+        ("f", "steps[2].options.url", "Step 'f': 'http://10.0.0.1/next' cannot be used: it is private."),
+    ]
+    assert len(asked) == 4  # the operator's own sound is no URL
+    assert check({"steps": [record(onFinish="/done")]}, Abilities(reaches=reaches), fetched=True).findings == ()
+
+
 @pytest.mark.parametrize("step", [record(onFinish="/done"), {**FETCH, "options": {"url": "../next?a=1"}}])
 def test_a_flow_that_was_fetched_may_name_paths(step: dict[str, Any]) -> None:
     assert check({"steps": [step]}, fetched=True).findings == ()

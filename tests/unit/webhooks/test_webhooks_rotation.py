@@ -128,7 +128,8 @@ def test_a_second_rotation_waits_for_the_first(overlap: float | None) -> None:
         with pytest.raises(Conflict, match="under way"):
             await stage.webhooks.rotate(WORLD, webhook.id, token="third", overlap=overlap)
         assert stage.webhooks.get(WORLD, webhook.id) == rotated
-        await stage.webhooks.rotate(WORLD, webhook.id, token="third", overlap=0)  # it has leaked
+        at_once = await stage.webhooks.rotate(WORLD, webhook.id, token="third", overlap=0)  # it has leaked
+        assert (at_once.old_token, at_once.old_until_us) == (None, None)
         assert await next_told(stage) == (["third"], "third", KEY)
 
     on_stage(play)
@@ -201,7 +202,9 @@ def test_an_account_rotates_the_key_of_one_world_and_keeps_it_over_a_restart() -
         finished = await accounts.finish_signing_key_rotation(live.id)
         assert (finished.signing_key, finished.old_signing_key, finished.old_until_us) == (rotated.signing_key, None, None)
         assert (await _reopened(store, clock)).world("live") == finished
-        assert accounts.authenticate(f"AccessKey {(await accounts.make_key('live')).secret}") == finished
+        at_once = await accounts.rotate_signing_key(live.id, overlap=0)
+        assert (at_once.signing_key != finished.signing_key, at_once.old_signing_key) == (True, None)
+        assert accounts.authenticate(f"AccessKey {(await accounts.make_key('live')).secret}") == at_once
 
     on_stage(play)
 

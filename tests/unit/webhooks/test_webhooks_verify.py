@@ -231,6 +231,7 @@ def test_the_timestamp_is_signed() -> None:
 def test_the_id_is_signed_and_has_no_dot() -> None:
     assert refused(lambda: standard({**sent(), "webhook-id": "another"})) == "signature"
     assert refused(lambda: standard({**sent(), "webhook-id": "a.b"})) == "header"
+    assert refused(lambda: standard({**sent(), "webhook-id": "é"})) == "header"
 
 
 @pytest.mark.parametrize("sequence", ["three", "", "-1", "３"])
