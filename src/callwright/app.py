@@ -152,6 +152,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         for worker in (deliverer, upkeep, queue):
             stack.push_async_callback(_cancel, worker)
         stack.push_async_callback(web.stop, servers)
+        stack.callback(core.listening.close)  # before the servers wait for what they are answering
         await asyncio.sleep(0)  # requests are answered from here on; the children would only slow the start down
         supervisor.start()
         core.speech.start()

@@ -54,6 +54,9 @@ from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.trunks.routes import Routes
 from callwright.webhooks import signature
 from callwright.webhooks.deliverer import Deliverer
+from callwright.webhooks.endpoints import Endpoints
+from callwright.webhooks.listening import Listening
+from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.signing import Signer
 from callwright.webhooks.webhooks import Webhooks
 
@@ -102,16 +105,20 @@ class Core:
             asked_for=lambda world_id, url: self.deliverer.enable(world_id, url),
         )
         self.sounds = SoundLibrary(self.door, folder.media_cache, folder.sounds, clock=clock, settings=rooms.sounds(chosen))
+        sign = Signer(self._signing_key, rooms.webhooks(chosen).encoding, replaced_key=self._replaced_key).headers
         self.deliverer = Deliverer(
             store,
             self.door,
             clock,
             rooms.webhooks(chosen),
-            render=lambda event: callbacks.body(event, chosen.calls.currency),
-            sign=Signer(self._signing_key, rooms.webhooks(chosen).encoding, replaced_key=self._replaced_key).headers,
+            render=self._callback,
+            sign=sign,
             counted=metrics.delivery,
             happened=metrics.endpoint,
         )
+        self.delivery_log = DeliveryLog(store, clock, self.deliverer.offer)
+        self.endpoints = Endpoints(store, clock, self.deliverer)
+        self.listening = Listening(store, clock, render=self._callback, sign=sign)
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self.recording_keys = keys = rooms.recording_keys(chosen)
         objects = rooms.recording_objects(chosen)
@@ -250,12 +257,20 @@ class Core:
             transcriptions=self.transcriptions,
             files=self.files,
             keys=self.recording_keys,
+            webhooks=self.webhooks,
+            log=self.delivery_log,
+            endpoints=self.endpoints,
+            listening=self.listening,
             settings=lambda: settings.rows(self._loaded),
             health=health,
             calling=Calling(switch, self.webhooks),
             state=state,
             limits=native.Limits(body=limits.body_limit, flow=limits.flow_limit, claim=self.settings.numbers.claim),
+            currency=self.settings.calls.currency,
         )
+
+    def _callback(self, event: events.Event) -> bytes:
+        return callbacks.body(event, self.settings.calls.currency)
 
     def _prepare_speech(self, flow: Flow) -> None:
         """Have what a flow says ready before the first call; texts are only queued here."""

@@ -14,6 +14,7 @@ from callwright.accounts.worlds import Accounts, World
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call
 from callwright.cli.control import call_asgi
+from callwright.clock import SystemClock
 from callwright.errors import Conflict, Unavailable
 from callwright.flows.flows import Flows
 from callwright.native import Authority, Calling, Limits, Parts, native_app
@@ -25,6 +26,12 @@ from callwright.recordings.model import Recording, RecordingStatus
 from callwright.recordings.recordings import Recordings
 from callwright.store import Change, Store
 from callwright.transcriptions.transcriptions import Transcriptions
+from callwright.webhooks.endpoints import Endpoints
+from callwright.webhooks.health import Health
+from callwright.webhooks.lanes import Live
+from callwright.webhooks.listening import Listening
+from callwright.webhooks.log import DeliveryLog
+from callwright.webhooks.model import Endpoint
 from callwright.webhooks.webhooks import Webhooks
 
 NOW_US = 1_700_000_000_123_456
@@ -102,6 +109,35 @@ class Switchboard:
         return record.call
 
 
+class DelivererStub:
+    """Switches endpoints off and on in their rows, as the deliverer does."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.refreshed: list[Endpoint] = []
+
+    def refresh(self, endpoint: Endpoint) -> None:
+        self.refreshed.append(endpoint)
+
+    def live(self, world_id: UUID, url: str) -> Live:
+        return Live(Endpoint(world_id, url), Health.RESTING, NOW_US, 3, 1, 16, 0.0)
+
+    async def enable(self, world_id: UUID, url: str) -> bool:
+        self._set(None, None, world_id, url)
+        return True
+
+    async def disable(self, world_id: UUID, url: str) -> bool:
+        self._set(NOW_US, "asked", world_id, url)
+        return True
+
+    def _set(self, at_us: int | None, why: str | None, world_id: UUID, url: str) -> None:
+        connection = self._store._writer._connection  # type: ignore[attr-defined]
+        connection.execute(
+            "UPDATE endpoints SET disabled_us = ?, disabled_why = ? WHERE world_id = ? AND url = ?",
+            (at_us, why, world_id.bytes, url),
+        )
+
+
 class NativeRoom:
     """Recordings are kept in `folder`, sealed with the first of `keys`."""
 
@@ -117,6 +153,17 @@ class NativeRoom:
         self.recordings = Recordings(self.store, clock, folder, self.keys)
         self.transcriptions = Transcriptions(self.store, clock, self.keys)
         self.files = Files(self.recordings)
+        self.webhooks = Webhooks(self.store, clock, self.refusal)
+        self.offered: list[Endpoint] = []
+        self.log = DeliveryLog(self.store, clock, self.offered.append)
+        self.deliverer = DelivererStub(self.store)
+        self.endpoints = Endpoints(self.store, clock, self.deliverer)
+        self.listening = Listening(
+            self.store,
+            SystemClock(),
+            render=lambda event: json.dumps({"kind": event.kind}).encode(),
+            sign=lambda attempt, url, now_us: [("signed-for", url.text), ("signed-with", attempt.token or "the signing key")],
+        )
         self.lacking: dict[str, str | None] = {"store": None, "sip": None}
         self.parts = Parts(
             store=self.store,
@@ -129,7 +176,11 @@ class NativeRoom:
             keys=self.keys,
             settings=lambda: [Row("http.port", "8080", "default")],
             health=lambda: self.lacking,
-            calling=Calling(self.switchboard, Webhooks(self.store, clock, self.refusal)),
+            calling=Calling(self.switchboard, self.webhooks),
+            webhooks=self.webhooks,
+            log=self.log,
+            endpoints=self.endpoints,
+            listening=self.listening,
             limits=Limits(**limits),
         )
         self._apps = {authority: native_app(self.parts, authority) for authority in Authority}

@@ -75,6 +75,14 @@ class Patient:
         finally:
             survey.close()
 
+    def remedies(self, look: Callable[[Scene, Survey], Findings], **parts: Any) -> dict[str, str]:
+        """What is to be done, by check."""
+        survey = Survey.of(self.folder.database)
+        try:
+            return {finding.check: finding.remedy for finding in look(self.scene(**parts), survey)}
+        finally:
+            survey.close()
+
 
 def server_state(**changes: Any) -> ServerState:
     told: dict[str, Any] = {

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from callwright.cli.deliveries import deliveries
 from callwright.cli.flow import flow as flow_commands
 from callwright.cli.options import Json, Test, world_of
 from callwright.cli.place import Place
 from callwright.cli.provisioning import flows, keys, numbers
 from callwright.cli.recordings import recordings
 from callwright.cli.voices import voices
+from callwright.cli.webhooks import endpoints, webhooks
 
 app = typer.Typer(
     name="callwright",
@@ -28,6 +30,9 @@ app.add_typer(flows)
 app.add_typer(voices)
 app.add_typer(flow_commands)
 app.add_typer(recordings)
+app.add_typer(webhooks)
+app.add_typer(endpoints)
+app.add_typer(deliveries)
 
 
 def _show_version(wanted: bool) -> None:
@@ -112,6 +117,47 @@ def journal(
     from callwright.cli.calling import tell
 
     tell(context.obj, call_id, json=json)
+
+
+@app.command()
+def listen(
+    context: typer.Context,
+    forward: Annotated[str, typer.Option(metavar="URL", help="Where to post, such as http://localhost:3000/callbacks.")],
+    events: Annotated[
+        str, typer.Option(metavar="TYPES", help="What to forward: call, leg, recording, transcription, webhook.")
+    ] = "call",
+    token: Annotated[
+        str | None, typer.Option(help="What to sign with, instead of the signing key.", envvar="CALLWRIGHT_TOKEN")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="End after one; exit status 1 if it was not taken.")] = False,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="End after so many; exit status 1 if one of them was not taken.")
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="A server elsewhere, such as https://voice.example.com.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The access key for --server; it says which world.", envvar="CALLWRIGHT_KEY")
+    ] = None,
+    answer: Annotated[float, typer.Option(min=0.1, help="Seconds the receiver has to answer.")] = 30.0,
+    test: Test = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each.")] = False,
+) -> None:
+    """Forward what happens to a program on this machine, signed as callbacks are; nothing of it is kept or tried again."""
+    from callwright.cli.listen import Wanted, run
+
+    if once and count is not None:
+        raise typer.BadParameter("--once stands for --count 1: give one of them", param_hint="--once")
+    if not forward.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{forward!r}: write http:// or https:// and so on", param_hint="--forward")
+    if server is None:
+        key = None
+    elif key is None:
+        raise typer.BadParameter("a server elsewhere wants a key: --key or CALLWRIGHT_KEY", param_hint="--server")
+    elif test:
+        raise typer.BadParameter("the key says which world it is", param_hint="--test")
+    wanted = Wanted(forward, events, token, world_of(test), server, key, answer)
+    raise typer.Exit(run(context.obj, wanted, count=1 if once else count, json=json))
 
 
 @app.command()

@@ -65,18 +65,22 @@ class Control:
         status, received = self._transport.exchange(method, path, headers, sent)
         if 200 <= status < 300:
             return json.loads(received) if received else None
-        raise _refused(status, received)
+        raise refusal(status, received)
 
     def read(self, path: str, *, world: str = "live") -> bytes:
         """Return an answer as it is; raise `Refused` for any other than a 2xx."""
         status, received = self._transport.exchange("GET", path, {WORLD_HEADER: world, "Host": "localhost"}, b"")
         if 200 <= status < 300:
             return received
-        raise _refused(status, received)
+        raise refusal(status, received)
 
 
-def _refused(status: int, received: bytes) -> Refused:
-    answer = json.loads(received) if received else None
+def refusal(status: int, received: bytes) -> Refused:
+    """What the server said instead of doing what it was asked."""
+    try:
+        answer = json.loads(received) if received else None
+    except ValueError:
+        answer = None
     error = answer.get("error", {}) if isinstance(answer, dict) else {}
     return Refused(status, error.get("message") or f"The server answered {status}.", error.get("remedy"))
 
@@ -148,19 +152,34 @@ class _Socket:
         self._answer_s = answer_s
 
     def exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        connected = _connect(self._folder, self._answer_s)
-        if connected is None:
+        line = _line(self._folder, self._answer_s)
+        if line is None:
             raise NoServer("The server went away while it was being asked.")
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = connected
         try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
+            line.request(method, path, body, headers)
+            answer = line.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise NoServer(f"The server did not answer: {str(error) or type(error).__name__}.") from error
         finally:
-            connection.close()
+            line.close()
+
+
+def connection(place: Place, answer_s: float) -> http.client.HTTPConnection:
+    """A connection of one's own to the server of a data folder; raises `NoServer`."""
+    line = _line(place.folder, answer_s)
+    if line is None:
+        raise NoServer(f"No server works on {place.folder.root}. Start one with: callwright serve --data {place.folder.root}")
+    return line
+
+
+def _line(folder: DataFolder, answer_s: float) -> http.client.HTTPConnection | None:
+    connected = _connect(folder, answer_s)
+    if connected is None:
+        return None
+    line = http.client.HTTPConnection("localhost")
+    line.sock = connected
+    return line
 
 
 class _InProcess:
@@ -179,6 +198,7 @@ def _inside(place: Place) -> Iterator[Transport]:
     from callwright.accounts.worlds import Accounts
     from callwright.cli import abilities
     from callwright.clock import SystemClock
+    from callwright.egress.post import HttpDoor
     from callwright.flows.flows import Flows
     from callwright.native import Limits, Parts, control_app
     from callwright.numbers.numbers import Numbers
@@ -187,6 +207,9 @@ def _inside(place: Place) -> Iterator[Transport]:
     from callwright.settings import rooms, rows
     from callwright.store import Store
     from callwright.transcriptions.transcriptions import Transcriptions
+    from callwright.webhooks.endpoints import Endpoints
+    from callwright.webhooks.log import DeliveryLog
+    from callwright.webhooks.webhooks import Webhooks
 
     loaded = place.settings()
     clock = SystemClock()
@@ -204,11 +227,21 @@ def _inside(place: Place) -> Iterator[Transport]:
             transcriptions=Transcriptions(store, clock, keys),
             files=Files(recordings, rooms.recording_objects(loaded.settings)),
             keys=keys,
+            webhooks=Webhooks(
+                store,
+                clock,
+                HttpDoor(rooms.egress(loaded.settings), clock).refusal,
+                per_world=loaded.settings.api.webhooks_per_world,
+                rotation_overlap=loaded.settings.webhooks.rotation_overlap,
+            ),
+            log=DeliveryLog(store, clock),
+            endpoints=Endpoints(store, clock),
             settings=lambda: rows(loaded),
             health=lambda: {"server": "no server runs on this folder"},
             limits=Limits(
                 body=loaded.settings.api.body_limit, flow=loaded.settings.api.flow_limit, claim=loaded.settings.numbers.claim
             ),
+            currency=loaded.settings.calls.currency,
         )
         with asyncio.Runner() as runner:
             runner.run(accounts.prepare())

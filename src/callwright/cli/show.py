@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 
@@ -12,8 +12,8 @@ def as_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """A table on a terminal; tab-separated lines without a head in a pipe."""
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str, whole: Collection[int] = ()) -> None:
+    """A table on a terminal; tab-separated lines without a head in a pipe. The columns numbered in `whole` are not folded."""
     lines = [["" if cell is None else str(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for line in lines:
@@ -28,8 +28,8 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     from rich.text import Text
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        shown.add_column(header, overflow="fold")
+    for number, header in enumerate(headers):
+        shown.add_column(header, overflow="fold", no_wrap=number in whole)
     for line in lines:
         shown.add_row(*(Text(cell) for cell in line))
     Console().print(shown)

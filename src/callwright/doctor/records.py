@@ -146,7 +146,8 @@ def deliveries(scene: Scene, survey: Survey) -> Findings:
         yield warning(
             "webhooks.given_up",
             f"{sum(count for _, count in given_up)} callbacks of the last week: {some([url for url, _ in given_up])}",
-            "Mend or remove the receiver; what was given up stays on record.",
+            "Mend or remove the receiver. What was given up stays on record, and is sent again by: "
+            f"callwright deliveries resend --failed --since 7d --endpoint {given_up[0][0]}",
         )
     else:
         yield ok("webhooks.given_up", "none in the last week")
@@ -171,6 +172,24 @@ def deliveries(scene: Scene, survey: Survey) -> Findings:
         yield note("webhooks.due", seen, "They go out when the server runs.")
     else:
         yield warning("webhooks.due", seen, "A receiver that hangs holds its own back: look for delivery lines in the log.")
+
+
+def endpoints(scene: Scene, survey: Survey) -> Findings:
+    """Receivers that nothing is sent to any more."""
+    now_us = scene.clock.now_us()
+    disabled = _rows(survey, "doctor.disabled_endpoints", MOST)
+    if not disabled:
+        yield ok("webhooks.disabled", "no endpoint is disabled")
+        return
+    url, _, _, kind = disabled[0]
+    seen = some([f"{one} ({why}, for {_age(now_us, since_us)})" for one, since_us, why, _ in disabled])
+    test = " --test" if kind == "test" else ""
+    yield warning(
+        "webhooks.disabled",
+        f"nothing is sent to {seen}",
+        f"Mend the receiver, then: callwright endpoints enable {url}{test}; and callwright deliveries resend --failed{test} "
+        f"--endpoint {url} for what it missed.",
+    )
 
 
 def heartbeats(scene: Scene, survey: Survey) -> Findings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -23,11 +24,15 @@ from callwright.recordings.recordings import Recordings
 from callwright.store import Store
 from callwright.switch.switch import Switch
 from callwright.transcriptions.transcriptions import Transcriptions
+from callwright.webhooks.endpoints import Endpoints
+from callwright.webhooks.listening import Listening
+from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.webhooks import Webhooks
 
 CONTROL_WORLD_HEADER = "Callwright-World"
 DEFAULT_LIMIT = 100
 MOST_LIMIT = 1_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Authority(Enum):
@@ -65,7 +70,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the interface works with; `calling` is None where no server runs, as nothing can be called there.
+    """What the interface works with; `calling` and `listening` are None where no server runs, as nothing happens there.
 
     `health` names each part of the server and says what it lacks, or None; `state` is there where a server runs.
     """
@@ -78,11 +83,16 @@ class Parts:
     transcriptions: Transcriptions
     files: Files
     keys: Keyring
+    webhooks: Webhooks
+    log: DeliveryLog
+    endpoints: Endpoints
     settings: Callable[[], Sequence[SettingRow]]
     health: Callable[[], Mapping[str, str | None]]
     calling: Calling | None = None
+    listening: Listening | None = None
     state: Callable[[], ServerState] | None = None
     limits: Limits = field(default_factory=Limits)
+    currency: str = "EUR"
 
 
 class Window(NamedTuple):
@@ -124,6 +134,21 @@ class Ask:
     def query(self, name: str) -> str | None:
         return self._request.query_params.get(name)
 
+    def queries(self, name: str) -> list[str]:
+        """All that the query has of a name."""
+        return self._request.query_params.getlist(name)
+
+    def header(self, name: str) -> str | None:
+        return self._request.headers.get(name)
+
+    def only(self, known: Sequence[str], *, repeated: Sequence[str] = ()) -> None:
+        """Raise `Invalid` for anything else in the query, or given twice where it means one thing."""
+        for name in self._request.query_params:
+            if name not in known:
+                raise Invalid(f"{name[:40]} is not known here; there are {', '.join(known)}.", parameter=name[:40])
+            if name not in repeated and len(self.queries(name)) > 1:
+                raise Invalid(f"{name} is given more than once.", parameter=name)
+
     async def body(self) -> bytes:
         most = self.parts.limits.body
         received = bytearray()
@@ -154,6 +179,27 @@ class Ask:
         if not (text.isascii() and text.isdecimal() and len(text) <= 15 and least <= int(text) <= most):
             raise Invalid(f"{name} must be a whole number from {least} to {most}; it was {text[:20]!r}.", parameter=name)
         return int(text)
+
+
+def id_of(value: object, parameter: str) -> UUID:
+    """An id in the query or the body. Raises `Invalid`."""
+    found = ids.parse(value) if isinstance(value, str) else None
+    if found is None:
+        raise Invalid(f"{parameter} must be an id of 36 characters; it was {str(value)[:40]!r}.", parameter=parameter)
+    return found
+
+
+def moment_of(text: str, parameter: str) -> int:
+    """A time as RFC 3339 has it, in microseconds. Raises `Invalid`."""
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise ValueError
+        return (at - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        raise Invalid(
+            f"{parameter} must be a time such as 2026-05-04T10:00:00Z; it was {text[:40]!r}.", parameter=parameter
+        ) from None
 
 
 def checked_kind(kind: object, parameter: str) -> str:

@@ -20,7 +20,19 @@ from starlette.types import ASGIApp
 
 from callwright.errors import Forbidden, NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
 from callwright.log import Log
-from callwright.native import control, events, operations, provisioning, recordings, records, secrets
+from callwright.native import (
+    control,
+    deliveries,
+    endpoints,
+    events,
+    listening,
+    operations,
+    provisioning,
+    recordings,
+    records,
+    secrets,
+    webhooks,
+)
 from callwright.native.asking import Ask, Authority, Parts
 
 _log = Log("native")
@@ -63,9 +75,28 @@ ENTRIES = (
     Entry("GET", "/schemas/flow.json", Who.ANYONE, provisioning.show_flow_schema),
     Entry("GET", "/schemas/events.json", Who.ANYONE, events.show_schema),
     Entry("GET", "/event-types", Who.ANYONE, events.list_types),
+    Entry("GET", "/webhooks", Who.WORLD, webhooks.show_all),
+    Entry("POST", "/webhooks", Who.WORLD, webhooks.make),
+    Entry("GET", "/webhooks/{id}", Who.WORLD, webhooks.show),
+    Entry("PATCH", "/webhooks/{id}", Who.WORLD, webhooks.change),
+    Entry("DELETE", "/webhooks/{id}", Who.WORLD, webhooks.remove),
+    Entry("PUT", "/numbers/{number}/webhook", Who.WORLD, webhooks.set_for_number),
+    Entry("POST", "/webhooks/{id}/test", Who.WORLD, webhooks.test),
     Entry("GET", "/webhooks/{id}/secret", Who.WORLD, secrets.show_token),
     Entry("POST", "/webhooks/{id}/rotate", Who.WORLD, secrets.rotate_token),
     Entry("POST", "/webhooks/{id}/rotate/finish", Who.WORLD, secrets.finish_token),
+    Entry("GET", "/endpoints", Who.WORLD, endpoints.show_all),
+    Entry("POST", "/endpoints", Who.WORLD, endpoints.make),
+    Entry("GET", "/endpoints/{id}", Who.WORLD, endpoints.show),
+    Entry("PATCH", "/endpoints/{id}", Who.WORLD, endpoints.change),
+    Entry("POST", "/endpoints/{id}/enable", Who.WORLD, endpoints.enable),
+    Entry("POST", "/endpoints/{id}/disable", Who.WORLD, endpoints.disable),
+    Entry("GET", "/deliveries", Who.WORLD, deliveries.show_all),
+    Entry("POST", "/deliveries/resend", Who.WORLD, deliveries.resend_many),
+    Entry("GET", "/deliveries/{id}", Who.WORLD, deliveries.show),
+    Entry("POST", "/deliveries/{id}/resend", Who.WORLD, deliveries.resend),
+    Entry("GET", "/deliveries/{id}/attempts/{n}", Who.WORLD, deliveries.show_attempt),
+    Entry("GET", "/listen", Who.WORLD, listening.listen),
     Entry("POST", "/calls", Who.WORLD, records.place_call),
     Entry("GET", "/calls/{id}", Who.WORLD, records.show_call),
     Entry("GET", "/calls/{id}/journal", Who.WORLD, records.show_journal),

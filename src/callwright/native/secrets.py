@@ -6,11 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from callwright.accounts.worlds import World
-from callwright.errors import Invalid, Unavailable
+from callwright.errors import Invalid
 from callwright.native.asking import Ask
 from callwright.native.views import moment
 from callwright.webhooks.signature import standard_secret
-from callwright.webhooks.webhooks import Webhooks
 
 
 async def show_signing_key(ask: Ask) -> Any:
@@ -44,14 +43,14 @@ async def rotate_token(ask: Ask) -> Any:
     token = body.get("token")
     if token is not None and not isinstance(token, str):
         raise Invalid("token must be a text.", parameter="token")
-    await _webhooks(ask).rotate(world.id, webhook_id, token=token, overlap=_overlap(body))
+    await ask.parts.webhooks.rotate(world.id, webhook_id, token=token, overlap=_overlap(body))
     return _token(ask, world, webhook_id)
 
 
 async def finish_token(ask: Ask) -> Any:
     """Let the token that was replaced be good no more."""
     world, webhook_id = ask.world, ask.id("webhook")
-    await _webhooks(ask).finish_rotation(world.id, webhook_id)
+    await ask.parts.webhooks.finish_rotation(world.id, webhook_id)
     return _token(ask, world, webhook_id)
 
 
@@ -69,7 +68,7 @@ def _signing_key(ask: Ask, world: World) -> dict[str, Any]:
 
 def _token(ask: Ask, world: World, webhook_id: UUID) -> dict[str, Any]:
     """Without a token the signing key is the secret, which is the operator's to give away."""
-    tokens = _webhooks(ask).tokens(world.id, webhook_id)
+    tokens = ask.parts.webhooks.tokens(world.id, webhook_id)
     return {
         "webhookId": webhook_id,
         "token": tokens.current,
@@ -82,12 +81,6 @@ def _token(ask: Ask, world: World, webhook_id: UUID) -> dict[str, Any]:
 
 def _standard(secret: str | None) -> str | None:
     return None if secret is None else standard_secret(secret)
-
-
-def _webhooks(ask: Ask) -> Webhooks:
-    if ask.parts.calling is None:
-        raise Unavailable("No server runs on this data folder.", remedy="Start it: callwright serve")
-    return ask.parts.calling.webhooks
 
 
 def _overlap(body: dict[str, Any]) -> float | None:

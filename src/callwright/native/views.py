@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,10 @@ from callwright.flows.flows import StoredFlow
 from callwright.numbers.numbers import Number
 from callwright.recordings.model import Recording
 from callwright.transcriptions.model import Content, Transcription
+from callwright.webhooks.endpoints import KnownEndpoint
+from callwright.webhooks.lanes import Live
+from callwright.webhooks.log import Attempt, Entry, Exchange
+from callwright.webhooks.model import Webhook
 
 
 def moment(at_us: int | None) -> str | None:
@@ -157,6 +162,137 @@ def heard(shown: Content | None) -> dict[str, Any]:
         for word in shown.words
     ]
     return {"text": shown.text, "words": words, "engine": shown.engine}
+
+
+def webhook(shown: Webhook, number: str | None) -> dict[str, Any]:
+    """``events`` is null where those of the settings hold. The token itself is not shown."""
+    return {
+        "id": shown.id,
+        "scope": shown.scope.value,
+        "number": number,
+        "url": shown.url,
+        "endpoint": shown.target.partition("?")[0],
+        "events": shown.events,
+        "hasToken": shown.token is not None,
+        "oldTokenUntil": moment(shown.old_until_us),
+        "createdAt": moment(shown.created_us),
+        "updatedAt": moment(shown.updated_us),
+    }
+
+
+def endpoint(shown: KnownEndpoint) -> dict[str, Any]:
+    return {
+        "id": shown.id,
+        "url": shown.url,
+        "concurrency": shown.concurrency,
+        "rate": shown.rate,
+        "failures": shown.failures,
+        "failingSince": moment(shown.failing_us),
+        "disabledAt": moment(shown.disabled_us),
+        "disabledWhy": shown.disabled_why,
+        "createdAt": moment(shown.created_us),
+        "updatedAt": moment(shown.updated_us),
+    }
+
+
+def live(shown: Live) -> dict[str, Any]:
+    """``until`` is the end of its rest, or of the pause of its host; ``unanswered`` are those in flight for long."""
+    return {
+        "health": shown.health.value,
+        "until": moment(shown.until_us),
+        "inFlight": shown.in_flight,
+        "unanswered": shown.unanswered,
+        "concurrency": shown.concurrency,
+        "rate": shown.rate or None,
+    }
+
+
+def delivery(shown: Entry) -> dict[str, Any]:
+    """``callId`` is null for what belongs to no call. ``passed``: the later ones of its call do not wait for it."""
+    of_no_call = shown.test or shown.call_id == shown.world_id
+    return {
+        "id": shown.id,
+        "messageId": shown.event_id,
+        "callId": None if of_no_call else shown.call_id,
+        "sequence": shown.sequence,
+        "event": shown.kind,
+        "test": shown.test,
+        "scope": shown.scope.value,
+        "webhookId": shown.webhook_id,
+        "url": shown.url,
+        "endpoint": shown.endpoint,
+        "state": shown.state.value,
+        "passed": shown.passed,
+        "attempts": shown.attempts,
+        "lastStatus": shown.last_status,
+        "lastError": shown.last_error,
+        "createdAt": moment(shown.created_us),
+        "sinceAt": moment(shown.since_us),
+        "nextAttemptAt": moment(shown.next_at_us),
+        "settledAt": moment(shown.settled_us),
+    }
+
+
+def sent_body(raw: bytes) -> dict[str, Any]:
+    """A body as JSON, and as the very text whose bytes are signed."""
+    try:
+        return {"body": msgspec.Raw(raw) if raw and msgspec.json.decode(raw) is not None else None, "rawBody": raw.decode()}
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {"body": None, **_text_or_base64("rawBody", raw)}
+
+
+def attempt(shown: Attempt) -> dict[str, Any]:
+    """Spans are milliseconds; ``whole`` says whether the answer came to its end and all of it was kept."""
+    return {
+        "n": shown.n,
+        "at": moment(shown.at_us),
+        "status": shown.status,
+        "error": shown.error,
+        "detail": shown.detail or None,
+        "dnsMs": _ms(shown.dns_us),
+        "connectMs": _ms(shown.connect_us),
+        "tlsMs": _ms(shown.tls_us),
+        "firstByteMs": _ms(shown.head_us),
+        "totalMs": _ms(shown.total_us),
+        "whole": shown.whole,
+        "nextAttemptAt": moment(shown.next_at_us),
+    }
+
+
+def exchange(of: Entry, shown: Exchange, body: bytes) -> dict[str, Any]:
+    """The answer's body is a text if it is UTF-8, else base64; null where there was no answer."""
+    answered = shown.attempt.status is not None
+    return attempt(shown.attempt) | {
+        "deliveryId": of.id,
+        "request": {"method": "POST", "url": of.url, "headers": shown.headers, **sent_body(body)},
+        "answer": {
+            "status": shown.attempt.status,
+            "headers": shown.answer_headers or [],
+            **_text_or_base64("body", shown.answer or b""),
+        }
+        if answered
+        else None,
+    }
+
+
+def camel(name: str) -> str:
+    """
+    >>> camel("endpoint_disabled")
+    'endpointDisabled'
+    """
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _text_or_base64(name: str, raw: bytes) -> dict[str, Any]:
+    try:
+        return {name: raw.decode(), "encoding": "text"}
+    except UnicodeDecodeError:
+        return {name: base64.b64encode(raw).decode(), "encoding": "base64"}
+
+
+def _ms(span_us: int | None) -> float | None:
+    return None if span_us is None else span_us / 1000
 
 
 def told(line: Told) -> dict[str, Any]:

@@ -69,6 +69,17 @@ def webhooks_of_world(store: Store, world_id: UUID, *, limit: int = -1, offset: 
     return [_webhook(row) for row in store.read("webhooks.list_of_world", (world_id.bytes, limit, offset))]
 
 
+def all_webhooks(store: Store, world_id: UUID, *, limit: int, offset: int) -> list[tuple[Webhook, str | None]]:
+    """Webhooks of a world and of its numbers with those numbers, newest first."""
+    rows: list[Any] = store.read("webhooks.list_all_webhooks", (world_id.bytes, limit, offset))
+    return [(_webhook(row[:-1]), row[-1]) for row in rows]
+
+
+def count_all(store: Store, world_id: UUID) -> int:
+    ((total,),) = store.read("webhooks.count_all_webhooks", (world_id.bytes,))
+    return int(total or 0)
+
+
 def _first(rows: list[Row]) -> Webhook | None:
     return _webhook(rows[0]) if rows else None
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from callwright import ids
 from callwright.accounts.rotation import DEFAULT_OVERLAP_S, Secrets, end_of_overlap
 from callwright.clock import Clock, rfc3339
+from callwright.dialect.callbacks import CALL, TYPES
 from callwright.egress import parse
 from callwright.errors import Conflict, Invalid, Missing, NotFound
 from callwright.log import Log
@@ -31,6 +33,18 @@ async def _nobody(world_id: UUID, url: str) -> None:
 class Page(NamedTuple):
     total: int
     webhooks: list[Webhook]
+
+
+class Shown(NamedTuple):
+    """A webhook with the number it is of, None for a world's own."""
+
+    webhook: Webhook
+    number: str | None
+
+
+class AllPage(NamedTuple):
+    total: int
+    webhooks: list[Shown]
 
 
 class Webhooks:
@@ -88,9 +102,18 @@ class Webhooks:
             rows.webhooks_of_world(self._store, world_id, limit=limit, offset=offset),
         )
 
-    async def create(self, world_id: UUID, *, url: str | None, token: str | None = None) -> Webhook:
+    def all_page(self, world_id: UUID, *, limit: int, offset: int) -> AllPage:
+        """A page of a world's own webhooks and those of its numbers, newest first."""
+        return AllPage(
+            rows.count_all(self._store, world_id),
+            [Shown(*row) for row in rows.all_webhooks(self._store, world_id, limit=limit, offset=offset)],
+        )
+
+    async def create(
+        self, world_id: UUID, *, url: str | None, token: str | None = None, events: tuple[str, ...] | None = None
+    ) -> Webhook:
         """Make a webhook of the world; `Conflict` when it has as many as it may."""
-        made = self._new(world_id, None, self.check(url, token), token)
+        made = self._new(world_id, None, self.check(url, token), token, events)
 
         def run(transaction: Transaction) -> None:
             if rows.count_of_world(transaction, world_id) >= self._per_world:
@@ -104,15 +127,26 @@ class Webhooks:
         await self._wanted(made)
         return made
 
-    async def update(self, world_id: UUID, webhook_id: UUID, *, url: str | None = None, token: str | None = None) -> Webhook:
-        """Change what is given and leave the rest (contract §9, C31)."""
+    async def update(
+        self,
+        world_id: UUID,
+        webhook_id: UUID,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        events: tuple[str, ...] | UnsetType | None = UNSET,
+        without_token: bool = False,
+    ) -> Webhook:
+        """Change what is given and leave the rest (contract §9, C31). `events` None stands for those of the settings."""
         if url or token:
             self.check(url or self.get(world_id, webhook_id).url, token)
         now_us = self._clock.now_us()
 
         def run(transaction: Transaction) -> Webhook:
             known = _found(transaction, world_id, webhook_id)
-            changed = _changed(known, url or known.url, token or known.token, now_us)
+            changed = _changed(known, url or known.url, None if without_token else token or known.token, now_us)
+            if events is not UNSET:
+                changed = replace(changed, events=events)
             transaction.write(rows.update_webhook(changed))
             return changed
 
@@ -126,9 +160,17 @@ class Webhooks:
         if not await self._store.transact(lambda transaction: transaction.write(rows.delete_webhook(world_id, webhook_id))):
             raise _not_found(webhook_id)
 
-    async def set_for_number(self, world_id: UUID, number_id: UUID, *, url: str | None, token: str | None = None) -> Webhook:
-        """Give a number its webhook; a second time URL and token are replaced under the same id."""
-        made = self._new(world_id, number_id, self.check(url, token), token)
+    async def set_for_number(
+        self,
+        world_id: UUID,
+        number_id: UUID,
+        *,
+        url: str | None,
+        token: str | None = None,
+        events: tuple[str, ...] | UnsetType | None = UNSET,
+    ) -> Webhook:
+        """Give a number its webhook; a second time URL and token, and events if given, are replaced under the same id."""
+        made = self._new(world_id, number_id, self.check(url, token), token, None if events is UNSET else events)
 
         def run(transaction: Transaction) -> Webhook:
             known = rows.webhook_of_number(transaction, world_id, number_id)
@@ -136,6 +178,8 @@ class Webhooks:
                 transaction.write(rows.insert_webhook(made))
                 return made
             changed = _changed(known, made.url, made.token, made.updated_us)
+            if events is not UNSET:
+                changed = replace(changed, events=events)
             transaction.write(rows.update_webhook(changed))
             return changed
 
@@ -194,7 +238,9 @@ class Webhooks:
     async def _wanted(self, webhook: Webhook) -> None:
         await self._asked_for(webhook.world_id, webhook.target.partition("?")[0])
 
-    def _new(self, world_id: UUID, number_id: UUID | None, url: str, token: str | None) -> Webhook:
+    def _new(
+        self, world_id: UUID, number_id: UUID | None, url: str, token: str | None, events: tuple[str, ...] | None
+    ) -> Webhook:
         now_us = self._clock.now_us()
         return Webhook(
             id=ids.uuid7(now_us),
@@ -203,9 +249,21 @@ class Webhooks:
             url=url,
             target=parse(url).text,
             token=token or None,
+            events=events,
             created_us=now_us,
             updated_us=now_us,
         )
+
+
+def checked_events(wanted: Sequence[str], parameter: str = "events") -> tuple[str, ...]:
+    """The types a webhook is to hear of, those of calls always among them. Raises `Invalid`."""
+    for one in wanted:
+        if one not in TYPES:
+            raise Invalid(
+                f"{parameter} has {str(one)[:40]!r}, which is no type of event; there are {', '.join(TYPES)}.",
+                parameter=parameter,
+            )
+    return tuple(one for one in TYPES if one == CALL or one in wanted)
 
 
 def _found(transaction: Transaction, world_id: UUID, webhook_id: UUID) -> Webhook:

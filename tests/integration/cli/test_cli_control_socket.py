@@ -14,10 +14,16 @@ from callwright.cli import control, main
 from callwright.cli.control import NoServer, Refused, reach
 from callwright.cli.place import Place
 from callwright.datafolder import DataFolder
+from callwright.egress import Answer
 from callwright.errors import DataFolderError
 from callwright.native import control_app
-from support.native_room import NativeRoom
+from callwright.store import Change
+from callwright.webhooks import ledger
+from callwright.webhooks.log import Filter
+from callwright.webhooks.model import State
+from support.native_room import NOW, NOW_US, NativeRoom
 
+HOOK = "https://one.test/hook"
 SOMEWHERE = "01890000-0000-7000-8000-000000000000"
 
 
@@ -104,6 +110,59 @@ def test_a_stored_flow_is_named_by_its_id(room, run, tmp_path):
     assert run("call", "31205550100", "31612345678", "--flow", flow_id, "--json")[0] == 0
     assert [step.action for step in room.switchboard.asked[0]["flow"].steps] == ["pause"]
     assert run("call", "31205550100", "31612345678", "--flow", SOMEWHERE)[0] == 1
+
+
+def _takes(room, status):
+    """Let whatever is offered be tried, with this outcome."""
+
+    async def attempt():
+        for entry in room.log.page(room.accounts.world("live").id, Filter(states=(State.PENDING,)), limit=9).entries:
+            delivery = ledger.find_delivery(room.store, entry.pos)
+            good = status < 300
+            answer = Answer(HOOK, status=status, whole=True, detail="" if good else f"it said {status}")
+            error = None if good else "http_error"
+            attempt = ledger.insert_attempt(delivery, NOW_US, [], answer, error, None)
+            state = State.DELIVERED if good else State.EXHAUSTED
+            settled = ledger.settle(delivery, state, NOW_US, made=1, status=status, error=error)
+            await room.store.commit(Change((attempt, *settled)))
+
+    room.tasks = []
+    room.log._offer = lambda endpoint: room.tasks.append(asyncio.get_running_loop().create_task(attempt()))
+
+
+@pytest.mark.parametrize(("status", "code"), [(204, 0), (500, 1)])
+def test_a_webhook_is_tried_out(room, run, status, code):
+    webhook_id = run("webhooks", "create", HOOK)[1].strip()
+    _takes(room, status)
+    ended, out, err = run("webhooks", "test", webhook_id, "--event", "legCreated")
+    assert (ended, out.count("\n")) == (code, 1)
+    assert out.startswith(f"attempt 1 at {NOW[:23]}Z  {status}")
+    assert ("callwright deliveries show" in err) is (code == 1)
+    told = json.loads(run("webhooks", "test", webhook_id, "--json")[1])
+    assert (told["event"], told["test"], told["attempts"]) == ("callCreated", True, 1)
+    assert run("webhooks", "test", webhook_id, "--event", "ring")[0] == 1
+
+
+def test_a_test_that_is_not_tried_is_said_so(room, run, monkeypatch):
+    monkeypatch.setattr("callwright.cli.webhooks.OUTCOME_S", -1.0)
+    webhook_id = run("webhooks", "create", HOOK)[1].strip()
+    code, out, err = run("webhooks", "test", webhook_id)
+    assert (code, out) == (1, "")
+    assert "It was not tried within" in err
+
+
+def test_endpoints_are_switched_off_and_on(room, run):
+    assert (
+        run("endpoints", "enable", HOOK)[2] == f"callwright: Nothing is known of {HOOK} in the live world: it has not failed.\n"
+    )
+    assert run("endpoints", "disable", f"{HOOK}?a=1")[2] == (
+        f"Nothing is sent to {HOOK} until: callwright endpoints enable {HOOK}\n"
+    )
+    assert "disabled 2023-11-14 22:13:20: asked" in run("endpoints", "list")[1]
+    webhook_id = run("webhooks", "create", HOOK)[1].strip()
+    assert "Once it is mended: callwright endpoints enable" in run("webhooks", "test", webhook_id)[2]
+    assert run("endpoints", "enable", HOOK)[::2] == (0, f"{HOOK} is sent to again.\n")
+    assert "is not disabled" in run("endpoints", "enable", HOOK)[2]
 
 
 @pytest.mark.parametrize(

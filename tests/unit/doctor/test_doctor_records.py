@@ -39,6 +39,7 @@ def test_a_healthy_database_has_nothing_to_be_told(patient):
         "calls.live",
         "webhooks.given_up",
         "webhooks.due",
+        "webhooks.disabled",
         "clock.heartbeat",
     ]
     beside = patient.says(records.stuck, server=server_state())
@@ -199,8 +200,25 @@ def test_callbacks_that_were_given_up(patient):
     assert (told.check, told.level) == ("webhooks.given_up", "warning")
     assert told.seen.startswith("2 callbacks of the last week: ")
     assert url in told.seen
+    remedy = patient.remedies(records.deliveries)["webhooks.given_up"]
+    assert "callwright deliveries resend --failed --since 7d --endpoint http://" in remedy
     patient.sql(f"UPDATE deliveries SET settled_us = {NOW_US - records.WEEK_US} WHERE state = 'exhausted'")
     assert patient.says(records.deliveries)[0].level == "ok"
+
+
+def test_endpoints_that_are_disabled(patient):
+    patient.sql(
+        "INSERT INTO endpoints (world_id, url, id, disabled_us, disabled_why, created_us, updated_us) "
+        f"SELECT id, 'https://' || kind || '.test/hook', id, {NOW_US - 10_800_000_000} + (kind = 'test'), 'gone', 0, 0 "
+        "FROM worlds"
+    )
+    (told,) = patient.says(records.endpoints)
+    assert (told.check, told.level) == ("webhooks.disabled", "warning")
+    assert told.seen == (
+        "nothing is sent to https://test.test/hook (gone, for 3 hours), https://live.test/hook (gone, for 3 hours)"
+    )
+    remedy = patient.remedies(records.endpoints)["webhooks.disabled"]
+    assert "callwright endpoints enable https://test.test/hook --test; and" in remedy
 
 
 def test_old_callbacks_are_looked_at_in_depth_only(patient, monkeypatch):

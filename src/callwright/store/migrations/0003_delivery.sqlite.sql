@@ -30,6 +30,7 @@ ALTER TABLE worlds ADD COLUMN old_until_us INTEGER;
 ALTER TABLE webhooks ADD COLUMN events TEXT;
 ALTER TABLE webhooks ADD COLUMN old_token TEXT;
 ALTER TABLE webhooks ADD COLUMN old_until_us INTEGER;
+CREATE INDEX webhooks_by_pos ON webhooks (world_id, pos);
 
 -- What is known of a receiver's program, a URL without its query. There is a row once it has failed or was given limits.
 -- `failing_us` is when the first of `failures` attempts failed of which none since was good.
@@ -85,12 +86,16 @@ INSERT INTO all_deliveries (
     pos, world_id, id, event_id, call_id, sequence, kind, scope, url, endpoint, webhook_id, token, body, state, attempts,
     tries, created_us, since_us, next_at_us, settled_us, last_status, last_error
 ) SELECT
-    pos, world_id, randomblob(16), event_id, call_id, seq, kind, scope, url, endpoint, webhook_id, token, body, state,
+    pos, world_id,
+    -- A UUIDv7 of the time it was made.
+    unhex(printf('%012X7', created_us / 1000) || substr(hex(randomblob(2)), 2) || 'A' || substr(hex(randomblob(8)), 2)),
+    event_id, call_id, seq, kind, scope, url, endpoint, webhook_id, token, body, state,
     attempts, attempts, created_us, created_us, next_at_us, settled_us, last_status, last_error
 FROM deliveries;
 DROP TABLE deliveries;
 ALTER TABLE all_deliveries RENAME TO deliveries;
 CREATE UNIQUE INDEX deliveries_by_id ON deliveries (world_id, id);
+CREATE INDEX deliveries_by_time ON deliveries (world_id, created_us);
 CREATE INDEX deliveries_of_endpoint ON deliveries (world_id, endpoint, state, pos);
 CREATE INDEX deliveries_unsent ON deliveries (world_id, state, pos) WHERE state <> 'delivered';
 CREATE INDEX deliveries_open ON deliveries (world_id, call_id, url, sequence) WHERE state <> 'delivered';

@@ -49,6 +49,10 @@ SELECT id, ended_us FROM legs WHERE dialog IS NOT NULL AND ended_us IS NOT NULL;
 SELECT endpoint, COUNT(*) FROM (SELECT endpoint, state, settled_us FROM deliveries ORDER BY pos DESC LIMIT ?)
 WHERE state = 'exhausted' AND settled_us > ? GROUP BY endpoint ORDER BY COUNT(*) DESC;
 
+-- name: disabled_endpoints
+SELECT e.url, e.disabled_us, e.disabled_why, w.kind FROM endpoints AS e JOIN worlds AS w ON w.id = e.world_id
+WHERE e.disabled_us IS NOT NULL ORDER BY e.disabled_us DESC LIMIT ?;
+
 -- name: overdue
 SELECT COUNT(*), MIN(next_at_us) FROM deliveries WHERE next_at_us <= ?;
 

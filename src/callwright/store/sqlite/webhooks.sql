@@ -165,11 +165,12 @@ WHERE pos = ? AND state = 'pending';
 
 -- name: deliveries_from
 -- Whether each may be removed: it is settled for long enough, and not the newest of its lane, whose sequence goes on from it.
+-- The lane of a test goes no further.
 SELECT pos, created_us, world_id, id,
-    settled_us <= CASE state WHEN 'delivered' THEN ?2 ELSE ?3 END AND state <> 'pending' AND EXISTS (
+    settled_us <= CASE state WHEN 'delivered' THEN ?2 ELSE ?3 END AND state <> 'pending' AND (d.test OR EXISTS (
         SELECT 1 FROM deliveries AS later WHERE later.world_id = d.world_id AND later.call_id = d.call_id
             AND later.url = d.url AND later.sequence > d.sequence
-    )
+    ))
 FROM deliveries AS d WHERE pos > ?1 ORDER BY pos LIMIT ?4;
 
 -- name: delete_attempts
@@ -177,3 +178,133 @@ DELETE FROM attempts WHERE world_id = ? AND delivery_id = ?;
 
 -- name: delete_delivery
 DELETE FROM deliveries WHERE pos = ? AND state <> 'pending';
+
+-- The log: what customers see of deliveries. A walk is a bounded look along one index, newest first, from the place given on;
+-- the last column says whether the row is asked for.
+
+-- name: log_by_time
+SELECT pos, created_us, kind GLOB ?6 AND (?7 IS NULL OR webhook_id = ?7) AND (?8 IS NULL OR test = ?8)
+    AND (?9 IS NULL OR url = ?9) AND (?10 IS NULL OR endpoint = ?10) AND instr(?11, state) > 0
+    AND created_us >= ?4 AND created_us < ?12
+FROM deliveries INDEXED BY deliveries_by_time
+WHERE world_id = ?1 AND (created_us, pos) < (?2, ?3) AND created_us >= ?4 ORDER BY created_us DESC, pos DESC LIMIT ?5;
+
+-- name: log_of_endpoint
+SELECT pos, created_us, kind GLOB ?6 AND (?7 IS NULL OR webhook_id = ?7) AND (?8 IS NULL OR test = ?8)
+    AND (?9 IS NULL OR url = ?9) AND (?10 IS NULL OR endpoint = ?10) AND instr(?11, state) > 0
+    AND created_us >= ?4 AND created_us < ?12
+FROM deliveries INDEXED BY deliveries_of_endpoint
+WHERE world_id = ?1 AND endpoint = ?13 AND state = ?14 AND pos < ?3 AND pos >= ?15 ORDER BY pos DESC LIMIT ?5;
+
+-- name: log_of_state
+SELECT pos, created_us, kind GLOB ?6 AND (?7 IS NULL OR webhook_id = ?7) AND (?8 IS NULL OR test = ?8)
+    AND (?9 IS NULL OR url = ?9) AND (?10 IS NULL OR endpoint = ?10) AND instr(?11, state) > 0
+    AND created_us >= ?4 AND created_us < ?12
+FROM deliveries INDEXED BY deliveries_unsent
+WHERE world_id = ?1 AND state = ?14 AND state <> 'delivered' AND pos < ?3 AND pos >= ?15 ORDER BY pos DESC LIMIT ?5;
+
+-- name: log_of_call
+-- A call has few enough of them to be put in order here.
+SELECT pos, created_us, kind GLOB ?6 AND (?7 IS NULL OR webhook_id = ?7) AND (?8 IS NULL OR test = ?8)
+    AND (?9 IS NULL OR url = ?9) AND (?10 IS NULL OR endpoint = ?10) AND instr(?11, state) > 0
+    AND created_us >= ?4 AND created_us < ?12
+FROM deliveries WHERE world_id = ?1 AND call_id = ?13 AND pos < ?3 ORDER BY pos DESC LIMIT ?5;
+
+-- name: log_of_message
+SELECT pos, created_us, kind GLOB ?6 AND (?7 IS NULL OR webhook_id = ?7) AND (?8 IS NULL OR test = ?8)
+    AND (?9 IS NULL OR url = ?9) AND (?10 IS NULL OR endpoint = ?10) AND instr(?11, state) > 0
+    AND created_us >= ?4 AND created_us < ?12
+FROM deliveries WHERE world_id = ?1 AND event_id = ?13 AND pos < ?3 ORDER BY pos DESC LIMIT ?5;
+
+-- name: log_first_since
+SELECT pos FROM deliveries INDEXED BY deliveries_by_time
+WHERE world_id = ? AND created_us >= ? ORDER BY created_us, pos LIMIT 1;
+
+-- name: log_entry
+SELECT pos, world_id, id, event_id, call_id, sequence, kind, test, scope, url, endpoint, webhook_id, state, passed, attempts,
+    tries, created_us, since_us, next_at_us, settled_us, last_status, last_error
+FROM deliveries WHERE pos = ?;
+
+-- name: log_pos
+SELECT pos FROM deliveries WHERE world_id = ? AND id = ?;
+
+-- name: log_body
+SELECT body FROM deliveries WHERE pos = ?;
+
+-- name: log_attempts
+SELECT n, at_us, status, error, detail, whole, dns_us, connect_us, tls_us, head_us, total_us, next_at_us FROM attempts
+WHERE world_id = ? AND delivery_id = ? ORDER BY n DESC LIMIT ?;
+
+-- name: log_attempt
+SELECT n, at_us, status, error, detail, whole, dns_us, connect_us, tls_us, head_us, total_us, next_at_us,
+    headers, answer_headers, answer
+FROM attempts WHERE world_id = ? AND delivery_id = ? AND n = ?;
+
+-- name: resend_last
+SELECT MAX(pos) FROM deliveries;
+
+-- name: resend_of_endpoint
+SELECT pos, created_us FROM deliveries INDEXED BY deliveries_of_endpoint
+WHERE world_id = ? AND endpoint = ? AND state = ? AND pos > ? AND pos <= ? AND test = 0 ORDER BY pos LIMIT ?;
+
+-- name: resend_of_state
+SELECT pos, created_us FROM deliveries INDEXED BY deliveries_unsent
+WHERE world_id = ? AND state = ? AND state <> 'delivered' AND pos > ? AND pos <= ? AND test = 0 ORDER BY pos LIMIT ?;
+
+-- name: resend_facts
+-- What speaks against sending it again: its endpoint is disabled, or nobody asks for it any more.
+SELECT d.state, d.endpoint, d.next_at_us IS NOT NULL,
+    EXISTS (SELECT 1 FROM endpoints AS e WHERE e.world_id = d.world_id AND e.url = d.endpoint AND e.disabled_us IS NOT NULL),
+    d.scope <> 'call' AND NOT EXISTS (SELECT 1 FROM webhooks AS w WHERE w.world_id = d.world_id AND w.id = d.webhook_id)
+        AND NOT EXISTS (SELECT 1 FROM webhooks AS other WHERE other.world_id = d.world_id AND other.target = d.url)
+FROM deliveries AS d WHERE d.pos = ?;
+
+-- name: resend_delivery
+-- One that is on its way keeps its place in its lane; for another the lane does not wait.
+UPDATE deliveries SET
+    passed = CASE WHEN state = 'pending' THEN passed ELSE 1 END,
+    state = 'pending', tries = 0, since_us = ?1, next_at_us = ?1, settled_us = NULL
+WHERE pos = ?2 AND (state <> 'pending' OR next_at_us IS NOT NULL);
+
+-- name: insert_test
+INSERT INTO deliveries (
+    world_id, id, event_id, call_id, sequence, kind, test, scope, url, endpoint, webhook_id, token, body, created_us, since_us,
+    next_at_us
+) VALUES (?1, ?2, ?3, ?4, 1, ?5, 1, ?6, ?7, ?8, ?9, NULL, ?10, ?11, ?11, ?11);
+
+-- name: disabled
+SELECT disabled_us, disabled_why FROM endpoints WHERE world_id = ? AND url = ? AND disabled_us IS NOT NULL;
+
+-- name: list_endpoints
+SELECT id, url, concurrency, rate, failures, failing_us, disabled_us, disabled_why, created_us, updated_us FROM endpoints
+WHERE world_id = ? ORDER BY url LIMIT ? OFFSET ?;
+
+-- name: count_endpoints
+SELECT COUNT(*) FROM endpoints WHERE world_id = ?;
+
+-- name: endpoint_by_url
+SELECT id, url, concurrency, rate, failures, failing_us, disabled_us, disabled_why, created_us, updated_us FROM endpoints
+WHERE world_id = ? AND url = ?;
+
+-- name: endpoint_by_id
+SELECT id, url, concurrency, rate, failures, failing_us, disabled_us, disabled_why, created_us, updated_us FROM endpoints
+WHERE world_id = ? AND id = ?;
+
+-- name: limit_endpoint
+INSERT INTO endpoints (world_id, url, id, concurrency, rate, created_us, updated_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+ON CONFLICT (world_id, url) DO UPDATE SET
+    concurrency = excluded.concurrency, rate = excluded.rate, updated_us = excluded.updated_us;
+
+-- name: count_at_endpoint
+-- No further than the limit.
+SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_of_endpoint
+WHERE world_id = ? AND endpoint = ? AND state = ? LIMIT ?);
+
+-- name: list_all_webhooks
+SELECT w.world_id, w.id, w.number_id, w.url, w.target, w.token, w.events, w.old_token, w.old_until_us, w.created_us,
+    w.updated_us, n.number
+FROM webhooks AS w INDEXED BY webhooks_by_pos LEFT JOIN numbers AS n ON n.world_id = w.world_id AND n.id = w.number_id
+WHERE w.world_id = ? ORDER BY w.pos DESC LIMIT ? OFFSET ?;
+
+-- name: count_all_webhooks
+SELECT COUNT(*) FROM webhooks WHERE world_id = ?;

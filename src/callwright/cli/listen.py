@@ -1,0 +1,202 @@
+"""``callwright listen``: forward callbacks, as they happen, to a program that the server could not reach.
+
+The server tells them as lines of JSON (``GET /api/listen``), signed for the forward URL; they are posted from here, one after
+the other. After a break of the line it goes on with the one after the last that was read.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json as json_
+import ssl
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from callwright.cli import show
+from callwright.cli.control import WORLD_HEADER, NoServer, Refused, connection, refusal
+from callwright.cli.place import Place
+from callwright.errors import CallwrightError
+
+# The server says something every 15 s.
+SILENT_S = 45.0
+AGAIN_S = 1.0
+# Calls whose sequences are remembered.
+CALLS = 10_000
+
+
+class Wanted(NamedTuple):
+    """What is listened to, and where it goes. `server` and `key` are None for the server of the data folder."""
+
+    forward: str
+    events: str
+    token: str | None
+    world: str
+    server: str | None
+    key: str | None
+    answer_s: float
+
+
+class _Lost(CallwrightError):
+    """The line to the server broke."""
+
+
+class _Outcome(NamedTuple):
+    """`status` is 0 where no answer came, and `why` says why."""
+
+    status: int
+    why: str
+    took_ms: float
+
+    @property
+    def good(self) -> bool:
+        return 200 <= self.status < 300
+
+
+def run(place: Place, wanted: Wanted, *, count: int | None, json: bool) -> int:
+    """Forward until Ctrl-C, or `count` callbacks; 1 when one of those that were counted was not taken, else 0."""
+    forwarding = _Forwarding(place, wanted, json=json)
+    try:
+        forwarding.go(count)
+    except KeyboardInterrupt:
+        show.aside(f"\n{forwarding.forwarded} forwarded, {forwarding.refused} of them not taken.")
+        return 0
+    return 1 if forwarding.refused else 0
+
+
+class _Forwarding:
+    def __init__(self, place: Place, wanted: Wanted, *, json: bool) -> None:
+        self._place = place
+        self._wanted = wanted
+        self._json = json
+        self._resume: str | None = None
+        self._sequences: OrderedDict[str | None, int] = OrderedDict()
+        self._away = False
+        self.forwarded = 0
+        self.refused = 0
+
+    def go(self, count: int | None) -> None:
+        while True:
+            try:
+                for line in self._lines():
+                    if self._take(line) and self.forwarded == count:
+                        return
+                why = "The server closed the line"
+            except (_Lost, NoServer) as error:
+                if self._resume is None:
+                    raise
+                why = str(error).rstrip(".")
+            if not self._away:
+                show.aside(f"{why}; it is tried again until it is back.")
+                self._away = True
+            time.sleep(AGAIN_S)
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        try:
+            yield from _read(self._place, self._wanted, self._resume)
+        except Refused as refused:
+            if refused.status == 503 and self._resume is not None:
+                raise _Lost(str(refused)) from None
+            raise
+
+    def _take(self, line: dict[str, Any]) -> bool:
+        """Do what a line of the server says; true for a callback."""
+        match line["type"]:
+            case "ready":
+                if self._resume is None:
+                    show.aside(f"Listening to the {line['world']} world, forwarding to {self._wanted.forward}. Ctrl-C ends it.")
+                elif self._away:
+                    show.aside("The server is back; it goes on where it was.")
+                self._resume, self._away = line["resume"], False
+            case "event":
+                self._forward(line)
+                self._resume = line["resume"]
+                return True
+            case "dropped" | "stopping":
+                show.aside(line["why"])
+        return False
+
+    def _forward(self, line: dict[str, Any]) -> None:
+        headers = [*line["headers"], ("webhook-sequence", str(self._next_of(line["callId"])))]
+        outcome = _post(self._wanted.forward, headers, line["body"].encode(), self._wanted.answer_s)
+        self.forwarded += 1
+        self.refused += not outcome.good
+        if self._json:
+            told = {name: line[name] for name in ("at", "event", "callId", "messageId")}
+            told |= {"status": outcome.status or None, "why": outcome.why or None, "tookMs": round(outcome.took_ms, 1)}
+            print(json_.dumps(told), flush=True)
+            return
+        at = datetime.now().astimezone().strftime("%H:%M:%S")
+        result = str(outcome.status) if outcome.status else outcome.why
+        print(f"{at}  {line['event']:<20}  {line['callId'] or '-':<36}  {result}  {outcome.took_ms:.0f} ms", flush=True)
+
+    def _next_of(self, call: str | None) -> int:
+        number = self._sequences.pop(call, 0) + 1
+        self._sequences[call] = number
+        if len(self._sequences) > CALLS:
+            self._sequences.popitem(last=False)
+        return number
+
+
+def _read(place: Place, wanted: Wanted, resume: str | None) -> Iterator[dict[str, Any]]:
+    """What the server tells, line by line; raises `_Lost`, `NoServer` or `Refused`."""
+    query = {"url": wanted.forward, "events": wanted.events} | ({} if resume is None else {"after": resume})
+    headers = {"Callwright-Token": wanted.token} if wanted.token else {}
+    if wanted.server is None:
+        headers[WORLD_HEADER] = wanted.world
+        line, base = connection(place, SILENT_S), ""
+    else:
+        headers["Authorization"] = f"AccessKey {wanted.key}"
+        line, base = _to(wanted.server, SILENT_S)
+        base = base.rstrip("/")
+    try:
+        line.request("GET", f"{base}/api/listen?{urlencode(query)}", headers=headers)
+        answer = line.getresponse()
+        if answer.status != 200:
+            raise refusal(answer.status, answer.read())
+        while told := answer.readline():
+            yield json_.loads(told)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _Lost(f"The line to the server broke: {str(error) or type(error).__name__}.") from error
+    finally:
+        line.close()
+
+
+def _post(url: str, headers: list[tuple[str, str]], body: bytes, answer_s: float) -> _Outcome:
+    began_ns = time.monotonic_ns()
+    status, why = 0, ""
+    try:
+        line, path = _to(url, answer_s)
+        try:
+            line.putrequest("POST", path if path.startswith("/") else f"/{path}", skip_accept_encoding=True)
+            for name, value in (*headers, ("Content-Length", str(len(body))), ("User-Agent", "Callwright")):
+                line.putheader(name, value)
+            line.endheaders(body)
+            answer = line.getresponse()
+            answer.read(1 << 16)
+            status = answer.status
+        finally:
+            line.close()
+    except TimeoutError:
+        why = f"no answer within {answer_s:g} s"
+    except ConnectionRefusedError:
+        why = "nobody listens there"
+    except (OSError, http.client.HTTPException) as error:
+        why = str(error) or type(error).__name__
+    return _Outcome(status, why, (time.monotonic_ns() - began_ns) / 1e6)
+
+
+def _to(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]:
+    """A connection for a URL, and the path on it."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        line: http.client.HTTPConnection = http.client.HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=timeout, context=context
+        )
+    else:
+        line = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+    return line, f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -1,0 +1,189 @@
+"""Live events for whoever listens, such as a developer's machine that no callback could reach.
+
+A listener follows the outbox by itself, as fan-out does, from the end or from where it was before. Nothing is written for it
+and nothing waits for it: what it is told is rendered and signed at the moment it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from callwright import ids
+from callwright.calls.events import TOPIC, Event, leg_events
+from callwright.calls.rows import events_after, last_event_pos
+from callwright.clock import Clock
+from callwright.dialect.callbacks import CALL, LEG, TYPE_OF
+from callwright.egress import BadUrl, Header, Url, parse
+from callwright.errors import Invalid, Missing, Unavailable
+from callwright.log import Log
+from callwright.store import Store
+from callwright.webhooks.attempts import ID_HEADER
+from callwright.webhooks.model import Delivery, Scope, State
+
+MOST_LISTENERS = 20
+BATCH = 100
+# So long after the last word another is said, so that both ends know of each other.
+KEEP_ALIVE_S = 15.0
+
+_log = Log("webhooks")
+
+
+class Position(NamedTuple):
+    """How far a listener was told: up to an event's message of this number, or with 0 all of the event."""
+
+    pos: int
+    message: int
+
+
+class Told(NamedTuple):
+    """One callback as it would be posted to the listener's URL, but for ``webhook-sequence``, which the listener counts."""
+
+    position: Position
+    message_id: UUID
+    kind: str
+    call_id: UUID | None
+    at_us: int
+    headers: list[Header]
+    body: bytes
+
+
+class Listening:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        render: Callable[[Event], bytes],
+        sign: Callable[[Delivery, Url, int], Sequence[Header]],
+    ) -> None:
+        """`render` gives an event's body, `sign` the signatures of an attempt, as for the deliverer."""
+        self._store = store
+        self.clock = clock
+        self._render = render
+        self._sign = sign
+        self._waiting: set[asyncio.Event] = set()
+        self._closed = False
+        store.on(TOPIC, lambda wake: self._wake())
+
+    def close(self) -> None:
+        """Let every listener go, and take no more."""
+        self._closed = True
+        self._wake()
+
+    def here(self) -> Position:
+        """Where what happens from now on will be told from."""
+        return Position(last_event_pos(self._store), 0)
+
+    def admit(self) -> None:
+        """Raise `Unavailable` when there are as many listeners as may be."""
+        if self._closed:
+            raise Unavailable("The server is stopping.", remedy="Try again in a moment.")
+        if len(self._waiting) >= MOST_LISTENERS:
+            raise Unavailable(f"{MOST_LISTENERS} listen already, as many as may.", remedy="End one of them.")
+
+    async def follow(
+        self, world_id: UUID, url: Url, token: str | None, types: Collection[str], after: Position
+    ) -> AsyncIterator[Told | None]:
+        """Tell a world's events in the order of their commits; None when there was none for `KEEP_ALIVE_S`. Ends on `close`."""
+        self.admit()
+        woken = asyncio.Event()
+        self._waiting.add(woken)
+        try:
+            while not self._closed:
+                woken.clear()
+                events = events_after(self._store, after.pos - 1 if after.message else after.pos, BATCH)
+                for event in events:
+                    told = after.message if event.pos == after.pos else 0
+                    for number, part in enumerate(_parts(event, world_id, types), 1):
+                        if number > told and TYPE_OF[part.kind] in types and (body := self._rendered(part)) is not None:
+                            yield self._told(Position(event.pos, number), part, body, url, token)
+                    after = Position(event.pos, 0)
+                if not events and await self._is_quiet(woken):
+                    yield None
+                await asyncio.sleep(0)  # with much to tell, others get their turn
+        finally:
+            self._waiting.discard(woken)
+
+    def _rendered(self, event: Event) -> bytes | None:
+        try:
+            return self._render(event)
+        except Exception:
+            _log.exception("event_not_told", call=event.call_id, kind=event.kind)
+            return None
+
+    def _told(self, position: Position, event: Event, body: bytes, url: Url, token: str | None) -> Told:
+        now_us = self.clock.now_us()
+        attempt = Delivery(
+            pos=0,
+            world_id=event.world_id,
+            id=ids.uuid7(now_us),
+            event_id=event.id,
+            call_id=event.call_id,
+            sequence=0,
+            kind=event.kind,
+            test=False,
+            scope=Scope.ACCOUNT,
+            url=url.text,
+            endpoint=url.text.partition("?")[0],
+            token=token,
+            old_token=None,
+            old_until_us=None,
+            body=body,
+            state=State.PENDING,
+            passed=False,
+            attempts=0,
+            tries=0,
+            created_us=now_us,
+            since_us=now_us,
+            next_at_us=now_us,
+            settled_us=None,
+            last_status=None,
+            last_error=None,
+        )
+        headers = [
+            ("Content-Type", "application/json"),
+            (ID_HEADER, str(event.id)),
+            *self._sign(attempt, url, now_us),
+        ]
+        call_id = None if event.call_id == event.world_id else event.call_id
+        return Told(position, event.id, event.kind, call_id, event.at_us, headers, body)
+
+    async def _is_quiet(self, woken: asyncio.Event) -> bool:
+        with suppress(TimeoutError):
+            async with self.clock.timeout(KEEP_ALIVE_S):
+                await woken.wait()
+                return False
+        return True
+
+    def _wake(self) -> None:
+        for woken in self._waiting:
+            woken.set()
+
+
+def url_of(text: str | None, parameter: str = "url") -> Url:
+    """The URL that a listener posts to, which nothing of ours ever requests. Raises `Missing` or `Invalid`."""
+    if not text:
+        raise Missing(
+            f"{parameter} is missing: where will the callbacks be posted? Signatures depend on it.", parameter=parameter
+        )
+    try:
+        return parse(text)
+    except BadUrl as error:
+        raise Invalid(f"{parameter} cannot be posted to: {error}.", parameter=parameter) from None
+
+
+def _parts(event: Event, world_id: UUID, types: Collection[str]) -> list[Event]:
+    """An event of the world, and after it those of the legs in it."""
+    type_ = TYPE_OF.get(event.kind)
+    if event.world_id != world_id or type_ is None:
+        return []
+    try:
+        return [event, *(leg_events(event) if type_ == CALL and LEG in types else [])]
+    except msgspec.MsgspecError:
+        return []  # fan-out has told

@@ -1,0 +1,184 @@
+"""``GET /listen``: the lines, who gets them, and who is let go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from urllib.parse import quote
+from uuid import UUID
+
+import pytest
+
+from callwright.calls.events import TOPIC
+from callwright.calls.rows import insert_other_event
+from callwright.native import Authority, listening, native_app
+from callwright.store import Change, Wake
+from support.native_room import NOW, NOW_US, NativeRoom
+
+URL = "http://localhost:3000/hook"
+
+
+class Line:
+    """An open request: what was sent is read line by line; `taking` holds the server up while it is clear."""
+
+    def __init__(self, room: NativeRoom, query: str, *, world: str = "live", token: str | None = None) -> None:
+        headers = [(b"callwright-world", world.encode())] + ([] if token is None else [(b"callwright-token", token.encode())])
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+            "path": "/listen", "raw_path": b"/listen", "query_string": query.encode(), "root_path": "", "headers": headers,
+            "client": None, "server": None,
+        }  # fmt: skip
+        self.taking = asyncio.Event()
+        self.taking.set()
+        self.gone = asyncio.Event()
+        self.started: dict | None = None
+        self.ended = False
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self.task = asyncio.create_task(native_app(room.parts, Authority.SOCKET)(scope, self._receive, self._send))
+
+    async def _receive(self):
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message):
+        await self.taking.wait()
+        if message["type"] == "http.response.start":
+            self.started = message
+            return
+        self.ended = not message.get("more_body", False)
+        if message["body"]:
+            self._lines.put_nowait(message["body"])
+
+    async def next(self):
+        async with asyncio.timeout(10):
+            return json.loads(await self._lines.get())
+
+    async def close(self):
+        self.gone.set()
+        async with asyncio.timeout(10):
+            await self.task
+
+
+async def happen(room: NativeRoom, n: int, world: str = "live", kind: str = "callUpdated") -> None:
+    world_id = room.accounts.world(world).id
+    write = insert_other_event(world_id, UUID(int=n), UUID(int=77), kind, NOW_US, b"")
+    await room.store.commit(Change((write,), (Wake(TOPIC, world_id, UUID(int=77)),)))
+
+
+async def test_lines_and_where_to_go_on():
+    room = await NativeRoom.open()
+    await happen(room, 1)
+    line = Line(room, f"url={URL}", token="secret")
+    ready = await line.next()
+    assert (ready["type"], ready["world"]) == ("ready", "live")
+    assert dict(line.started["headers"])[b"content-type"] == b"application/x-ndjson"
+    assert b"content-length" not in dict(line.started["headers"])
+    await happen(room, 2, "test")
+    await happen(room, 3)
+    told = await line.next()
+    assert told == {
+        "type": "event",
+        "resume": told["resume"],
+        "messageId": str(UUID(int=3)),
+        "event": "callUpdated",
+        "callId": str(UUID(int=77)),
+        "at": NOW,
+        "headers": [
+            ["Content-Type", "application/json"],
+            ["webhook-id", str(UUID(int=3))],
+            ["signed-for", URL],
+            ["signed-with", "secret"],
+        ],
+        "body": '{"kind": "callUpdated"}',
+    }
+    await line.close()
+    await happen(room, 4)
+    for resume, expected in ((ready["resume"], [3, 4]), (told["resume"], [4])):
+        again = Line(room, f"url={URL}&after={quote(resume)}")
+        assert (await again.next())["resume"] == resume
+        assert [(await again.next())["messageId"] for _ in expected] == [str(UUID(int=n)) for n in expected]
+        await again.close()
+
+
+async def test_what_is_asked_for_is_told():
+    room = await NativeRoom.open()
+    line = Line(room, f"url={URL}&events=recording", world="test")
+    await line.next()
+    for n, kind in enumerate(("transcriptionCreated", "recordingCreated", "callCreated"), 1):
+        await happen(room, n, "test", kind)
+    assert [(await line.next())["event"] for _ in range(2)] == ["recordingCreated", "callCreated"]
+    await line.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "said"),
+    [
+        ("", "url", "Signatures depend on it"),
+        ("url=nonsense", "url", "cannot be posted to"),
+        (f"url={URL}&events=legs", "events", "'legs', which is no type of event"),
+        (f"url={URL}&after=AAAA", "after", "not the resume of any line"),
+        (f"url={URL}&since=1", "since", "is not known here; there are url, events, after"),
+    ],
+)
+async def test_what_cannot_be_listened_to(query, parameter, said):
+    room = await NativeRoom.open()
+    reply = await room.operator("GET", f"/listen?{query}")
+    assert (reply.status, reply.error["parameter"]) == (400, parameter)
+    assert said in reply.error["message"]
+
+
+async def test_a_place_is_of_one_world():
+    room = await NativeRoom.open()
+    line = Line(room, f"url={URL}")
+    resume = (await line.next())["resume"]
+    await line.close()
+    reply = await room.operator("GET", f"/listen?url={URL}&after={quote(resume)}", world="test")
+    assert (reply.status, reply.error["parameter"], reply.error["remedy"]) == (400, "after", "Listen without it.")
+
+
+async def test_one_who_went_is_forgotten():
+    room = await NativeRoom.open()
+    for _ in range(25):
+        line = Line(room, f"url={URL}")
+        await line.next()
+        await line.close()
+
+
+async def test_a_stopping_server_says_so():
+    room = await NativeRoom.open()
+    line = Line(room, f"url={URL}")
+    await line.next()
+    room.listening.close()
+    assert await line.next() == {"type": "stopping", "why": "The server is stopping."}
+    async with asyncio.timeout(10):
+        await line.task
+    assert line.ended
+    reply = await room.operator("GET", f"/listen?url={URL}")
+    assert (reply.status, reply.error["code"]) == (503, 99)
+
+
+async def test_a_slow_one_is_let_go_with_a_word(monkeypatch, caplog):
+    room = await NativeRoom.open()
+    monkeypatch.setattr(listening, "SLOW_S", -1.0)
+    line = Line(room, f"url={URL}")
+    await line.next()
+    await happen(room, 1)
+    assert (await line.next())["type"] == "event"
+    assert (await line.next())["type"] == "dropped"
+    async with asyncio.timeout(10):
+        await line.task
+    assert [record.getMessage() for record in caplog.records] == ["listener_dropped"]
+
+
+async def test_one_who_takes_nothing_is_cut_off(monkeypatch, caplog):
+    room = await NativeRoom.open()
+    monkeypatch.setattr(listening, "CUT_S", 0.01)
+    line = Line(room, f"url={URL}")
+    await line.next()
+    line.taking.clear()
+    await happen(room, 1)
+    async with asyncio.timeout(10):
+        await line.task
+    assert not line.ended
+    assert [record.getMessage() for record in caplog.records] == ["listener_dropped"]
+    room.listening.admit()

@@ -1,0 +1,217 @@
+"""Webhooks of a world and its numbers, and endpoints, over the native interface."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+import pytest
+
+from callwright.native.routes import ENTRIES
+from support.native_room import NOW, NOW_US, NativeRoom
+
+ONE = "https://one.test/hook"
+SOMEWHERE = "01890000-0000-7000-8000-000000000000"
+
+
+async def test_a_webhook_is_made_changed_and_removed():
+    room = await NativeRoom.open()
+    made = await room.customer("POST", "/webhooks", {"url": f"{ONE}?a=1", "token": "secret", "events": ["recording", "leg"]})
+    webhook_id = made.content["id"]
+    assert tuple(made) == (
+        201,
+        {
+            "id": webhook_id,
+            "scope": "account",
+            "number": None,
+            "url": f"{ONE}?a=1",
+            "endpoint": ONE,
+            "events": ["call", "leg", "recording"],
+            "hasToken": True,
+            "oldTokenUntil": None,
+            "createdAt": NOW,
+            "updatedAt": NOW,
+        },
+    )
+    assert (await room.customer("GET", f"/webhooks/{webhook_id}")).content == made.content
+    path = f"/webhooks/{webhook_id}"
+    assert (await room.customer("PATCH", path, {"events": None})).content == made.content | {"events": None}
+    assert (await room.customer("PATCH", path, {"url": ONE})).content == made.content | {"events": None, "url": ONE}
+    assert (await room.customer("PATCH", path, {"events": []})).content["events"] == ["call"]
+    assert (await room.customer("PATCH", path, {"token": None})).content["hasToken"] is False
+    assert (await room.customer("PATCH", path, {})).content["hasToken"] is False
+    assert (await room.customer("DELETE", path)).status == 204
+    assert (await room.customer("DELETE", path)).status == 404
+
+
+async def test_those_of_numbers_stand_in_the_list_too():
+    room = await NativeRoom.open()
+    own = (await room.customer("POST", "/webhooks", {"url": ONE})).content
+    body = {"url": "https://n.test/", "token": "secret", "events": ["leg"]}
+    of_number = await room.customer("PUT", "/numbers/%2B31205550100/webhook", body)
+    assert (of_number.status, of_number.content["scope"], of_number.content["number"]) == (200, "number", "31205550100")
+    again = await room.customer("PUT", "/numbers/31205550100/webhook", {"url": "https://m.test/"})
+    assert (again.content["id"], again.content["events"]) == (of_number.content["id"], ["call", "leg"])
+    assert (await room.customer("GET", f"/webhooks/{again.content['id']}")).content == again.content
+    reply = await room.customer("GET", "/webhooks")
+    assert reply.content == {"data": [again.content, own], "total": 2, "limit": 100, "offset": 0}
+    assert "secret" not in json.dumps(reply.content)
+    assert (await room.customer("GET", "/webhooks?limit=1&offset=1")).content["data"] == [own]
+    assert (await room.operator("GET", "/webhooks", world="test")).content["data"] == []
+
+
+async def test_the_operator_makes_numbers_where_customers_may_not():
+    room = await NativeRoom.open(claim="listed")
+    refused = await room.customer("PUT", "/numbers/31205550100/webhook", {"url": ONE})
+    assert refused.status == 400
+    assert (await room.operator("PUT", "/numbers/31205550100/webhook", {"url": ONE})).status == 200
+    assert (await room.customer("PUT", "/numbers/31205550100/webhook", {"url": ONE})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "parameter", "said"),
+    [
+        ({}, 11, "url", "url is required"),
+        ({"url": "http://10.0.0.1/"}, 10, "url", "10.0.0.1 is a private address"),
+        ({"url": 7}, 10, "url", "must be a text"),
+        ({"url": ONE, "token": 7}, 10, "token", "must be a text"),
+        ({"url": ONE, "events": "leg"}, 10, "events", "a list of types"),
+        ({"url": ONE, "events": ["legs"]}, 10, "events", "'legs', which is no type of event; there are call, leg,"),
+        ({"url": ONE, "title": "x"}, 10, "title", "a webhook has url, token and events"),
+    ],
+)
+async def test_webhooks_that_cannot_be(body, code, parameter, said):
+    room = await NativeRoom.open()
+    for method, path in (("POST", "/webhooks"), ("PUT", "/numbers/31205550100/webhook")):
+        reply = await room.customer(method, path, body)
+        assert (reply.status, reply.error["code"], reply.error["parameter"]) == (400, code, parameter)
+        assert said in reply.error["message"]
+    assert (await room.customer("GET", "/numbers")).content["total"] == 0
+
+
+async def test_a_test_event():
+    room = await NativeRoom.open()
+    made = (await room.customer("POST", "/webhooks", {"url": f"{ONE}?a=1"})).content
+    sent = await room.customer("POST", f"/webhooks/{made['id']}/test")
+    assert (sent.status, sent.content["test"], sent.content["event"], sent.content["callId"]) == (
+        202,
+        True,
+        "callCreated",
+        None,
+    )
+    other = await room.customer("POST", f"/webhooks/{made['id']}/test", {"event": "recordingUpdated"})
+    told = (await room.customer("GET", f"/deliveries/{other.content['id']}")).content
+    assert told["body"]["items"][0]["event"] == "recordingUpdated"
+    assert [endpoint.url for endpoint in room.offered] == [ONE, ONE]
+    refused = await room.customer("POST", f"/webhooks/{made['id']}/test", {"event": "ring"})
+    assert (refused.status, refused.error["parameter"]) == (400, "event")
+    assert "callCreated, callUpdated" in refused.error["message"]
+    assert (await room.customer("POST", f"/webhooks/{SOMEWHERE}/test")).status == 404
+
+
+async def test_an_endpoint_gets_limits():
+    room = await NativeRoom.open()
+    made = await room.customer("POST", "/endpoints", {"url": "HTTPS://One.test:443/hook?a=1", "rate": 2.5})
+    assert tuple(made) == (
+        201,
+        {
+            "id": made.content["id"],
+            "url": ONE,
+            "concurrency": None,
+            "rate": 2.5,
+            "failures": 0,
+            "failingSince": None,
+            "disabledAt": None,
+            "disabledWhy": None,
+            "createdAt": NOW,
+            "updatedAt": NOW,
+            "pending": 0,
+            "exhausted": 0,
+            "countedTo": 10_000,
+            "live": {
+                "health": "resting",
+                "until": NOW,
+                "inFlight": 3,
+                "unanswered": 1,
+                "concurrency": 16,
+                "rate": None,
+            },
+        },
+    )
+    path = f"/endpoints/{made.content['id']}"
+    changed = await room.customer("PATCH", path, {"concurrency": 4})
+    assert (changed.content["concurrency"], changed.content["rate"]) == (4, 2.5)
+    again = await room.customer("POST", "/endpoints", {"url": ONE, "rate": None})
+    assert (again.status, again.content["id"]) == (200, made.content["id"])
+    assert (again.content["concurrency"], again.content["rate"]) == (4, None)
+    assert (await room.customer("GET", path)).content == again.content
+    assert [endpoint.url for endpoint in room.deliverer.refreshed] == [ONE] * 3
+    assert (await room.customer("GET", f"/endpoints?url={quote(ONE + '?x', safe='')}")).content["data"] == [again.content]
+    assert (await room.customer("GET", "/endpoints?url=https://two.test/")).content["data"] == []
+    assert (await room.customer("GET", "/endpoints")).content["data"] == [again.content | {"countedTo": 100}]
+
+
+async def test_an_endpoint_is_disabled_and_enabled():
+    room = await NativeRoom.open()
+    webhook = (await room.customer("POST", "/webhooks", {"url": ONE})).content["id"]
+    await room.customer("POST", f"/webhooks/{webhook}/test")
+    made = (await room.customer("POST", "/endpoints", {"url": ONE})).content
+    assert (made["pending"], made["exhausted"]) == (1, 0)
+    path = f"/endpoints/{made['id']}"
+    assert (await room.customer("POST", f"{path}/enable")).status == 409
+    disabled = (await room.customer("POST", f"{path}/disable")).content
+    assert (disabled["disabledAt"], disabled["disabledWhy"]) == (NOW, "asked")
+    assert (await room.customer("POST", f"{path}/disable")).error["message"].endswith("is disabled already (asked).")
+    refused = await room.customer("POST", f"/webhooks/{webhook}/test")
+    assert (refused.status, refused.error["remedy"]) == (409, f"Once it is mended: callwright endpoints enable {ONE}")
+    assert (await room.customer("POST", f"{path}/enable")).content["disabledAt"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "parameter", "said"),
+    [
+        ({"concurrency": 0}, "concurrency", "from 1 to 1000, or null for webhooks.per_endpoint; it was 0"),
+        ({"concurrency": 1001}, "concurrency", "from 1 to 1000"),
+        ({"concurrency": 1.5}, "concurrency", "a whole number"),
+        ({"concurrency": True}, "concurrency", "a whole number"),
+        ({"rate": 0}, "rate", "above 0 and at most 100000"),
+        ({"rate": "fast"}, "rate", "a number of requests a second"),
+        ({"rate": 100_001}, "rate", "at most 100000"),
+        ({"speed": 1}, "speed", "the limits of an endpoint are concurrency and rate"),
+    ],
+)
+async def test_limits_that_cannot_be(body, parameter, said):
+    room = await NativeRoom.open()
+    made = (await room.customer("POST", "/endpoints", {"url": ONE})).content
+    for method, path, sent in (("POST", "/endpoints", {"url": ONE, **body}), ("PATCH", f"/endpoints/{made['id']}", body)):
+        reply = await room.customer(method, path, sent)
+        assert (reply.status, reply.error["parameter"]) == (400, parameter)
+        assert said in reply.error["message"]
+    assert (await room.customer("GET", f"/endpoints/{made['id']}")).content == made
+
+
+@pytest.mark.parametrize("body", [{}, {"url": "nonsense"}, {"url": "http://10.0.0.1/"}, {"url": 7}])
+async def test_endpoints_that_cannot_be(body):
+    room = await NativeRoom.open()
+    reply = await room.customer("POST", "/endpoints", body)
+    assert (reply.status, reply.error["parameter"]) == (400, "url")
+
+
+async def test_worlds_are_apart():
+    room = await NativeRoom.open()
+    room.clock.us = NOW_US + 5
+    ids = {
+        "webhooks": (await room.operator("POST", "/webhooks", {"url": ONE}, world="test")).content["id"],
+        "endpoints": (await room.operator("POST", "/endpoints", {"url": ONE}, world="test")).content["id"],
+    }
+    tried = 0
+    for entry in ENTRIES:
+        name = entry.path.split("/")[1]
+        if name in ids and "{id}" in entry.path:
+            reply = await room.customer(entry.method, entry.path.replace("{id}", ids[name]), {})
+            assert reply.status == 404, entry.path
+            tried += 1
+    assert tried == 11
+    for name in ids:
+        assert (await room.customer("GET", f"/{name}")).content["total"] == 0
+        assert (await room.operator("GET", f"/{name}", world="test")).content["total"] == 1
