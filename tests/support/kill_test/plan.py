@@ -39,7 +39,7 @@ WORLDS = {
     LIVE: Hearer("127.0.0.1/account?of=live", "account-token"),
     TEST: Hearer("127.0.0.1/account?of=test", None),
 }
-NUMBER = Hearer("127.0.0.2/number?b=2&a=x%20y", "number-token")
+NUMBER = Hearer("127.0.0.2/number?b=2&a=x%20y", "number-token", ("call", "leg", "recording"))
 # The same URL as the account's, so that there is one delivery, keyed by the narrower token.
 SHARED = Hearer(WORLDS[LIVE].place, "narrower-token")
 CALLS = tuple(Hearer(f"127.0.0.3/call/{n}", f"call-token-{n}" if n % 2 else None) for n in range(4))

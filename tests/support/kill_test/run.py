@@ -106,8 +106,8 @@ class Run:
                 continue
             server.answers(traffic.number, *traffic.steps)
             (own,) = traffic.hearers
-            body = {"url": self.url(own), "token": own.token}
-            assert server.live.post(f"/numbers/{traffic.number}/webhook", body).status == 201
+            body = {"url": self.url(own), "token": own.token, "events": list(own.types)}
+            assert server.live.ask("PUT", f"/api/numbers/{traffic.number}/webhook", body).status == 200
 
     def _settle(self) -> None:
         """Wait until every call is over and every delivery settled; what is left after that is left."""
