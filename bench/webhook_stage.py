@@ -62,7 +62,7 @@ def new_deliverer(store: Store, door: HttpDoor | Noting, stage: Stage) -> Delive
 
 def new_door() -> HttpDoor:
     """As the core has it when only this machine can reach it."""
-    return HttpDoor(EgressSettings(allow=(rooms.LOOPBACK,)), CLOCK)
+    return HttpDoor(EgressSettings(allow=rooms.LOOPBACK), CLOCK)
 
 
 class Committed(NamedTuple):
