@@ -264,8 +264,8 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
         Meta(
             ge=0.05,
             le=60,
-            description="Seconds after which a request that is not answered counts against slow_slots, and its endpoint gets "
-            "no other until it is. So endpoints that hang leave the others their room.",
+            description="Seconds after which a request that is not answered counts against slow_slots. An endpoint that has "
+            "answered nothing since it began gets no other until it does. So those that hang leave the others their room.",
         ),
     ] = 1.0
     slow_slots: Annotated[

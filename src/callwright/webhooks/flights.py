@@ -34,8 +34,10 @@ class Flight(Generic[Q]):
 
 
 class Flights(Generic[Q]):
-    def __init__(self, clock: Clock, settings: WebhookSettings, late: Callable[[Q], None], room: Callable[[], None]) -> None:
-        """`late` hears of each queue that has an attempt unanswered for too long; `room` hears when some was made by that."""
+    def __init__(
+        self, clock: Clock, settings: WebhookSettings, late: Callable[[Flight[Q]], None], room: Callable[[], None]
+    ) -> None:
+        """`late` hears of each attempt that is unanswered for too long; `room` hears when some was made by that."""
         self._clock = clock
         self._settings = settings
         self._late = late
@@ -82,7 +84,7 @@ class Flights(Generic[Q]):
             flight = started.popleft()
             if not flight.ended:
                 flight.late = True
-                self._late(flight.queue)
+                self._late(flight)
                 if not flight.slow:
                     self._crowded_out.append(flight)
         self._move_over()

@@ -82,7 +82,7 @@ class Ground(Protocol):
 class _Queue:
     """What is known of the work for one endpoint."""
 
-    __slots__ = ("heads", "held", "late", "lined_up", "maybe_more", "peer", "under_way")
+    __slots__ = ("answered_ns", "heads", "held", "late", "lined_up", "maybe_more", "peer", "silent", "under_way")
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
@@ -90,6 +90,8 @@ class _Queue:
         self.held: set[int] = set()  # heads and those under way
         self.under_way = 0
         self.late = 0
+        self.answered_ns = 0  # when it last said anything
+        self.silent = False  # an attempt is late, and nothing was answered since it began
         self.maybe_more = True
         self.lined_up = False
 
@@ -244,7 +246,7 @@ class Lanes:
         """Where it may wait for its turn. None where it may not: whatever ends that lines it up."""
         peer = queue.peer
         if peer.well:
-            busy = queue.late or queue.under_way >= peer.concurrency
+            busy = queue.silent or queue.under_way >= peer.concurrency
             return None if busy or not self._in_pace(peer) else self._turns
         now_us = self._clock.now_us()
         health = peer.health_at(now_us)
@@ -362,13 +364,22 @@ class Lanes:
         queue.under_way -= 1
         queue.late -= flight.late
         self._flights.end(flight)
+        if verdict.happening is not Happening.HUNG:
+            if verdict is not NOTHING:
+                queue.answered_ns, queue.silent = self._clock.mono_ns(), False
+        elif queue.answered_ns > flight.started_ns:
+            verdict = verdict._replace(happening=Happening.ERRED)  # one request hangs there, and not all of it
+        queue.silent = queue.silent and queue.under_way > 0
         self._take_in(queue.peer, verdict, probe=flight.probe)
         queue.maybe_more = True  # the next of the lane may be its head now
         self._line_up(queue)
         self._start()
 
-    def _late(self, queue: _Queue) -> None:
-        queue.late += 1  # so it starts nothing more until it has answered
+    def _late(self, flight: Flight[_Queue]) -> None:
+        queue = flight.queue
+        queue.late += 1
+        if queue.answered_ns <= flight.started_ns:
+            queue.silent = True  # so it starts nothing more until it says something
 
     def _take_in(self, peer: Peer, verdict: Verdict, *, probe: bool) -> None:
         breaker = peer.breaker

@@ -62,10 +62,10 @@ def test_what_is_unanswered_for_a_second_leaves_its_room_to_others() -> None:
     on_stage(play, settings(concurrency=4, per_endpoint=4))
 
 
-def test_an_endpoint_that_leaves_one_unanswered_gets_no_other_until_it_answers() -> None:
+def test_an_endpoint_that_answers_nothing_gets_no_other_until_it_does() -> None:
     async def play(stage: Stage) -> None:
         async def answer(sent: Sent) -> Answer:
-            await stage.sleep(4 if sent.call == 100 else 0.6)
+            await stage.sleep({100: 4, 200: 3}.get(sent.call, 0.6))
             return OK
 
         stage.receivers.answer = answer
@@ -73,11 +73,28 @@ def test_an_endpoint_that_leaves_one_unanswered_gets_no_other_until_it_answers()
         await stage.sleep(1.5)
         live = stage.deliverer.live(WORLD, URL)
         assert live is not None
-        assert (live.health, live.in_flight, live.unanswered) == (Health.HEALTHY, 1, 1)
+        assert (live.health, live.in_flight, live.unanswered) == (Health.HEALTHY, 2, 2)
         await stage.sleep(10)
-        assert at(stage, URL) == [0, 0, 0.6, 4, 4]  # at 1.2 s the first has been out for too long
+        assert at(stage, URL) == [0, 0, 3, 3.6, 4]
 
     on_stage(play, settings(per_endpoint=2))
+
+
+def test_one_call_that_hangs_delays_no_other_of_its_endpoint() -> None:
+    async def play(stage: Stage) -> None:
+        async def answer(sent: Sent) -> Answer:
+            await stage.sleep(1000 if sent.call == 100 else 0.6)
+            return OK
+
+        stage.receivers.answer = answer
+        await calls(stage, 40, URL)
+        await stage.sleep(30)
+        others = [round(sent.at_s, 3) for sent in stage.receivers.sent if sent.call != 100]
+        assert len(others) == 39
+        assert max(after - before for before, after in pairwise(others)) <= 0.6001
+        assert health(stage) is Health.HEALTHY  # though one was not answered in time
+
+    on_stage(play, settings(per_endpoint=2, break_after=100))
 
 
 def test_after_a_timeout_one_at_a_time_until_a_success() -> None:
