@@ -83,7 +83,7 @@ class Room:
 async def ledger_disable(store: Store, url: str) -> None:
     store._writer._connection.execute(  # type: ignore[attr-defined]
         "INSERT INTO endpoints (world_id, url, id, disabled_us, disabled_why, created_us, updated_us) "
-        "VALUES (?, ?, ?, 1, 'gone', 0, 0)",
+        "VALUES (?, ?, ?, 1, 'gone', 0, 0) ON CONFLICT DO UPDATE SET disabled_us = 1, disabled_why = 'gone'",
         (WORLD.bytes, url, ids.uuid7(START_US).bytes),
     )
 
@@ -320,8 +320,14 @@ def test_a_test_event_goes_by_itself() -> None:
         sent = stage.receivers.sent[-1]
         assert (sent.url, sent.body) == (f"{ONE}?a=1", b'{"example": true}')
         assert "X-MessageBird-Signature" in sent.headers
+        assert sent.headers["webhook-test"] == "true"
+        assert "webhook-test" not in stage.receivers.sent[0].headers
         assert seen.page(WORLD, Filter(test=True), limit=9).entries == [seen.get(WORLD, entry.id)]
         assert await seen.resend_all(WORLD, endpoint=None, state=State.EXHAUSTED) == Resent(0, {})
+        stage.receivers.answer = lambda sent: failing(Fault.DNS)
+        failed = await seen.test(made, "callUpdated", b"{}")
+        await stage.sleep(3600)
+        assert (seen.get(WORLD, failed.id).state, seen.get(WORLD, failed.id).attempts) == (State.EXHAUSTED, 1)
         await ledger_disable(stage.store, ONE)
         with pytest.raises(Conflict, match="disabled"):
             await seen.test(made, "callUpdated", b"{}")
