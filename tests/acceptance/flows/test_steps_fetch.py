@@ -131,16 +131,21 @@ async def test_a_flow_that_cannot_be_had(
     await each(BAD_PAGES, case)
 
 
-@pytest.mark.parametrize(
-    ("url", "cause"),
-    [("http://127.0.0.1:{port}/", "unreachable"), ("http://10.0.0.1/flow", "refused_address")],
-    ids=["down", "private"],
-)
-async def test_a_server_that_is_not_there(url: str, cause: str, server: Server, telephone: Telephone, number: str) -> None:
-    found, call = await heard(server, telephone, number, fetch(url.format(port=free_port())))
+async def test_a_server_that_is_not_there(server: Server, telephone: Telephone, number: str) -> None:
+    found, call = await heard(server, telephone, number, fetch(f"http://127.0.0.1:{free_port()}/"))
     assert found == [SORRY_HZ]
     (answered,) = await asyncio.to_thread(server.journal, call, "flow_answered")
-    assert answered["cause"] == cause
+    assert answered["cause"] == "unreachable"
+
+
+async def test_a_server_that_leads_to_a_private_address(
+    server: Server, web: WebApplication, telephone: Telephone, number: str
+) -> None:
+    url = web.at(f"/inside-{number}", Reply(status=302, headers=(("Location", "http://10.0.0.1/flow"),)))
+    found, call = await heard(server, telephone, number, fetch(url))
+    assert found == [SORRY_HZ]
+    (answered,) = await asyncio.to_thread(server.journal, call, "flow_answered")
+    assert answered["cause"] == "refused_address"
 
 
 async def test_flows_that_fetch_each_other_without_end_are_left(
