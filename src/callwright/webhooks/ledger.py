@@ -53,11 +53,14 @@ def insert(world_id: UUID, call_id: UUID, message: Message, receiver: Receiver, 
 
 def settle(
     delivery: Delivery, state: State, now_us: int, *, made: int, status: int | None, error: str | None
-) -> tuple[Write, Write]:
-    """End a delivery after `made` further attempts, and make the next of its lane the head."""
+) -> tuple[Write, ...]:
+    """End a delivery after `made` further attempts, and make the next of its lane the head. One that the receiver has already,
+    and that was only sent again, ends as delivered.
+    """
     return (
         Write("webhooks.settle_delivery", (state.value, made, now_us, status, error, delivery.pos)),
         promote(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us),
+        release_passed(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us),
     )
 
 
@@ -66,14 +69,22 @@ def retry(
 ) -> tuple[Write, ...]:
     """One more attempt has failed; the next is due at `next_at_us`. `passed`: its lane waits for it no longer."""
     write = Write("webhooks.retry_delivery", (next_at_us, passed, status, error, delivery.pos))
+    released = release_passed(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us)
     if not passed or delivery.passed:
-        return (write,)
-    return write, promote(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us)
+        return write, released
+    return write, promote(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us), released
 
 
 def promote(world_id: UUID, call_id: bytes, url: str, now_us: int) -> Write:
     """Make the first of a lane that is waited for its head, unless it is already."""
     return Write("webhooks.promote_lane", (now_us, world_id.bytes, call_id, url))
+
+
+def release_passed(world_id: UUID, call_id: bytes, url: str, now_us: int) -> Write:
+    """Let the next of a lane go that is sent again, unless one of these is on its way. It is the same after every attempt, as
+    it may have been resent while that was made.
+    """
+    return Write("webhooks.release_passed", (now_us, world_id.bytes, call_id, url))
 
 
 def find_delivery(store: Store, pos: int) -> Delivery | None:
@@ -198,6 +209,7 @@ def exhaust_expired(
             lanes[call_id, url] = None
     for call_id, url in lanes:
         transaction.write(promote(endpoint.world_id, call_id, url, now_us))
+        transaction.write(release_passed(endpoint.world_id, call_id, url, now_us))
     return Expiring(rows[-1][0], rows[-1][1], given_up) if rows else None
 
 

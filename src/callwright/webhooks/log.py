@@ -18,6 +18,7 @@ from callwright.clock import SECOND_US, Clock
 from callwright.egress import Header
 from callwright.errors import Conflict, NotFound
 from callwright.store import Param, Row, Store, Transaction, Write
+from callwright.webhooks import ledger
 from callwright.webhooks.model import Endpoint, Scope, State, Webhook
 
 EXAMINED = 2_000
@@ -131,6 +132,12 @@ class Resent(NamedTuple):
     skipped: dict[Unsendable, int]
 
 
+class _Resending(NamedTuple):
+    number: int
+    skipped: dict[Unsendable, int]
+    endpoints: set[str]
+
+
 class _Walk(NamedTuple):
     """A way along an index; `by_time` says whether it is in the order of time, or of position alone."""
 
@@ -200,8 +207,8 @@ class DeliveryLog:
         """Send a delivery again from now on, under its own id; raises `NotFound` or `Conflict`."""
         entry = self.get(world_id, delivery_id)
         now_us = self._clock.now_us()
-        why = await self._store.transact(lambda transaction: _resend(transaction, entry.pos, now_us))
-        if why is not None:
+        outcome = await self._store.transact(lambda transaction: _resend(transaction, world_id, [entry.pos], now_us))
+        for why in outcome.skipped:
             raise _refused(why, entry)
         self._offer(Endpoint(world_id, entry.endpoint))
         return self.get(world_id, delivery_id)
@@ -334,22 +341,10 @@ class DeliveryLog:
 
     async def _resend_batch(self, world_id: UUID, positions: Sequence[int], unknown: int) -> Resent:
         now_us = self._clock.now_us()
-
-        def run(transaction: Transaction) -> tuple[Resent, set[str]]:
-            count = 0
-            skipped = {Unsendable.UNKNOWN: unknown} if unknown else {}
-            endpoints: set[str] = set()
-            for pos in positions:
-                if (why := _resend(transaction, pos, now_us, endpoints)) is None:
-                    count += 1
-                else:
-                    skipped[why] = skipped.get(why, 0) + 1
-            return Resent(count, skipped), endpoints
-
-        resent, endpoints = await self._store.transact(run)
-        for url in endpoints:
+        outcome = await self._store.transact(lambda transaction: _resend(transaction, world_id, positions, now_us))
+        for url in outcome.endpoints:
             self._offer(Endpoint(world_id, url))
-        return resent
+        return _sum(Resent(outcome.number, outcome.skipped), Resent(0, {Unsendable.UNKNOWN: unknown} if unknown else {}))
 
     def _refuse_disabled(self, world_id: UUID, endpoint: str) -> None:
         rows: list[Any] = self._store.read("webhooks.disabled", (world_id.bytes, endpoint))
@@ -361,21 +356,37 @@ def enable_remedy(endpoint: str) -> str:
     return f"Once it is mended: callwright endpoints enable {endpoint}"
 
 
-def _resend(transaction: Transaction, pos: int, now_us: int, endpoints: set[str] | None = None) -> Unsendable | None:
-    rows: list[Any] = transaction.read("webhooks.resend_facts", (pos,))
+def _resend(transaction: Transaction, world_id: UUID, positions: Sequence[int], now_us: int) -> _Resending:
+    """Send again what may be; those of one lane go out one after another, in the order of their sequences."""
+    number = 0
+    skipped: dict[Unsendable, int] = {}
+    endpoints: set[str] = set()
+    lanes: dict[tuple[bytes, str], None] = {}
+    for pos in positions:
+        rows: list[Any] = transaction.read("webhooks.resend_facts", (pos,))
+        if (why := _why_not(rows)) is not None:
+            skipped[why] = skipped.get(why, 0) + 1
+            continue
+        _, endpoint, call_id, url, *_ = rows[0]
+        transaction.write(Write("webhooks.resend_delivery", (now_us, pos)))
+        number += 1
+        endpoints.add(endpoint)
+        lanes[call_id, url] = None
+    for call_id, url in lanes:
+        transaction.write(Write("webhooks.hold_resent", (world_id.bytes, call_id, url)))
+        transaction.write(ledger.release_passed(world_id, call_id, url, now_us))
+    return _Resending(number, skipped, endpoints)
+
+
+def _why_not(rows: list[Any]) -> Unsendable | None:
     if not rows:
         return Unsendable.UNKNOWN
-    state, endpoint, may_be_sent, disabled, withdrawn = rows[0]
+    state, _, _, _, may_be_sent, disabled, withdrawn = rows[0]
     if disabled:
         return Unsendable.ENDPOINT_DISABLED
     if withdrawn:
         return Unsendable.WITHDRAWN
-    if state == State.PENDING.value and not may_be_sent:
-        return Unsendable.WAITING
-    transaction.write(Write("webhooks.resend_delivery", (now_us, pos)))
-    if endpoints is not None:
-        endpoints.add(endpoint)
-    return None
+    return Unsendable.WAITING if state == State.PENDING.value and not may_be_sent else None
 
 
 def _refused(why: Unsendable, entry: Entry) -> Conflict | NotFound:

@@ -589,6 +589,8 @@ def test_a_webhook_made_while_the_clock_was_ahead_hears_what_happens() -> None:
         "list_of_world": (BLOB, -1, 0),
         "count_of_world": (BLOB,),
         "promote_lane": (0, BLOB, BLOB, "u"),
+        "release_passed": (0, BLOB, BLOB, "u"),
+        "hold_resent": (BLOB, BLOB, "u"),
         "insert_delivery": (BLOB, BLOB, BLOB, BLOB, "k", "call", "u", "e", None, None, b"", 0),
         "undelivered_before": (BLOB, BLOB, "u", 9, 9),
         "waits_behind": (BLOB, BLOB, "u", 9),

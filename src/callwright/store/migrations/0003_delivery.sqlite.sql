@@ -52,8 +52,9 @@ CREATE TABLE endpoints (
 
 -- One row per message and receiver. A lane is (world, call, url), and `sequence` counts it from 1. Only the first row of a
 -- lane that is pending and not `passed` has a next_at_us, and so has each that is passed and pending: whatever has one may be
--- sent. A row is passed when its lane no longer waits for it. `attempts` counts all that were made, `tries` those since
--- `since_us`, when it was made or last resent.
+-- sent. A row is passed when its lane no longer waits for it. Of those of a lane that are passed and were not tried since they
+-- were resent, the first alone has one: they go out in order. `attempts` counts all that were made, `tries` those since
+-- `since_us`, when it was made or last resent. `delivered_us` is when the receiver first had it.
 CREATE TABLE all_deliveries (
     pos INTEGER PRIMARY KEY AUTOINCREMENT,
     world_id BLOB NOT NULL,
@@ -77,6 +78,7 @@ CREATE TABLE all_deliveries (
     since_us INTEGER NOT NULL,
     next_at_us INTEGER,
     settled_us INTEGER,
+    delivered_us INTEGER,
     last_status INTEGER,
     last_error TEXT,
     UNIQUE (world_id, call_id, url, sequence),
@@ -84,13 +86,14 @@ CREATE TABLE all_deliveries (
 );
 INSERT INTO all_deliveries (
     pos, world_id, id, event_id, call_id, sequence, kind, scope, url, endpoint, webhook_id, token, body, state, attempts,
-    tries, created_us, since_us, next_at_us, settled_us, last_status, last_error
+    tries, created_us, since_us, next_at_us, settled_us, delivered_us, last_status, last_error
 ) SELECT
     pos, world_id,
     -- A UUIDv7 of the time it was made.
     unhex(printf('%012X7', created_us / 1000) || substr(hex(randomblob(2)), 2) || 'A' || substr(hex(randomblob(8)), 2)),
     event_id, call_id, seq, kind, scope, url, endpoint, webhook_id, token, body, state,
-    attempts, attempts, created_us, created_us, next_at_us, settled_us, last_status, last_error
+    attempts, attempts, created_us, created_us, next_at_us, settled_us, CASE state WHEN 'delivered' THEN settled_us END,
+    last_status, last_error
 FROM deliveries;
 DROP TABLE deliveries;
 ALTER TABLE all_deliveries RENAME TO deliveries;
@@ -99,6 +102,8 @@ CREATE INDEX deliveries_by_time ON deliveries (world_id, created_us);
 CREATE INDEX deliveries_of_endpoint ON deliveries (world_id, endpoint, state, pos);
 CREATE INDEX deliveries_unsent ON deliveries (world_id, state, pos) WHERE state <> 'delivered';
 CREATE INDEX deliveries_open ON deliveries (world_id, call_id, url, sequence) WHERE state <> 'delivered';
+CREATE INDEX deliveries_resent ON deliveries (world_id, call_id, url, sequence)
+    WHERE state = 'pending' AND passed = 1 AND tries = 0;
 CREATE INDEX deliveries_at_endpoint ON deliveries (world_id, endpoint, next_at_us, pos) WHERE next_at_us IS NOT NULL;
 
 -- One row per attempt. `headers` and `answer_headers` are JSON arrays of pairs; `answer` is the beginning of what came back,

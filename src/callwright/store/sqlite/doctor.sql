@@ -58,7 +58,7 @@ SELECT COUNT(*), MIN(next_at_us) FROM deliveries WHERE next_at_us <= ?;
 
 -- name: lanes_without_a_head
 SELECT COUNT(*) FROM (
-    SELECT 1 FROM deliveries WHERE state = 'pending' GROUP BY world_id, call_id, url HAVING MAX(next_at_us) IS NULL
+    SELECT 1 FROM deliveries WHERE state = 'pending' GROUP BY world_id, call_id, url, passed HAVING MAX(next_at_us) IS NULL
 );
 
 -- name: outbox

@@ -49,10 +49,12 @@ FROM (
 );
 
 -- name: settle_delivery
--- What was given up meanwhile stays so, unless this attempt was good: then the receiver has it.
+-- What was given up meanwhile stays so, unless this attempt was good: then the receiver has it. What it had before, it still
+-- has, however sending it again went.
 UPDATE deliveries SET attempts = attempts + ?2, tries = tries + ?2, last_status = ?4, last_error = ?5, next_at_us = NULL,
     settled_us = CASE WHEN state = 'pending' OR ?1 = 'delivered' THEN ?3 ELSE settled_us END,
-    state = CASE WHEN state = 'pending' THEN ?1 WHEN ?1 = 'delivered' THEN ?1 ELSE state END
+    delivered_us = COALESCE(delivered_us, CASE ?1 WHEN 'delivered' THEN ?3 END),
+    state = CASE WHEN ?1 = 'delivered' OR delivered_us IS NOT NULL THEN 'delivered' WHEN state = 'pending' THEN ?1 ELSE state END
 WHERE pos = ?6;
 
 -- name: retry_delivery
@@ -63,6 +65,14 @@ WHERE pos = ?5;
 -- name: promote_lane
 UPDATE deliveries SET next_at_us = ? WHERE next_at_us IS NULL AND pos = (
     SELECT pos FROM deliveries WHERE world_id = ? AND call_id = ? AND url = ? AND state = 'pending' AND passed = 0
+    ORDER BY sequence LIMIT 1
+);
+
+-- name: release_passed
+-- The first of a lane that is sent again, and was not tried yet.
+UPDATE deliveries SET next_at_us = ? WHERE next_at_us IS NULL AND pos = (
+    SELECT pos FROM deliveries INDEXED BY deliveries_resent
+    WHERE world_id = ? AND call_id = ? AND url = ? AND state = 'pending' AND passed = 1 AND tries = 0
     ORDER BY sequence LIMIT 1
 );
 
@@ -87,7 +97,7 @@ SELECT d.pos, d.world_id, d.id, d.event_id, d.call_id, d.sequence, d.kind, d.tes
     d.sequence > 1 AND EXISTS (
         SELECT 1 FROM deliveries AS open INDEXED BY deliveries_open
         WHERE open.world_id = d.world_id AND open.call_id = d.call_id AND open.url = d.url AND open.sequence < d.sequence
-            AND open.state <> 'delivered'
+            AND open.state <> 'delivered' AND open.delivered_us IS NULL
     )
 FROM deliveries AS d LEFT JOIN webhooks AS w ON w.world_id = d.world_id AND w.id = d.webhook_id
 WHERE d.pos = ?;
@@ -98,9 +108,10 @@ SELECT pos, world_id, id, event_id, call_id, sequence, kind, test, scope, url, e
 FROM deliveries WHERE world_id = ? AND call_id = ? ORDER BY pos LIMIT ?;
 
 -- name: undelivered_before
--- The latest that were not delivered, of those before a sequence in its lane.
+-- The latest that were never delivered, of those before a sequence in its lane.
 SELECT sequence FROM deliveries INDEXED BY deliveries_open
-WHERE world_id = ? AND call_id = ? AND url = ? AND sequence < ? AND state <> 'delivered' ORDER BY sequence DESC LIMIT ?;
+WHERE world_id = ? AND call_id = ? AND url = ? AND sequence < ? AND state <> 'delivered' AND delivered_us IS NULL
+ORDER BY sequence DESC LIMIT ?;
 
 -- name: waits_behind
 SELECT 1 FROM deliveries INDEXED BY deliveries_open
@@ -149,7 +160,8 @@ WHERE world_id = ? AND endpoint = ? AND state = 'pending' ORDER BY pos LIMIT 1;
 
 -- name: exhaust_disabled
 -- The newest first, so that no lane is ever without a head, wherever this ends.
-UPDATE deliveries SET state = 'exhausted', settled_us = ?3, last_error = 'endpoint_disabled', next_at_us = NULL
+UPDATE deliveries SET state = CASE WHEN delivered_us IS NULL THEN 'exhausted' ELSE 'delivered' END, settled_us = ?3,
+    last_error = 'endpoint_disabled', next_at_us = NULL
 WHERE pos IN (
     SELECT pos FROM deliveries INDEXED BY deliveries_of_endpoint
     WHERE world_id = ?1 AND endpoint = ?2 AND state = 'pending' ORDER BY pos DESC LIMIT ?4
@@ -160,7 +172,8 @@ SELECT pos, created_us, since_us, call_id, url FROM deliveries INDEXED BY delive
 WHERE world_id = ? AND endpoint = ? AND state = 'pending' AND pos > ? ORDER BY pos LIMIT ?;
 
 -- name: exhaust_expired
-UPDATE deliveries SET state = 'exhausted', settled_us = ?, last_error = COALESCE(last_error, 'expired'), next_at_us = NULL
+UPDATE deliveries SET state = CASE WHEN delivered_us IS NULL THEN 'exhausted' ELSE 'delivered' END, settled_us = ?,
+    last_error = COALESCE(last_error, 'expired'), next_at_us = NULL
 WHERE pos = ? AND state = 'pending';
 
 -- name: deliveries_from
@@ -253,18 +266,27 @@ WHERE world_id = ? AND state = ? AND state <> 'delivered' AND pos > ? AND pos <=
 
 -- name: resend_facts
 -- What speaks against sending it again: its endpoint is disabled, or nobody asks for it any more.
-SELECT d.state, d.endpoint, d.next_at_us IS NOT NULL,
+SELECT d.state, d.endpoint, d.call_id, d.url, d.next_at_us IS NOT NULL,
     EXISTS (SELECT 1 FROM endpoints AS e WHERE e.world_id = d.world_id AND e.url = d.endpoint AND e.disabled_us IS NOT NULL),
     d.scope <> 'call' AND NOT EXISTS (SELECT 1 FROM webhooks AS w WHERE w.world_id = d.world_id AND w.id = d.webhook_id)
         AND NOT EXISTS (SELECT 1 FROM webhooks AS other WHERE other.world_id = d.world_id AND other.target = d.url)
 FROM deliveries AS d WHERE d.pos = ?;
 
 -- name: resend_delivery
--- One that is on its way keeps its place in its lane; for another the lane does not wait.
+-- The head of a lane stays it; for another the lane does not wait, and it is released in its turn.
 UPDATE deliveries SET
     passed = CASE WHEN state = 'pending' THEN passed ELSE 1 END,
-    state = 'pending', tries = 0, since_us = ?1, next_at_us = ?1, settled_us = NULL
+    next_at_us = CASE WHEN state = 'pending' AND passed = 0 THEN ?1 END,
+    state = 'pending', tries = 0, since_us = ?1, settled_us = NULL
 WHERE pos = ?2 AND (state <> 'pending' OR next_at_us IS NOT NULL);
+
+-- name: hold_resent
+-- Of those of a lane that are sent again and were not tried yet, only the first may have its turn.
+UPDATE deliveries SET next_at_us = NULL WHERE next_at_us IS NOT NULL AND pos IN (
+    SELECT pos FROM deliveries INDEXED BY deliveries_resent
+    WHERE world_id = ? AND call_id = ? AND url = ? AND state = 'pending' AND passed = 1 AND tries = 0
+    ORDER BY sequence LIMIT -1 OFFSET 1
+);
 
 -- name: insert_test
 INSERT INTO deliveries (
