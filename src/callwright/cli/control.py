@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
@@ -207,6 +208,7 @@ def _inside(place: Place) -> Iterator[Transport]:
     from callwright.settings import rooms, rows
     from callwright.store import Store
     from callwright.transcriptions.transcriptions import Transcriptions
+    from callwright.webhooks import switching
     from callwright.webhooks.endpoints import Endpoints
     from callwright.webhooks.log import DeliveryLog
     from callwright.webhooks.webhooks import Webhooks
@@ -233,6 +235,7 @@ def _inside(place: Place) -> Iterator[Transport]:
                 HttpDoor(rooms.egress(loaded.settings), clock).refusal,
                 per_world=loaded.settings.api.webhooks_per_world,
                 rotation_overlap=loaded.settings.webhooks.rotation_overlap,
+                asked_for=partial(switching.enable, store, clock),
             ),
             log=DeliveryLog(store, clock),
             endpoints=Endpoints(store, clock),

@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 from callwright import ids
 from callwright.clock import SECOND_US, Clock, rfc3339
-from callwright.dialect.callbacks import WEBHOOK_DISABLED, EndpointNotice
 from callwright.egress import Answer, BadUrl, Fault, Header, Transport, Url, parse
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
-from callwright.store import Change, Store, Write
-from callwright.webhooks import ledger, notices
+from callwright.store import Change, Store, Transaction, Wake, Write
+from callwright.webhooks import ledger, switching
 from callwright.webhooks.health import GOOD, NOTHING, Happening, Health, Peer, Verdict
 from callwright.webhooks.model import Delivery, Endpoint, State
 from callwright.webhooks.notices import Why
@@ -197,28 +196,23 @@ class Attempts:
         now_us = self._clock.now_us()
         endpoint = peer.endpoint
         status = made.answer.status or None
-        known = ledger.find_endpoint(self._store, endpoint)
-        notice = EndpointNotice(
-            endpoint_id=ids.uuid7(now_us) if known is None else known.id,
-            url=endpoint.url,
-            at_us=now_us,
-            why=why.value,
-            failing_us=peer.failing_us,
-            failures=peer.failures,
-            last_status=status,
-            last_error=error,
-        )
         settled = ledger.settle(delivery, State.EXHAUSTED, now_us, made=1, status=status, error=ENDPOINT_DISABLED)
         writes = (
             self._logged(delivery, made, None),
             *settled,
-            ledger.note_failure(endpoint, notice.endpoint_id, now_us),
-            ledger.disable(endpoint, notice.endpoint_id, why.value, now_us),
+            ledger.note_failure(endpoint, ids.uuid7(now_us), now_us),
         )
-        await self._commit(Change(writes) + notices.told(endpoint.world_id, WEBHOOK_DISABLED, notice))
+
+        def run(transaction: Transaction) -> bool:
+            transaction.write_all(writes)
+            return switching.switch_off(transaction, endpoint, why, now_us, last_status=status, last_error=error)
+
+        disabled = await self._transact(run, switching.wakes(endpoint))
         self._counted("exhausted")
-        self._happened("endpoint_disabled")
         self._tell("delivery_exhausted", delivery, made, error)
+        if not disabled:
+            return  # somebody did it meanwhile, and has told
+        self._happened("endpoint_disabled")
         _log.error(
             "endpoint_disabled",
             endpoint=endpoint.url,
@@ -266,6 +260,13 @@ class Attempts:
         while True:
             try:
                 return await self._store.commit(change)
+            except StoreUnavailable:
+                await self._clock.sleep(STORE_PAUSE_S)
+
+    async def _transact(self, run: Callable[[Transaction], bool], wakes: tuple[Wake, ...]) -> bool:
+        while True:
+            try:
+                return await self._store.transact(run, wakes)
             except StoreUnavailable:
                 await self._clock.sleep(STORE_PAUSE_S)
 

@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from callwright import ids
 from callwright.clock import Clock
-from callwright.dialect.callbacks import WEBHOOK_DISABLED, WEBHOOK_ENABLED, EndpointNotice
 from callwright.egress import Header, Transport, Url
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
-from callwright.store import Change, Store
-from callwright.webhooks import ledger, notices
+from callwright.store import Store
+from callwright.webhooks import ledger, switching
 from callwright.webhooks.attempts import STORE_PAUSE_S, Attempts
 from callwright.webhooks.fanout import FanOut, Renderer
 from callwright.webhooks.ground import OneNode
@@ -96,20 +94,12 @@ class Deliverer:
         False when it was disabled already.
         """
         endpoint = Endpoint(world_id, url)
-        known = ledger.find_endpoint(self._store, endpoint)
-        if known is not None and known.disabled_us is not None:
-            return False
         now_us = self._clock.now_us()
-        notice = EndpointNotice(
-            endpoint_id=ids.uuid7(now_us) if known is None else known.id,
-            url=url,
-            at_us=now_us,
-            why=why.value,
-            failing_us=None if known is None else known.failing_us,
-            failures=0 if known is None else known.failures,
+        disabled = await self._store.transact(
+            lambda transaction: switching.switch_off(transaction, endpoint, why, now_us), switching.wakes(endpoint)
         )
-        write = ledger.disable(endpoint, notice.endpoint_id, why.value, now_us)
-        await self._store.commit(Change((write,)) + notices.told(world_id, WEBHOOK_DISABLED, notice))
+        if not disabled:
+            return False
         self._happened("endpoint_disabled")
         _log.warning("endpoint_disabled", endpoint=url, why=why.value, remedy="callwright endpoints enable ends it")
         self._disabled(endpoint)
@@ -120,17 +110,10 @@ class Deliverer:
 
         False when it was not disabled.
         """
-        endpoint = Endpoint(world_id, url)
-        known = ledger.find_endpoint(self._store, endpoint)
-        if known is None or known.disabled_us is None:
+        if not await switching.enable(self._store, self._clock, world_id, url):
             return False
-        now_us = self._clock.now_us()
-        notice = EndpointNotice(endpoint_id=known.id, url=url, at_us=now_us, why=known.disabled_why or Why.ASKED.value)
-        write = ledger.enable(endpoint, now_us)
-        await self._store.commit(Change((write,)) + notices.told(world_id, WEBHOOK_ENABLED, notice))
         self._happened("endpoint_enabled")
-        _log.info("endpoint_enabled", endpoint=url)
-        self._lanes.switch_on(endpoint)
+        self._lanes.switch_on(Endpoint(world_id, url))
         return True
 
     def live(self, world_id: UUID, url: str) -> Live | None:

@@ -19,9 +19,10 @@ from callwright.cli.webhooks import endpoint_state
 from callwright.clock import SystemClock
 from callwright.egress import Answer, Fault, Timings
 from callwright.store import Change, Store
-from callwright.webhooks import ledger
+from callwright.webhooks import ledger, switching
 from callwright.webhooks.log import DeliveryLog
-from callwright.webhooks.model import Message, Scope, State
+from callwright.webhooks.model import Endpoint, Message, Scope, State
+from callwright.webhooks.notices import Why
 from callwright.webhooks.scopes import Receiver
 
 SOMEWHERE = "01890000-0000-7000-8000-000000000000"
@@ -101,6 +102,25 @@ def test_a_webhook_is_made_listed_changed_and_deleted(run):
     assert json.loads(run("webhooks", "set", webhook_id, "--token", "t", "--json")[1])["hasToken"] is True
     assert run("webhooks", "delete", webhook_id)[0] == 0
     assert run("webhooks", "show", webhook_id)[0] == 1
+
+
+@pytest.mark.parametrize("mending", ["create", "set"])
+def test_whoever_makes_or_mends_a_webhook_has_its_endpoint_enabled_without_a_server_too(run, tmp_path, mending):
+    webhook_id = run("webhooks", "create", HOOK)[1].strip()
+
+    async def disable():
+        store = Store.open(tmp_path / "callwright-data" / "callwright.db", SystemClock())
+        accounts = Accounts(store, SystemClock())
+        await accounts.prepare()
+        world = accounts.world("live").id
+        await store.transact(lambda told: switching.switch_off(told, Endpoint(world, HOOK), Why.GONE, 5_000_000))
+        store.close()
+
+    asyncio.run(disable())
+    assert json.loads(run("endpoints", "list", "--json")[1])[0]["disabledWhy"] == "gone"
+    arguments = ("create", HOOK) if mending == "create" else ("set", webhook_id, "--token", "another")
+    assert run("webhooks", *arguments)[0] == 0
+    assert json.loads(run("endpoints", "list", "--json")[1])[0]["disabledWhy"] is None
 
 
 def test_a_token_is_rotated(run):
@@ -183,7 +203,8 @@ def test_deliveries_are_resent(run, made):
     assert run("deliveries", "resend", "--endpoint", HOOK, "--delivered")[2] == "1 are on their way again.\n"
     assert run("deliveries", "resend", "--since", "2h", "--until", "1h")[2] == "0 are on their way again.\n"
     assert run("deliveries", "resend", given_up)[::2] == (0, "1 are on their way again.\n")
-    code, _, err = run("deliveries", "resend", delivered, SOMEWHERE)
+    assert "after the earlier ones of its call" in run("deliveries", "resend", delivered)[2]
+    code, _, err = run("deliveries", "resend", given_up, SOMEWHERE)
     assert (code, err) == (1, "1 are on their way again.\n1 are not: there are no such deliveries in this world.\n")
     assert run("deliveries", "resend", SOMEWHERE)[0] == 1
     assert json.loads(run("deliveries", "resend", "--since", "2h", "--json")[1]) == {"resent": 0, "skipped": {}}

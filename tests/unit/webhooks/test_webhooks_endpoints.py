@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from callwright.calls.rows import events_after
 from callwright.dialect.callbacks import EndpointNotice, endpoint_notice
 from callwright.egress import Answer, Fault
 from callwright.store import Store
-from callwright.webhooks import ledger
+from callwright.webhooks import ledger, switching
 from callwright.webhooks.health import Health
 from callwright.webhooks.model import Endpoint, State
 from callwright.webhooks.notices import Why
@@ -286,6 +287,43 @@ def test_disabled_and_enabled_by_hand() -> None:
     on_stage(play, CALM)
 
 
+def test_of_many_who_switch_at_once_one_does_it_and_is_told_of() -> None:
+    async def play(stage: Stage) -> None:
+        done = await asyncio.gather(*(stage.deliverer.disable(WORLD, URL) for _ in range(3)))
+        assert sorted(done) == [False, False, True]
+        done = await asyncio.gather(*(stage.deliverer.enable(WORLD, URL) for _ in range(3)))
+        assert sorted(done) == [False, False, True]
+        assert [kind for kind, _ in told(stage)] == ["webhookDisabled", "webhookEnabled"]
+        assert stage.happened == {"endpoint_disabled": 1, "endpoint_enabled": 1}
+
+    on_stage(play, CALM)
+
+
+def test_an_endpoint_that_is_disabled_by_hand_is_not_disabled_again_by_what_it_answers() -> None:
+    async def play(stage: Stage) -> None:
+        switched: list[bool] = []
+
+        async def answer(sent: Sent) -> Answer:
+            # in the table before the answer is looked at, and the lanes do not know yet
+            switched.append(
+                await stage.store.transact(
+                    lambda transaction: switching.switch_off(transaction, ENDPOINT, Why.ASKED, stage.clock.now_us())
+                )
+            )
+            return GONE
+
+        stage.receivers.answer = answer
+        await stage.events(1, 2, url=URL)
+        await stage.sleep(2)
+        assert switched == [True]
+        assert [(kind, notice.why) for kind, notice in told(stage)] == [("webhookDisabled", "asked")]
+        assert row(stage)[3] == "asked"
+        assert stage.happened["endpoint_disabled"] == 0
+        assert states(stage, 1) == [("exhausted", "endpoint_disabled")] * 2
+
+    on_stage(play, CALM)
+
+
 def test_enabling_begins_at_once_also_where_the_host_was_left_alone() -> None:
     async def play(stage: Stage) -> None:
         up = False
@@ -370,9 +408,9 @@ def _batches(store: Store) -> list[int]:
     sizes: list[int] = []
     transact = store.transact
 
-    async def noting(run: Any) -> Any:
-        result = await transact(run)
-        if result:
+    async def noting(run: Any, *wakes: Any) -> Any:
+        result = await transact(run, *wakes)
+        if result and not isinstance(result, bool):
             sizes.append(result)
         return result
 
