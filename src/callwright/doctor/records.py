@@ -145,9 +145,9 @@ def deliveries(scene: Scene, survey: Survey) -> Findings:
     if given_up:
         yield warning(
             "webhooks.given_up",
-            f"{sum(count for _, count in given_up)} callbacks of the last week: {some([url for url, _ in given_up])}",
+            f"{sum(count for _, count, _ in given_up)} callbacks of the last week: {some([url for url, *_ in given_up])}",
             "Mend or remove the receiver. What was given up stays on record, and is sent again by: "
-            f"callwright deliveries resend --failed --since 7d --endpoint {given_up[0][0]}",
+            f"callwright deliveries resend --failed --since 7d --endpoint {given_up[0][0]}{_option(given_up[0][2])}",
         )
     else:
         yield ok("webhooks.given_up", "none in the last week")
@@ -183,13 +183,17 @@ def endpoints(scene: Scene, survey: Survey) -> Findings:
         return
     url, _, _, kind = disabled[0]
     seen = some([f"{one} ({why}, for {_age(now_us, since_us)})" for one, since_us, why, _ in disabled])
-    test = " --test" if kind == "test" else ""
+    test = _option(kind)
     yield warning(
         "webhooks.disabled",
         f"nothing is sent to {seen}",
         f"Mend the receiver, then: callwright endpoints enable {url}{test}; and callwright deliveries resend --failed{test} "
         f"--endpoint {url} for what it missed.",
     )
+
+
+def _option(kind: str | None) -> str:
+    return " --test" if kind == "test" else ""
 
 
 def heartbeats(scene: Scene, survey: Survey) -> Findings:

@@ -209,7 +209,7 @@ class DeliveryLog:
         now_us = self._clock.now_us()
         outcome = await self._store.transact(lambda transaction: _resend(transaction, world_id, [entry.pos], now_us))
         for why in outcome.skipped:
-            raise _refused(why, entry)
+            raise _refused(why, entry, self._option(world_id))
         self._offer(Endpoint(world_id, entry.endpoint))
         return self.get(world_id, delivery_id)
 
@@ -349,11 +349,19 @@ class DeliveryLog:
     def _refuse_disabled(self, world_id: UUID, endpoint: str) -> None:
         rows: list[Any] = self._store.read("webhooks.disabled", (world_id.bytes, endpoint))
         for _, why in rows:
-            raise Conflict(f"Nothing is sent to {endpoint}: the endpoint is disabled ({why}).", remedy=enable_remedy(endpoint))
+            raise Conflict(
+                f"Nothing is sent to {endpoint}: the endpoint is disabled ({why}).",
+                remedy=_enable_remedy(endpoint, self._option(world_id)),
+            )
+
+    def _option(self, world_id: UUID) -> str:
+        """What a command needs to be about this world."""
+        rows: list[Any] = self._store.read("webhooks.world_kind", (world_id.bytes,))
+        return " --test" if rows == [("test",)] else ""
 
 
-def enable_remedy(endpoint: str) -> str:
-    return f"Once it is mended: callwright endpoints enable {endpoint}"
+def _enable_remedy(endpoint: str, option: str) -> str:
+    return f"Once it is mended: callwright endpoints enable {endpoint}{option}"
 
 
 def _resend(transaction: Transaction, world_id: UUID, positions: Sequence[int], now_us: int) -> _Resending:
@@ -389,24 +397,24 @@ def _why_not(rows: list[Any]) -> Unsendable | None:
     return Unsendable.WAITING if state == State.PENDING.value and not may_be_sent else None
 
 
-def _refused(why: Unsendable, entry: Entry) -> Conflict | NotFound:
+def _refused(why: Unsendable, entry: Entry, option: str) -> Conflict | NotFound:
     match why:
         case Unsendable.UNKNOWN:
             return _not_found(entry.id)
         case Unsendable.WAITING:
             return Conflict(
                 f"The delivery `{entry.id}` is pending: it goes out after the earlier ones of its call.",
-                remedy=f"Resend the first of them: callwright deliveries list --call {entry.call_id} --state pending",
+                remedy=f"Resend the first of them: callwright deliveries list --call {entry.call_id} --state pending{option}",
             )
         case Unsendable.ENDPOINT_DISABLED:
             return Conflict(
                 f"The delivery `{entry.id}` is not sent: its endpoint {entry.endpoint} is disabled.",
-                remedy=enable_remedy(entry.endpoint),
+                remedy=_enable_remedy(entry.endpoint, option),
             )
         case Unsendable.WITHDRAWN:
             return Conflict(
                 f"The delivery `{entry.id}` is not sent: no webhook asks for it any more.",
-                remedy=f"Make the webhook again, then resend: callwright webhooks create {entry.url}",
+                remedy=f"Make the webhook again, then resend: callwright webhooks create {entry.url}{option}",
             )
 
 

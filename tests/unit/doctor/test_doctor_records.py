@@ -202,6 +202,9 @@ def test_callbacks_that_were_given_up(patient):
     assert url in told.seen
     remedy = patient.remedies(records.deliveries)["webhooks.given_up"]
     assert "callwright deliveries resend --failed --since 7d --endpoint http://" in remedy
+    assert "--test" not in remedy
+    patient.sql("UPDATE deliveries SET world_id = (SELECT id FROM worlds WHERE kind = 'test') WHERE state = 'exhausted'")
+    assert patient.remedies(records.deliveries)["webhooks.given_up"].endswith(f"{url} --test")
     patient.sql(f"UPDATE deliveries SET settled_us = {NOW_US - records.WEEK_US} WHERE state = 'exhausted'")
     assert patient.says(records.deliveries)[0].level == "ok"
 
@@ -234,6 +237,13 @@ def test_a_lane_without_a_head(patient):
     patient.sql("UPDATE deliveries SET state = 'pending' WHERE pos = 1")
     told = patient.says(records.deliveries)
     assert told[1] == Said("webhooks.lanes", "fault", "1 receivers wait for a callback that is never sent")
+
+
+def test_what_is_resent_of_a_lane_and_has_no_turn(patient):
+    patient.sql("UPDATE deliveries SET state = 'pending', passed = 1, tries = 0 WHERE pos = 1")
+    assert patient.says(records.deliveries)[1].check == "webhooks.lanes"
+    patient.sql(f"UPDATE deliveries SET next_at_us = {NOW_US} WHERE pos = 1")
+    assert patient.says(records.deliveries)[1].check == "webhooks.due"
 
 
 def test_callbacks_that_are_overdue(patient):

@@ -251,6 +251,21 @@ async def test_one_is_resent():
         assert (refused.status, refused.error["remedy"]) == (409, f"Once it is mended: callwright endpoints enable {ONE}")
 
 
+async def test_what_to_do_names_the_test_world():
+    room = await NativeRoom.open()
+    made = await put(room, world="test", state=State.EXHAUSTED)
+    await room.operator("POST", "/endpoints", {"url": ONE}, world="test")
+    endpoint = (await room.operator("GET", "/endpoints", world="test")).content["data"][0]["id"]
+    await room.operator("POST", f"/endpoints/{endpoint}/disable", world="test")
+    for path, body in ((f"/deliveries/{made}/resend", None), ("/deliveries/resend", {"endpoint": ONE})):
+        refused = await room.operator("POST", path, body, world="test")
+        assert refused.error["remedy"] == f"Once it is mended: callwright endpoints enable {ONE} --test"
+    await room.operator("POST", f"/endpoints/{endpoint}/enable", world="test")
+    waiting = [await put(room, world="test", call=5), await put(room, world="test", call=5)][1]
+    refused = await room.operator("POST", f"/deliveries/{waiting}/resend", world="test")
+    assert refused.error["remedy"].endswith("--state pending --test")
+
+
 async def test_many_are_resent():
     room = await NativeRoom.open()
     made = [await put(room, state=State.EXHAUSTED, call=n) for n in range(4)]

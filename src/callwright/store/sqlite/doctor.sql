@@ -46,8 +46,10 @@ SELECT id, created_us, (
 SELECT id, ended_us FROM legs WHERE dialog IS NOT NULL AND ended_us IS NOT NULL;
 
 -- name: given_up
-SELECT endpoint, COUNT(*) FROM (SELECT endpoint, state, settled_us FROM deliveries ORDER BY pos DESC LIMIT ?)
-WHERE state = 'exhausted' AND settled_us > ? GROUP BY endpoint ORDER BY COUNT(*) DESC;
+SELECT d.endpoint, COUNT(*), w.kind FROM (
+    SELECT world_id, endpoint, state, settled_us FROM deliveries ORDER BY pos DESC LIMIT ?
+) AS d LEFT JOIN worlds AS w ON w.id = d.world_id
+WHERE d.state = 'exhausted' AND d.settled_us > ? GROUP BY d.world_id, d.endpoint ORDER BY COUNT(*) DESC;
 
 -- name: disabled_endpoints
 SELECT e.url, e.disabled_us, e.disabled_why, w.kind FROM endpoints AS e JOIN worlds AS w ON w.id = e.world_id

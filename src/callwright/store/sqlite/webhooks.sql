@@ -288,6 +288,9 @@ UPDATE deliveries SET next_at_us = NULL WHERE next_at_us IS NOT NULL AND pos IN 
     ORDER BY sequence LIMIT -1 OFFSET 1
 );
 
+-- name: world_kind
+SELECT kind FROM worlds WHERE id = ?;
+
 -- name: insert_test
 INSERT INTO deliveries (
     world_id, id, event_id, call_id, sequence, kind, test, scope, url, endpoint, webhook_id, token, body, created_us, since_us,
