@@ -185,56 +185,35 @@ def exhaust_disabled(endpoint: Endpoint, now_us: int, limit: int) -> Write:
     return Write("webhooks.exhaust_disabled", (endpoint.world_id.bytes, endpoint.url, now_us, limit))
 
 
-class Expiring(NamedTuple):
-    """How far `exhaust_expired` came: up to which row, when that was made, and how many it gave up."""
-
-    pos: int
-    created_us: int
-    given_up: int
-
-
-def exhaust_expired(
-    transaction: Transaction, endpoint: Endpoint, after_pos: int, since_us: int, now_us: int, limit: int
-) -> Expiring | None:
-    """Look at the next `limit` pending rows of an endpoint and give up those that have been tried for since `since_us` or
-    longer; their lanes go on. None when there are no more.
+def exhaust_expired(transaction: Transaction, since_us: int, now_us: int, limit: int) -> list[Endpoint]:
+    """Give up the next `limit` that have been tried for since `since_us` or longer; their lanes go on. Returns the endpoint of
+    each.
     """
-    key = (endpoint.world_id.bytes, endpoint.url)
-    rows: list[Any] = transaction.read("webhooks.pending_after", (*key, after_pos, limit))
-    lanes: dict[tuple[bytes, str], None] = {}
-    given_up = 0
-    for pos, _, since, call_id, url in rows:
-        if since <= since_us:
-            given_up += transaction.write(Write("webhooks.exhaust_expired", (now_us, pos)))
-            lanes[call_id, url] = None
-    for call_id, url in lanes:
-        transaction.write(promote(endpoint.world_id, call_id, url, now_us))
-        transaction.write(release_passed(endpoint.world_id, call_id, url, now_us))
-    return Expiring(rows[-1][0], rows[-1][1], given_up) if rows else None
+    rows: list[Any] = transaction.read("webhooks.pending_since", (since_us, limit))
+    lanes: dict[tuple[bytes, bytes, str], None] = {}
+    for pos, world, call_id, url, _ in rows:
+        transaction.write(Write("webhooks.exhaust_expired", (now_us, pos)))
+        lanes[world, call_id, url] = None
+    for world, call_id, url in lanes:
+        transaction.write(promote(UUID(bytes=world), call_id, url, now_us))
+        transaction.write(release_passed(UUID(bytes=world), call_id, url, now_us))
+    return [Endpoint(UUID(bytes=world), endpoint) for _, world, _, _, endpoint in rows]
 
 
-class Kept(NamedTuple):
-    """How far a look for what need not be kept came, and what is to be done."""
-
-    pos: int
-    created_us: int
-    removals: tuple[Write, ...]
-
-
-def removals(store: Store, after_pos: int, delivered_us: int, exhausted_us: int, limit: int) -> Kept | None:
-    """Look at the next `limit` deliveries for those settled before the times given; None when there are no more.
-
-    What is pending stays, and so does the newest of each lane, from which its sequence goes on.
+def remove_settled(store: Store, state: State, until_us: int, limit: int) -> tuple[Write, ...]:
+    """What removes up to `limit` of the deliveries that were settled until then, with their attempts; nothing when there are
+    none. The newest of each lane stays without body and token, as its sequence goes on from it.
     """
-    rows: list[Any] = store.read("webhooks.deliveries_from", (after_pos, delivered_us, exhausted_us, limit))
-    if not rows:
-        return None
+    rows: list[Any] = store.read("webhooks.settled_until", (state.value, until_us, limit))
     writes: list[Write] = []
-    for pos, _, world, id_, removable in rows:
-        if removable:
-            writes.append(Write("webhooks.delete_attempts", (world, id_)))
-            writes.append(Write("webhooks.delete_delivery", (pos,)))
-    return Kept(rows[-1][0], rows[-1][1], tuple(writes))
+    for pos, world, id_, call_id, url, sequence, settled_us, newest in rows:
+        writes.append(Write("webhooks.delete_attempts", (world, id_, pos, settled_us)))
+        if newest:
+            writes.append(Write("webhooks.empty_delivery", (pos, settled_us)))
+            writes.append(Write("webhooks.delete_emptied_before", (world, call_id, url, sequence)))
+        else:
+            writes.append(Write("webhooks.delete_delivery", (pos, settled_us)))
+    return tuple(writes)
 
 
 def _delivery(row: Any) -> Delivery:

@@ -122,6 +122,7 @@ class Unsendable(Enum):
     WAITING = "waiting"  # for an earlier one of its lane
     ENDPOINT_DISABLED = "endpoint_disabled"
     WITHDRAWN = "withdrawn"
+    EMPTIED = "emptied"  # what it said is not kept any more
     UNKNOWN = "unknown"
 
 
@@ -389,7 +390,9 @@ def _resend(transaction: Transaction, world_id: UUID, positions: Sequence[int], 
 def _why_not(rows: list[Any]) -> Unsendable | None:
     if not rows:
         return Unsendable.UNKNOWN
-    state, _, _, _, may_be_sent, disabled, withdrawn = rows[0]
+    state, _, _, _, emptied, may_be_sent, disabled, withdrawn = rows[0]
+    if emptied:
+        return Unsendable.EMPTIED
     if disabled:
         return Unsendable.ENDPOINT_DISABLED
     if withdrawn:
@@ -405,6 +408,11 @@ def _refused(why: Unsendable, entry: Entry, option: str) -> Conflict | NotFound:
             return Conflict(
                 f"The delivery `{entry.id}` is pending: it goes out after the earlier ones of its call.",
                 remedy=f"Resend the first of them: callwright deliveries list --call {entry.call_id} --state pending{option}",
+            )
+        case Unsendable.EMPTIED:
+            return Conflict(
+                f"The delivery `{entry.id}` is not sent: it was settled so long ago that its body is not kept any more.",
+                remedy="Longer is kept with webhooks.keep and webhooks.keep_exhausted.",
             )
         case Unsendable.ENDPOINT_DISABLED:
             return Conflict(

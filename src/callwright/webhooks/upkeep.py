@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -11,13 +12,12 @@ from callwright.errors import StoreUnavailable
 from callwright.log import Log
 from callwright.store import Change, Store, Transaction
 from callwright.webhooks import ledger
-from callwright.webhooks.model import Endpoint
+from callwright.webhooks.model import Endpoint, State
 from callwright.webhooks.settings import WebhookSettings
 
 BATCH = 500
 # What is read on the event loop is less, so that nothing waits for it.
 REMOVAL_BATCH = 100
-ENDPOINTS = 50
 # Between batches others may write, and the event loop does its work.
 PAUSE_S = 0.02
 AGAIN_AFTER_A_FAULT_S = 5.0
@@ -96,51 +96,34 @@ class Upkeep:
 
     async def _expire(self) -> None:
         """Give up what could not be tried before its time was over, as its endpoint was not sent to."""
-        after: Endpoint | None = None
-        while work := ledger.endpoints_with_work(self._store, after, ENDPOINTS):
-            for endpoint, _ in work:
-                await self._expire_at(endpoint)
-            after = work[-1].endpoint
-            await self._clock.sleep(PAUSE_S)
-
-    async def _expire_at(self, endpoint: Endpoint) -> None:
         since_us = self._clock.now_us() - round(self._settings.give_up_after * SECOND_US)
-        oldest_us = ledger.oldest_pending_us(self._store, endpoint)
-        at = ledger.Expiring(0, oldest_us, 0) if oldest_us is not None else None
-        given_up = 0
-        # No row is since earlier than it was made, so the rest is young enough.
-        while at is not None and at.created_us <= since_us:
-            at = await self._store.transact(partial(self._expire_batch, endpoint, at.pos, since_us))
-            given_up += at.given_up if at else 0
-            self._count(at.given_up if at else 0)
-            await self._clock.sleep(PAUSE_S)
-        if given_up:
-            _log.warning(
-                "deliveries_expired",
-                endpoint=endpoint.url,
-                count=given_up,
-                remedy="they are kept: resend them when the receiver is back",
-            )
-            self._offer(endpoint)
+        given_up: Counter[Endpoint] = Counter()
+        try:
+            while batch := await self._store.transact(partial(self._expire_batch, since_us)):
+                given_up.update(batch)
+                self._count(len(batch))
+                await self._clock.sleep(PAUSE_S)
+        finally:
+            for endpoint, count in given_up.items():
+                _log.warning(
+                    "deliveries_expired",
+                    endpoint=endpoint.url,
+                    count=count,
+                    remedy="they are kept: resend them when the receiver is back",
+                )
+                self._offer(endpoint)
 
-    def _expire_batch(
-        self, endpoint: Endpoint, after_pos: int, since_us: int, transaction: Transaction
-    ) -> ledger.Expiring | None:
-        return ledger.exhaust_expired(transaction, endpoint, after_pos, since_us, self._clock.now_us(), BATCH)
+    def _expire_batch(self, since_us: int, transaction: Transaction) -> list[Endpoint]:
+        return ledger.exhaust_expired(transaction, since_us, self._clock.now_us(), BATCH)
 
     async def _remove_old(self) -> None:
         now_us = self._clock.now_us()
-        delivered_us = now_us - round(self._settings.keep * SECOND_US)
-        exhausted_us = now_us - round(self._settings.keep_exhausted * SECOND_US)
-        youngest_us = max(delivered_us, exhausted_us)
-        pos = -1 << 63
-        while (kept := ledger.removals(self._store, pos, delivered_us, exhausted_us, REMOVAL_BATCH)) is not None:
-            if kept.removals:
-                await self._store.commit(Change(kept.removals))
-            if kept.created_us > youngest_us:
-                return
-            pos = kept.pos
-            await self._clock.sleep(PAUSE_S)
+        for state, kept_s in ((State.DELIVERED, self._settings.keep), (State.EXHAUSTED, self._settings.keep_exhausted)):
+            until_us = now_us - round(kept_s * SECOND_US)
+            # What is done with is no longer in the index that is read: no walk is the longer for what was kept before.
+            while writes := ledger.remove_settled(self._store, state, until_us, REMOVAL_BATCH):
+                await self._store.commit(Change(writes))
+                await self._clock.sleep(PAUSE_S)
 
     def _count(self, given_up: int) -> None:
         for _ in range(given_up):

@@ -595,10 +595,11 @@ def test_a_webhook_made_while_the_clock_was_ahead_hears_what_happens() -> None:
         "undelivered_before": (BLOB, BLOB, "u", 9, 9),
         "waits_behind": (BLOB, BLOB, "u", 9),
         "first_pending": (BLOB, "u"),
-        "pending_after": (BLOB, "u", 1, 9),
+        "pending_since": (1, 9),
         "exhaust_disabled": (BLOB, "u", 1, 9),
-        "deliveries_from": (1, 2, 3, 9),
-        "delete_attempts": (BLOB, BLOB),
+        "settled_until": ("delivered", 1, 9),
+        "delete_attempts": (BLOB, BLOB, 1, 2),
+        "delete_emptied_before": (BLOB, BLOB, "u", 9),
         "settle_delivery": ("delivered", 1, 2, 200, None, 1),
         "retry_delivery": (1, 0, 500, "http_error", 1),
         "note_failure": (BLOB, "u", BLOB, 1),
@@ -618,6 +619,14 @@ def test_the_step_to_the_next_endpoint_jumps_over_all_rows_of_the_one_before() -
     (line,) = (line for *_, line in store._reader.execute(f"EXPLAIN QUERY PLAN {sql}", (BLOB, "u")))
     assert "COVERING INDEX deliveries_at_endpoint ((world_id,endpoint)>(?,?))" in line
     store.close()
+
+
+@pytest.mark.parametrize(("name", "params"), {"pending_since": (1, 9), "settled_until": ("exhausted", 1, 9)}.items())
+def test_what_is_old_is_found_by_its_age_alone(name: str, params: tuple[Param, ...]) -> None:
+    store = Store.in_memory()
+    plan = [line for *_, line in store._reader.execute(f"EXPLAIN QUERY PLAN {store._named[f'webhooks.{name}']}", params)]
+    store.close()
+    assert "INDEX deliveries_by_age (state=? AND <expr><?)" in plan[0]
 
 
 def _break_commits(store: Store) -> list[bool]:

@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 
 from callwright.egress import Fault
+from callwright.errors import Conflict
+from callwright.store import Change
+from callwright.webhooks import ledger
+from callwright.webhooks.log import DeliveryLog, Resent, Unsendable
 from callwright.webhooks.model import Endpoint, State
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.upkeep import BATCH
@@ -117,10 +121,10 @@ def test_what_is_settled_is_kept_for_a_time_with_its_attempts() -> None:
         # the newest of each lane stays: its sequence goes on from there
         assert [(each.sequence, each.state) for each in stage.deliveries(1)] == [(2, State.EXHAUSTED), (4, State.DELIVERED)]
         assert [each.sequence for each in stage.deliveries(2)] == [1]
-        assert _attempts(stage) == 3
+        assert _attempts(stage) == 1
         await stage.sleep(23 * DAY)
         assert [each.sequence for each in stage.deliveries(1)] == [4]
-        assert _attempts(stage) == 2
+        assert _attempts(stage) == 0
         await stage.events(1, url=URL)
         await stage.sleep(1)
         assert [each.sequence for each in stage.deliveries(1)] == [4, 5]
@@ -144,9 +148,93 @@ def test_retention_goes_through_the_table_in_small_steps() -> None:
             await stage.events(call, 101, url=URL)
         await stage.sleep(7 * DAY + 2 * HOUR)
         assert _rows(stage) == 11
-        assert _attempts(stage) == 11
+        assert _attempts(stage) == 0
 
     on_stage(play, settings())
+
+
+def test_the_newest_of_a_lane_stays_for_its_sequence_and_says_nothing_more() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.events(1, 2, url=URL, token="secret")
+        await stage.sleep(8 * DAY)
+        (newest,) = stage.deliveries(1)
+        assert (newest.sequence, newest.body, newest.token, newest.attempts) == (2, b"", None, 1)
+        log = DeliveryLog(stage.store, stage.clock)
+        entry = log.get(WORLD, newest.id)
+        assert (log.body(entry), log.attempts(entry)) == (b"", [])
+        with pytest.raises(Conflict, match="not kept any more"):
+            await log.resend(WORLD, newest.id)
+        assert await log.resend_all(WORLD, endpoint=URL, state=State.DELIVERED) == Resent(0, {Unsendable.EMPTIED: 1})
+        # once it is not the newest any more, it goes with the one that is
+        await stage.events(1, 2, url=URL)
+        await stage.sleep(1)
+        assert [each.sequence for each in stage.deliveries(1)] == [2, 3, 4]
+        await stage.sleep(8 * DAY)
+        assert [each.sequence for each in stage.deliveries(1)] == [4]
+
+    on_stage(play, settings())
+
+
+def test_what_is_kept_for_its_sequence_is_not_looked_at_again() -> None:
+    async def play(stage: Stage) -> None:
+        for call in range(1, 301):
+            await stage.events(call, url=URL)
+        await stage.sleep(8 * DAY)
+        assert _rows(stage) == 300
+        seen: list[int] = []
+        read = stage.store.read
+
+        def noting_read(query: str, params: Any = ()) -> Any:
+            found = read(query, params)
+            if query == "webhooks.settled_until":
+                seen.append(len(found))
+            return found
+
+        stage.store.read = noting_read  # type: ignore[method-assign]
+        await stage.sleep(2 * DAY)
+        assert len(seen) == 2 * 48
+        assert not any(seen)
+
+    on_stage(play, settings())
+
+
+def test_one_that_is_resent_while_it_is_to_be_removed_stays_with_its_attempts() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.events(1, 2, url=URL)
+        await stage.sleep(1)
+        first, second = stage.deliveries(1)
+        writes = ledger.remove_settled(stage.store, State.DELIVERED, stage.clock.now_us(), 9)
+        log = DeliveryLog(stage.store, stage.clock)
+        await log.resend_these(WORLD, [first.id, second.id])
+        await stage.store.commit(Change(writes))
+        stage.deliverer.offer(ENDPOINT)
+        await stage.sleep(1)
+        await stage.store.commit(Change(writes))
+        assert [(each.state, each.attempts, each.body) for each in stage.deliveries(1)] == [
+            (State.DELIVERED, 2, first.body),
+            (State.DELIVERED, 2, second.body),
+        ]
+        assert _attempts(stage) == 4
+
+    on_stage(play, settings())
+
+
+def test_to_give_up_what_is_old_nothing_younger_is_looked_at() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda sent: DOWN
+        for call in range(1, 201):
+            await stage.events(call, url=URL)
+        await stage.sleep(2 * HOUR + 100)
+        log = DeliveryLog(stage.store, stage.clock)
+        assert (await log.resend_all(WORLD, endpoint=URL, state=State.EXHAUSTED)).number == 200
+        reads: list[int] = []
+        now_us = stage.clock.now_us() - 2 * HOUR * 1_000_000
+        await stage.store.transact(
+            lambda transaction: reads.append(len(transaction.read("webhooks.pending_since", (now_us, 500))))
+        )
+        assert reads == [0]  # though all were made before
+
+    on_stage(play, settings(give_up_after=2.0 * HOUR, retry=(600.0,), then_every=600.0))
 
 
 def test_a_store_that_fails_stops_no_upkeep() -> None:
@@ -156,7 +244,7 @@ def test_a_store_that_fails_stops_no_upkeep() -> None:
         read = stage.store.read
 
         def failing_read(query: str, params: Any = ()) -> Any:
-            if query == "webhooks.deliveries_from":
+            if query == "webhooks.settled_until":
                 raise RuntimeError("no")
             return read(query, params)
 

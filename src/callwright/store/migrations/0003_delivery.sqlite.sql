@@ -55,6 +55,7 @@ CREATE TABLE endpoints (
 -- sent. A row is passed when its lane no longer waits for it. Of those of a lane that are passed and were not tried since they
 -- were resent, the first alone has one: they go out in order. `attempts` counts all that were made, `tries` those since
 -- `since_us`, when it was made or last resent. `delivered_us` is when the receiver first had it.
+-- `emptied` rows were kept for long enough; they are there for the sequence of their lane alone.
 CREATE TABLE all_deliveries (
     pos INTEGER PRIMARY KEY AUTOINCREMENT,
     world_id BLOB NOT NULL,
@@ -79,6 +80,7 @@ CREATE TABLE all_deliveries (
     next_at_us INTEGER,
     settled_us INTEGER,
     delivered_us INTEGER,
+    emptied INTEGER NOT NULL DEFAULT 0,
     last_status INTEGER,
     last_error TEXT,
     UNIQUE (world_id, call_id, url, sequence),
@@ -104,6 +106,8 @@ CREATE INDEX deliveries_unsent ON deliveries (world_id, state, pos) WHERE state 
 CREATE INDEX deliveries_open ON deliveries (world_id, call_id, url, sequence) WHERE state <> 'delivered';
 CREATE INDEX deliveries_resent ON deliveries (world_id, call_id, url, sequence)
     WHERE state = 'pending' AND passed = 1 AND tries = 0;
+-- What has been waiting, and what has been settled, for how long.
+CREATE INDEX deliveries_by_age ON deliveries (state, COALESCE(settled_us, since_us)) WHERE emptied = 0;
 CREATE INDEX deliveries_at_endpoint ON deliveries (world_id, endpoint, next_at_us, pos) WHERE next_at_us IS NOT NULL;
 
 -- One row per attempt. `headers` and `answer_headers` are JSON arrays of pairs; `answer` is the beginning of what came back,

@@ -167,30 +167,41 @@ WHERE pos IN (
     WHERE world_id = ?1 AND endpoint = ?2 AND state = 'pending' ORDER BY pos DESC LIMIT ?4
 ) AND EXISTS (SELECT 1 FROM endpoints WHERE world_id = ?1 AND url = ?2 AND disabled_us IS NOT NULL);
 
--- name: pending_after
-SELECT pos, created_us, since_us, call_id, url FROM deliveries INDEXED BY deliveries_of_endpoint
-WHERE world_id = ? AND endpoint = ? AND state = 'pending' AND pos > ? ORDER BY pos LIMIT ?;
+-- name: pending_since
+-- The longest pending, that are so since a time or longer.
+SELECT pos, world_id, call_id, url, endpoint FROM deliveries INDEXED BY deliveries_by_age
+WHERE emptied = 0 AND state = 'pending' AND COALESCE(settled_us, since_us) <= ?
+ORDER BY COALESCE(settled_us, since_us) LIMIT ?;
 
 -- name: exhaust_expired
 UPDATE deliveries SET state = CASE WHEN delivered_us IS NULL THEN 'exhausted' ELSE 'delivered' END, settled_us = ?,
     last_error = COALESCE(last_error, 'expired'), next_at_us = NULL
 WHERE pos = ? AND state = 'pending';
 
--- name: deliveries_from
--- Whether each may be removed: it is settled for long enough, and not the newest of its lane, whose sequence goes on from it.
--- The lane of a test goes no further.
-SELECT pos, created_us, world_id, id,
-    settled_us <= CASE state WHEN 'delivered' THEN ?2 ELSE ?3 END AND state <> 'pending' AND (d.test OR EXISTS (
-        SELECT 1 FROM deliveries AS later WHERE later.world_id = d.world_id AND later.call_id = d.call_id
-            AND later.url = d.url AND later.sequence > d.sequence
-    ))
-FROM deliveries AS d WHERE pos > ?1 ORDER BY pos LIMIT ?4;
+-- name: settled_until
+-- What was settled until a time, the longest ago first. The newest of a lane is only emptied, as its sequence goes on from it;
+-- the lane of a test goes no further.
+SELECT pos, world_id, id, call_id, url, sequence, settled_us, d.test = 0 AND NOT EXISTS (
+    SELECT 1 FROM deliveries AS later WHERE later.world_id = d.world_id AND later.call_id = d.call_id
+        AND later.url = d.url AND later.sequence > d.sequence
+) FROM deliveries AS d INDEXED BY deliveries_by_age
+WHERE emptied = 0 AND state = ?1 AND COALESCE(settled_us, since_us) <= ?2 ORDER BY COALESCE(settled_us, since_us) LIMIT ?3;
 
 -- name: delete_attempts
-DELETE FROM attempts WHERE world_id = ? AND delivery_id = ?;
+-- Unless it was resent meanwhile.
+DELETE FROM attempts WHERE world_id = ?1 AND delivery_id = ?2 AND EXISTS (
+    SELECT 1 FROM deliveries WHERE pos = ?3 AND state <> 'pending' AND settled_us = ?4
+);
 
 -- name: delete_delivery
-DELETE FROM deliveries WHERE pos = ? AND state <> 'pending';
+DELETE FROM deliveries WHERE pos = ? AND state <> 'pending' AND settled_us = ?;
+
+-- name: empty_delivery
+UPDATE deliveries SET body = x'', token = NULL, emptied = 1 WHERE pos = ? AND state <> 'pending' AND settled_us = ?;
+
+-- name: delete_emptied_before
+-- Those of its lane that were the newest once.
+DELETE FROM deliveries WHERE world_id = ? AND call_id = ? AND url = ? AND sequence < ? AND emptied = 1;
 
 -- The log: what customers see of deliveries. A walk is a bounded look along one index, newest first, from the place given on;
 -- the last column says whether the row is asked for.
@@ -266,7 +277,7 @@ WHERE world_id = ? AND state = ? AND state <> 'delivered' AND pos > ? AND pos <=
 
 -- name: resend_facts
 -- What speaks against sending it again: its endpoint is disabled, or nobody asks for it any more.
-SELECT d.state, d.endpoint, d.call_id, d.url, d.next_at_us IS NOT NULL,
+SELECT d.state, d.endpoint, d.call_id, d.url, d.emptied, d.next_at_us IS NOT NULL,
     EXISTS (SELECT 1 FROM endpoints AS e WHERE e.world_id = d.world_id AND e.url = d.endpoint AND e.disabled_us IS NOT NULL),
     d.scope <> 'call' AND NOT EXISTS (SELECT 1 FROM webhooks AS w WHERE w.world_id = d.world_id AND w.id = d.webhook_id)
         AND NOT EXISTS (SELECT 1 FROM webhooks AS other WHERE other.world_id = d.world_id AND other.target = d.url)
@@ -278,7 +289,7 @@ UPDATE deliveries SET
     passed = CASE WHEN state = 'pending' THEN passed ELSE 1 END,
     next_at_us = CASE WHEN state = 'pending' AND passed = 0 THEN ?1 END,
     state = 'pending', tries = 0, since_us = ?1, settled_us = NULL
-WHERE pos = ?2 AND (state <> 'pending' OR next_at_us IS NOT NULL);
+WHERE pos = ?2 AND emptied = 0 AND (state <> 'pending' OR next_at_us IS NOT NULL);
 
 -- name: hold_resent
 -- Of those of a lane that are sent again and were not tried yet, only the first may have its turn.
