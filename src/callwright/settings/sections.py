@@ -312,7 +312,10 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
         ),
     ] = 3600.0
     keep: Annotated[
-        Keep, Meta(description="Seconds a delivered callback stays on record, with its attempts. Each call keeps its last.")
+        Keep,
+        Meta(
+            description="Seconds a delivered callback stays on record, with its attempts. The last of each call stays, emptied."
+        ),
     ] = 604_800.0
     keep_exhausted: Annotated[
         Keep, Meta(description="Seconds a callback that was given up stays on record and can be sent again.")

@@ -629,6 +629,24 @@ def test_what_is_old_is_found_by_its_age_alone(name: str, params: tuple[Param, .
     assert "INDEX deliveries_by_age (state=? AND <expr><?)" in plan[0]
 
 
+@pytest.mark.parametrize("analysed", [False, True])
+@pytest.mark.parametrize(("name", "params"), {"list_of_world": (BLOB, 9, 0), "count_of_world": (BLOB,)}.items())
+def test_webhooks_of_numbers_cost_those_of_the_account_nothing(name: str, params: tuple[Param, ...], analysed: bool) -> None:
+    store = Store.in_memory()
+    connection = store._writer._connection  # type: ignore[attr-defined]
+    connection.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "
+        "INSERT INTO webhooks (world_id, id, number_id, url, target, created_us, updated_us) "
+        "SELECT ?, randomblob(16), randomblob(16), 'u', 'u', 1, 1 FROM n",
+        (BLOB,),
+    )
+    if analysed:
+        connection.execute("ANALYZE")
+    plan = [line for *_, line in connection.execute(f"EXPLAIN QUERY PLAN {store._named[f'webhooks.{name}']}", params)]
+    store.close()
+    assert ["INDEX webhooks_of_world (world_id=?)" in line for line in plan] == [True], plan
+
+
 def _break_commits(store: Store) -> list[bool]:
     """Make commits fail until the list that is returned is emptied."""
     commit = store.commit

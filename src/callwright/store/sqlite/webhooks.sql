@@ -17,11 +17,11 @@ SELECT world_id, id, number_id, url, target, token, events, old_token, old_until
 WHERE world_id = ? AND number_id = ?;
 
 -- name: count_of_world
-SELECT COUNT(*) FROM webhooks WHERE world_id = ? AND number_id IS NULL;
+SELECT COUNT(*) FROM webhooks INDEXED BY webhooks_of_world WHERE world_id = ? AND number_id IS NULL;
 
 -- name: list_of_world
-SELECT world_id, id, number_id, url, target, token, events, old_token, old_until_us, created_us, updated_us FROM webhooks
-WHERE world_id = ? AND number_id IS NULL ORDER BY pos DESC LIMIT ? OFFSET ?;
+SELECT world_id, id, number_id, url, target, token, events, old_token, old_until_us, created_us, updated_us
+FROM webhooks INDEXED BY webhooks_of_world WHERE world_id = ? AND number_id IS NULL ORDER BY pos DESC LIMIT ? OFFSET ?;
 
 -- name: fanned_out
 SELECT pos FROM fanned_out;
