@@ -94,8 +94,8 @@ INSERT INTO all_deliveries (
     -- A UUIDv7 of the time it was made.
     unhex(printf('%012X7', created_us / 1000) || substr(hex(randomblob(2)), 2) || 'A' || substr(hex(randomblob(8)), 2)),
     event_id, call_id, seq, kind, scope, url, endpoint, webhook_id, token, body, state,
-    attempts, attempts, created_us, created_us, next_at_us, settled_us, CASE state WHEN 'delivered' THEN settled_us END,
-    last_status, last_error
+    attempts, attempts, created_us, created_us, next_at_us, settled_us,
+    CASE state WHEN 'delivered' THEN COALESCE(settled_us, created_us) END, last_status, last_error
 FROM deliveries;
 DROP TABLE deliveries;
 ALTER TABLE all_deliveries RENAME TO deliveries;

@@ -54,7 +54,9 @@ FROM (
 UPDATE deliveries SET attempts = attempts + ?2, tries = tries + ?2, last_status = ?4, last_error = ?5, next_at_us = NULL,
     settled_us = CASE WHEN state = 'pending' OR ?1 = 'delivered' THEN ?3 ELSE settled_us END,
     delivered_us = COALESCE(delivered_us, CASE ?1 WHEN 'delivered' THEN ?3 END),
-    state = CASE WHEN ?1 = 'delivered' OR delivered_us IS NOT NULL THEN 'delivered' WHEN state = 'pending' THEN ?1 ELSE state END
+    state = CASE
+        WHEN ?1 = 'delivered' OR delivered_us IS NOT NULL THEN 'delivered' WHEN state = 'pending' THEN ?1 ELSE state
+    END
 WHERE pos = ?6;
 
 -- name: retry_delivery
@@ -190,14 +192,14 @@ WHERE emptied = 0 AND state = ?1 AND COALESCE(settled_us, since_us) <= ?2 ORDER 
 -- name: delete_attempts
 -- Unless it was resent meanwhile.
 DELETE FROM attempts WHERE world_id = ?1 AND delivery_id = ?2 AND EXISTS (
-    SELECT 1 FROM deliveries WHERE pos = ?3 AND state <> 'pending' AND settled_us = ?4
+    SELECT 1 FROM deliveries WHERE pos = ?3 AND state <> 'pending' AND settled_us IS ?4
 );
 
 -- name: delete_delivery
-DELETE FROM deliveries WHERE pos = ? AND state <> 'pending' AND settled_us = ?;
+DELETE FROM deliveries WHERE pos = ? AND state <> 'pending' AND settled_us IS ?;
 
 -- name: empty_delivery
-UPDATE deliveries SET body = x'', token = NULL, emptied = 1 WHERE pos = ? AND state <> 'pending' AND settled_us = ?;
+UPDATE deliveries SET body = x'', token = NULL, emptied = 1 WHERE pos = ? AND state <> 'pending' AND settled_us IS ?;
 
 -- name: delete_emptied_before
 -- Those of its lane that were the newest once.
