@@ -246,7 +246,7 @@ def test_failures_far_apart_are_no_days_of_failing() -> None:
 def test_many_endpoints_of_a_host_that_is_down_are_tried_seldom_and_disabled_all_the_same() -> None:
     async def play(stage: Stage) -> None:
         stage.receivers.answer = lambda sent: failing(Fault.CONNECT)
-        urls = [f"https://a.test/{number}" for number in range(60)]  # each is the probe every five hours
+        urls = [f"https://a.test/{number}" for number in range(30)]  # each is the probe every two and a half hours
         for day in range(12):
             for number, url in enumerate(urls):
                 await stage.events(100 * day + number, url=url)
