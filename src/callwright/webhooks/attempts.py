@@ -224,7 +224,8 @@ class Attempts:
         self._tell("delivery_exhausted", delivery, made, error)
         _log.error(
             "endpoint_disabled",
-            endpoint=endpoint.url,
+            endpoint=notice.endpoint_id,
+            host=endpoint.host,
             why=why.value,
             failures=peer.failures,
             failing_since=rfc3339(peer.failing_us or now_us),
@@ -243,9 +244,11 @@ class Attempts:
             return Verdict(Happening.HUNG if answer.fault is Fault.TIMEOUT else Happening.ERRED, against)
         most_us = now_us + round(self._settings.retry_after_at_most * SECOND_US)
         if asked_us > most_us:
+            known = ledger.find_endpoint(self._store, peer.endpoint)
             _log.warning(
                 "retry_after_cut",
-                endpoint=peer.endpoint.url,
+                endpoint=None if known is None else known.id,
+                host=peer.endpoint.host,
                 asked_s=(asked_us - now_us) // SECOND_US,
                 waiting_s=(most_us - now_us) // SECOND_US,
                 remedy="webhooks.retry_after_at_most is the bound; an endpoint that wants nothing more answers 410",

@@ -111,7 +111,8 @@ class Deliverer:
         write = ledger.disable(endpoint, notice.endpoint_id, why.value, now_us)
         await self._store.commit(Change((write,)) + notices.told(world_id, WEBHOOK_DISABLED, notice))
         self._happened("endpoint_disabled")
-        _log.warning("endpoint_disabled", endpoint=url, why=why.value, remedy="callwright endpoints enable ends it")
+        remedy = "callwright endpoints enable ends it"
+        _log.warning("endpoint_disabled", endpoint=notice.endpoint_id, host=endpoint.host, why=why.value, remedy=remedy)
         self._disabled(endpoint)
         return True
 
@@ -129,7 +130,7 @@ class Deliverer:
         write = ledger.enable(endpoint, now_us)
         await self._store.commit(Change((write,)) + notices.told(world_id, WEBHOOK_ENABLED, notice))
         self._happened("endpoint_enabled")
-        _log.info("endpoint_enabled", endpoint=url)
+        _log.info("endpoint_enabled", endpoint=known.id, host=endpoint.host)
         self._lanes.switch_on(endpoint)
         return True
 

@@ -115,9 +115,11 @@ class Upkeep:
             self._count(at.given_up if at else 0)
             await self._clock.sleep(PAUSE_S)
         if given_up:
+            known = ledger.find_endpoint(self._store, endpoint)
             _log.warning(
                 "deliveries_expired",
-                endpoint=endpoint.url,
+                endpoint=None if known is None else known.id,
+                host=endpoint.host,
                 count=given_up,
                 remedy="they are kept: resend them when the receiver is back",
             )

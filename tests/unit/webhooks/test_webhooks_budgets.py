@@ -402,8 +402,8 @@ def test_a_year_of_rest_is_cut_and_told_of(caplog: pytest.LogCaptureFixture) -> 
     on_stage(play)
     (record,) = (record for record in caplog.records if record.getMessage() == "retry_after_cut")
     fields = record.fields  # type: ignore[attr-defined]
-    assert {name: fields[name] for name in ("endpoint", "asked_s", "waiting_s")} == {
-        "endpoint": URL,
+    assert {name: fields[name] for name in ("host", "asked_s", "waiting_s")} == {
+        "host": "a.test",
         "asked_s": 31_536_000,
         "waiting_s": 3600,
     }
