@@ -159,6 +159,7 @@ class Deliverer:
                 while (touched := await self._fan_out.step()) is not None:
                     for endpoint in touched:
                         self.offer(endpoint)
+                    await asyncio.sleep(0)  # where nobody hears nothing is awaited, and others want their turn
             except StoreUnavailable:
                 await self._clock.sleep(STORE_PAUSE_S)  # the store has told
             except Exception as error:
