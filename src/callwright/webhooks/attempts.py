@@ -32,8 +32,10 @@ MOST_UNDELIVERED = 2_000
 # What speaks against the host, and not against one program on it.
 _HOST_FAULTS = frozenset({Fault.DNS, Fault.CONNECT, Fault.TLS, Fault.TIMEOUT, Fault.RESET, Fault.PROTOCOL})
 _HOST_STATUSES = frozenset({502, 503, 504})
-# Nobody at the receiver's had a part in these.
-_OURS = frozenset({Fault.BAD_URL.value, INTERNAL})
+# Nobody at the receiver's had a part in these: they are counted against neither endpoint nor host.
+_OURS = frozenset({Fault.BAD_URL.value, Fault.BUSY.value, Fault.PROXY.value, INTERNAL})
+# These say nothing of the delivery either, so its lane keeps waiting for it.
+_OURS_AND_PASSING = frozenset({Fault.BUSY.value, Fault.PROXY.value})
 
 _log = Log("webhooks")
 
@@ -145,7 +147,9 @@ class Attempts:
             if (why := self._why_disabled(made.answer, peer, now_us)) is not None:
                 await self._give_up_endpoint(delivery, made, error, peer, why)
                 return verdict
-        passes_us = passing_us(delivery, verdict, peer, now_us, self._head_wait_us)
+        passes_us = None
+        if error not in _OURS_AND_PASSING:
+            passes_us = passing_us(delivery, verdict, peer, now_us, self._head_wait_us)
         next_us = None if error == Fault.BAD_URL.value else self._next_us(delivery, verdict, passes_us, now_us)
         if next_us is None or peer.health is Health.DISABLED:
             await self._exhaust(delivery, made, error if next_us is None else ENDPOINT_DISABLED, noted)
@@ -235,7 +239,8 @@ class Attempts:
         self._happened("endpoint_disabled")
         _log.error(
             "endpoint_disabled",
-            endpoint=endpoint.url,
+            endpoint=notice.endpoint_id,
+            host=endpoint.host,
             why=why.value,
             failures=peer.failures,
             failing_since=rfc3339(peer.failing_us or now_us),
@@ -254,9 +259,11 @@ class Attempts:
             return Verdict(Happening.HUNG if answer.fault is Fault.TIMEOUT else Happening.ERRED, against)
         most_us = now_us + round(self._settings.retry_after_at_most * SECOND_US)
         if asked_us > most_us:
+            known = ledger.find_endpoint(self._store, peer.endpoint)
             _log.warning(
                 "retry_after_cut",
-                endpoint=peer.endpoint.url,
+                endpoint=None if known is None else known.id,
+                host=peer.endpoint.host,
                 asked_s=(asked_us - now_us) // SECOND_US,
                 waiting_s=(most_us - now_us) // SECOND_US,
                 remedy="webhooks.retry_after_at_most is the bound; an endpoint that wants nothing more answers 410",

@@ -351,7 +351,7 @@ class Lanes:
         try:
             verdict = await self._ground.attempt(flight.pos, flight.queue.peer)
         except Exception:
-            _log.exception("delivery_stuck", endpoint=flight.queue.peer.endpoint.url, pos=flight.pos)
+            _log.exception("delivery_stuck", host=flight.queue.peer.endpoint.host, pos=flight.pos)
         finally:
             self._tasks.discard(asyncio.current_task())
             if verdict is None:
