@@ -240,7 +240,7 @@ class Attempts:
         self._happened("endpoint_disabled")
         _log.error(
             "endpoint_disabled",
-            endpoint=notice.endpoint_id,
+            endpoint=disabled,
             host=endpoint.host,
             why=why.value,
             failures=peer.failures,

@@ -103,7 +103,7 @@ class Deliverer:
             return False
         self._happened("endpoint_disabled")
         remedy = "callwright endpoints enable ends it"
-        _log.warning("endpoint_disabled", endpoint=notice.endpoint_id, host=endpoint.host, why=why.value, remedy=remedy)
+        _log.warning("endpoint_disabled", endpoint=disabled, host=endpoint.host, why=why.value, remedy=remedy)
         self._disabled(endpoint)
         return True
 
