@@ -16,6 +16,7 @@ from callwright.webhooks import ledger, notices
 from callwright.webhooks.health import GOOD, NOTHING, Happening, Health, Peer, Verdict
 from callwright.webhooks.model import Delivery, Endpoint, State
 from callwright.webhooks.notices import Why
+from callwright.webhooks.outcomes import Delivered, Outcomes
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.waiting import asked_until_us, gaps
 
@@ -51,6 +52,7 @@ class Attempts:
     def __init__(
         self,
         store: Store,
+        outcomes: Outcomes,
         transport: Transport,
         clock: Clock,
         settings: WebhookSettings,
@@ -68,6 +70,7 @@ class Attempts:
         `happened` hears ``endpoint_disabled`` and ``lane_passed``.
         """
         self._store = store
+        self._outcomes = outcomes
         self._transport = transport
         self._clock = clock
         self._settings = settings
@@ -78,12 +81,11 @@ class Attempts:
         self._disabled = disabled
         self._head_wait_us = round(settings.head_wait * SECOND_US)
 
-    async def make(self, pos: int, peer: Peer) -> Verdict | None:
-        """Send the delivery at `pos` if it is due; return when the outcome is committed. None: there was no outcome."""
+    async def make(self, delivery: Delivery, peer: Peer) -> Verdict | None:
+        """Send a delivery, just read, if it is due; return when the outcome is committed. None: there was no outcome."""
         if peer.health is Health.DISABLED:
             return NOTHING  # since this was started
-        delivery = ledger.find_delivery(self._store, pos)
-        if delivery is None or delivery.next_at_us is None or delivery.next_at_us > self._clock.now_us():
+        if delivery.next_at_us is None or delivery.next_at_us > self._clock.now_us():
             return NOTHING
         if delivery.withdrawn:
             await self._withdraw(delivery)
@@ -93,13 +95,11 @@ class Attempts:
             return None  # the server is stopping: the attempt has not taken place
         if made.error is not None:
             return await self._failed(delivery, made, made.error, peer)
-        now_us = self._clock.now_us()
-        settled = ledger.settle(delivery, State.DELIVERED, now_us, made=1, status=made.answer.status, error=None)
-        writes: tuple[Write, ...] = (self._logged(delivery, made, None), *settled)
+        good_again = None
         if peer.failures:
             peer.failures, peer.failing_us = 0, None
-            writes += (ledger.note_success(peer.endpoint, now_us),)
-        await self._commit(Change(writes))
+            good_again = Change((ledger.note_success(peer.endpoint, self._clock.now_us()),))
+        await self._note(delivery, made, None, good_again, delivered=Delivered(delivery.pos, made.answer.status))
         self._counted("delivered")
         return GOOD
 
@@ -167,7 +167,7 @@ class Attempts:
         status = made.answer.status or None
         passed = delivery.passed or now_us >= delivery.since_us + self._head_wait_us
         retry = ledger.retry(delivery, next_us, now_us, passed=passed, status=status, error=error)
-        await self._commit(Change((self._logged(delivery, made, next_us), *retry, *noted)))
+        await self._note(delivery, made, next_us, Change((*retry, *noted)))
         self._counted("refused" if error == Fault.REFUSED_ADDRESS.value else "failed")
         more = {}
         if passed and not delivery.passed:
@@ -178,7 +178,7 @@ class Attempts:
     async def _exhaust(self, delivery: Delivery, made: _Made, error: str, noted: tuple[Write, ...]) -> None:
         status = made.answer.status or None
         settled = ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=1, status=status, error=error)
-        await self._commit(Change((self._logged(delivery, made, None), *settled, *noted)))
+        await self._note(delivery, made, None, Change((*settled, *noted)))
         self._counted("exhausted")
         self._tell("delivery_exhausted", delivery, made, error)
 
@@ -210,12 +210,11 @@ class Attempts:
         )
         settled = ledger.settle(delivery, State.EXHAUSTED, now_us, made=1, status=status, error=ENDPOINT_DISABLED)
         writes = (
-            self._logged(delivery, made, None),
             *settled,
             ledger.note_failure(endpoint, notice.endpoint_id, now_us),
             ledger.disable(endpoint, notice.endpoint_id, why.value, now_us),
         )
-        await self._commit(Change(writes) + notices.told(endpoint.world_id, WEBHOOK_DISABLED, notice))
+        await self._note(delivery, made, None, Change(writes) + notices.told(endpoint.world_id, WEBHOOK_DISABLED, notice))
         self._counted("exhausted")
         self._happened("endpoint_disabled")
         self._tell("delivery_exhausted", delivery, made, error)
@@ -251,21 +250,28 @@ class Attempts:
 
     async def _withdraw(self, delivery: Delivery) -> None:
         settled = ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=0, status=None, error=WEBHOOK_DELETED)
-        await self._commit(Change(settled))
+        await self._commit(None, Change(settled))
         self._counted("exhausted")
         _log.warning(
             "delivery_exhausted", call=delivery.call_id, sequence=delivery.sequence, detail="no webhook asks for it any more"
         )
 
-    @staticmethod
-    def _logged(delivery: Delivery, made: _Made, next_at_us: int | None) -> Write:
-        return ledger.insert_attempt(delivery, made.at_us, made.headers, made.answer, made.error, next_at_us)
+    async def _note(
+        self,
+        delivery: Delivery,
+        made: _Made,
+        next_us: int | None,
+        change: Change | None,
+        delivered: Delivered | None = None,
+    ) -> None:
+        attempt = ledger.insert_attempt(delivery, made.at_us, made.headers, made.answer, made.error, next_us)
+        await self._commit(attempt, change, delivered)
 
-    async def _commit(self, change: Change) -> None:
+    async def _commit(self, attempt: Write | None, change: Change | None, delivered: Delivered | None = None) -> None:
         """Keep at it while the store is down: what was sent and is not recorded would be sent again."""
         while True:
             try:
-                return await self._store.commit(change)
+                return await self._outcomes.note(attempt, change, delivered=delivered)
             except StoreUnavailable:
                 await self._clock.sleep(STORE_PAUSE_S)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -71,15 +71,31 @@ def retry(
     return write, promote(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us)
 
 
+def settle_delivered(by_status: Mapping[int, Sequence[int]], now_us: int) -> list[Write]:
+    """End deliveries that were taken by one attempt more, given by status and position, and make the next of their lanes
+    heads.
+    """
+    writes = [
+        Write("webhooks.settle_delivered", (now_us, status, _text(positions).decode()))
+        for status, positions in by_status.items()
+    ]
+    every = [pos for positions in by_status.values() for pos in positions]
+    return [*writes, Write("webhooks.promote_lanes", (now_us, _text(every).decode()))]
+
+
 def promote(world_id: UUID, call_id: bytes, url: str, now_us: int) -> Write:
     """Make the first of a lane that is waited for its head, unless it is already."""
     return Write("webhooks.promote_lane", (now_us, world_id.bytes, call_id, url))
 
 
 def find_delivery(store: Store, pos: int) -> Delivery | None:
-    for row in store.read("webhooks.find_delivery", (pos,)):
-        return _delivery(row)
-    return None
+    return find_deliveries(store, (pos,)).get(pos)
+
+
+def find_deliveries(store: Store, positions: Sequence[int]) -> dict[int, Delivery]:
+    """Deliveries by their positions. Many at once cost a fraction of what they cost one by one."""
+    rows: list[Any] = store.read("webhooks.find_deliveries", (_text(positions).decode(),))
+    return {row[0]: _delivery(row) for row in rows}
 
 
 def deliveries_of(store: Store, world_id: UUID, call_id: UUID, *, limit: int = 1000) -> list[Delivery]:

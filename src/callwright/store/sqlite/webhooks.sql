@@ -55,6 +55,12 @@ UPDATE deliveries SET attempts = attempts + ?2, tries = tries + ?2, last_status 
     state = CASE WHEN state = 'pending' THEN ?1 WHEN ?1 = 'delivered' THEN ?1 ELSE state END
 WHERE pos = ?6;
 
+-- name: settle_delivered
+-- The receiver has them, even those that were given up meanwhile.
+UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, last_status = ?2, last_error = NULL, next_at_us = NULL,
+    settled_us = ?1, state = 'delivered'
+WHERE pos IN (SELECT value FROM json_each(?3));
+
 -- name: retry_delivery
 UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, passed = MAX(passed, ?2), last_status = ?3, last_error = ?4,
     next_at_us = CASE WHEN state = 'pending' THEN ?1 END
@@ -66,13 +72,24 @@ UPDATE deliveries SET next_at_us = ? WHERE next_at_us IS NULL AND pos = (
     ORDER BY sequence LIMIT 1
 );
 
+-- name: promote_lanes
+-- The same for the lanes of some deliveries.
+UPDATE deliveries SET next_at_us = ?1 WHERE next_at_us IS NULL AND pos IN (
+    SELECT (
+        SELECT pos FROM deliveries AS next
+        WHERE next.world_id = d.world_id AND next.call_id = d.call_id AND next.url = d.url
+            AND next.state = 'pending' AND next.passed = 0
+        ORDER BY next.sequence LIMIT 1
+    ) FROM json_each(?2) AS settled CROSS JOIN deliveries AS d ON d.pos = settled.value
+);
+
 -- name: insert_attempt
 INSERT INTO attempts (
     world_id, delivery_id, n, at_us, headers, status, error, detail, answer_headers, answer, whole, dns_us, connect_us,
     tls_us, head_us, total_us, next_at_us
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: find_delivery
+-- name: find_deliveries
 -- The tokens are the webhook's of today, while the webhook still points at this URL. A delivery is withdrawn when neither
 -- the call nor any webhook asks for it any more.
 SELECT d.pos, d.world_id, d.id, d.event_id, d.call_id, d.sequence, d.kind, d.test, d.scope, d.url, d.endpoint,
@@ -90,7 +107,7 @@ SELECT d.pos, d.world_id, d.id, d.event_id, d.call_id, d.sequence, d.kind, d.tes
             AND open.state <> 'delivered'
     )
 FROM deliveries AS d LEFT JOIN webhooks AS w ON w.world_id = d.world_id AND w.id = d.webhook_id
-WHERE d.pos = ?;
+WHERE d.pos IN (SELECT value FROM json_each(?));
 
 -- name: deliveries_of
 SELECT pos, world_id, id, event_id, call_id, sequence, kind, test, scope, url, endpoint, token, NULL, NULL, body, state,
