@@ -5,6 +5,7 @@ import base64
 import json
 from collections import defaultdict
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -591,7 +592,7 @@ def test_a_webhook_made_while_the_clock_was_ahead_hears_what_happens() -> None:
         "promote_lane": (0, BLOB, BLOB, "u"),
         "promote_lanes": (0, "[1]"),
         "settle_delivered": (0, 200, "[1]"),
-        "insert_delivery": (BLOB, BLOB, BLOB, BLOB, "k", "call", "u", "e", None, None, b"", 0),
+        "ends_of_lanes": ('[["00", "00", "u", "e"]]',),
         "undelivered_before": (BLOB, BLOB, "u", 9, 9),
         "waits_behind": (BLOB, BLOB, "u", 9),
         "first_pending": (BLOB, "u"),
@@ -624,7 +625,7 @@ def test_the_step_to_the_next_endpoint_jumps_over_all_rows_of_the_one_before() -
 
 def _break_commits(store: Store) -> list[bool]:
     """Make commits fail until the list that is returned is emptied."""
-    commit = store.commit
+    commit, transact = store.commit, store.transact
     broken = [True]
 
     async def failing_commit(change: Change) -> None:
@@ -632,7 +633,13 @@ def _break_commits(store: Store) -> list[bool]:
             raise StoreUnavailable("the disk is full")
         await commit(change)
 
+    async def failing_transact(*args: Any) -> Any:
+        if broken:
+            raise StoreUnavailable("the disk is full")
+        return await transact(*args)
+
     store.commit = failing_commit  # type: ignore[method-assign]
+    store.transact = failing_transact  # type: ignore[method-assign]
     return broken
 
 
