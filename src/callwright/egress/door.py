@@ -23,7 +23,8 @@ class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ()
     # Connections in use at once; a request beyond waits, and its waiting counts against its own time limit.
     connections: int = 1_000
-    # Idle connections kept for reuse (fewer where the process may have few files open), and for how long. 4 s is below the 5 s after which many servers close theirs.
+    # Idle connections kept for reuse, at most a quarter of the files that may be open, and for how long. 4 s is below the
+    # 5 s after which many servers close theirs.
     idle_connections: int = 1_000
     idle_s: float = 4.0
     # Seconds a resolved name is kept. Each connection's address is checked, whether the name was looked up or kept.
