@@ -286,11 +286,15 @@ class Peer:
         """Healthy, and its host is too: the common case, which no time changes."""
         return self.health is Health.HEALTHY and self.breaker.circuit is Circuit.CLOSED
 
+    def _rests_until_us(self) -> int:
+        """Where its host is left alone, that is the better reason for too many failures, and ends when the host is back."""
+        return self.until_us if self.breaker.circuit is Circuit.CLOSED else self._asked_until_us
+
     def health_at(self, now_us: int) -> Health:
         """Its state, after what has happened by time or at its host."""
         if self.well:
             return self.health
-        if self.health is Health.RESTING and now_us >= self.until_us:
+        if self.health is Health.RESTING and now_us >= self._rests_until_us():
             self._asked_until_us = 0
             self.move(Happening.RESTED)
         if self.breaker.circuit is Circuit.CLOSED:
