@@ -113,7 +113,10 @@ class Breaker:
         "_after",
         "_first_s",
         "_longest_s",
+        "_opened_us",
+        "back_us",
         "circuit",
+        "down_us",
         "failures",
         "name",
         "pause_s",
@@ -130,6 +133,10 @@ class Breaker:
         self.failures = 0
         self.pause_s = 0.0
         self.until_us = 0
+        self._opened_us = 0
+        # When it was last back, and for how long it had been left alone.
+        self.back_us = 0
+        self.down_us = 0
         # Endpoints that have something for this host, in the order they came.
         self.waiting: dict[Endpoint, None] = {}
 
@@ -150,6 +157,8 @@ class Breaker:
             if probe and before is Circuit.PROBING:
                 self.circuit = Circuit.OPEN  # it told nothing: the next may probe at once
         elif not against:
+            if before is not Circuit.CLOSED:
+                self.back_us, self.down_us = now_us, now_us - self._opened_us
             self.circuit, self.failures, self.pause_s = Circuit.CLOSED, 0, 0.0
         elif before is Circuit.CLOSED:
             self.failures += 1
@@ -169,6 +178,8 @@ class Breaker:
         return min(pause_s * 2, self._longest_s) if pause_s else self._first_s
 
     def _open(self, pause_s: float, now_us: int) -> None:
+        if self.circuit is Circuit.CLOSED:
+            self._opened_us = now_us
         self.circuit = Circuit.OPEN
         self.pause_s = pause_s
         self.until_us = now_us + round(pause_s * SECOND_US)
@@ -178,8 +189,8 @@ class Peer:
     """What is known of one endpoint while there is something to send to it.
 
     `failures`, `failing_us` and `failed_us` mirror its row in the table. `concurrency` and `pace` are its limits. `took_us` is
-    when it last took something, and `back_us` when that first was so after it or its host had been down; 0 where that is not
-    known, as after a restart.
+    when it last took something, and `back_us` when that first was so after it or its host had been down, for `down_us`; 0 where
+    that is not known, as after a restart.
     """
 
     __slots__ = (
@@ -190,6 +201,7 @@ class Peer:
         "back_us",
         "breaker",
         "concurrency",
+        "down_us",
         "endpoint",
         "failed_us",
         "failing_us",
@@ -219,6 +231,7 @@ class Peer:
         self.failed_us = failed_us
         self.took_us = 0
         self.back_us = 0
+        self.down_us = 0
         self.health = Health.DISABLED if disabled else Health.HEALTHY
         self._asked_until_us = 0
         self._tired_until_us = 0
@@ -256,7 +269,7 @@ class Peer:
         self.took_us = now_us
         down_since_us = self.failing_us if self._left_alone or self.failures >= TIRED_AFTER else None
         if down_since_us is not None:
-            self.back_us = now_us
+            self.back_us, self.down_us = now_us, now_us - down_since_us
         self._forget_failures()
         if self.health is Health.RESTING and self._asked_until_us <= now_us:
             self.move(Happening.RESTED)
@@ -286,18 +299,16 @@ class Peer:
         """Healthy, and its host is too: the common case, which no time changes."""
         return self.health is Health.HEALTHY and self.breaker.circuit is Circuit.CLOSED
 
-    def _rests_until_us(self) -> int:
-        """Where its host is left alone, that is the better reason for too many failures, and ends when the host is back."""
-        return self.until_us if self.breaker.circuit is Circuit.CLOSED else self._asked_until_us
-
     def health_at(self, now_us: int) -> Health:
         """Its state, after what has happened by time or at its host."""
         if self.well:
             return self.health
-        if self.health is Health.RESTING and now_us >= self._rests_until_us():
-            self._asked_until_us = 0
+        host_up = self.breaker.circuit is Circuit.CLOSED
+        # Where the host is down, nothing is gained by a rest that would outlast it.
+        if self.health is Health.RESTING and now_us >= (self.until_us if host_up else self._asked_until_us):
+            self._asked_until_us = self._tired_until_us = 0
             self.move(Happening.RESTED)
-        if self.breaker.circuit is Circuit.CLOSED:
+        if host_up:
             self.move(Happening.HOST_BACK)
         else:
             self.move(Happening.HOST_DOWN)

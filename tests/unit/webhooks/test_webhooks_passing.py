@@ -125,7 +125,17 @@ def test_a_lane_goes_on_without_a_row_that_hangs_where_others_are_taken() -> Non
     on_stage(play, CALM)
 
 
-def test_a_row_that_fails_once_more_when_its_host_is_back_is_waited_for() -> None:
+@pytest.mark.parametrize(
+    ("break_after", "again"),
+    [
+        (100, failing(Fault.RESET)),
+        (100, failing(Fault.TIMEOUT)),
+        (5, failing(Fault.RESET)),
+        (5, failing(Fault.TIMEOUT)),
+        (5, ERROR),
+    ],
+)
+def test_a_row_that_fails_once_more_when_its_host_is_back_is_waited_for(break_after: int, again: Answer) -> None:
     async def play(stage: Stage) -> None:
         failed: set[int] = set()
 
@@ -134,19 +144,49 @@ def test_a_row_that_fails_once_more_when_its_host_is_back_is_waited_for() -> Non
                 return failing(Fault.CONNECT)
             if one.call % 2 and one.call not in failed:
                 failed.add(one.call)
-                return failing(Fault.RESET)
+                return again
             return OK
 
         stage.receivers.answer = answer
         for call in range(2, 42):
             await stage.events(call, 2, url=URL)
-        await stage.sleep(7200 + 1200)
+        await stage.sleep(7200 + 2400)
         good = [(one.call, one.sequence) for one in stage.receivers.sent if one.at_s >= 7200]
         for call in range(2, 42):
             assert [sequence for which, sequence in good if which == call] == ([1, 1, 2] if call % 2 else [1, 2])
         assert stage.happened["lane_passed"] == 0
 
-    on_stage(play, WebhookSettings(jitter=0.0, poll=3600.0, break_after=100))
+    on_stage(play, WebhookSettings(jitter=0.0, poll=3600.0, break_after=break_after))
+
+
+def test_a_host_that_comes_back_with_errors_first_passes_nothing() -> None:
+    async def play(stage: Stage) -> None:
+        def answer(one: Sent) -> Answer:
+            return failing(Fault.CONNECT) if one.at_s < 7200 else ERROR if one.at_s < 7800 else OK
+
+        stage.receivers.answer = answer
+        for call in range(1, 31):
+            await stage.events(call, 2, url=URL)
+        await stage.sleep(9000)
+        assert all("webhook-gap" not in one.headers for one in stage.receivers.sent)
+        assert {each.state for call in range(1, 31) for each in stage.deliveries(call)} == {State.DELIVERED}
+
+    on_stage(play, CALM)
+
+
+def test_many_rows_that_hang_are_passed_though_successes_are_rare() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda one: failing(Fault.TIMEOUT) if one.call <= 20 and one.sequence == 1 else OK
+        for call in range(1, 21):
+            await stage.events(call, 2, url=URL)
+        for call in range(21, 41):
+            await stage.events(call, url=URL)
+            await stage.sleep(1800)
+        for call in range(1, 21):
+            first, second = stage.deliveries(call)
+            assert (first.passed, second.state) == (True, State.DELIVERED)
+
+    on_stage(play, CALM)
 
 
 def test_the_gap_lists_what_is_missing_and_no_more() -> None:
