@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -93,7 +94,7 @@ class Core:
         )
         self.speech = self.studio.library
         self._check_fallback()
-        self.door = HttpDoor(rooms.egress(chosen), clock)
+        self.door = HttpDoor(rooms.egress(chosen, _descriptors()), clock)
         self.abilities = Abilities(self.speech.refusal, languages.refusal, rooms.flows(chosen), self.door.refusal)
         self.flows = Flows(store, clock, saved=self._prepare_speech, abilities=self.abilities)
         self.webhooks = Webhooks(
@@ -287,3 +288,9 @@ class Core:
         world = self.accounts.world_by_id(world_id)
         assert world is not None, world_id
         return world
+
+
+def _descriptors() -> int | None:
+    """How many this process may have open; None where there is no limit."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if most == resource.RLIM_INFINITY else most

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from callwright.clock import SystemClock
 from callwright.egress import EgressSettings
 from callwright.egress.post import HttpDoor
+from callwright.egress.sockets import Resolver
 
 LOOPBACK = ("127.0.0.0/8",)
 Peer = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -69,7 +70,7 @@ async def listening(peer: Peer, *, tls: ssl.SSLContext | None = None) -> AsyncIt
 
 @asynccontextmanager
 async def door(
-    settings: EgressSettings | None = None, names: Names | None = None, allow: tuple[str, ...] = LOOPBACK
+    settings: EgressSettings | None = None, names: Resolver | None = None, allow: tuple[str, ...] = LOOPBACK
 ) -> AsyncIterator[HttpDoor]:
     made = HttpDoor(settings or EgressSettings(), SystemClock(), allow=allow, resolver=names)
     try:

@@ -41,6 +41,18 @@ def seconds_of(text: str) -> int | None:
     return None if found is None else int(found[1]) * _SECONDS[found[2]]
 
 
+def overlap_of(text: str) -> int:
+    """Seconds that what is replaced stays good: a span, or 0.
+
+    >>> overlap_of("3d"), overlap_of("0")
+    (259200, 0)
+    """
+    seconds = 0 if text == "0" else seconds_of(text)
+    if seconds is None:
+        raise typer.BadParameter(f"{text!r}: write 90s, 10m, 2h or 3d, or 0", param_hint="--overlap")
+    return seconds
+
+
 def short(text: str | None) -> str:
     """A time of the native interface to the second.
 

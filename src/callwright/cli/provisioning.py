@@ -97,9 +97,10 @@ def show_signing_key(context: typer.Context, test: Test = False, json: Json = Fa
 def rotate_signing_key(
     context: typer.Context,
     overlap: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            metavar="SECONDS", help="How long the key of today stays good beside the new one; else webhooks.rotation_overlap."
+            metavar="SPAN",
+            help="How long the key of today stays good, such as 2h or 3d; 0 for no longer. Else webhooks.rotation_overlap.",
         ),
     ] = None,
     finish: Annotated[
@@ -111,14 +112,16 @@ def rotate_signing_key(
     """Make another key to sign callbacks with, and print it."""
     from callwright.cli import show
     from callwright.cli.control import reach
+    from callwright.cli.moments import overlap_of
 
     if finish and overlap is not None:
         raise typer.BadParameter("--finish ends the overlap, so there is none to give.", param_hint="--overlap")
+    seconds = None if overlap is None else overlap_of(overlap)
     with reach(context.obj) as control:
         if finish:
             found = control.ask("POST", "/api/keys/signing/rotate/finish", world=world_of(test))
         else:
-            found = control.ask("POST", "/api/keys/signing/rotate", {"overlap": overlap}, world=world_of(test))
+            found = control.ask("POST", "/api/keys/signing/rotate", {"overlap": seconds}, world=world_of(test))
     if json:
         show.as_json(found)
         return

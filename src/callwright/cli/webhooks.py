@@ -184,15 +184,13 @@ def rotate_token(
     """Give a webhook another token. For a while callbacks are signed with both, so that nothing is refused meanwhile."""
     from callwright.cli import show
     from callwright.cli.control import reach
-    from callwright.cli.moments import seconds_of, short
+    from callwright.cli.moments import overlap_of, short
 
     if finish and (token is not None or overlap is not None):
         raise typer.BadParameter("--finish takes nothing else", param_hint="--finish")
     body: dict[str, Any] = {} if token is None else {"token": token}
     if overlap is not None:
-        body["overlap"] = 0 if overlap == "0" else seconds_of(overlap)
-        if body["overlap"] is None:
-            raise typer.BadParameter(f"{overlap!r}: write 90s, 10m, 2h or 3d, or 0", param_hint="--overlap")
+        body["overlap"] = overlap_of(overlap)
     path = f"{_path(webhook_id)}/rotate"
     with reach(context.obj) as control:
         told = control.ask("POST", f"{path}/finish" if finish else path, None if finish else body, world=world_of(test))

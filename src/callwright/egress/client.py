@@ -75,6 +75,7 @@ class Client:
             by_proxy: dict[str, Any] = {}
             if self._proxy is not None:
                 by_proxy = self._by_proxy(self._proxy, target)
+                spans.by_proxy = True
                 headers = (*self._known_to_proxy(self._proxy, target), *headers)
             response = await self._session(fresh).request(
                 method,
@@ -129,7 +130,7 @@ class Client:
             return Failed(Fault.CLOSED, STOPPING)
         if spans.flood:
             return Failed(Fault.TOO_LARGE, f"{target.host} sends {spans.flood}")
-        return failures.judged(error, target)
+        return failures.judged(error, target, by_proxy=spans.by_proxy)
 
 
 def _session(connections: aiohttp.TCPConnector) -> aiohttp.ClientSession:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import aiohttp
@@ -50,6 +52,10 @@ class _Lookups(AbstractResolver):
             )
             for address in addresses
         ]
+
+    def waits(self, host: str) -> bool:
+        """Whether the look-up of a name has not begun, as all threads for that are busy."""
+        return host in getattr(self._resolver, "waiting", ())
 
     async def close(self) -> None:
         """The door closes the resolver, which two connectors share."""
@@ -178,6 +184,13 @@ class Meter(asyncio.Protocol):
 
 
 class _Connector(aiohttp.TCPConnector):
+    """Notes what a request waits for, by the names that the library has for its steps; tests see that it still has them."""
+
+    def __init__(self, lookups: _Lookups, remedy: str, **options: Any) -> None:
+        super().__init__(resolver=lookups, **options)
+        self._lookups = lookups
+        self._remedy = f"; {remedy}" if remedy else ""
+
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         """A connection for the current request, kept or new, with its meter running."""
         spans = current.get()
@@ -195,13 +208,50 @@ class _Connector(aiohttp.TCPConnector):
         spans.connected_ns = spans.now_ns()
         return connection
 
+    async def _wait_for_available_connection(self, key: Any, traces: Any) -> None:
+        with _waiting(f"all {self.limit} connections of this server were in use{self._remedy}"):
+            await super()._wait_for_available_connection(key, traces)
+
+    async def _resolve_host(self, host: str, port: int, traces: Any = None) -> Any:
+        spans = current.get()
+        began_ns = 0 if spans is None else spans.now_ns()
+        try:
+            return await super()._resolve_host(host, port, traces)
+        except asyncio.CancelledError:
+            if spans is not None:
+                spans.dns_from_ns = spans.dns_from_ns or began_ns  # another request's look-up may be waited for
+                if self._lookups.waits(host):
+                    spans.ours = "all threads that look names up were busy; see that the name server of this server answers"
+                    spans.waited_ns += spans.now_ns() - began_ns
+            raise
+
+    async def _create_direct_connection(self, *args: Any, **options: Any) -> Any:
+        made = await super()._create_direct_connection(*args, **options)
+        if (spans := current.get()) is not None:
+            spans.reached = True
+        return made
+
+
+@contextmanager
+def _waiting(ours: str) -> Iterator[None]:
+    """While this lasts, the current request waits for something of ours."""
+    spans = current.get()
+    assert spans is not None
+    spans.ours = ours
+    began_ns = spans.now_ns()
+    try:
+        yield
+    finally:
+        spans.waited_ns += spans.now_ns() - began_ns
+
 
 def connector(settings: EgressSettings, gate: Gate, resolver: Resolver, tls: ssl.SSLContext, *, keep: bool) -> _Connector:
     """Connections that are kept for a while after use, or closed at once."""
     reuse: dict[str, Any] = {"keepalive_timeout": settings.idle_s} if keep else {"force_close": True}
     return _Connector(
+        _Lookups(resolver, gate),
+        settings.connections_remedy,
         ssl=tls,
-        resolver=_Lookups(resolver, gate),
         use_dns_cache=settings.dns_cache_s > 0,
         ttl_dns_cache=settings.dns_cache_s or None,
         limit=settings.connections,

@@ -22,7 +22,9 @@ class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Networks (CIDR) that may be reached although they are private, loopback or otherwise special.
     allow: tuple[str, ...] = ()
     # Connections in use at once; a request beyond waits, and its waiting counts against its own time limit.
-    connections: int = 1_000
+    connections: int = 1_384
+    # What to set where these are too few, as the end of a sentence.
+    connections_remedy: str = ""
     # Idle connections kept for reuse, and for how long. 4 s is below the 5 s after which many servers close theirs.
     idle_connections: int = 256
     idle_s: float = 4.0
@@ -46,6 +48,7 @@ class Fault(Enum):
     CONNECT = "connect"
     TLS = "tls"
     PROXY = "proxy"  # the operator's proxy did not carry the request to its peer
+    BUSY = "busy"  # this server had no connection or thread free: it says nothing of the peer
     TIMEOUT = "timeout"
     RESET = "reset"  # the peer closed or reset before its answer was whole
     PROTOCOL = "protocol"  # what came is not HTTP

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 
 import aiohttp
@@ -14,9 +15,15 @@ from callwright.egress.urls import Url
 # A garbled answer can be as long as its sender likes; the sentence cannot.
 MAX_SEEN = 200
 PROXY_WANTS_A_NAME = 407
+# What the kernel says of this machine, and not of the peer.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-def judged(error: Exception, target: Url) -> Failed:
+def judged(error: Exception, target: Url, *, by_proxy: bool = False) -> Failed:
+    """`by_proxy`: it went to the operator's proxy, which is the only name that was looked up then."""
+    if by_proxy and isinstance(error, aiohttp.ClientConnectorDNSError):
+        seen = _on_one_line(str(error.os_error))
+        return Failed(Fault.PROXY, f"the proxy has no address ({seen}); check egress.proxy and the server's resolver")
     return Failed(*_of(error, target))
 
 
@@ -33,6 +40,8 @@ def _of(error: Exception, target: Url) -> tuple[Fault, str]:
     seen = _on_one_line(str(cause)) or type(error).__name__
     if (refused := _refused(error)) is not None:
         return Fault.REFUSED_ADDRESS, f"{host}: {refused}"
+    if isinstance(cause, OSError) and cause.errno in _OURS:
+        return Fault.BUSY, f"no socket for {host} ({seen}): this server has too many; raise LimitNOFILE (ulimit -n)"
     match error:
         case aiohttp.InvalidURL():
             return Fault.BAD_URL, f"{host}: the URL cannot be requested ({seen})"

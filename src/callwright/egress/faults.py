@@ -1,8 +1,9 @@
-"""What can be said of an answer's status, and how a request that got none is told."""
+"""What can be said of an answer's status, and how a request that got none in time is told."""
 
 from __future__ import annotations
 
 from callwright.egress.door import Fault
+from callwright.egress.spans import Spans
 from callwright.egress.urls import Url
 
 STOPPING = "the server is stopping"
@@ -15,6 +16,15 @@ class Failed(Exception):
         super().__init__(detail)
         self.fault = fault
         self.detail = detail
+
+
+def of_time(spans: Spans, host: str, timeout: float) -> Failed:
+    """The time of a request is over, and no answer has come. What this server or its proxy kept it from is not the peer's."""
+    if spans.ours and spans.waited_ns * 2 >= spans.now_ns() - spans.started_ns:
+        return Failed(Fault.BUSY, f"{host} was not to blame: in {timeout:g} s {spans.ours}")
+    if spans.by_proxy and not spans.connected_ns and not spans.reached:
+        return Failed(Fault.PROXY, f"the proxy did not take the connection within {timeout:g} s; check egress.proxy and itself")
+    return Failed(Fault.TIMEOUT, f"{host} {spans.stuck} within {timeout:g} s")
 
 
 def of_status(status: int, target: Url) -> tuple[Fault | None, str]:

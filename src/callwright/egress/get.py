@@ -72,7 +72,7 @@ class Get:
             async with self._clock.timeout(self._timeout) as limit:
                 fault, detail = await self._follow(client, target, limit)
         except TimeoutError:
-            fault, detail = Fault.TIMEOUT, self._waited()
+            fault, detail = self._waited()
         except Failed as failed:
             fault, detail = failed.fault, failed.detail
         return replace(self._answer, whole=fault is None, fault=fault, detail=detail, timings=self._spans.timings())
@@ -127,8 +127,9 @@ class Get:
         if self._stall is not None:
             limit.reschedule(asyncio.get_running_loop().time() + self._stall)
 
-    def _waited(self) -> str:
+    def _waited(self) -> tuple[Fault, str]:
         host = self._host
         if self._stall is None or not self._spans.head_ns:
-            return f"{host} {self._spans.stuck} within {self._timeout:g} s"
-        return f"{host} sent nothing for {self._stall if self._fed else self._timeout:g} s"
+            late = faults.of_time(self._spans, host, self._timeout)
+            return late.fault, late.detail
+        return Fault.TIMEOUT, f"{host} sent nothing for {self._stall if self._fed else self._timeout:g} s"

@@ -82,9 +82,9 @@ class HttpDoor:
             async with self._clock.timeout(timeout):
                 await sending.run(client, repeatable)
         except TimeoutError:
-            sending.failed = Failed(
-                Fault.TIMEOUT, f"{target.host} {sending.spans.stuck} within {timeout:g} s; answer first, work afterwards"
-            )
+            late = faults.of_time(sending.spans, target.host, timeout)
+            remedy = "; answer first, work afterwards" if late.fault is Fault.TIMEOUT else ""
+            sending.failed = Failed(late.fault, late.detail + remedy)
         except Failed as failed:
             sending.failed = failed
         return sending.answer()

@@ -37,14 +37,20 @@ class SystemResolver:
 
     def __init__(self, threads: int = RESOLVER_THREADS) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="egress-dns")
+        self.waiting: set[str] = set()  # names that no thread was free for yet
 
     async def addresses(self, host: str, port: int) -> list[str]:
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up, host, port)
+        self.waiting.add(host)
+        found = await loop.run_in_executor(self._threads, self._look_up, host, port)
         return list(dict.fromkeys(found))
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _look_up(self, host: str, port: int) -> list[str]:
+        self.waiting.discard(host)
+        return _look_up(host, port)
 
 
 def _look_up(host: str, port: int) -> list[str]:

@@ -21,6 +21,7 @@ class Spans:
     """The marks of one request while it runs, in nanoseconds; 0 where a phase has not come. Redirects mark anew."""
 
     __slots__ = (
+        "by_proxy",
         "clock",
         "connected_ns",
         "dns_from_ns",
@@ -29,10 +30,13 @@ class Spans:
         "head_ns",
         "meter",
         "most",
+        "ours",
+        "reached",
         "socket_ns",
         "started_ns",
         "tls_from_ns",
         "tls_to_ns",
+        "waited_ns",
     )
 
     def __init__(self, clock: Clock, most: int) -> None:
@@ -40,6 +44,9 @@ class Spans:
         self.clock = clock
         self.most = most
         self.flood = ""  # what came too much of, as the end of a sentence
+        self.ours = ""  # what of this server it waits for, or waited for last, as a sentence
+        self.waited_ns = 0  # for that
+        self.by_proxy = False
         self.meter: Any = None  # the `connect.Meter` of its connection
         self.started_ns = clock.mono_ns()
         self.begin()
@@ -48,6 +55,7 @@ class Spans:
         """A connection is asked for."""
         self.dns_from_ns = self.dns_to_ns = self.socket_ns = self.tls_from_ns = self.tls_to_ns = 0
         self.connected_ns = self.head_ns = 0
+        self.reached = False  # the peer, or the proxy, has taken the connection
 
     def now_ns(self) -> int:
         return self.clock.mono_ns()
@@ -70,7 +78,7 @@ class Spans:
             return "did not take the connection"
         if self.dns_from_ns and not self.dns_to_ns:
             return "was not found by the name server"
-        return "had to wait: no connection was free"
+        return "was not asked"
 
     def timings(self) -> Timings:
         made = self.connected_ns if self.made else 0

@@ -18,7 +18,7 @@ from callwright.log import Log
 from callwright.native.asking import Ask
 from callwright.native.cursors import seal, unseal
 from callwright.native.views import moment
-from callwright.webhooks.listening import Position, Told, url_of
+from callwright.webhooks.listening import Position, Seat, Told, url_of
 from callwright.webhooks.webhooks import checked_events
 
 # A header, as what is in a URL gets written down.
@@ -43,10 +43,10 @@ async def listen(ask: Ask) -> Any:
     url = url_of(ask.query("url"))
     types = checked_events([name for name in (ask.query("events") or "").split(",") if name])
     after = _position(world, ask.query("after"))
-    listening.admit()
     begin = listening.here() if after is None else after
-    follow = listening.follow(world.id, url, ask.header(SIGN_WITH_HEADER), types, begin)
-    return _Lines(world, begin, follow, listening.clock)
+    seat = listening.admit(world.id)
+    follow = listening.follow(seat, url, ask.header(SIGN_WITH_HEADER), types, begin)
+    return _Lines(world, begin, seat, follow, listening.clock)
 
 
 def _position(world: World, text: str | None) -> Position | None:
@@ -59,17 +59,22 @@ def _position(world: World, text: str | None) -> Position | None:
 
 
 class _Lines(Response):
-    """An answer that goes on until either end lets go."""
+    """An answer that goes on until either end lets go; the listener has its seat until then."""
 
-    def __init__(self, world: World, begin: Position, told: AsyncIterator[Told | None], clock: Clock) -> None:
+    def __init__(self, world: World, begin: Position, seat: Seat, told: AsyncIterator[Told | None], clock: Clock) -> None:
         super().__init__(headers={"Cache-Control": "no-store"}, media_type="application/x-ndjson")
         del self.headers["content-length"]
         self._world = world
         self._begin = begin
+        self._seat = seat
         self._told = told
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._seat:
+            await self._tell_until_gone(receive, send)
+
+    async def _tell_until_gone(self, receive: Receive, send: Send) -> None:
         streaming = asyncio.create_task(self._stream(send))
         gone = asyncio.create_task(_gone(receive))
         try:

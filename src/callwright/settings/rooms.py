@@ -30,6 +30,9 @@ from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.signature import Encoding
 
 # Both: `localhost` is mostly the two of them, and of a name every address must be allowed.
+# Requests that are no webhooks: flows, sounds and the like, while every webhook hangs.
+FETCHES = 1_000
+FEW_CONNECTIONS = "webhooks.concurrency and webhooks.slow_slots say how many there are, half of LimitNOFILE (ulimit -n) at most"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
@@ -98,10 +101,15 @@ def flow_fetching(settings: Settings) -> FetchSettings:
     return FetchSettings(timeout=settings.flows.fetch_timeout, limit=settings.api.flow_limit)
 
 
-def egress(settings: Settings) -> EgressSettings:
-    """A server that nobody else can reach may reach this machine."""
+def egress(settings: Settings, descriptors: int | None = None) -> EgressSettings:
+    """A server that nobody else can reach may reach this machine. So many `descriptors` may be open, None for any number;
+    half of them are for this.
+    """
     given = settings.egress
+    wanted = settings.webhooks.concurrency + settings.webhooks.slow_slots + FETCHES
     return EgressSettings(
+        connections=wanted if descriptors is None else min(wanted, max(1, descriptors // 2)),
+        connections_remedy=FEW_CONNECTIONS,
         allow=(*given.allow, *LOOPBACK) if settings.loopback_only else given.allow,
         ca_file=given.ca_file,
         proxy=given.proxy,

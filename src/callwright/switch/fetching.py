@@ -61,6 +61,7 @@ _CAUSES = {
     Fault.DNS: Cause.UNREACHABLE,
     Fault.CONNECT: Cause.UNREACHABLE,
     Fault.TLS: Cause.UNREACHABLE,
+    Fault.BUSY: Cause.TIMEOUT,
     Fault.TIMEOUT: Cause.TIMEOUT,
     Fault.REDIRECT: Cause.REDIRECTS,
     Fault.HTTP_ERROR: Cause.STATUS,

@@ -31,8 +31,10 @@ MOST_UNDELIVERED = 2_000
 # What speaks against the host, and not against one program on it.
 _HOST_FAULTS = frozenset({Fault.DNS, Fault.CONNECT, Fault.TLS, Fault.TIMEOUT, Fault.RESET, Fault.PROTOCOL})
 _HOST_STATUSES = frozenset({502, 503, 504})
-# Nobody at the receiver's had a part in these.
-_OURS = frozenset({Fault.BAD_URL.value, INTERNAL})
+# Nobody at the receiver's had a part in these: they are counted against neither endpoint nor host.
+_OURS = frozenset({Fault.BAD_URL.value, Fault.BUSY.value, Fault.PROXY.value, INTERNAL})
+# These say nothing of the delivery either, so its lane keeps waiting for it.
+_OURS_AND_PASSING = frozenset({Fault.BUSY.value, Fault.PROXY.value})
 
 _log = Log("webhooks")
 
@@ -164,7 +166,8 @@ class Attempts:
     async def _retry(self, delivery: Delivery, made: _Made, error: str, next_us: int, noted: tuple[Write, ...]) -> None:
         now_us = self._clock.now_us()
         status = made.answer.status or None
-        passed = delivery.passed or now_us >= delivery.since_us + self._head_wait_us
+        waited = error not in _OURS_AND_PASSING and now_us >= delivery.since_us + self._head_wait_us
+        passed = delivery.passed or waited
         retry = ledger.retry(delivery, next_us, now_us, passed=passed, status=status, error=error)
         await self._commit(Change((self._logged(delivery, made, next_us), *retry, *noted)))
         self._counted("refused" if error == Fault.REFUSED_ADDRESS.value else "failed")
@@ -215,7 +218,8 @@ class Attempts:
         self._happened("endpoint_disabled")
         _log.error(
             "endpoint_disabled",
-            endpoint=endpoint.url,
+            endpoint=ledger.endpoint_id(self._store, endpoint),
+            host=endpoint.host,
             why=why.value,
             failures=peer.failures,
             failing_since=rfc3339(peer.failing_us or now_us),
@@ -236,7 +240,8 @@ class Attempts:
         if asked_us > most_us:
             _log.warning(
                 "retry_after_cut",
-                endpoint=peer.endpoint.url,
+                endpoint=ledger.endpoint_id(self._store, peer.endpoint),
+                host=peer.endpoint.host,
                 asked_s=(asked_us - now_us) // SECOND_US,
                 waiting_s=(most_us - now_us) // SECOND_US,
                 remedy="webhooks.retry_after_at_most is the bound; an endpoint that wants nothing more answers 410",

@@ -101,7 +101,9 @@ class Deliverer:
         if not disabled:
             return False
         self._happened("endpoint_disabled")
-        _log.warning("endpoint_disabled", endpoint=url, why=why.value, remedy="callwright endpoints enable ends it")
+        remedy = "callwright endpoints enable ends it"
+        known = ledger.endpoint_id(self._store, endpoint)
+        _log.warning("endpoint_disabled", endpoint=known, host=endpoint.host, why=why.value, remedy=remedy)
         self._disabled(endpoint)
         return True
 
@@ -141,6 +143,7 @@ class Deliverer:
                 while (touched := await self._fan_out.step()) is not None:
                     for endpoint in touched:
                         self.offer(endpoint)
+                    await asyncio.sleep(0)  # where nobody hears nothing is awaited, and others want their turn
             except StoreUnavailable:
                 await self._clock.sleep(STORE_PAUSE_S)  # the store has told
             except Exception as error:

@@ -37,7 +37,7 @@ class OneNode:
         try:
             return ledger.look(self._store, endpoint, self._clock.now_us(), limit)
         except Exception as error:
-            _log.warning("due_not_read", endpoint=endpoint.url, error=str(error), again="at the next look around")
+            _log.warning("due_not_read", host=endpoint.host, error=str(error), again="at the next look around")
             return Look([], None)
 
     def limits(self, endpoint: Endpoint) -> Limits:

@@ -354,7 +354,7 @@ class Lanes:
                 flight.queue.held.discard(flight.pos)
         except Exception:
             # It stays held, so that the rest can go on; once the queue is empty the next look at the table finds it again.
-            _log.exception("delivery_stuck", endpoint=flight.queue.peer.endpoint.url, pos=flight.pos)
+            _log.exception("delivery_stuck", host=flight.queue.peer.endpoint.host, pos=flight.pos)
         finally:
             self._tasks.discard(asyncio.current_task())
             self._land(flight, verdict or NOTHING)

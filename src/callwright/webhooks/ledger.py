@@ -1,6 +1,6 @@
-"""Deliveries, their attempts and the endpoints as rows: every statement about them is built or read here.
+"""Deliveries, their attempts and the endpoints as rows, as far as delivery itself needs them.
 
-`log` reads them as the record that customers see; this is what delivery itself needs.
+`log` reads and resends them as the record that customers see, and `endpoints` lists and limits.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from callwright.egress import Answer, Header
 from callwright.store import Store, Transaction, Write
+from callwright.webhooks import record
 from callwright.webhooks.lanes import Look
 from callwright.webhooks.model import Delivery, Endpoint, Message, State
 from callwright.webhooks.scopes import Receiver
@@ -157,6 +158,12 @@ def find_endpoint(source: Store | Transaction, endpoint: Endpoint) -> Standing |
     return Standing(UUID(bytes=rows[0][0]), *rows[0][1:]) if rows else None
 
 
+def endpoint_id(source: Store | Transaction, endpoint: Endpoint) -> UUID | None:
+    """What an endpoint is called in logs; None while it has no row."""
+    known = find_endpoint(source, endpoint)
+    return None if known is None else known.id
+
+
 def note_failure(endpoint: Endpoint, new_id: UUID, now_us: int) -> Write:
     """Count a failed attempt; `new_id` is for an endpoint that has no row yet."""
     return Write("webhooks.note_failure", (endpoint.world_id.bytes, endpoint.url, new_id.bytes, now_us))
@@ -225,6 +232,7 @@ def insert_attempt(
 ) -> Write:
     """Attempt number `delivery.attempts + 1`: what was sent beside the body, what came back, and when the next will be."""
     spans = answer.timings
+    answer = record.kept(answer, delivery.attempts + 1)
     return Write(
         "webhooks.insert_attempt",
         (

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from uuid import UUID
 
 import msgspec
 
-from callwright import ids
 from callwright.calls.events import TOPIC, Event, leg_events
 from callwright.calls.rows import events_after, last_event_pos
 from callwright.clock import Clock
@@ -24,9 +23,11 @@ from callwright.errors import Invalid, Missing, Unavailable
 from callwright.log import Log
 from callwright.store import Store
 from callwright.webhooks.attempts import ID_HEADER
-from callwright.webhooks.model import Delivery, Scope, State
+from callwright.webhooks.signing import Signable
 
 MOST_LISTENERS = 20
+# So that those of the test world leave room for the live one.
+MOST_OF_A_WORLD = 10
 BATCH = 100
 # So long after the last word another is said, so that both ends know of each other.
 KEEP_ALIVE_S = 15.0
@@ -53,6 +54,32 @@ class Told(NamedTuple):
     body: bytes
 
 
+class _Unstored(NamedTuple):
+    """What is signed for a listener, which knows one token."""
+
+    world_id: UUID
+    event_id: UUID
+    body: bytes
+    token: str | None
+    old_token: str | None = None
+    old_until_us: int | None = None
+
+
+class Seat:
+    """The place of one listener, taken until it is left."""
+
+    def __init__(self, world_id: UUID, leave: Callable[[Seat], None]) -> None:
+        self.world_id = world_id
+        self.woken = asyncio.Event()
+        self._leave = leave
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._leave(self)
+
+
 class Listening:
     def __init__(
         self,
@@ -60,14 +87,14 @@ class Listening:
         clock: Clock,
         *,
         render: Callable[[Event], bytes],
-        sign: Callable[[Delivery, Url, int], Sequence[Header]],
+        sign: Callable[[Signable, Url, int], Sequence[Header]],
     ) -> None:
         """`render` gives an event's body, `sign` the signatures of an attempt, as for the deliverer."""
         self._store = store
         self.clock = clock
         self._render = render
         self._sign = sign
-        self._waiting: set[asyncio.Event] = set()
+        self._seats: set[Seat] = set()
         self._closed = False
         store.on(TOPIC, lambda wake: self._wake())
 
@@ -80,35 +107,34 @@ class Listening:
         """Where what happens from now on will be told from."""
         return Position(last_event_pos(self._store), 0)
 
-    def admit(self) -> None:
-        """Raise `Unavailable` when there are as many listeners as may be."""
+    def admit(self, world_id: UUID) -> Seat:
+        """A seat for a listener of a world. Raises `Unavailable` when there are as many as may be."""
         if self._closed:
             raise Unavailable("The server is stopping.", remedy="Try again in a moment.")
-        if len(self._waiting) >= MOST_LISTENERS:
+        if sum(seat.world_id == world_id for seat in self._seats) >= MOST_OF_A_WORLD:
+            raise Unavailable(f"{MOST_OF_A_WORLD} listen to this world already, as many as may.", remedy="End one of them.")
+        if len(self._seats) >= MOST_LISTENERS:
             raise Unavailable(f"{MOST_LISTENERS} listen already, as many as may.", remedy="End one of them.")
+        seat = Seat(world_id, self._seats.discard)
+        self._seats.add(seat)
+        return seat
 
     async def follow(
-        self, world_id: UUID, url: Url, token: str | None, types: Collection[str], after: Position
+        self, seat: Seat, url: Url, token: str | None, types: Collection[str], after: Position
     ) -> AsyncIterator[Told | None]:
         """Tell a world's events in the order of their commits; None when there was none for `KEEP_ALIVE_S`. Ends on `close`."""
-        self.admit()
-        woken = asyncio.Event()
-        self._waiting.add(woken)
-        try:
-            while not self._closed:
-                woken.clear()
-                events = events_after(self._store, after.pos - 1 if after.message else after.pos, BATCH)
-                for event in events:
-                    told = after.message if event.pos == after.pos else 0
-                    for number, part in enumerate(_parts(event, world_id, types), 1):
-                        if number > told and TYPE_OF[part.kind] in types and (body := self._rendered(part)) is not None:
-                            yield self._told(Position(event.pos, number), part, body, url, token)
-                    after = Position(event.pos, 0)
-                if not events and await self._is_quiet(woken):
-                    yield None
-                await asyncio.sleep(0)  # with much to tell, others get their turn
-        finally:
-            self._waiting.discard(woken)
+        while not self._closed:
+            seat.woken.clear()
+            events = events_after(self._store, after.pos - 1 if after.message else after.pos, BATCH)
+            for event in events:
+                told = after.message if event.pos == after.pos else 0
+                for number, part in enumerate(_parts(event, seat.world_id, types), 1):
+                    if number > told and TYPE_OF[part.kind] in types and (body := self._rendered(part)) is not None:
+                        yield self._told(Position(event.pos, number), part, body, url, token)
+                after = Position(event.pos, 0)
+            if not events and await self._is_quiet(seat.woken):
+                yield None
+            await asyncio.sleep(0)  # with much to tell, others get their turn
 
     def _rendered(self, event: Event) -> bytes | None:
         try:
@@ -119,37 +145,10 @@ class Listening:
 
     def _told(self, position: Position, event: Event, body: bytes, url: Url, token: str | None) -> Told:
         now_us = self.clock.now_us()
-        attempt = Delivery(
-            pos=0,
-            world_id=event.world_id,
-            id=ids.uuid7(now_us),
-            event_id=event.id,
-            call_id=event.call_id,
-            sequence=0,
-            kind=event.kind,
-            test=False,
-            scope=Scope.ACCOUNT,
-            url=url.text,
-            endpoint=url.text.partition("?")[0],
-            token=token,
-            old_token=None,
-            old_until_us=None,
-            body=body,
-            state=State.PENDING,
-            passed=False,
-            attempts=0,
-            tries=0,
-            created_us=now_us,
-            since_us=now_us,
-            next_at_us=now_us,
-            settled_us=None,
-            last_status=None,
-            last_error=None,
-        )
         headers = [
             ("Content-Type", "application/json"),
             (ID_HEADER, str(event.id)),
-            *self._sign(attempt, url, now_us),
+            *self._sign(_Unstored(event.world_id, event.id, body, token), url, now_us),
         ]
         call_id = None if event.call_id == event.world_id else event.call_id
         return Told(position, event.id, event.kind, call_id, event.at_us, headers, body)
@@ -162,8 +161,8 @@ class Listening:
         return True
 
     def _wake(self) -> None:
-        for woken in self._waiting:
-            woken.set()
+        for seat in self._seats:
+            seat.woken.set()
 
 
 def url_of(text: str | None, parameter: str = "url") -> Url:

@@ -99,3 +99,8 @@ class Endpoint(NamedTuple):
 
     world_id: UUID
     url: str
+
+    @property
+    def host(self) -> str:
+        """Its host, with the port where it is not the scheme's own: what may be logged, as a path is often a secret."""
+        return self.url.partition("://")[2].partition("/")[0]

@@ -7,14 +7,36 @@ While a secret that was replaced is still good, Standard Webhooks has a signatur
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 from uuid import UUID
 
 from callwright import ids
 from callwright.accounts.rotation import in_force
 from callwright.egress import Header, Url
 from callwright.webhooks import signature
-from callwright.webhooks.model import Delivery
 from callwright.webhooks.signature import Encoding
+
+
+class Signable(Protocol):
+    """What is signed, and for whom. `old_token` is good until `old_until_us`."""
+
+    @property
+    def world_id(self) -> UUID: ...
+
+    @property
+    def event_id(self) -> UUID: ...
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def token(self) -> str | None: ...
+
+    @property
+    def old_token(self) -> str | None: ...
+
+    @property
+    def old_until_us(self) -> int | None: ...
 
 
 def _none_replaced(world_id: UUID, now_us: int) -> str | None:
@@ -34,22 +56,22 @@ class Signer:
         self._replaced_key = replaced_key
         self._encoding = encoding
 
-    def headers(self, delivery: Delivery, url: Url, now_us: int) -> Sequence[Header]:
-        """All signature headers of an attempt that goes out now."""
-        keys = self._signing_keys(delivery.world_id, now_us)
-        tokens = _tokens(delivery, now_us)
+    def headers(self, told: Signable, url: Url, now_us: int) -> Sequence[Header]:
+        """All signature headers of what goes out now."""
+        keys = self._signing_keys(told.world_id, now_us)
+        tokens = _tokens(told, now_us)
         # A webhook that had no token was known by the signing key; with a token it is known by that alone.
         secrets = keys + tokens[1:] if tokens[:1] == ("",) else tokens or keys
         legacy = signature.headers(
             url=url,
-            body=delivery.body,
+            body=told.body,
             signing_key=keys[0],
             token=next(filter(None, tokens), None),
             now_us=now_us,
             jti=ids.uuid7(now_us),
             encoding=self._encoding,
         )
-        return [*signature.standard_headers(str(delivery.event_id), delivery.body, secrets, now_us), *legacy]
+        return [*signature.standard_headers(str(told.event_id), told.body, secrets, now_us), *legacy]
 
     def _signing_keys(self, world_id: UUID, now_us: int) -> tuple[str, ...]:
         """Those that are good, the older first."""
@@ -57,8 +79,8 @@ class Signer:
         return (key,) if replaced is None else (replaced, key)
 
 
-def _tokens(delivery: Delivery, now_us: int) -> tuple[str, ...]:
+def _tokens(told: Signable, now_us: int) -> tuple[str, ...]:
     """Those that are good, the older first, which is empty where a webhook had none before; none where it has none now."""
-    if not delivery.token:
+    if not told.token:
         return ()
-    return (delivery.old_token or "", delivery.token) if in_force(delivery.old_until_us, now_us) else (delivery.token,)
+    return (told.old_token or "", told.token) if in_force(told.old_until_us, now_us) else (told.token,)

@@ -64,7 +64,7 @@ async def enable(store: Store, clock: Clock, world_id: UUID, url: str) -> bool:
         return False  # the most common by far, and no commit
     enabled = await store.transact(lambda transaction: switch_on(transaction, endpoint, clock.now_us()), wakes(endpoint))
     if enabled:
-        _log.info("endpoint_enabled", endpoint=url)
+        _log.info("endpoint_enabled", endpoint=known.id, host=endpoint.host)
     return enabled
 
 

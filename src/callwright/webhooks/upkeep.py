@@ -107,7 +107,8 @@ class Upkeep:
             for endpoint, count in given_up.items():
                 _log.warning(
                     "deliveries_expired",
-                    endpoint=endpoint.url,
+                    endpoint=ledger.endpoint_id(self._store, endpoint),
+                    host=endpoint.host,
                     count=count,
                     remedy="they are kept: resend them when the receiver is back",
                 )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
+import threading
 from collections.abc import Callable
 
 import msgspec
 import pytest
 
-from callwright.egress import EgressSettings, Fault
+from callwright.egress import EgressSettings, Fault, sockets
 from support.http_peers import OK, Names, Peer, answering, door, hang, listening, reset, still_open, until
 
 MIB = 1 << 20
@@ -299,13 +303,66 @@ async def test_a_silent_name_server_is_told_as_such() -> None:
 
 
 async def test_waiting_for_others_is_told_as_such() -> None:
-    async with listening(hang) as (port, seen), door(EgressSettings(connections=1)) as out:
+    async with listening(hang) as (port, seen), door(EgressSettings(connections=1, connections_remedy="wait")) as out:
         url = f"http://127.0.0.1:{port}/"
         first = asyncio.create_task(out.post(url, [], b"{}", 30))
         await until(lambda: len(seen) == 1)
         answer = await out.post(url, [], b"{}", 0.1)
-        assert (answer.fault, "no connection was free" in answer.detail) == (Fault.TIMEOUT, True)
+        assert answer.fault is Fault.BUSY
+        assert answer.detail == "127.0.0.1 was not to blame: in 0.1 s all 1 connections of this server were in use; wait"
+        fetched = await out.fetch(url, timeout=0.1, max_bytes=10)
+        assert (fetched.fault, fetched.detail) == (answer.fault, answer.detail)
         first.cancel()
+
+
+async def test_who_had_little_of_the_time_that_was_left_is_not_to_blame() -> None:
+    async with listening(hang) as (port, _), door(EgressSettings(connections=1)) as out:
+        url = f"http://127.0.0.1:{port}/"
+        asking = [asyncio.create_task(out.post(url, [], b"{}", within)) for within in (0.6, 0.7, 3.0)]
+        answers = await asyncio.gather(*asking)
+        assert [answer.fault for answer in answers] == [Fault.TIMEOUT, Fault.BUSY, Fault.TIMEOUT]
+        assert "gave no answer within 3 s" in answers[2].detail
+
+
+async def test_waiting_for_a_thread_to_look_names_up_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, begun = threading.Event(), threading.Event()
+
+    def look_up(host: str, port: int) -> list[str]:
+        begun.set()
+        held.wait()
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(sockets, "_look_up", look_up)
+    async with door(names=sockets.SystemResolver(threads=1)) as out:
+        try:
+            first = asyncio.create_task(out.post("http://slow.test/", [], b"{}", 30))
+            await until(begun.is_set)
+            waiting = [asyncio.create_task(out.post("http://hook.test/", [], b"{}", 0.1)) for _ in range(2)]
+            slow = await out.post("http://slow.test/", [], b"{}", 0.1)
+            answers = await asyncio.gather(*waiting)
+        finally:
+            held.set()
+        first.cancel()
+    assert (slow.fault, slow.detail.partition(" within")[0]) == (
+        Fault.TIMEOUT,
+        "slow.test was not found by the name server",
+    )
+    for answer in answers:
+        assert answer.fault is Fault.BUSY
+        assert answer.detail.startswith("hook.test was not to blame: in 0.1 s all threads that look names up were busy")
+
+
+async def test_too_many_open_files_are_ours() -> None:
+    def none_left(info: object) -> socket.socket:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with listening(answering(OK)) as (port, _), door() as out:
+        client = await out.open()
+        client._single.connector._socket_factory = none_left
+        client._pooled.connector._socket_factory = none_left
+        answer = await out.post(f"http://127.0.0.1:{port}/", [], b"{}", 30)
+    assert answer.fault is Fault.BUSY
+    assert answer.detail.endswith("this server has too many; raise LimitNOFILE (ulimit -n)")
 
 
 @pytest.mark.parametrize("names", [[], ["10.0.0.1"]])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -184,6 +185,29 @@ async def test_a_proxy_that_says_nothing_has_the_time_of_the_request(scheme: str
     async with listening(hang) as (port, _), door(EgressSettings(proxy=f"http://127.0.0.1:{port}")) as out:
         got = await out.post(f"{scheme}://hook.test/", [], b"{}", 0.2)
     assert got.fault is Fault.TIMEOUT
+
+
+async def test_a_proxy_without_an_address() -> None:
+    async with door(EgressSettings(proxy="http://proxy.test:3128"), names=Names(proxy_test=[])) as out:
+        got = await out.post("http://hook.test/", [], b"{}", 30)
+    assert got.fault is Fault.PROXY
+    assert got.detail.startswith("the proxy has no address")
+
+
+async def test_a_proxy_that_takes_no_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        # What is beyond the backlog is not answered, as by a host that is off.
+        filling = [socket.socket() for _ in range(4)]
+        for one in filling:
+            one.setblocking(False)
+            one.connect_ex(address)
+        async with door(EgressSettings(proxy=f"http://127.0.0.1:{address[1]}")) as out:
+            got = await out.post("http://hook.test/", [], b"{}", 0.3)
+        for one in filling:
+            one.close()
+    assert got.fault is Fault.PROXY
+    assert got.detail == "the proxy did not take the connection within 0.3 s; check egress.proxy and itself"
 
 
 async def test_a_proxy_may_have_a_name_and_a_private_address() -> None:

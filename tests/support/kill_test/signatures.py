@@ -1,6 +1,6 @@
 """Whether a request is signed as the documents say, by code that shares nothing with what signed it.
 
-`docs/verify-a-callback.md` and the specification of Standard Webhooks are what it was written from.
+`docs/webhooks.md` and the specification of Standard Webhooks are what it was written from.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -67,14 +68,19 @@ def test_a_signing_key_is_rotated_and_the_rotation_finished(run):
     code, shown, aside = run("keys", "signing", "--test")
     assert (code, shown) == (0, new)
     assert old.strip() in aside
-    code, _, refusal = run("keys", "rotate-signing", "--test", "--overlap", "60")
+    code, _, refusal = run("keys", "rotate-signing", "--test", "--overlap", "60s")
     assert code == 1
     assert "A rotation is under way" in refusal
-    assert run("keys", "rotate-signing", "--test", "--overlap", "60", "--finish")[0] == 2
+    assert run("keys", "rotate-signing", "--test", "--overlap", "60s", "--finish")[0] == 2
     assert run("keys", "rotate-signing", "--finish", "--test") == (0, new, "Callbacks are signed with this key alone.\n")
     assert run("keys", "signing", "--test") == (0, new, "")
     made = json.loads(run("keys", "rotate-signing", "--overlap", "0", "--json")[1])
     assert (made["signingKey"] != other.strip(), made["oldSigningKey"]) == (True, None)
+    made = json.loads(run("keys", "rotate-signing", "--overlap", "3d", "--json")[1])
+    left = datetime.fromisoformat(made["oldUntil"]) - datetime.now(UTC)
+    assert timedelta(days=2, hours=23) < left <= timedelta(days=3)
+    code, _, refusal = run("keys", "rotate-signing", "--overlap", "soon")
+    assert (code, "write 90s, 10m, 2h or 3d, or 0" in refusal) == (2, True)
 
 
 def test_a_flow_is_saved_bound_and_made_the_default(run, tmp_path):

@@ -13,6 +13,7 @@ from callwright.calls.events import TOPIC
 from callwright.calls.rows import insert_other_event
 from callwright.native import Authority, listening, native_app
 from callwright.store import Change, Wake
+from callwright.webhooks.listening import MOST_OF_A_WORLD
 from support.native_room import NOW, NOW_US, NativeRoom
 
 URL = "http://localhost:3000/hook"
@@ -181,4 +182,29 @@ async def test_one_who_takes_nothing_is_cut_off(monkeypatch, caplog):
         await line.task
     assert not line.ended
     assert [record.getMessage() for record in caplog.records] == ["listener_dropped"]
-    room.listening.admit()
+    assert not room.listening._seats
+
+
+async def test_the_test_world_leaves_room_for_the_live_one():
+    room = await NativeRoom.open()
+    lines = [Line(room, f"url={URL}", world="test") for _ in range(MOST_OF_A_WORLD)]
+    for line in lines:
+        assert (await line.next())["type"] == "ready"
+    more = [Line(room, f"url={URL}", world="test") for _ in range(3)]
+    live = Line(room, f"url={URL}")
+    assert (await live.next())["world"] == "live"
+    # Who is one too many hears so before anything else.
+    assert [(await line.next())["error"]["code"] for line in more] == [99] * 3
+    assert {line.started["status"] for line in more} == {503}
+    for line in (*lines, live):
+        await line.close()
+    assert not room.listening._seats
+
+
+async def test_one_that_is_gone_before_its_first_line_leaves_its_seat():
+    room = await NativeRoom.open()
+    for _ in range(MOST_OF_A_WORLD + 1):
+        line = Line(room, f"url={URL}")
+        line.taking.clear()
+        await line.close()
+    assert not room.listening._seats

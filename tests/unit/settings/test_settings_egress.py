@@ -19,7 +19,9 @@ PROXY = "http://us:hush@proxy.test:3128"
 def test_the_room_is_told_all_of_it():
     section = EgressSection(allow=("10.0.0.0/8",), ca_file="/a.pem", proxy=PROXY)
     settings = Settings(egress=section, http=HttpSection(host="0.0.0.0"))
-    assert rooms.egress(settings) == EgressSettings(allow=("10.0.0.0/8",), ca_file="/a.pem", proxy=PROXY)
+    assert rooms.egress(settings) == EgressSettings(
+        allow=("10.0.0.0/8",), ca_file="/a.pem", proxy=PROXY, connections_remedy=rooms.FEW_CONNECTIONS
+    )
     assert rooms.speech_egress().proxy == ""
 
 

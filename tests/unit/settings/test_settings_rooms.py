@@ -34,7 +34,7 @@ def test_the_defaults_of_settings_and_rooms_agree():
     assert rooms.call_control(settings) == CallSettings(max_live=1_000)
     assert rooms.flows(settings) == FlowSettings()
     assert rooms.webhooks(settings) == WebhookSettings()
-    assert rooms.egress(settings) == EgressSettings(allow=("127.0.0.0/8", "::1/128"))
+    assert rooms.egress(settings) == EgressSettings(allow=("127.0.0.0/8", "::1/128"), connections_remedy=rooms.FEW_CONNECTIONS)
     assert rooms.trunks(settings) == ()
 
 
@@ -95,8 +95,15 @@ def test_flows():
 
 def test_only_a_server_for_itself_may_reach_itself():
     allow = EgressSection(allow=("10.0.0.0/8",))
-    assert rooms.egress(Settings(egress=allow)) == EgressSettings(allow=("10.0.0.0/8", "127.0.0.0/8", "::1/128"))
-    assert rooms.egress(Settings(egress=allow, http=HttpSection(host="0.0.0.0"))) == EgressSettings(allow=("10.0.0.0/8",))
+    assert rooms.egress(Settings(egress=allow)).allow == ("10.0.0.0/8", "127.0.0.0/8", "::1/128")
+    assert rooms.egress(Settings(egress=allow, http=HttpSection(host="0.0.0.0"))).allow == ("10.0.0.0/8",)
+
+
+def test_there_are_connections_for_all_webhooks_that_may_be_under_way_and_for_fetches():
+    settings = Settings(webhooks=WebhooksSection(concurrency=2_000, slow_slots=3_000))
+    assert rooms.egress(settings).connections == 2_000 + 3_000 + rooms.FETCHES
+    assert rooms.egress(settings, 524_288).connections == 2_000 + 3_000 + rooms.FETCHES
+    assert rooms.egress(settings, 1_024).connections == 512
 
 
 def test_webhooks():

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from callwright.egress import Answer, Fault
+from callwright.webhooks import ledger
 from callwright.webhooks.health import Health
 from callwright.webhooks.model import Endpoint, State
 from callwright.webhooks.settings import WebhookSettings
@@ -278,6 +279,8 @@ def test_another_host_is_not_touched() -> None:
         (failing(Fault.HTTP_ERROR, 404), False),
         (failing(Fault.REDIRECT, 302), False),
         (failing(Fault.REFUSED_ADDRESS), False),
+        (failing(Fault.BUSY), False),
+        (failing(Fault.PROXY), False),
     ],
 )
 def test_what_speaks_against_a_host(answer: Answer, opens: bool) -> None:
@@ -288,6 +291,28 @@ def test_what_speaks_against_a_host(answer: Answer, opens: bool) -> None:
         assert (stage.happened["breaker_opened"] == 1) is opens
 
     on_stage(play)
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.PROXY])
+def test_what_we_lack_ourselves_counts_against_nobody(fault: Fault) -> None:
+    async def play(stage: Stage) -> None:
+        up = False
+        stage.receivers.answer = lambda sent: OK if up else failing(fault)
+        await calls(stage, 10, URL)
+        await stage.events(100, url=URL)
+        await stage.sleep(30 * 3600)
+        assert health(stage) is Health.HEALTHY
+        assert stage.happened == {}
+        known = ledger.find_endpoint(stage.store, Endpoint(WORLD, URL))
+        assert known is None or (known.failures, known.failing_us, known.disabled_us) == (0, None, None)
+        assert {each.last_error for each in stage.deliveries(100) if each.attempts} == {fault.value}
+        up = True
+        await stage.sleep(3601)
+        # Nor was any lane passed: all went in order.
+        assert [sent.sequence for sent in stage.receivers.sent if sent.call == 100][-2:] == [1, 2]
+        assert stage.results["delivered"] == 11
+
+    on_stage(play, settings(disable_after=3600.0, retry=(60.0,)))
 
 
 def test_a_host_that_answers_anything_else_between_is_not_left_alone() -> None:
@@ -377,8 +402,8 @@ def test_a_year_of_rest_is_cut_and_told_of(caplog: pytest.LogCaptureFixture) -> 
     on_stage(play)
     (record,) = (record for record in caplog.records if record.getMessage() == "retry_after_cut")
     fields = record.fields  # type: ignore[attr-defined]
-    assert {name: fields[name] for name in ("endpoint", "asked_s", "waiting_s")} == {
-        "endpoint": URL,
+    assert {name: fields[name] for name in ("host", "asked_s", "waiting_s")} == {
+        "host": "a.test",
         "asked_s": 31_536_000,
         "waiting_s": 3600,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -25,7 +26,7 @@ from callwright.store import Change, Store, Wake, Write
 from callwright.transcriptions import events as transcription_events
 from callwright.transcriptions.model import Transcription
 from callwright.webhooks import ledger
-from callwright.webhooks.fanout import FanOut
+from callwright.webhooks.fanout import BATCH, FanOut
 from callwright.webhooks.model import Scope, Webhook
 from callwright.webhooks.notices import Why
 from callwright.webhooks.rows import insert_webhook
@@ -371,5 +372,28 @@ def test_events_of_older_databases_are_told_as_they_were() -> None:
         older = rows.insert_event(ids.uuid7(START_US), 1, "callCreated", Snapshot(call, legs))
         await story.commit(Change((*change.writes[:-1], older), change.wakes))
         assert await story.kinds(A) == ["callCreated"]
+
+    on_stage(play)
+
+
+def test_what_nobody_hears_leaves_others_their_turn() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.stop()
+        await stage.events(1, 10 * BATCH)
+        reads = 0
+        read = stage.store.read
+
+        def counting(query: str, params: tuple[object, ...] = ()) -> object:
+            nonlocal reads
+            reads += query == "calls.events_after"
+            return read(query, params)  # type: ignore[arg-type]
+
+        stage.store.read = counting  # type: ignore[assignment,method-assign]
+        await stage.restart()
+        seen = []
+        while reads < 11:
+            seen.append(reads)
+            await asyncio.sleep(0)
+        assert set(seen) == set(range(11))
 
     on_stage(play)

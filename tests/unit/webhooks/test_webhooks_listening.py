@@ -33,7 +33,7 @@ def listener(stage: Stage) -> Listening:
 class Ear:
     """Somebody who listens: what was told comes one by one, when it is asked for."""
 
-    def __init__(self, stage: Stage, seat: Listening, after: Position | None = None, **wanted: object) -> None:
+    def __init__(self, stage: Stage, room: Listening, after: Position | None = None, **wanted: object) -> None:
         self._stage = stage
         world = wanted.get("world", WORLD)
         types = wanted.get("types", frozenset({"call"}))
@@ -41,14 +41,16 @@ class Ear:
         assert isinstance(types, frozenset)
         token = wanted.get("token")
         assert token is None or isinstance(token, str)
-        self._told: AsyncIterator[Told | None] = seat.follow(world, URL, token, types, after or seat.here())
+        self._seat = room.admit(world)
+        self._told: AsyncIterator[Told | None] = room.follow(self._seat, URL, token, types, after or room.here())
 
     async def next(self, within: float = 1.0) -> Told | None:
         async with self._stage.clock.timeout(within):
             return await anext(self._told)
 
     async def close(self) -> None:
-        await self._told.aclose()  # type: ignore[attr-defined]
+        with self._seat:
+            await self._told.aclose()  # type: ignore[attr-defined]
 
 
 def test_what_is_committed_is_told_at_once_in_order_and_in_this_world_alone() -> None:
@@ -183,30 +185,34 @@ def test_what_cannot_be_told_holds_up_nothing() -> None:
 
 def test_listeners_are_so_many_and_go_when_the_server_stops() -> None:
     async def play(stage: Stage) -> None:
-        seat = listener(stage)
-        ears = [Ear(stage, seat) for _ in range(listening.MOST_LISTENERS)]
-        waiting = [asyncio.ensure_future(ear.next()) for ear in ears]
-        await stage.sleep(0.1)
+        room = listener(stage)
+        ears = [Ear(stage, room) for _ in range(listening.MOST_OF_A_WORLD)]
+        with pytest.raises(Unavailable, match="10 listen to this world already"):
+            room.admit(WORLD)
+        others = [room.admit(OTHER_WORLD) for _ in range(listening.MOST_LISTENERS - len(ears))]
         with pytest.raises(Unavailable, match="20 listen already"):
-            await Ear(stage, seat).next()
-        waiting[0].cancel()
-        await stage.sleep(0.1)
-        seat.admit()
-        seat.close()
+            room.admit(UUID(int=77))
+        with others[0]:
+            pass
+        with room.admit(UUID(int=77)):
+            waiting = [asyncio.ensure_future(ear.next()) for ear in ears]
+            await stage.sleep(0.1)
+        room.close()
         results = await asyncio.gather(*waiting, return_exceptions=True)
-        assert {type(result) for result in results[1:]} == {StopAsyncIteration}
-        with pytest.raises(Unavailable, match="stopping"):
-            seat.admit()
+        assert {type(result) for result in results} == {StopAsyncIteration}
+        with others[1], pytest.raises(Unavailable, match="stopping"):
+            room.admit(OTHER_WORLD)
 
     on_stage(play)
 
 
 def test_a_listener_that_goes_leaves_nothing_behind() -> None:
     async def play(stage: Stage) -> None:
-        seat = listener(stage)
+        room = listener(stage)
         for _ in range(listening.MOST_LISTENERS + 1):
-            async with aclosing(seat.follow(WORLD, URL, None, EVERYTHING, seat.here())) as told:
-                await stage.events(11)
-                assert await anext(told) is not None
+            with room.admit(WORLD) as seat:
+                async with aclosing(room.follow(seat, URL, None, EVERYTHING, room.here())) as told:
+                    await stage.events(11)
+                    assert await anext(told) is not None
 
     on_stage(play)

@@ -30,7 +30,7 @@ AT_LEAST_S = 60.0
 A_SECOND_S = 1.0
 # Seconds until the next attempt after one that another may mend.
 PAUSES = (5.0, 30.0)
-_PASSING = frozenset({Fault.DNS, Fault.CONNECT, Fault.TIMEOUT, Fault.RESET})
+_PASSING = frozenset({Fault.BUSY, Fault.DNS, Fault.CONNECT, Fault.TIMEOUT, Fault.RESET})
 
 _log = Log("speech")
 
