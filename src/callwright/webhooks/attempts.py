@@ -260,10 +260,9 @@ class Attempts:
             return Verdict(Happening.HUNG if answer.fault is Fault.TIMEOUT else Happening.ERRED, against)
         most_us = now_us + round(self._settings.retry_after_at_most * SECOND_US)
         if asked_us > most_us:
-            known = ledger.find_endpoint(self._store, peer.endpoint)
             _log.warning(
                 "retry_after_cut",
-                endpoint=None if known is None else known.id,
+                endpoint=ledger.endpoint_id(self._store, peer.endpoint),
                 host=peer.endpoint.host,
                 asked_s=(asked_us - now_us) // SECOND_US,
                 waiting_s=(most_us - now_us) // SECOND_US,

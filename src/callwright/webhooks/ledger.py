@@ -232,6 +232,12 @@ def find_endpoint(source: Store | Transaction, endpoint: Endpoint) -> Standing |
     return Standing(UUID(bytes=rows[0][0]), *rows[0][1:]) if rows else None
 
 
+def endpoint_id(source: Store | Transaction, endpoint: Endpoint) -> UUID | None:
+    """What an endpoint is called in logs; None while it has no row."""
+    known = find_endpoint(source, endpoint)
+    return None if known is None else known.id
+
+
 def note_failure(endpoint: Endpoint, new_id: UUID, now_us: int, since_us: int) -> Write:
     """Count a failed attempt, as the first where the one before it was before `since_us`; `new_id` is for an endpoint that
     has no row yet.

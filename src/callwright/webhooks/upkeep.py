@@ -108,10 +108,9 @@ class Upkeep:
                 await self._clock.sleep(PAUSE_S)
         finally:
             for endpoint, count in given_up.items():
-                known = ledger.find_endpoint(self._store, endpoint)
                 _log.warning(
                     "deliveries_expired",
-                    endpoint=None if known is None else known.id,
+                    endpoint=ledger.endpoint_id(self._store, endpoint),
                     host=endpoint.host,
                     count=count,
                     remedy="they are kept: resend them when the receiver is back",
