@@ -25,6 +25,9 @@ from callwright.webhooks.settings import WebhookSettings
 
 READ_AHEAD = 64
 STUCK_S = 5.0
+# Requests that begin in one turn of the event loop: while the outcomes of some are written, others are sent, and calls do
+# not wait for long.
+LAUNCHED_TOGETHER = 32
 # Endpoints whose next head is due later are held as a time alone; of those there may be so many times more.
 ASLEEP_PER_PLACE = 10
 _EVICTION_TRIES = 64
@@ -343,10 +346,12 @@ class Lanes:
         self._line_up(queue)
 
     def _launch(self) -> None:
-        """Read all that was started in this turn of the event loop together, and send it."""
-        flights, self._launching = self._launching, []
+        """Read the first of what was started in this turn of the event loop together, and send it."""
+        flights, self._launching = self._launching[:LAUNCHED_TOGETHER], self._launching[LAUNCHED_TOGETHER:]
         if self._closed:
             return
+        if self._launching:
+            asyncio.get_running_loop().call_soon(self._launch)
         try:
             found = self._ground.read([flight.pos for flight in flights])
         except Exception:
