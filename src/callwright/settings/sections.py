@@ -287,7 +287,13 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
         ),
     ] = 5
     break_first: Annotated[
-        float, Meta(ge=0.1, le=3600, description="Seconds until the first probe of a host that was left alone.")
+        float,
+        Meta(
+            ge=0.1,
+            le=3600,
+            description="Seconds until the first probe of a host that was left alone, or of an endpoint that failed ten times "
+            "in a row.",
+        ),
     ] = 5.0
     break_longest: Annotated[
         float,
@@ -307,8 +313,8 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
     head_wait: Annotated[
         Wait,
         Meta(
-            description="Seconds the later events of a call wait for one that fails. Then they go without it, and the header "
-            "webhook-gap names what is missing."
+            description="Seconds the later events of a call wait for one that fails, from its first failure on. Then they go "
+            "without it, and the header webhook-gap names what is missing. While the whole host is down all wait."
         ),
     ] = 3600.0
     keep: Annotated[

@@ -12,9 +12,10 @@ from callwright.errors import StoreUnavailable
 from callwright.log import Log
 from callwright.store import Change, Store, Transaction, Wake, Write
 from callwright.webhooks import ledger, switching
-from callwright.webhooks.health import GOOD, NOTHING, Happening, Health, Peer, Verdict
+from callwright.webhooks.health import GOOD, NOTHING, Circuit, Happening, Health, Peer, Verdict
 from callwright.webhooks.model import Delivery, Endpoint, State
 from callwright.webhooks.notices import Why
+from callwright.webhooks.passing import passing_us
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.waiting import asked_until_us, gaps
 
@@ -61,9 +62,11 @@ class Attempts:
         chance: Callable[[], float],
         happened: Callable[[str], None],
         disabled: Callable[[Endpoint], None],
+        returned: Callable[[Endpoint, int], None],
     ) -> None:
         """`sign` gives the signature headers of an attempt; `chance` gives random numbers below 1;
-        `disabled` hears of an endpoint that was disabled for what it answered.
+        `disabled` hears of an endpoint that was disabled for what it answered, and `returned` of one that takes something
+        again after it had been down, and since when.
 
         `counted` hears of each attempt: ``delivered``, ``failed``, ``refused`` (by the address veto) or ``exhausted``.
         `happened` hears ``endpoint_disabled`` and ``lane_passed``.
@@ -77,6 +80,7 @@ class Attempts:
         self._chance = chance
         self._happened = happened
         self._disabled = disabled
+        self._returned = returned
         self._head_wait_us = round(settings.head_wait * SECOND_US)
 
     async def make(self, pos: int, peer: Peer) -> Verdict | None:
@@ -97,11 +101,15 @@ class Attempts:
         now_us = self._clock.now_us()
         settled = ledger.settle(delivery, State.DELIVERED, now_us, made=1, status=made.answer.status, error=None)
         writes: tuple[Write, ...] = (self._logged(delivery, made, None), *settled)
-        if peer.failures:
-            peer.failures, peer.failing_us = 0, None
-            writes += (ledger.note_success(peer.endpoint, now_us),)
+        down_since_us = None
+        if not delivery.test:
+            if peer.failures:
+                writes += (ledger.note_success(peer.endpoint, now_us),)
+            down_since_us = peer.succeeded(now_us)
         await self._commit(Change(writes))
         self._counted("delivered")
+        if down_since_us is not None:
+            self._returned(peer.endpoint, down_since_us)
         return GOOD
 
     async def _post(self, delivery: Delivery) -> _Made:
@@ -132,22 +140,35 @@ class Attempts:
         now_us = self._clock.now_us()
         verdict = self._verdict(made.answer, peer, now_us)
         noted: tuple[Write, ...] = ()
-        if error not in _OURS:
-            peer.failures += 1
-            peer.failing_us = peer.failing_us or now_us
-            noted = (ledger.note_failure(peer.endpoint, ids.uuid7(now_us), now_us),)
+        if error not in _OURS and not delivery.test:
+            since_us = self._in_a_row_since_us(peer, now_us)
+            peer.failed(now_us, since_us)
+            noted = (ledger.note_failure(peer.endpoint, ids.uuid7(now_us), now_us, since_us),)
             if (why := self._why_disabled(made.answer, peer, now_us)) is not None:
                 await self._give_up_endpoint(delivery, made, error, peer, why)
                 return verdict
-        next_us = None if error == Fault.BAD_URL.value else self._next_us(delivery, verdict, now_us)
+        passes_us = None
+        if error not in _OURS_AND_PASSING:
+            passes_us = passing_us(delivery, verdict, peer, now_us, self._head_wait_us)
+        next_us = None if error == Fault.BAD_URL.value else self._next_us(delivery, verdict, passes_us, now_us)
         if next_us is None or peer.health is Health.DISABLED:
             await self._exhaust(delivery, made, error if next_us is None else ENDPOINT_DISABLED, noted)
         else:
-            await self._retry(delivery, made, error, next_us, noted)
+            passed = delivery.passed or (passes_us is not None and now_us >= passes_us)
+            await self._retry(delivery, made, error, next_us, noted, passed=passed)
         return verdict
 
-    def _next_us(self, delivery: Delivery, verdict: Verdict, now_us: int) -> int | None:
-        """When this delivery is tried again; None when it is given up."""
+    def _in_a_row_since_us(self, peer: Peer, now_us: int) -> int:
+        """A failure before that was not followed closely enough to say that all was bad since.
+
+        Where the host is left alone, nothing is asked of its many endpoints for long.
+        """
+        if peer.breaker.circuit is not Circuit.CLOSED:
+            return 0
+        return now_us - round(2 * self._settings.then_every * SECOND_US)
+
+    def _next_us(self, delivery: Delivery, verdict: Verdict, passes_us: int | None, now_us: int) -> int | None:
+        """When this delivery is tried again; None when it is given up. `passes_us`: when its lane may go on without it."""
         if delivery.test:
             return None  # whoever asked for it wants to know how this one went
         since_us = delivery.since_us
@@ -156,18 +177,18 @@ class Attempts:
         )
         if next_us is None:
             return None
-        waited_us = since_us + self._head_wait_us
-        if now_us < waited_us < next_us and not delivery.passed and ledger.waits_behind(self._store, delivery):
-            next_us = waited_us  # once more before the lane goes on without it
+        once_more = passes_us is not None and now_us < passes_us < next_us and not delivery.passed
+        if once_more and ledger.waits_behind(self._store, delivery):
+            next_us = passes_us or next_us  # before the lane goes on without it
         if next_us < verdict.until_us <= self._settings.gives_up_us(since_us):
             next_us = verdict.until_us
         return next_us
 
-    async def _retry(self, delivery: Delivery, made: _Made, error: str, next_us: int, noted: tuple[Write, ...]) -> None:
+    async def _retry(
+        self, delivery: Delivery, made: _Made, error: str, next_us: int, noted: tuple[Write, ...], *, passed: bool
+    ) -> None:
         now_us = self._clock.now_us()
         status = made.answer.status or None
-        waited = error not in _OURS_AND_PASSING and now_us >= delivery.since_us + self._head_wait_us
-        passed = delivery.passed or waited
         retry = ledger.retry(delivery, next_us, now_us, passed=passed, status=status, error=error)
         await self._commit(Change((self._logged(delivery, made, next_us), *retry, *noted)))
         self._counted("refused" if error == Fault.REFUSED_ADDRESS.value else "failed")
@@ -203,7 +224,7 @@ class Attempts:
         writes = (
             self._logged(delivery, made, None),
             *settled,
-            ledger.note_failure(endpoint, ids.uuid7(now_us), now_us),
+            ledger.note_failure(endpoint, ids.uuid7(now_us), now_us, peer.failing_us or now_us),
         )
 
         def run(transaction: Transaction) -> bool:

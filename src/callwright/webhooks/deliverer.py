@@ -68,6 +68,7 @@ class Deliverer:
             chance=chance,
             happened=happened,
             disabled=self._disabled,
+            returned=lambda endpoint, down_since_us: self._upkeep.returns.tell(endpoint, down_since_us),
         )
         ground = OneNode(store, clock, attempts, disabled=self._left_at_a_disabled_one, happened=happened)
         self._lanes = Lanes(ground, clock, settings)

@@ -44,4 +44,6 @@ class OneNode:
         known = ledger.find_endpoint(self._store, endpoint)
         if known is None:
             return Limits()
-        return Limits(known.concurrency, known.rate, known.failures, known.failing_us, known.disabled_us is not None)
+        return Limits(
+            known.concurrency, known.rate, known.failures, known.failing_us, known.disabled_us is not None, known.failed_us
+        )

@@ -21,7 +21,7 @@ class Health(Enum):
 
     HEALTHY = "healthy"  # attempts side by side, up to its limits
     PROBATION = "probation"  # one attempt at a time, from the budget of the slow
-    RESTING = "resting"  # none, until the time it asked for
+    RESTING = "resting"  # none, until the time it asked for, or for a while after many failures in a row
     BROKEN = "broken"  # none, as its host does not answer; one probe for the whole host now and then
     DISABLED = "disabled"  # none, until it is enabled
 
@@ -30,10 +30,11 @@ class Happening(Enum):
     """What moves an endpoint."""
 
     SUCCEEDED = "succeeded"  # 2xx
+    TIRED = "tired"  # too many failures in a row
     ERRED = "erred"  # anything else that says nothing of how it does from now on
     HUNG = "hung"  # no answer in time
     ASKED_TO_WAIT = "asked to wait"  # a failure with Retry-After
-    RESTED = "rested"  # the time it asked for is over
+    RESTED = "rested"  # that time is over
     HOST_DOWN = "host down"  # the breaker opened
     HOST_BACK = "host back"  # the breaker closed
     SWITCHED_OFF = "switched off"
@@ -44,12 +45,14 @@ class Happening(Enum):
 MOVES: dict[Health, dict[Happening, Health]] = {
     Health.HEALTHY: {
         Happening.HUNG: Health.PROBATION,
+        Happening.TIRED: Health.RESTING,
         Happening.ASKED_TO_WAIT: Health.RESTING,
         Happening.HOST_DOWN: Health.BROKEN,
         Happening.SWITCHED_OFF: Health.DISABLED,
     },
     Health.PROBATION: {
         Happening.SUCCEEDED: Health.HEALTHY,
+        Happening.TIRED: Health.RESTING,
         Happening.ASKED_TO_WAIT: Health.RESTING,
         Happening.HOST_DOWN: Health.BROKEN,
         Happening.SWITCHED_OFF: Health.DISABLED,
@@ -69,6 +72,10 @@ MOVES: dict[Health, dict[Happening, Health]] = {
         Happening.SWITCHED_ON: Health.PROBATION,
     },
 }
+
+
+# After so many failures in a row an endpoint rests after each, for as long as its host's breaker would pause.
+TIRED_AFTER = 10
 
 
 class Circuit(Enum):
@@ -106,7 +113,10 @@ class Breaker:
         "_after",
         "_first_s",
         "_longest_s",
+        "_opened_us",
+        "back_us",
         "circuit",
+        "down_us",
         "failures",
         "name",
         "pause_s",
@@ -123,6 +133,10 @@ class Breaker:
         self.failures = 0
         self.pause_s = 0.0
         self.until_us = 0
+        self._opened_us = 0
+        # When it was last back, and for how long it had been left alone.
+        self.back_us = 0
+        self.down_us = 0
         # Endpoints that have something for this host, in the order they came.
         self.waiting: dict[Endpoint, None] = {}
 
@@ -143,6 +157,8 @@ class Breaker:
             if probe and before is Circuit.PROBING:
                 self.circuit = Circuit.OPEN  # it told nothing: the next may probe at once
         elif not against:
+            if before is not Circuit.CLOSED:
+                self.back_us, self.down_us = now_us, now_us - self._opened_us
             self.circuit, self.failures, self.pause_s = Circuit.CLOSED, 0, 0.0
         elif before is Circuit.CLOSED:
             self.failures += 1
@@ -150,14 +166,20 @@ class Breaker:
                 self._open(self._first_s, now_us)
         elif probe and before is Circuit.PROBING:
             self.failures += 1
-            self._open(min(self.pause_s * 2, self._longest_s), now_us)
+            self._open(self.pause_after(self.pause_s), now_us)
         return self.circuit is not before
 
     def let_probe(self, now_us: int) -> None:
         """Somebody says that it is back."""
         self.until_us = min(self.until_us, now_us)
 
+    def pause_after(self, pause_s: float) -> float:
+        """The pause that comes after one of so many seconds, 0 for the first."""
+        return min(pause_s * 2, self._longest_s) if pause_s else self._first_s
+
     def _open(self, pause_s: float, now_us: int) -> None:
+        if self.circuit is Circuit.CLOSED:
+            self._opened_us = now_us
         self.circuit = Circuit.OPEN
         self.pause_s = pause_s
         self.until_us = now_us + round(pause_s * SECOND_US)
@@ -166,10 +188,28 @@ class Breaker:
 class Peer:
     """What is known of one endpoint while there is something to send to it.
 
-    `failures` and `failing_us` mirror its row in the table. `concurrency` and `pace` are its limits.
+    `failures`, `failing_us` and `failed_us` mirror its row in the table. `concurrency` and `pace` are its limits. `took_us` is
+    when it last took something, and `back_us` when that first was so after it or its host had been down, for `down_us`; 0 where
+    that is not known, as after a restart.
     """
 
-    __slots__ = ("breaker", "concurrency", "endpoint", "failing_us", "failures", "health", "pace", "until_us")
+    __slots__ = (
+        "_asked_until_us",
+        "_left_alone",
+        "_pause_s",
+        "_tired_until_us",
+        "back_us",
+        "breaker",
+        "concurrency",
+        "down_us",
+        "endpoint",
+        "failed_us",
+        "failing_us",
+        "failures",
+        "health",
+        "pace",
+        "took_us",
+    )
 
     def __init__(
         self,
@@ -180,6 +220,7 @@ class Peer:
         rate: float = 0.0,
         failures: int = 0,
         failing_us: int | None = None,
+        failed_us: int | None = None,
         disabled: bool = False,
     ) -> None:
         """`rate` is requests a second, 0 for as many as there are."""
@@ -187,8 +228,15 @@ class Peer:
         self.breaker = breaker
         self.failures = failures
         self.failing_us = failing_us
+        self.failed_us = failed_us
+        self.took_us = 0
+        self.back_us = 0
+        self.down_us = 0
         self.health = Health.DISABLED if disabled else Health.HEALTHY
-        self.until_us = 0
+        self._asked_until_us = 0
+        self._tired_until_us = 0
+        self._pause_s = 0.0
+        self._left_alone = False
         self.concurrency = concurrency
         self.pace = Pace(rate) if rate else None
 
@@ -200,11 +248,51 @@ class Peer:
 
     def note(self, verdict: Verdict) -> None:
         if verdict.happening is Happening.ASKED_TO_WAIT:
-            self.until_us = max(self.until_us, verdict.until_us)
+            self._asked_until_us = max(self._asked_until_us, verdict.until_us)
         self.move(verdict.happening)
+
+    def failed(self, now_us: int, since_us: int) -> None:
+        """Count a failure, as the first in a row where the one before it was before `since_us`. After too many it rests."""
+        if self.failed_us is not None and self.failed_us < since_us:
+            self.failures, self.failing_us = 0, None
+        self.failures += 1
+        self.failing_us = self.failing_us or now_us
+        self.failed_us = now_us
+        # What was under way when a rest began makes it no longer.
+        if self.failures >= TIRED_AFTER and Happening.TIRED in MOVES[self.health]:
+            self._pause_s = self.breaker.pause_after(self._pause_s)
+            self._tired_until_us = now_us + round(self._pause_s * SECOND_US)
+            self.move(Happening.TIRED)
+
+    def succeeded(self, now_us: int) -> int | None:
+        """It took something, which ends a rest that it did not ask for. Where it or its host had been down: since when."""
+        self.took_us = now_us
+        down_since_us = self.failing_us if self._left_alone or self.failures >= TIRED_AFTER else None
+        if down_since_us is not None:
+            self.back_us, self.down_us = now_us, now_us - down_since_us
+        self._forget_failures()
+        if self.health is Health.RESTING and self._asked_until_us <= now_us:
+            self.move(Happening.RESTED)
+        return down_since_us
+
+    def switch_on(self) -> None:
+        self._asked_until_us = 0
+        self._forget_failures()
+        self.move(Happening.SWITCHED_ON)
+
+    def _forget_failures(self) -> None:
+        self.failures, self.failing_us, self.failed_us = 0, None, None
+        self._tired_until_us, self._pause_s, self._left_alone = 0, 0.0, False
 
     def move(self, happening: Happening) -> None:
         self.health = MOVES[self.health].get(happening, self.health)
+        if self.health is Health.BROKEN:
+            self._left_alone = True
+
+    @property
+    def until_us(self) -> int:
+        """The end of its rest."""
+        return max(self._asked_until_us, self._tired_until_us)
 
     @property
     def well(self) -> bool:
@@ -216,7 +304,7 @@ class Peer:
         if self.well:
             return self.health
         if self.health is Health.RESTING and now_us >= self.until_us:
-            self.until_us = 0
+            self._asked_until_us = 0
             self.move(Happening.RESTED)
         if self.breaker.circuit is Circuit.CLOSED:
             self.move(Happening.HOST_BACK)

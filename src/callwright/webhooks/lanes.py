@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -23,6 +24,7 @@ from callwright.webhooks.model import Endpoint
 from callwright.webhooks.settings import WebhookSettings
 
 READ_AHEAD = 64
+STUCK_S = 5.0
 # Endpoints whose next head is due later are held as a time alone; of those there may be so many times more.
 ASLEEP_PER_PLACE = 10
 _EVICTION_TRIES = 64
@@ -45,6 +47,7 @@ class Limits(NamedTuple):
     failures: int = 0
     failing_us: int | None = None
     disabled: bool = False
+    failed_us: int | None = None
 
 
 class Live(NamedTuple):
@@ -117,8 +120,6 @@ class Lanes:
         queue = self._queue(endpoint)
         if queue is None:
             return False
-        if not queue.under_way and not queue.heads:
-            queue.held.clear()  # what got stuck is found again
         queue.maybe_more = True
         self._line_up(queue)
         self._start()
@@ -149,8 +150,7 @@ class Lanes:
         queue = self._queues.get(endpoint)
         if queue is not None:
             peer = queue.peer
-            peer.failures, peer.failing_us, peer.until_us = 0, None, 0
-            peer.move(Happening.SWITCHED_ON)
+            peer.switch_on()
             peer.breaker.let_probe(self._clock.now_us())
         self.offer(endpoint)
 
@@ -205,7 +205,7 @@ class Lanes:
     def _read_limits(self, peer: Peer) -> None:
         known = self._ground.limits(peer.endpoint)
         peer.limit(known.concurrency or self._settings.per_endpoint, self._settings.rate if known.rate is None else known.rate)
-        peer.failures, peer.failing_us = known.failures, known.failing_us
+        peer.failures, peer.failing_us, peer.failed_us = known.failures, known.failing_us, known.failed_us
         if known.disabled:
             peer.move(Happening.SWITCHED_OFF)
         elif peer.health is Health.DISABLED:
@@ -350,14 +350,22 @@ class Lanes:
         verdict = None
         try:
             verdict = await self._ground.attempt(flight.pos, flight.queue.peer)
-            if verdict is not None:
-                flight.queue.held.discard(flight.pos)
         except Exception:
-            # It stays held, so that the rest can go on; once the queue is empty the next look at the table finds it again.
             _log.exception("delivery_stuck", host=flight.queue.peer.endpoint.host, pos=flight.pos)
         finally:
             self._tasks.discard(asyncio.current_task())
+            if verdict is None:
+                # It stays held for a while, so that the rest can go on.
+                self._clock.call_later(STUCK_S, partial(self._let_go, flight.queue, flight.pos))
+            else:
+                flight.queue.held.discard(flight.pos)
             self._land(flight, verdict or NOTHING)
+
+    def _let_go(self, queue: _Queue, pos: int) -> None:
+        queue.held.discard(pos)
+        queue.maybe_more = True
+        self._line_up(queue)
+        self._start()
 
     def _land(self, flight: Flight[_Queue], verdict: Verdict) -> None:
         queue = flight.queue

@@ -69,7 +69,7 @@ def retry(
     delivery: Delivery, next_at_us: int, now_us: int, *, passed: bool, status: int | None, error: str
 ) -> tuple[Write, ...]:
     """One more attempt has failed; the next is due at `next_at_us`. `passed`: its lane waits for it no longer."""
-    write = Write("webhooks.retry_delivery", (next_at_us, passed, status, error, delivery.pos))
+    write = Write("webhooks.retry_delivery", (next_at_us, passed, status, error, delivery.pos, now_us))
     released = release_passed(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us)
     if not passed or delivery.passed:
         return write, released
@@ -151,6 +151,7 @@ class Standing(NamedTuple):
     failing_us: int | None
     disabled_us: int | None
     disabled_why: str | None
+    failed_us: int | None
 
 
 def find_endpoint(source: Store | Transaction, endpoint: Endpoint) -> Standing | None:
@@ -164,9 +165,11 @@ def endpoint_id(source: Store | Transaction, endpoint: Endpoint) -> UUID | None:
     return None if known is None else known.id
 
 
-def note_failure(endpoint: Endpoint, new_id: UUID, now_us: int) -> Write:
-    """Count a failed attempt; `new_id` is for an endpoint that has no row yet."""
-    return Write("webhooks.note_failure", (endpoint.world_id.bytes, endpoint.url, new_id.bytes, now_us))
+def note_failure(endpoint: Endpoint, new_id: UUID, now_us: int, since_us: int) -> Write:
+    """Count a failed attempt, as the first where the one before it was before `since_us`; `new_id` is for an endpoint that
+    has no row yet.
+    """
+    return Write("webhooks.note_failure", (endpoint.world_id.bytes, endpoint.url, new_id.bytes, now_us, since_us))
 
 
 def note_success(endpoint: Endpoint, now_us: int) -> Write:
@@ -205,6 +208,19 @@ def exhaust_expired(transaction: Transaction, since_us: int, now_us: int, limit:
         transaction.write(promote(UUID(bytes=world), call_id, url, now_us))
         transaction.write(release_passed(UUID(bytes=world), call_id, url, now_us))
     return [Endpoint(UUID(bytes=world), endpoint) for _, world, _, _, endpoint in rows]
+
+
+def bring_forward(
+    endpoint: Endpoint, failed_since_us: int, after_pos: int, now_us: int, limit: int, transaction: Transaction
+) -> int | None:
+    """Make due up to so many rows of an endpoint that wait to be tried again and first failed since then, by position;
+    return the last, None when there are no more.
+    """
+    key = (endpoint.world_id.bytes, endpoint.url, now_us, failed_since_us, after_pos, limit)
+    rows: list[Any] = transaction.read("webhooks.waiting_since", key)
+    for (pos,) in rows:
+        transaction.write(Write("webhooks.bring_forward", (now_us, pos)))
+    return int(rows[-1][0]) if rows else None
 
 
 def remove_settled(store: Store, state: State, until_us: int, limit: int) -> tuple[Write, ...]:

@@ -62,7 +62,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     pending, at the head of a lane and where `passed` says that the lane waits no longer. `attempts` counts all, `tries` those
     since `since_us` (when it was made, or last resent). `last_error` is a `Fault`'s value, ``webhook_deleted``,
     ``endpoint_disabled``, ``expired`` (its time was over before it could be tried) or ``internal``. `old_token` is good until
-    `old_until_us`. `gap` says that something before it in its lane was not delivered.
+    `old_until_us`. `gap` says that something before it in its lane was not delivered. `failed_us` is when the first of
+    the `tries` failed.
     """
 
     pos: int
@@ -92,6 +93,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     last_error: str | None
     withdrawn: bool = False
     gap: bool = False
+    failed_us: int | None = None
 
 
 class Endpoint(NamedTuple):

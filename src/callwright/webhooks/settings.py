@@ -31,7 +31,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     slow_after: float = 1.0
     slow_slots: int = 256
     # After so many failures in a row that speak against a host it is left alone: for `break_first`, and for twice as long
-    # after each probe that fails, up to `break_longest`.
+    # after each probe that fails, up to `break_longest`. So is an endpoint after ten failures in a row of any kind.
     break_after: int = 5
     break_first: float = 5.0
     break_longest: float = 300.0
@@ -40,7 +40,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     # An endpoint without a good attempt for so long, and with so many failures, is disabled.
     disable_after: float = 432_000.0
     disable_failures: int = 5
-    # How long the later events of a call wait for one that fails.
+    # How long the later events of a call wait for one that fails, from its first failure on.
     head_wait: float = 3600.0
     # How long settled deliveries are kept: delivered ones, and those that were given up.
     keep: float = 604_800.0

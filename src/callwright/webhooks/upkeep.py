@@ -13,6 +13,7 @@ from callwright.log import Log
 from callwright.store import Change, Store, Transaction
 from callwright.webhooks import ledger
 from callwright.webhooks.model import Endpoint, State
+from callwright.webhooks.returning import Returns
 from callwright.webhooks.settings import WebhookSettings
 
 BATCH = 500
@@ -43,6 +44,7 @@ class Upkeep:
         self._settings = settings
         self._counted = counted
         self._offer = offer
+        self.returns = Returns(store, clock, offer=offer)
         self._to_clear: dict[Endpoint, None] = {}
         self._asked = asyncio.Event()
 
@@ -55,6 +57,7 @@ class Upkeep:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._clear_asked(), name="webhooks-clearing")
+            group.create_task(self.returns.run(), name="webhooks-returns")
             group.create_task(self._now_and_then(self._expire, EXPIRY_S), name="webhooks-expiry")
             group.create_task(self._now_and_then(self._remove_old, RETENTION_S), name="webhooks-retention")
 

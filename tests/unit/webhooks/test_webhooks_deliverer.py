@@ -302,7 +302,7 @@ def test_a_backlog_is_read_from_the_database_in_bites() -> None:
     async def play(stage: Stage) -> None:
         for host in range(5):
             await stage.webhooks.create(WORLD, url=f"https://{host}.test/")
-        stage.receivers.answer = lambda sent: failing(Fault.HTTP_ERROR, 500)
+        stage.receivers.answer = lambda sent: failing(Fault.HTTP_ERROR, 500) if sent.call % 8 else OK
         for call in range(1, 301):
             await stage.events(call, 2)
         await stage.sleep(4)
@@ -312,7 +312,7 @@ def test_a_backlog_is_read_from_the_database_in_bites() -> None:
         stage.receivers.sent.clear()
         stage.receivers.answer = lambda sent: OK
         await stage.sleep(30)
-        assert len(stage.receivers.sent) == 5 * 300 * 2
+        assert len(stage.receivers.sent) == 5 * (300 - 37) * 2
         assert _in_order(stage.receivers.sent)
         assert len(lanes._queues) <= 3
 
@@ -601,8 +601,9 @@ def test_a_webhook_made_while_the_clock_was_ahead_hears_what_happens() -> None:
         "delete_attempts": (BLOB, BLOB, 1, 2),
         "delete_emptied_before": (BLOB, BLOB, "u", 9),
         "settle_delivery": ("delivered", 1, 2, 200, None, 1),
-        "retry_delivery": (1, 0, 500, "http_error", 1),
-        "note_failure": (BLOB, "u", BLOB, 1),
+        "retry_delivery": (1, 0, 500, "http_error", 1, 2),
+        "note_failure": (BLOB, "u", BLOB, 1, 0),
+        "bring_forward": (1, 2),
     }.items(),
 )
 def test_queries_use_indexes_whatever_the_tables_hold(name: str, params: tuple[Param, ...]) -> None:

@@ -14,6 +14,7 @@ from callwright.egress import Answer, Fault
 from callwright.store import Store
 from callwright.webhooks import ledger, switching
 from callwright.webhooks.health import Health
+from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.model import Endpoint, State
 from callwright.webhooks.notices import Why
 from callwright.webhooks.settings import WebhookSettings
@@ -33,7 +34,7 @@ def settings(**given: Any) -> WebhookSettings:
 
 def row(stage: Stage, url: str = URL) -> tuple[Any, ...] | None:
     found = ledger.find_endpoint(stage.store, Endpoint(WORLD, url))
-    return None if found is None else tuple(found[3:])
+    return None if found is None else tuple(found[3:7])
 
 
 def told(stage: Stage) -> list[tuple[str, EndpointNotice]]:
@@ -181,7 +182,7 @@ def test_five_days_without_a_success_disable() -> None:
         assert notice.at_us == START_US + 5 * DAY * 1_000_000
         assert states(stage, *range(1, 25)) == [("exhausted", "http_error")] * 20 + [("exhausted", "endpoint_disabled")] * 4
 
-    on_stage(play, settings(give_up_after=1.0))
+    on_stage(play, settings(give_up_after=1.0, then_every=DAY))
 
 
 def test_a_success_within_the_five_days_keeps_it() -> None:
@@ -192,7 +193,7 @@ def test_a_success_within_the_five_days_keeps_it() -> None:
             await stage.sleep(DAY / 4)
         assert told(stage) == []
 
-    on_stage(play, settings(give_up_after=1.0))
+    on_stage(play, settings(give_up_after=1.0, then_every=DAY))
 
 
 def test_few_failures_in_five_days_do_not_disable() -> None:
@@ -206,7 +207,7 @@ def test_few_failures_in_five_days_do_not_disable() -> None:
         await stage.sleep(1)
         assert row(stage) == (5, START_US, START_US + 8 * DAY * 1_000_000, "failing")
 
-    on_stage(play, settings(give_up_after=1.0))
+    on_stage(play, settings(give_up_after=1.0, then_every=DAY))
 
 
 def test_the_days_are_counted_over_a_restart() -> None:
@@ -220,7 +221,61 @@ def test_the_days_are_counted_over_a_restart() -> None:
         ((_, notice),) = told(stage)
         assert (notice.why, notice.at_us) == ("failing", START_US + 5 * DAY * 1_000_000)
 
+    on_stage(play, settings(give_up_after=1.0, then_every=DAY))
+
+
+def test_failures_far_apart_are_no_days_of_failing() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda sent: ERROR
+        for call in range(1, 6):
+            await stage.events(call, url=URL)
+            await stage.sleep(10)
+        await stage.sleep(6 * DAY)
+        await stage.events(6, url=URL)
+        await stage.sleep(1)
+        assert told(stage) == []
+        assert row(stage) == (1, START_US + (50 + 6 * DAY) * 1_000_000, None, None)
+        await stage.restart()
+        await stage.sleep(3 * 3600)
+        await stage.events(7, url=URL)
+        await stage.sleep(1)
+        assert row(stage) == (1, START_US + (51 + 6 * DAY + 3 * 3600) * 1_000_000, None, None)
+
     on_stage(play, settings(give_up_after=1.0))
+
+
+def test_many_endpoints_of_a_host_that_is_down_are_tried_seldom_and_disabled_all_the_same() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda sent: failing(Fault.CONNECT)
+        urls = [f"https://a.test/{number}" for number in range(30)]  # each is the probe every two and a half hours
+        for day in range(12):
+            for number, url in enumerate(urls):
+                await stage.events(100 * day + number, url=url)
+            await stage.sleep(DAY)
+        assert {row(stage, url)[3] for url in urls} == {"failing"}  # type: ignore[index]
+
+    on_stage(play, CALM)
+
+
+@pytest.mark.parametrize("answer", [GONE, ERROR, failing(Fault.CONNECT), OK])
+def test_a_test_speaks_neither_for_nor_against_an_endpoint(answer: Answer) -> None:
+    async def play(stage: Stage) -> None:
+        webhook = await stage.webhooks.create(WORLD, url=URL)
+        log = DeliveryLog(stage.store, stage.clock, stage.deliverer.offer)
+        stage.receivers.answer = lambda sent: answer if "webhook-test" in sent.headers else ERROR
+        await log.test(webhook, "callCreated", b"1#test")
+        await stage.sleep(1)
+        assert row(stage) is None
+        await stage.events(1)
+        await stage.sleep(2)
+        for _ in range(5):
+            await log.test(webhook, "callCreated", b"1#test")
+        await stage.sleep(1)
+        assert len(stage.receivers.sent) == 7
+        assert row(stage) == (1, START_US + 1_000_000, None, None)
+        assert told(stage) == []
+
+    on_stage(play, settings(break_after=100))
 
 
 def test_a_large_backlog_is_given_up_in_batches_also_after_a_restart() -> None:

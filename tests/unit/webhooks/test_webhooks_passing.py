@@ -55,16 +55,23 @@ def test_where_nothing_waits_behind_the_ladder_is_as_it_is() -> None:
     on_stage(play, CALM)
 
 
-def test_what_comes_later_does_not_wait_for_one_that_was_passed() -> None:
+def test_the_wait_for_each_begins_when_it_first_fails() -> None:
     async def play(stage: Stage) -> None:
-        stage.receivers.answer = lambda one: ERROR if one.sequence in (1, 2) else OK
+        stage.receivers.answer = lambda one: ERROR if one.sequence in (1, 2) and one.call == 1 else OK
         await stage.events(1, 2, url=URL)
         await stage.sleep(3700)
         await stage.events(1, url=URL)
+        await stage.events(2, url=URL)
         await stage.sleep(3700)
-        # the second had waited for the first as long as one may wait, so the third waits no more
         assert sent(stage)[5:7] == [(3600, 1, None), (3600, 2, "1")]
-        assert (3700, 3, "1-2") in sent(stage)
+        assert sent(stage)[7:12] == [
+            (3605, 2, "1"),
+            (3635, 2, "1"),
+            (3700, 1, None),
+            (3755, 2, "1"),
+            (4355, 2, "1"),
+        ]
+        assert sorted(sent(stage)[12:], key=lambda each: each[1]) == [(7200, 1, None), (7200, 2, "1"), (7200, 3, "1-2")]
 
     on_stage(play, CALM)
 
@@ -79,6 +86,105 @@ def test_a_receiver_that_is_back_within_the_wait_gets_everything_in_order() -> N
         for call in range(1, 31):
             assert [sequence for which, sequence in good if which == call] == [1, 2, 3]
         assert all("webhook-gap" not in one.headers for one in stage.receivers.sent)
+
+    on_stage(play, CALM)
+
+
+@pytest.mark.parametrize("hours", [2, 5, 60])
+@pytest.mark.parametrize("fault", [Fault.CONNECT, Fault.TIMEOUT, Fault.DNS, Fault.TLS, Fault.RESET])
+def test_an_outage_costs_no_lane_its_order(fault: Fault, hours: int) -> None:
+    async def play(stage: Stage) -> None:
+        back_s = hours * 3600
+        stage.receivers.answer = lambda one: OK if one.at_s > back_s else failing(fault)
+        for call in range(1, 41):
+            await stage.events(call, 2, url=URL)
+        await stage.sleep(back_s / 2)
+        for call in range(1, 41):
+            await stage.events(call, 1, url=URL)
+        await stage.sleep(back_s / 2 + 400)
+        good = [(one.call, one.sequence) for one in stage.receivers.sent if one.at_s > back_s]
+        for call in range(1, 41):
+            assert [sequence for which, sequence in good if which == call] == [1, 2, 3]
+        assert all("webhook-gap" not in one.headers for one in stage.receivers.sent)
+        assert stage.happened["lane_passed"] == 0
+
+    on_stage(play, CALM)
+
+
+def test_a_lane_goes_on_without_a_row_that_hangs_where_others_are_taken() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda one: failing(Fault.TIMEOUT) if (one.call, one.sequence) == (1, 1) else OK
+        await stage.events(1, 2, url=URL)
+        for call in range(2, 9):
+            await stage.sleep(600)
+            await stage.events(call, url=URL)
+        await stage.sleep(1)
+        lane = [what for one, what in zip(stage.receivers.sent, sent(stage), strict=True) if one.call == 1]
+        assert lane == [*((at, 1, None) for at in (0, 5, 35, 155, 755, 3600)), (3600, 2, "1")]
+
+    on_stage(play, CALM)
+
+
+@pytest.mark.parametrize(
+    ("break_after", "again"),
+    [
+        (100, failing(Fault.RESET)),
+        (100, failing(Fault.TIMEOUT)),
+        (5, failing(Fault.RESET)),
+        (5, failing(Fault.TIMEOUT)),
+        (5, ERROR),
+    ],
+)
+def test_a_row_that_fails_once_more_when_its_host_is_back_is_waited_for(break_after: int, again: Answer) -> None:
+    async def play(stage: Stage) -> None:
+        failed: set[int] = set()
+
+        def answer(one: Sent) -> Answer:
+            if one.at_s < 7200:
+                return failing(Fault.CONNECT)
+            if one.call % 2 and one.call not in failed:
+                failed.add(one.call)
+                return again
+            return OK
+
+        stage.receivers.answer = answer
+        for call in range(2, 42):
+            await stage.events(call, 2, url=URL)
+        await stage.sleep(7200 + 2400)
+        good = [(one.call, one.sequence) for one in stage.receivers.sent if one.at_s >= 7200]
+        for call in range(2, 42):
+            assert [sequence for which, sequence in good if which == call] == ([1, 1, 2] if call % 2 else [1, 2])
+        assert stage.happened["lane_passed"] == 0
+
+    on_stage(play, WebhookSettings(jitter=0.0, poll=3600.0, break_after=break_after))
+
+
+def test_a_host_that_comes_back_with_errors_first_passes_nothing() -> None:
+    async def play(stage: Stage) -> None:
+        def answer(one: Sent) -> Answer:
+            return failing(Fault.CONNECT) if one.at_s < 7200 else ERROR if one.at_s < 7800 else OK
+
+        stage.receivers.answer = answer
+        for call in range(1, 31):
+            await stage.events(call, 2, url=URL)
+        await stage.sleep(9000)
+        assert all("webhook-gap" not in one.headers for one in stage.receivers.sent)
+        assert {each.state for call in range(1, 31) for each in stage.deliveries(call)} == {State.DELIVERED}
+
+    on_stage(play, CALM)
+
+
+def test_many_rows_that_hang_are_passed_though_successes_are_rare() -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda one: failing(Fault.TIMEOUT) if one.call <= 20 and one.sequence == 1 else OK
+        for call in range(1, 21):
+            await stage.events(call, 2, url=URL)
+        for call in range(21, 41):
+            await stage.events(call, url=URL)
+            await stage.sleep(1800)
+        for call in range(1, 21):
+            first, second = stage.deliveries(call)
+            assert (first.passed, second.state) == (True, State.DELIVERED)
 
     on_stage(play, CALM)
 

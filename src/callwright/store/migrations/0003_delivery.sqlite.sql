@@ -33,7 +33,7 @@ ALTER TABLE webhooks ADD COLUMN old_until_us INTEGER;
 CREATE INDEX webhooks_by_pos ON webhooks (world_id, pos);
 
 -- What is known of a receiver's program, a URL without its query. There is a row once it has failed or was given limits.
--- `failing_us` is when the first of `failures` attempts failed of which none since was good.
+-- `failing_us` is when the first of `failures` attempts failed of which none since was good, `failed_us` when the last did.
 CREATE TABLE endpoints (
     world_id BLOB NOT NULL,
     url TEXT NOT NULL,
@@ -42,6 +42,7 @@ CREATE TABLE endpoints (
     rate REAL,
     failures INTEGER NOT NULL DEFAULT 0,
     failing_us INTEGER,
+    failed_us INTEGER,
     disabled_us INTEGER,
     disabled_why TEXT,
     created_us INTEGER NOT NULL,
@@ -54,7 +55,7 @@ CREATE TABLE endpoints (
 -- lane that is pending and not `passed` has a next_at_us, and so has each that is passed and pending: whatever has one may be
 -- sent. A row is passed when its lane no longer waits for it. Of those of a lane that are passed and were not tried since they
 -- were resent, the first alone has one: they go out in order. `attempts` counts all that were made, `tries` those since
--- `since_us`, when it was made or last resent. `delivered_us` is when the receiver first had it.
+-- `since_us`, when it was made or last resent; `failed_us` is when the first of these failed. `delivered_us` is when the receiver first had it.
 -- `emptied` rows were kept for long enough; they are there for the sequence of their lane alone.
 CREATE TABLE all_deliveries (
     pos INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -77,6 +78,7 @@ CREATE TABLE all_deliveries (
     tries INTEGER NOT NULL DEFAULT 0,
     created_us INTEGER NOT NULL,
     since_us INTEGER NOT NULL,
+    failed_us INTEGER,
     next_at_us INTEGER,
     settled_us INTEGER,
     delivered_us INTEGER,

@@ -61,7 +61,7 @@ WHERE pos = ?6;
 
 -- name: retry_delivery
 UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, passed = MAX(passed, ?2), last_status = ?3, last_error = ?4,
-    next_at_us = CASE WHEN state = 'pending' THEN ?1 END
+    failed_us = COALESCE(failed_us, ?6), next_at_us = CASE WHEN state = 'pending' THEN ?1 END
 WHERE pos = ?5;
 
 -- name: promote_lane
@@ -100,13 +100,14 @@ SELECT d.pos, d.world_id, d.id, d.event_id, d.call_id, d.sequence, d.kind, d.tes
         SELECT 1 FROM deliveries AS open INDEXED BY deliveries_open
         WHERE open.world_id = d.world_id AND open.call_id = d.call_id AND open.url = d.url AND open.sequence < d.sequence
             AND open.state <> 'delivered' AND open.delivered_us IS NULL
-    )
+    ),
+    d.failed_us
 FROM deliveries AS d LEFT JOIN webhooks AS w ON w.world_id = d.world_id AND w.id = d.webhook_id
 WHERE d.pos = ?;
 
 -- name: deliveries_of
 SELECT pos, world_id, id, event_id, call_id, sequence, kind, test, scope, url, endpoint, token, NULL, NULL, body, state,
-    passed, attempts, tries, created_us, since_us, next_at_us, settled_us, last_status, last_error, 0, 0
+    passed, attempts, tries, created_us, since_us, next_at_us, settled_us, last_status, last_error, 0, 0, failed_us
 FROM deliveries WHERE world_id = ? AND call_id = ? ORDER BY pos LIMIT ?;
 
 -- name: undelivered_before
@@ -129,6 +130,14 @@ SELECT * FROM (
     WHERE world_id = ?1 AND endpoint = ?2 AND next_at_us > ?3 ORDER BY next_at_us, pos LIMIT 1
 );
 
+-- name: waiting_since
+-- What waits to be tried again and first failed since a time. Few do: while an endpoint is down little is tried there.
+SELECT pos FROM deliveries INDEXED BY deliveries_at_endpoint
+WHERE world_id = ? AND endpoint = ? AND next_at_us > ? AND failed_us >= ? AND pos > ? ORDER BY pos LIMIT ?;
+
+-- name: bring_forward
+UPDATE deliveries SET next_at_us = ?1 WHERE pos = ?2 AND state = 'pending' AND next_at_us > ?1;
+
 -- name: endpoint_after
 -- The next endpoint with something that may be sent, and when the first of that is due: one step into the index, over all
 -- that the endpoint before it has.
@@ -136,15 +145,20 @@ SELECT world_id, endpoint, next_at_us FROM deliveries INDEXED BY deliveries_at_e
 WHERE next_at_us IS NOT NULL AND (world_id, endpoint) > (?, ?) ORDER BY world_id, endpoint, next_at_us LIMIT 1;
 
 -- name: find_endpoint
-SELECT id, concurrency, rate, failures, failing_us, disabled_us, disabled_why FROM endpoints WHERE world_id = ? AND url = ?;
+SELECT id, concurrency, rate, failures, failing_us, disabled_us, disabled_why, failed_us FROM endpoints
+WHERE world_id = ? AND url = ?;
 
 -- name: note_failure
-INSERT INTO endpoints (world_id, url, id, failures, failing_us, created_us, updated_us) VALUES (?1, ?2, ?3, 1, ?4, ?4, ?4)
+-- A failure after such a long silence that nobody can say how it did meanwhile is the first again.
+INSERT INTO endpoints (world_id, url, id, failures, failing_us, failed_us, created_us, updated_us)
+VALUES (?1, ?2, ?3, 1, ?4, ?4, ?4, ?4)
 ON CONFLICT (world_id, url) DO UPDATE SET
-    failures = failures + 1, failing_us = COALESCE(failing_us, excluded.failing_us), updated_us = excluded.updated_us;
+    failures = CASE WHEN failed_us < ?5 THEN 1 ELSE failures + 1 END,
+    failing_us = CASE WHEN failed_us < ?5 THEN ?4 ELSE COALESCE(failing_us, ?4) END,
+    failed_us = ?4, updated_us = ?4;
 
 -- name: note_success
-UPDATE endpoints SET failures = 0, failing_us = NULL, updated_us = ? WHERE world_id = ? AND url = ?;
+UPDATE endpoints SET failures = 0, failing_us = NULL, failed_us = NULL, updated_us = ? WHERE world_id = ? AND url = ?;
 
 -- name: disable_endpoint
 INSERT INTO endpoints (world_id, url, id, disabled_us, disabled_why, created_us, updated_us)
@@ -153,7 +167,8 @@ ON CONFLICT (world_id, url) DO UPDATE SET
     disabled_us = excluded.disabled_us, disabled_why = excluded.disabled_why, updated_us = excluded.updated_us;
 
 -- name: enable_endpoint
-UPDATE endpoints SET disabled_us = NULL, disabled_why = NULL, failures = 0, failing_us = NULL, updated_us = ?
+UPDATE endpoints SET disabled_us = NULL, disabled_why = NULL, failures = 0, failing_us = NULL, failed_us = NULL,
+    updated_us = ?
 WHERE world_id = ? AND url = ?;
 
 -- name: first_pending
@@ -290,7 +305,7 @@ FROM deliveries AS d WHERE d.pos = ?;
 UPDATE deliveries SET
     passed = CASE WHEN state = 'pending' THEN passed ELSE 1 END,
     next_at_us = CASE WHEN state = 'pending' AND passed = 0 THEN ?1 END,
-    state = 'pending', tries = 0, since_us = ?1, settled_us = NULL
+    state = 'pending', tries = 0, since_us = ?1, failed_us = NULL, settled_us = NULL
 WHERE pos = ?2 AND emptied = 0 AND (state <> 'pending' OR next_at_us IS NOT NULL);
 
 -- name: hold_resent
