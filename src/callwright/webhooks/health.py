@@ -303,10 +303,12 @@ class Peer:
         """Its state, after what has happened by time or at its host."""
         if self.well:
             return self.health
-        if self.health is Health.RESTING and now_us >= self.until_us:
-            self._asked_until_us = 0
+        host_up = self.breaker.circuit is Circuit.CLOSED
+        # Where the host is down, nothing is gained by a rest that would outlast it.
+        if self.health is Health.RESTING and now_us >= (self.until_us if host_up else self._asked_until_us):
+            self._asked_until_us = self._tired_until_us = 0
             self.move(Happening.RESTED)
-        if self.breaker.circuit is Circuit.CLOSED:
+        if host_up:
             self.move(Happening.HOST_BACK)
         else:
             self.move(Happening.HOST_DOWN)

@@ -58,6 +58,16 @@ def test_what_was_under_way_when_a_rest_began_prolongs_nothing_and_a_success_end
     assert peer.succeeded(2 * S) is None
 
 
+def test_a_host_that_is_down_ends_a_rest_and_when_it_is_back_one_attempt_is_made() -> None:
+    peer = a_peer()
+    fail(peer, TIRED_AFTER, S)
+    for _ in range(5):
+        peer.breaker.note(True, S, probe=False)
+    assert peer.health_at(S) is Health.BROKEN
+    peer.breaker.note(False, 2 * S, probe=False)
+    assert peer.health_at(2 * S) is Health.PROBATION
+
+
 def test_a_success_does_not_end_a_rest_that_was_asked_for() -> None:
     peer = a_peer()
     fail(peer, TIRED_AFTER, S)
