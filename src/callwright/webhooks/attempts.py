@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from callwright import ids
 from callwright.clock import SECOND_US, Clock, rfc3339
@@ -227,14 +228,14 @@ class Attempts:
             ledger.note_failure(endpoint, ids.uuid7(now_us), now_us, peer.failing_us or now_us),
         )
 
-        def run(transaction: Transaction) -> bool:
+        def run(transaction: Transaction) -> UUID | None:
             transaction.write_all(writes)
             return switching.switch_off(transaction, endpoint, why, now_us, last_status=status, last_error=error)
 
         disabled = await self._transact(run, switching.wakes(endpoint))
         self._counted("exhausted")
         self._tell("delivery_exhausted", delivery, made, error)
-        if not disabled:
+        if disabled is None:
             return  # somebody did it meanwhile, and has told
         self._happened("endpoint_disabled")
         _log.error(
@@ -289,7 +290,7 @@ class Attempts:
             except StoreUnavailable:
                 await self._clock.sleep(STORE_PAUSE_S)
 
-    async def _transact(self, run: Callable[[Transaction], bool], wakes: tuple[Wake, ...]) -> bool:
+    async def _transact(self, run: Callable[[Transaction], UUID | None], wakes: tuple[Wake, ...]) -> UUID | None:
         while True:
             try:
                 return await self._store.transact(run, wakes)

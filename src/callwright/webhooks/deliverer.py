@@ -99,7 +99,7 @@ class Deliverer:
         disabled = await self._store.transact(
             lambda transaction: switching.switch_off(transaction, endpoint, why, now_us), switching.wakes(endpoint)
         )
-        if not disabled:
+        if disabled is None:
             return False
         self._happened("endpoint_disabled")
         remedy = "callwright endpoints enable ends it"

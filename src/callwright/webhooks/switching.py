@@ -25,11 +25,11 @@ def switch_off(
     *,
     last_status: int | None = None,
     last_error: str | None = None,
-) -> bool:
-    """Disable an endpoint and tell the account; False, and nothing is done, when it is disabled already."""
+) -> UUID | None:
+    """Disable an endpoint and tell the account; returns its id, or None, with nothing done, when it is disabled already."""
     known = ledger.find_endpoint(transaction, endpoint)
     if known is not None and known.disabled_us is not None:
-        return False
+        return None
     notice = EndpointNotice(
         endpoint_id=ids.uuid7(now_us) if known is None else known.id,
         url=endpoint.url,
@@ -42,7 +42,7 @@ def switch_off(
     )
     transaction.write(ledger.disable(endpoint, notice.endpoint_id, why.value, now_us))
     transaction.write_all(notices.told(endpoint.world_id, WEBHOOK_DISABLED, notice).writes)
-    return True
+    return notice.endpoint_id
 
 
 def switch_on(transaction: Transaction, endpoint: Endpoint, now_us: int) -> bool:
