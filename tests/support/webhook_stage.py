@@ -141,6 +141,7 @@ class Stage:
         await self.stop()
         self.deliverer = self._deliverer()
         self.start()
+        await asyncio.sleep(0)  # one that is cancelled before it has begun never closes its lanes
 
     async def events(
         self,
