@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -214,3 +215,24 @@ def test_what_got_stuck_is_tried_again_after_a_moment_however_busy_its_endpoint_
 
     on_stage(play, CALM)
     assert broke
+
+
+def test_one_that_cannot_be_read_keeps_no_other_from_being_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(stage: Stage) -> None:
+        ground = stage.deliverer._lanes._ground
+        read = ground.read
+
+        def flaky(positions: Sequence[int]) -> Mapping[int, Delivery]:
+            found = read(positions)
+            if stage.clock.now_us() < START_US + 4_000_000 and any(one.call_id.int == 2 for one in found.values()):
+                raise RuntimeError("what is this?")
+            return found
+
+        monkeypatch.setattr(ground, "read", flaky)
+        await stage.webhooks.create(WORLD, url=URL)
+        for call in range(1, 6):
+            await stage.events(call)
+        await stage.sleep(10)
+        assert {one.call: one.at_s for one in stage.receivers.sent} == {1: 0.0, 2: 5.0, 3: 0.0, 4: 0.0, 5: 0.0}
+
+    on_stage(play, CALM)
