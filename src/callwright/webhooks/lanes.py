@@ -27,7 +27,7 @@ READ_AHEAD = 64
 STUCK_S = 5.0
 # Requests that begin in one turn of the event loop: while the outcomes of some are written, others are sent, and calls do
 # not wait for long.
-LAUNCHED_TOGETHER = 32
+LAUNCHED_TOGETHER = 64
 # Endpoints whose next head is due later are held as a time alone; of those there may be so many times more.
 ASLEEP_PER_PLACE = 10
 _EVICTION_TRIES = 64
