@@ -357,7 +357,8 @@ class Lanes:
         except Exception:
             _log.exception("deliveries_not_read", count=len(flights))
             for flight in flights:
-                self._land(flight, NOTHING)  # they stay held, as what gets stuck does
+                self._keep_back(flight)
+                self._land(flight, NOTHING)
             return
         loop = asyncio.get_running_loop()
         for flight in flights:
@@ -393,11 +394,14 @@ class Lanes:
         finally:
             self._tasks.discard(asyncio.current_task())
             if verdict is None:
-                # It stays held for a while, so that the rest can go on.
-                self._clock.call_later(STUCK_S, partial(self._let_go, flight.queue, flight.pos))
+                self._keep_back(flight)
             else:
                 flight.queue.held.discard(flight.pos)
             self._land(flight, verdict or NOTHING)
+
+    def _keep_back(self, flight: Flight[_Queue]) -> None:
+        """It got stuck: it stays held for a while, so that the rest can go on."""
+        self._clock.call_later(STUCK_S, partial(self._let_go, flight.queue, flight.pos))
 
     def _let_go(self, queue: _Queue, pos: int) -> None:
         queue.held.discard(pos)

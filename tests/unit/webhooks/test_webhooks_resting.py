@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -186,12 +187,15 @@ def test_a_store_that_is_down_for_a_moment_keeps_no_return_from_being_done(monke
     on_stage(play, CALM)
 
 
-def test_what_got_stuck_is_tried_again_after_a_moment_however_busy_its_endpoint_is(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["read", "attempt"])
+def test_what_got_stuck_is_tried_again_after_a_moment_however_busy_its_endpoint_is(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
     broke: list[int] = []
 
     async def play(stage: Stage) -> None:
         ground = stage.deliverer._lanes._ground
-        attempt = ground.attempt
+        attempt, read = ground.attempt, ground.read
 
         async def flaky(delivery: Delivery, peer: Peer) -> Verdict | None:
             if delivery.call_id.int == 1 and not broke:
@@ -199,7 +203,17 @@ def test_what_got_stuck_is_tried_again_after_a_moment_however_busy_its_endpoint_
                 raise RuntimeError("busy")
             return await attempt(delivery, peer)
 
-        monkeypatch.setattr(ground, "attempt", flaky)
+        def flaky_read(positions: Sequence[int]) -> Mapping[int, Delivery]:
+            found = read(positions)
+            if not broke and any(each.call_id.int == 1 for each in found.values()):
+                broke.append(positions[0])
+                raise RuntimeError("busy")
+            return found
+
+        if where == "read":
+            monkeypatch.setattr(ground, "read", flaky_read)
+        else:
+            monkeypatch.setattr(ground, "attempt", flaky)
 
         async def answer(one: Sent) -> Answer:
             await stage.sleep(0.5)
