@@ -352,20 +352,25 @@ class Lanes:
             return
         if self._launching:
             asyncio.get_running_loop().call_soon(self._launch)
+        self._send(flights)
+
+    def _send(self, flights: Sequence[Flight[_Queue]]) -> None:
         try:
             found = self._ground.read([flight.pos for flight in flights])
         except Exception:
-            _log.exception("deliveries_not_read", count=len(flights))
-            for flight in flights:
-                self._keep_back(flight)
-                self._land(flight, NOTHING)
+            if len(flights) > 1:
+                for flight in flights:
+                    self._send([flight])  # one that cannot be read keeps no other from being sent
+                return
+            (flight,) = flights
+            _log.exception("delivery_stuck", host=flight.queue.peer.endpoint.host, pos=flight.pos)
+            self._end(flight, None)
             return
         loop = asyncio.get_running_loop()
         for flight in flights:
             delivery = found.get(flight.pos)
             if delivery is None:
-                flight.queue.held.discard(flight.pos)
-                self._land(flight, NOTHING)
+                self._end(flight, NOTHING)
             else:
                 self._tasks.add(loop.create_task(self._run(flight, delivery)))
 
@@ -393,15 +398,15 @@ class Lanes:
             _log.exception("delivery_stuck", host=flight.queue.peer.endpoint.host, pos=flight.pos)
         finally:
             self._tasks.discard(asyncio.current_task())
-            if verdict is None:
-                self._keep_back(flight)
-            else:
-                flight.queue.held.discard(flight.pos)
-            self._land(flight, verdict or NOTHING)
+            self._end(flight, verdict)
 
-    def _keep_back(self, flight: Flight[_Queue]) -> None:
-        """It got stuck: it stays held for a while, so that the rest can go on."""
-        self._clock.call_later(STUCK_S, partial(self._let_go, flight.queue, flight.pos))
+    def _end(self, flight: Flight[_Queue], verdict: Verdict | None) -> None:
+        if verdict is None:
+            # It stays held for a while, so that the rest can go on.
+            self._clock.call_later(STUCK_S, partial(self._let_go, flight.queue, flight.pos))
+        else:
+            flight.queue.held.discard(flight.pos)
+        self._land(flight, verdict or NOTHING)
 
     def _let_go(self, queue: _Queue, pos: int) -> None:
         queue.held.discard(pos)

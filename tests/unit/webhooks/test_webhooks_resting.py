@@ -187,15 +187,12 @@ def test_a_store_that_is_down_for_a_moment_keeps_no_return_from_being_done(monke
     on_stage(play, CALM)
 
 
-@pytest.mark.parametrize("where", ["read", "attempt"])
-def test_what_got_stuck_is_tried_again_after_a_moment_however_busy_its_endpoint_is(
-    monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
+def test_what_got_stuck_is_tried_again_after_a_moment_however_busy_its_endpoint_is(monkeypatch: pytest.MonkeyPatch) -> None:
     broke: list[int] = []
 
     async def play(stage: Stage) -> None:
         ground = stage.deliverer._lanes._ground
-        attempt, read = ground.attempt, ground.read
+        attempt = ground.attempt
 
         async def flaky(delivery: Delivery, peer: Peer) -> Verdict | None:
             if delivery.call_id.int == 1 and not broke:
@@ -203,17 +200,7 @@ def test_what_got_stuck_is_tried_again_after_a_moment_however_busy_its_endpoint_
                 raise RuntimeError("busy")
             return await attempt(delivery, peer)
 
-        def flaky_read(positions: Sequence[int]) -> Mapping[int, Delivery]:
-            found = read(positions)
-            if not broke and any(each.call_id.int == 1 for each in found.values()):
-                broke.append(positions[0])
-                raise RuntimeError("busy")
-            return found
-
-        if where == "read":
-            monkeypatch.setattr(ground, "read", flaky_read)
-        else:
-            monkeypatch.setattr(ground, "attempt", flaky)
+        monkeypatch.setattr(ground, "attempt", flaky)
 
         async def answer(one: Sent) -> Answer:
             await stage.sleep(0.5)
@@ -228,3 +215,24 @@ def test_what_got_stuck_is_tried_again_after_a_moment_however_busy_its_endpoint_
 
     on_stage(play, CALM)
     assert broke
+
+
+def test_one_that_cannot_be_read_keeps_no_other_from_being_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(stage: Stage) -> None:
+        ground = stage.deliverer._lanes._ground
+        read = ground.read
+
+        def flaky(positions: Sequence[int]) -> Mapping[int, Delivery]:
+            found = read(positions)
+            if stage.clock.now_us() < START_US + 4_000_000 and any(one.call_id.int == 2 for one in found.values()):
+                raise RuntimeError("what is this?")
+            return found
+
+        monkeypatch.setattr(ground, "read", flaky)
+        await stage.webhooks.create(WORLD, url=URL)
+        for call in range(1, 6):
+            await stage.events(call)
+        await stage.sleep(10)
+        assert {one.call: one.at_s for one in stage.receivers.sent} == {1: 0.0, 2: 5.0, 3: 0.0, 4: 0.0, 5: 0.0}
+
+    on_stage(play, CALM)

@@ -36,7 +36,8 @@ INSERT INTO deliveries (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: ends_of_lanes
--- For each lane, by its number in the list, its last sequence, whether a row is waited for there, and whether its endpoint is disabled.
+-- For each lane, by its number in the list: its last sequence, whether a row is waited for there, and whether its endpoint is
+-- disabled.
 SELECT lane.key,
     (SELECT COALESCE(MAX(sequence), 0) FROM deliveries AS d
         WHERE d.world_id = lane.world_id AND d.call_id = lane.call_id AND d.url = lane.url),
