@@ -190,7 +190,9 @@ class Attempts:
     ) -> None:
         now_us = self._clock.now_us()
         status = made.answer.status or None
-        retry = ledger.retry(delivery, next_us, now_us, passed=passed, status=status, error=error)
+        retry = ledger.retry(
+            delivery, next_us, now_us, passed=passed, ours=error in _OURS_AND_PASSING, status=status, error=error
+        )
         await self._note(delivery, made, next_us, Change((*retry, *noted)))
         self._counted("refused" if error == Fault.REFUSED_ADDRESS.value else "failed")
         more = {}

@@ -123,10 +123,12 @@ def settle(
 
 
 def retry(
-    delivery: Delivery, next_at_us: int, now_us: int, *, passed: bool, status: int | None, error: str
+    delivery: Delivery, next_at_us: int, now_us: int, *, passed: bool, ours: bool, status: int | None, error: str
 ) -> tuple[Write, ...]:
-    """One more attempt has failed; the next is due at `next_at_us`. `passed`: its lane waits for it no longer."""
-    write = Write("webhooks.retry_delivery", (next_at_us, passed, status, error, delivery.pos, now_us))
+    """One more attempt has failed; the next is due at `next_at_us`. `passed`: its lane waits for it no longer. `ours`: the
+    receiver had no part in the failure, which does not begin the lane's wait.
+    """
+    write = Write("webhooks.retry_delivery", (next_at_us, passed, status, error, delivery.pos, None if ours else now_us))
     released = release_passed(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us)
     if not passed or delivery.passed:
         return write, released
