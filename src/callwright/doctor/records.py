@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from shlex import quote
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,7 +23,8 @@ MOST = 20
 # A commit that waits for the disk takes its call into memory this much later at most, and one over as much out of it.
 MARGIN_US = 60 * SECOND_US
 LATE_US = 60 * SECOND_US
-WEEK_US = 7 * 86_400 * SECOND_US
+HOUR_US = 3_600 * SECOND_US
+WEEK_US = 7 * 24 * HOUR_US
 
 
 class Rule(NamedTuple):
@@ -145,9 +148,9 @@ def deliveries(scene: Scene, survey: Survey) -> Findings:
     if given_up:
         yield warning(
             "webhooks.given_up",
-            f"{sum(count for _, count, _ in given_up)} callbacks of the last week: {some([url for url, *_ in given_up])}",
+            f"{sum(count for _, count, *_ in given_up)} callbacks of the last week: {some([url for url, *_ in given_up])}",
             "Mend or remove the receiver. What was given up stays on record, and is sent again by: "
-            f"callwright deliveries resend --failed --since 7d --endpoint {given_up[0][0]}{_option(given_up[0][2])}",
+            + "; and ".join(_resends(given_up, now_us)),
         )
     else:
         yield ok("webhooks.given_up", "none in the last week")
@@ -172,6 +175,16 @@ def deliveries(scene: Scene, survey: Survey) -> Findings:
         yield note("webhooks.due", seen, "They go out when the server runs.")
     else:
         yield warning("webhooks.due", seen, "A receiver that hangs holds its own back: look for delivery lines in the log.")
+
+
+def _resends(given_up: list[Any], now_us: int) -> Iterator[str]:
+    """For each world a command that sends all of it again; it goes by when a callback was made, days before it was given up."""
+    for kind in sorted({kind for *_, kind, _ in given_up}, key=str):
+        of_this = [one for one in given_up if one[2] == kind]
+        oldest_us = min(made_us for *_, made_us in of_this) - HOUR_US  # it is not typed at once
+        days = 1 + (now_us - oldest_us) // (24 * HOUR_US)
+        at = f" --endpoint {quote(of_this[0][0])}" if len(of_this) == 1 else ""
+        yield f"callwright deliveries resend --failed --since {days}d{at}{_option(kind)}"
 
 
 def endpoints(scene: Scene, survey: Survey) -> Findings:

@@ -194,18 +194,40 @@ def test_a_dialog_that_outlives_its_leg(patient):
 
 
 def test_callbacks_that_were_given_up(patient):
-    patient.sql(f"UPDATE deliveries SET state = 'exhausted', settled_us = {NOW_US - 1} WHERE pos IN (1, 2)")
-    url = patient.ask("SELECT endpoint FROM deliveries WHERE pos = 1")
+    made_us = NOW_US - 9 * 86_400_000_000 + 1
+    patient.sql(
+        f"UPDATE deliveries SET state = 'exhausted', settled_us = {NOW_US - 1}, created_us = {made_us} WHERE pos IN (1, 2)"
+    )
+    patient.sql("UPDATE deliveries SET endpoint = 'http://a.test/in;1' WHERE pos IN (1, 2)")
     told = patient.says(records.deliveries)[0]
-    assert (told.check, told.level) == ("webhooks.given_up", "warning")
-    assert told.seen.startswith("2 callbacks of the last week: ")
-    assert url in told.seen
+    assert told == Said("webhooks.given_up", "warning", "2 callbacks of the last week: http://a.test/in;1")
     remedy = patient.remedies(records.deliveries)["webhooks.given_up"]
-    assert "callwright deliveries resend --failed --since 7d --endpoint http://" in remedy
-    assert "--test" not in remedy
+    # those made nine days ago, too, also when it is typed a while later
+    assert remedy.endswith("by: callwright deliveries resend --failed --since 10d --endpoint 'http://a.test/in;1'")
     patient.sql("UPDATE deliveries SET world_id = (SELECT id FROM worlds WHERE kind = 'test') WHERE state = 'exhausted'")
-    assert patient.remedies(records.deliveries)["webhooks.given_up"].endswith(f"{url} --test")
+    assert patient.remedies(records.deliveries)["webhooks.given_up"].endswith("--endpoint 'http://a.test/in;1' --test")
     patient.sql(f"UPDATE deliveries SET settled_us = {NOW_US - records.WEEK_US} WHERE state = 'exhausted'")
+    assert patient.says(records.deliveries)[0].level == "ok"
+
+
+def test_callbacks_of_many_endpoints_that_were_given_up_are_resent_by_one_command(patient):
+    patient.sql(
+        "UPDATE deliveries SET state = 'exhausted', endpoint = 'http://a.test/' || pos, "
+        f"settled_us = {NOW_US - 1}, created_us = {NOW_US - 2} WHERE pos IN (1, 2, 3)"
+    )
+    remedy = patient.remedies(records.deliveries)["webhooks.given_up"]
+    assert remedy.endswith("by: callwright deliveries resend --failed --since 1d")
+    patient.sql("UPDATE deliveries SET world_id = (SELECT id FROM worlds WHERE kind = 'test') WHERE pos = 3")
+    remedy = patient.remedies(records.deliveries)["webhooks.given_up"]
+    assert remedy.endswith(
+        "by: callwright deliveries resend --failed --since 1d; and "
+        "callwright deliveries resend --failed --since 1d --endpoint http://a.test/3 --test"
+    )
+
+
+@pytest.mark.parametrize("of_no_use", ["test = 1", "last_error = 'webhook_deleted'"])
+def test_what_nobody_wants_again_was_not_given_up(patient, of_no_use):
+    patient.sql(f"UPDATE deliveries SET state = 'exhausted', settled_us = {NOW_US - 1}, {of_no_use} WHERE pos = 1")
     assert patient.says(records.deliveries)[0].level == "ok"
 
 

@@ -46,10 +46,11 @@ SELECT id, created_us, (
 SELECT id, ended_us FROM legs WHERE dialog IS NOT NULL AND ended_us IS NOT NULL;
 
 -- name: given_up
-SELECT d.endpoint, COUNT(*), w.kind FROM (
-    SELECT world_id, endpoint, state, settled_us FROM deliveries ORDER BY pos DESC LIMIT ?
+-- Test events, and what no webhook asks for any more, are nothing to be sent again.
+SELECT d.endpoint, COUNT(*), w.kind, MIN(d.created_us) FROM (
+    SELECT world_id, endpoint, state, settled_us, created_us, test, last_error FROM deliveries ORDER BY pos DESC LIMIT ?
 ) AS d LEFT JOIN worlds AS w ON w.id = d.world_id
-WHERE d.state = 'exhausted' AND d.settled_us > ? GROUP BY d.world_id, d.endpoint ORDER BY COUNT(*) DESC;
+WHERE d.state = 'exhausted' AND d.settled_us > ? AND d.test = 0 AND d.last_error IS NOT 'webhook_deleted' GROUP BY d.world_id, d.endpoint ORDER BY COUNT(*) DESC;
 
 -- name: disabled_endpoints
 SELECT e.url, e.disabled_us, e.disabled_why, w.kind FROM endpoints AS e JOIN worlds AS w ON w.id = e.world_id
