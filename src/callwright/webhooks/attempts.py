@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from callwright import ids
 from callwright.clock import SECOND_US, Clock, rfc3339
 from callwright.egress import Answer, BadUrl, Fault, Header, Transport, Url, parse
@@ -221,6 +223,7 @@ class Attempts:
     async def _give_up_endpoint(self, delivery: Delivery, made: _Made, error: str, peer: Peer, why: Why) -> None:
         """Disable the endpoint in the commit of the attempt that decided it. What else is pending there is given up later."""
         peer.move(Happening.SWITCHED_OFF)  # before anything is awaited, so that it happens once
+        made = made._replace(answer=replace(made.answer, detail=f"{made.answer.detail}; that disabled the endpoint"))
         now_us = self._clock.now_us()
         endpoint = peer.endpoint
         status = made.answer.status or None
