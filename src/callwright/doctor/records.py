@@ -15,11 +15,15 @@ from callwright.clock import SECOND_US
 from callwright.doctor.findings import Findings, fault, note, ok, some, span, warning
 from callwright.doctor.scene import Scene
 from callwright.store.survey import Survey
+from callwright.webhooks.backlog import FAILING_US
+from callwright.webhooks.model import Endpoint
 
 # Without --deep the newest calls and callbacks are looked at, and of some of those calls the journal and the events are read.
 NEWEST, SAMPLE = 20_000, 200
 NEWEST_CALLBACKS = 50_000
-MOST = 20
+MOST, MOST_TOLD = 20, 3
+# What waits at one endpoint is counted so far.
+MOST_WAITING = 1_000
 # A commit that waits for the disk takes its call into memory this much later at most, and one over as much out of it.
 MARGIN_US = 60 * SECOND_US
 LATE_US = 60 * SECOND_US
@@ -202,6 +206,29 @@ def endpoints(scene: Scene, survey: Survey) -> Findings:
         f"nothing is sent to {seen}",
         f"Mend the receiver, then: callwright endpoints enable {url}{test}; and callwright deliveries resend --failed{test} "
         f"--endpoint {url} for what it missed.",
+    )
+
+
+def failing(scene: Scene, survey: Survey) -> Findings:
+    """Receivers that have taken nothing for a while, and what waits for them."""
+    now_us = scene.clock.now_us()
+    found = _rows(survey, "doctor.failing_endpoints", now_us - FAILING_US, MOST_WAITING, MOST)
+    if not found:
+        yield ok("webhooks.failing", "no endpoint fails for more than five minutes with something waiting for it")
+        return
+    seen = []
+    for url, id_, _, since_us, status, error, count in found:
+        waiting = f"{count} or more" if count == MOST_WAITING else count
+        last = "not tried since it was resent" if error is None else f"last error {status or error}"
+        where = f"{Endpoint(UUID(bytes=id_), url).host} (endpoint {_text(id_)})"
+        seen.append(f"{waiting} wait, the oldest for {_age(now_us, since_us)}, at {where}, {last}")
+    url, _, kind, *_ = found[0]
+    tell = warning if scene.server is not None else note
+    yield tell(
+        "webhooks.failing",
+        "; ".join(seen[:MOST_TOLD]) + (f"; and {len(seen) - MOST_TOLD} endpoints more" if seen[MOST_TOLD:] else ""),
+        f"Mend the receiver. What it answers: callwright deliveries list --endpoint {quote(url)} --state pending"
+        f"{_option(kind)}, and deliveries show of one. They go out by themselves when it takes them.",
     )
 
 

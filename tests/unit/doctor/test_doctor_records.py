@@ -39,6 +39,7 @@ def test_a_healthy_database_has_nothing_to_be_told(patient):
         "calls.live",
         "webhooks.given_up",
         "webhooks.due",
+        "webhooks.failing",
         "webhooks.disabled",
         "clock.heartbeat",
     ]
@@ -244,6 +245,47 @@ def test_endpoints_that_are_disabled(patient):
     )
     remedy = patient.remedies(records.endpoints)["webhooks.disabled"]
     assert "callwright endpoints enable https://test.test/hook --test; and" in remedy
+
+
+def fail(patient, host, *, since_us, rows, status="NULL"):
+    patient.sql(
+        "INSERT INTO endpoints (world_id, url, id, failures, failing_us, created_us, updated_us) SELECT id, "
+        f"'https://{host}.test/in;1', x'{UUID(int=7).hex}', 3, {since_us}, 0, 0 FROM worlds WHERE kind = 'live'",
+        f"UPDATE deliveries SET state = 'pending', endpoint = 'https://{host}.test/in;1', since_us = {since_us}, "
+        f"passed = 1, next_at_us = {NOW_US}, tries = 3, last_error = 'timeout', last_status = {status} WHERE pos IN ({rows})",
+    )
+
+
+def test_endpoints_that_fail_for_long_with_something_waiting(patient):
+    fail(patient, "a", since_us=NOW_US - 3_600_000_000, rows="1, 2")
+    seen = f"2 wait, the oldest for 60 minutes, at a.test (endpoint {UUID(int=7)}), last error timeout"
+    assert patient.says(records.failing, server=server_state()) == [Said("webhooks.failing", "warning", seen)]
+    assert patient.says(records.failing) == [Said("webhooks.failing", "note", seen)]
+    remedy = patient.remedies(records.failing)["webhooks.failing"]
+    assert "callwright deliveries list --endpoint 'https://a.test/in;1' --state pending, and" in remedy
+
+
+def test_what_waits_is_counted_to_a_bound(patient, monkeypatch):
+    monkeypatch.setattr(records, "MOST_WAITING", 2)
+    fail(patient, "a", since_us=NOW_US - 3_600_000_000, rows="1, 2, 3", status="500")
+    (told,) = patient.says(records.failing, server=server_state())
+    assert told.seen.startswith("2 or more wait, ")
+    assert told.seen.endswith(", last error 500")
+
+
+@pytest.mark.parametrize(
+    "mended",
+    [
+        f"UPDATE endpoints SET failing_us = {NOW_US - 299_000_000}",
+        "UPDATE endpoints SET failing_us = NULL",
+        "UPDATE deliveries SET state = 'delivered'",
+        f"UPDATE endpoints SET disabled_us = {NOW_US}",
+    ],
+)
+def test_endpoints_that_fail_for_a_moment_or_of_which_nothing_is_wanted(patient, mended):
+    fail(patient, "a", since_us=NOW_US - 3_600_000_000, rows="1")
+    patient.sql(mended)
+    assert patient.says(records.failing, server=server_state())[0].level == "ok"
 
 
 def test_old_callbacks_are_looked_at_in_depth_only(patient, monkeypatch):

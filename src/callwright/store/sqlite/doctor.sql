@@ -56,6 +56,20 @@ WHERE d.state = 'exhausted' AND d.settled_us > ? AND d.test = 0 AND d.last_error
 SELECT e.url, e.disabled_us, e.disabled_why, w.kind FROM endpoints AS e JOIN worlds AS w ON w.id = e.world_id
 WHERE e.disabled_us IS NOT NULL ORDER BY e.disabled_us DESC LIMIT ?;
 
+-- name: failing_endpoints
+-- The oldest that waits there tells how long and why; what waits is not counted to its end, as it may be a million.
+SELECT e.url, e.id, w.kind, d.since_us, d.last_status, d.last_error, (
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM deliveries INDEXED BY deliveries_of_endpoint
+        WHERE world_id = e.world_id AND endpoint = e.url AND state = 'pending' LIMIT ?2
+    )
+)
+FROM endpoints AS e JOIN worlds AS w ON w.id = e.world_id CROSS JOIN deliveries AS d
+WHERE e.disabled_us IS NULL AND e.failing_us <= ?1 AND d.pos = (
+    SELECT pos FROM deliveries INDEXED BY deliveries_of_endpoint
+    WHERE world_id = e.world_id AND endpoint = e.url AND state = 'pending' ORDER BY pos LIMIT 1
+) ORDER BY e.failing_us LIMIT ?3;
+
 -- name: overdue
 SELECT COUNT(*), MIN(next_at_us) FROM deliveries WHERE next_at_us <= ?;
 
