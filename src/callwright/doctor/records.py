@@ -219,7 +219,7 @@ def failing(scene: Scene, survey: Survey) -> Findings:
     seen = []
     for url, id_, _, since_us, status, error, count in found:
         waiting = f"{count} or more" if count == MOST_WAITING else count
-        last = "not tried since it was resent" if error is None else f"last error {status or error}"
+        last = "not tried yet" if error is None else f"last error {status or error}"
         where = f"{Endpoint(UUID(bytes=id_), url).host} (endpoint {_text(id_)})"
         seen.append(f"{waiting} wait, the oldest for {_age(now_us, since_us)}, at {where}, {last}")
     url, _, kind, *_ = found[0]

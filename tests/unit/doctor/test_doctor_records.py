@@ -271,6 +271,8 @@ def test_what_waits_is_counted_to_a_bound(patient, monkeypatch):
     (told,) = patient.says(records.failing, server=server_state())
     assert told.seen.startswith("2 or more wait, ")
     assert told.seen.endswith(", last error 500")
+    patient.sql("UPDATE deliveries SET last_error = NULL WHERE state = 'pending'")
+    assert patient.says(records.failing, server=server_state())[0].seen.endswith(", not tried yet")
 
 
 @pytest.mark.parametrize(
