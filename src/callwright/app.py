@@ -40,6 +40,7 @@ from callwright.supervisor import Child, Supervisor
 from callwright.switch.switch import Switch
 from callwright.telephony import Transcriber
 from callwright.watchdog import Watchdog
+from callwright.webhooks import backlog
 
 # SQLite gives the interpreter away at each step; with Python's 5 ms a busy event loop would hold up every commit.
 SWITCH_S = 0.001
@@ -86,6 +87,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         )
         stack.callback(engine.close)
         metrics.watch_media(media_wire.TICK_LATE_MS, lambda: [(one.name, one.ticks) for one in engine.media_processes])
+        metrics.watch_callbacks(lambda: backlog.look(store, clock.now_us()))
         core = Core(loaded, folder, store, engine, metrics, clock)
         supervisor = Supervisor(
             [

@@ -10,10 +10,10 @@ import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
@@ -57,6 +57,45 @@ class _MediaTicks(Collector):
         yield late
 
 
+class Backlog(Protocol):
+    """How far behind callbacks are: the age of the oldest that is pending, and endpoints that take none."""
+
+    @property
+    def oldest_s(self) -> float: ...
+
+    @property
+    def failing(self) -> int: ...
+
+    @property
+    def disabled(self) -> int: ...
+
+
+class _Callbacks(Collector):
+    """What waits for receivers, read from the database."""
+
+    def __init__(self, look: Callable[[], Backlog]) -> None:
+        self._look = look
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            seen = self._look()
+        except Exception:
+            return  # a database that cannot be read must not take the other metrics with it; /api/health tells of it
+        yield GaugeMetricFamily(
+            "callwright_webhook_oldest_pending_seconds",
+            "How long the oldest pending callback has waited; 0 when none is pending.",
+            value=seen.oldest_s,
+        )
+        down = GaugeMetricFamily(
+            "callwright_webhook_endpoints_down",
+            "Receivers that fail for five minutes or more with callbacks waiting for them, and those that are disabled.",
+            labels=["state"],
+        )
+        down.add_metric(["failing"], seen.failing)
+        down.add_metric(["disabled"], seen.disabled)
+        yield down
+
+
 class Metrics:
     """The metrics of one server. Values of labels come from closed lists, so there are few of them."""
 
@@ -96,6 +135,10 @@ class Metrics:
     def watch_media(self, bounds_ms: Sequence[int], ticks: Callable[[], Iterable[tuple[str, Sequence[int]]]]) -> None:
         """Have `ticks` asked, when the metrics are read, for each media process's count of ticks up to each bound."""
         self._registry.register(_MediaTicks(bounds_ms, ticks))
+
+    def watch_callbacks(self, look: Callable[[], Backlog]) -> None:
+        """Have `look` called when the metrics are read."""
+        self._registry.register(_Callbacks(look))
 
     def call_started(self, direction: str, world: str) -> None:
         """`direction` is ``incoming`` or ``outgoing``, `world` is ``live`` or ``test``."""

@@ -38,6 +38,7 @@ OF_THE_DATABASE: tuple[Callable[[Scene, Survey], Findings], ...] = (
     records.stories,
     records.stuck,
     records.deliveries,
+    records.failing,
     records.endpoints,
     records.heartbeats,
     recordings.keys,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from shlex import quote
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,15 +15,20 @@ from callwright.clock import SECOND_US
 from callwright.doctor.findings import Findings, fault, note, ok, some, span, warning
 from callwright.doctor.scene import Scene
 from callwright.store.survey import Survey
+from callwright.webhooks.backlog import FAILING_US
+from callwright.webhooks.model import Endpoint
 
 # Without --deep the newest calls and callbacks are looked at, and of some of those calls the journal and the events are read.
 NEWEST, SAMPLE = 20_000, 200
 NEWEST_CALLBACKS = 50_000
-MOST = 20
+MOST, MOST_TOLD = 20, 3
+# What waits at one endpoint is counted so far.
+MOST_WAITING = 1_000
 # A commit that waits for the disk takes its call into memory this much later at most, and one over as much out of it.
 MARGIN_US = 60 * SECOND_US
 LATE_US = 60 * SECOND_US
-WEEK_US = 7 * 86_400 * SECOND_US
+HOUR_US = 3_600 * SECOND_US
+WEEK_US = 7 * 24 * HOUR_US
 
 
 class Rule(NamedTuple):
@@ -145,9 +152,9 @@ def deliveries(scene: Scene, survey: Survey) -> Findings:
     if given_up:
         yield warning(
             "webhooks.given_up",
-            f"{sum(count for _, count, _ in given_up)} callbacks of the last week: {some([url for url, *_ in given_up])}",
+            f"{sum(count for _, count, *_ in given_up)} callbacks of the last week: {some([url for url, *_ in given_up])}",
             "Mend or remove the receiver. What was given up stays on record, and is sent again by: "
-            f"callwright deliveries resend --failed --since 7d --endpoint {given_up[0][0]}{_option(given_up[0][2])}",
+            + "; and ".join(_resends(given_up, now_us)),
         )
     else:
         yield ok("webhooks.given_up", "none in the last week")
@@ -174,6 +181,16 @@ def deliveries(scene: Scene, survey: Survey) -> Findings:
         yield warning("webhooks.due", seen, "A receiver that hangs holds its own back: look for delivery lines in the log.")
 
 
+def _resends(given_up: list[Any], now_us: int) -> Iterator[str]:
+    """For each world a command that sends all of it again; it goes by when a callback was made, days before it was given up."""
+    for kind in sorted({kind for *_, kind, _ in given_up}, key=str):
+        of_this = [one for one in given_up if one[2] == kind]
+        oldest_us = min(made_us for *_, made_us in of_this) - HOUR_US  # it is not typed at once
+        days = 1 + (now_us - oldest_us) // (24 * HOUR_US)
+        at = f" --endpoint {quote(of_this[0][0])}" if len(of_this) == 1 else ""
+        yield f"callwright deliveries resend --failed --since {days}d{at}{_option(kind)}"
+
+
 def endpoints(scene: Scene, survey: Survey) -> Findings:
     """Receivers that nothing is sent to any more."""
     now_us = scene.clock.now_us()
@@ -189,6 +206,29 @@ def endpoints(scene: Scene, survey: Survey) -> Findings:
         f"nothing is sent to {seen}",
         f"Mend the receiver, then: callwright endpoints enable {url}{test}; and callwright deliveries resend --failed{test} "
         f"--endpoint {url} for what it missed.",
+    )
+
+
+def failing(scene: Scene, survey: Survey) -> Findings:
+    """Receivers that have taken nothing for a while, and what waits for them."""
+    now_us = scene.clock.now_us()
+    found = _rows(survey, "doctor.failing_endpoints", now_us - FAILING_US, MOST_WAITING, MOST)
+    if not found:
+        yield ok("webhooks.failing", "no endpoint fails for more than five minutes with something waiting for it")
+        return
+    seen = []
+    for url, id_, _, since_us, status, error, count in found:
+        waiting = f"{count} or more" if count == MOST_WAITING else count
+        last = "not tried yet" if error is None else f"last error {status or error}"
+        where = f"{Endpoint(UUID(bytes=id_), url).host} (endpoint {_text(id_)})"
+        seen.append(f"{waiting} wait, the oldest for {_age(now_us, since_us)}, at {where}, {last}")
+    url, _, kind, *_ = found[0]
+    tell = warning if scene.server is not None else note
+    yield tell(
+        "webhooks.failing",
+        "; ".join(seen[:MOST_TOLD]) + (f"; and {len(seen) - MOST_TOLD} endpoints more" if seen[MOST_TOLD:] else ""),
+        f"Mend the receiver. What it answers: callwright deliveries list --endpoint {quote(url)} --state pending"
+        f"{_option(kind)}, and deliveries show of one. They go out by themselves when it takes them.",
     )
 
 

@@ -43,6 +43,8 @@ _REFUSED: tuple[tuple[str, tuple[str, ...]], ...] = (
 _RULES = tuple((name, ip_network(block)) for name, blocks in _REFUSED for block in blocks)
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
+# Nobody has such an address for himself, so no network of his can be allowed.
+_NOBODYS = frozenset({"unspecified", "this network", "multicast", "broadcast"})
 
 # A tunnel's interface carries the IPv4 address it leads to (RFC 5214 §6.1), under whatever prefix.
 _ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
@@ -74,6 +76,8 @@ class Veto:
                 return None
             return f"{refused}; if it must be reached, add {ip} itself to egress.allow"
         if not any(ip in network for network in self._allow):
+            if name in _NOBODYS:
+                return f"{refused}; no receiver has such an address, give the one it listens on"
             return f"{refused}; if this peer is yours, add its network to egress.allow"
         embedded = _embedded(ip)
         sentence = None if embedded is None else self.refusal(str(embedded))

@@ -122,7 +122,7 @@ class Client:
     def _by_proxy(self, proxy: Proxy, target: Url) -> dict[str, Any]:
         """What the client is told of the proxy, which looks names up itself; a literal is vetted here."""
         if target.literal and (sentence := self._veto.refusal(target.host)):
-            raise Failed(Fault.REFUSED_ADDRESS, f"{target.host}: {sentence}")
+            raise Failed(Fault.REFUSED_ADDRESS, sentence)
         if proxy.authorization and target.scheme == "https":
             return {"proxy": proxy.url, "proxy_headers": {proxies.AUTHORIZATION: proxy.authorization}}
         return {"proxy": proxy.url}

@@ -8,13 +8,18 @@ import ssl
 import aiohttp
 
 from callwright.egress.door import Fault
-from callwright.egress.faults import Failed
+from callwright.egress.faults import NO_TLS, Failed
 from callwright.egress.sockets import AddressRefused
 from callwright.egress.urls import Url
 
 # A garbled answer can be as long as its sender likes; the sentence cannot.
 MAX_SEEN = 200
 PROXY_WANTS_A_NAME = 407
+PLAIN_PORT = 80
+# What OpenSSL calls it when the other side answers with something that is not TLS.
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"})
+_TLS_ALERT = "\\x15\\x03"  # how a record that refuses our plain HTTP begins, as the library quotes it (RFC 8446 §5.1)
+_TOO_LARGE = ("Got more than", "Too many headers")  # how what the library says of such a head begins
 # What the kernel says of this machine, and not of the peer.
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -37,9 +42,9 @@ def of_proxy(status: int, target: Url) -> Failed:
 def _of(error: Exception, target: Url) -> tuple[Fault, str]:
     host = target.host
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
-    seen = _on_one_line(str(cause)) or type(error).__name__
+    seen = _seen(cause, target) or type(error).__name__
     if (refused := _refused(error)) is not None:
-        return Fault.REFUSED_ADDRESS, f"{host}: {refused}"
+        return Fault.REFUSED_ADDRESS, refused if target.literal else f"{host}: {refused}"
     if isinstance(cause, OSError) and cause.errno in _OURS:
         return Fault.BUSY, f"no socket for {host} ({seen}): this server has too many; raise LimitNOFILE (ulimit -n)"
     match error:
@@ -52,16 +57,44 @@ def _of(error: Exception, target: Url) -> tuple[Fault, str]:
             return Fault.PROXY, f"the proxy does not take the connection ({seen}); check egress.proxy and the proxy itself"
         case aiohttp.ClientConnectorDNSError():
             return Fault.DNS, f"{host} has no address ({seen}); check the name and the server's resolver"
+        case aiohttp.ClientSSLError() | ssl.SSLError() if getattr(cause, "reason", None) in _NOT_TLS:
+            return Fault.TLS, f"{host}: no TLS connection ({seen}); {NO_TLS}"
         case aiohttp.ClientSSLError() | aiohttp.ClientConnectorCertificateError() | ssl.SSLError():
             return Fault.TLS, f"{host}: no TLS connection ({seen}); check its certificate, or egress.ca_file"
         case aiohttp.ClientConnectorError():
             if isinstance(cause, ConnectionResetError | ConnectionAbortedError):
                 return Fault.RESET, f"{host} closed the connection while it was being made ({seen})"
             return Fault.CONNECT, f"{host}:{target.port} does not take the connection ({seen}); is the program running?"
+        case aiohttp.ServerDisconnectedError() if target.scheme == "http" and target.port != PLAIN_PORT:
+            remedy = "if that port speaks TLS, write https:// in the URL"
+            return Fault.RESET, f"{host} closed the connection before its answer was whole ({seen}); {remedy}"
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | OSError():
             return Fault.RESET, f"{host} closed the connection before its answer was whole ({seen})"
         case _:
-            return Fault.PROTOCOL, f"{host} answered with something that is not HTTP ({seen})"
+            return Fault.PROTOCOL, _not_http(target, seen)
+
+
+def _not_http(target: Url, seen: str) -> str:
+    if seen.startswith(_TOO_LARGE):
+        return f"{target.host} answered with headers too large ({seen}); let it send fewer and shorter ones"
+    remedy = "; that port speaks TLS, write https:// in the URL" if target.scheme == "http" and _TLS_ALERT in seen else ""
+    return f"{target.host} answered with something that is not HTTP ({seen}){remedy}"
+
+
+def _seen(cause: BaseException, target: Url) -> str:
+    """What the library says, without the URL's path and query: those are often secrets, and a peer may send them back."""
+    match cause:
+        case aiohttp.ClientResponseError():
+            text = cause.message
+        case aiohttp.InvalidURL():
+            text = cause.description or ""
+        case _:
+            text = str(cause)
+    written = target.path + (f"?{target.query}" if target.query else "")
+    for secret in (target.text, written, target.path, target.query):
+        if len(secret) > 1:
+            text = text.replace(secret, "…")
+    return _on_one_line(text)
 
 
 def _on_one_line(text: str) -> str:

@@ -7,6 +7,7 @@ from callwright.egress.spans import Spans
 from callwright.egress.urls import Url
 
 STOPPING = "the server is stopping"
+NO_TLS = "does that port speak TLS? For plain HTTP write http:// in the URL"
 
 
 class Failed(Exception):
@@ -24,7 +25,8 @@ def of_time(spans: Spans, host: str, timeout: float) -> Failed:
         return Failed(Fault.BUSY, f"{host} was not to blame: in {timeout:g} s {spans.ours}")
     if spans.by_proxy and not spans.connected_ns and not spans.reached:
         return Failed(Fault.PROXY, f"the proxy did not take the connection within {timeout:g} s; check egress.proxy and itself")
-    return Failed(Fault.TIMEOUT, f"{host} {spans.stuck} within {timeout:g} s")
+    remedy = f"; {NO_TLS}" if spans.in_handshake else ""
+    return Failed(Fault.TIMEOUT, f"{host} {spans.stuck} within {timeout:g} s{remedy}")
 
 
 def of_status(status: int, target: Url) -> tuple[Fault | None, str]:

@@ -83,7 +83,8 @@ class HttpDoor:
                 await sending.run(client, repeatable)
         except TimeoutError:
             late = faults.of_time(sending.spans, target.host, timeout)
-            remedy = "; answer first, work afterwards" if late.fault is Fault.TIMEOUT else ""
+            works = late.fault is Fault.TIMEOUT and not sending.spans.in_handshake
+            remedy = "; answer first, work afterwards" if works else ""
             sending.failed = Failed(late.fault, late.detail + remedy)
         except Failed as failed:
             sending.failed = failed

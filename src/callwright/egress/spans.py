@@ -66,13 +66,18 @@ class Spans:
         return self.socket_ns != 0
 
     @property
+    def in_handshake(self) -> bool:
+        """Whether the TLS handshake has begun and not come to its end."""
+        return self.tls_from_ns != 0 and not self.tls_to_ns and not self.connected_ns
+
+    @property
     def stuck(self) -> str:
         """What the peer has not done yet, as the part of a sentence that follows its name."""
         if self.head_ns:
             return "gave no whole answer"
         if self.connected_ns:
             return "gave no answer"
-        if self.tls_from_ns and not self.tls_to_ns:
+        if self.in_handshake:
             return "did not finish the TLS handshake"
         if self.socket_ns:
             return "did not take the connection"

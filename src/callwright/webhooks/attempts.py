@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from callwright import ids
 from callwright.clock import SECOND_US, Clock, rfc3339
@@ -19,6 +21,7 @@ from callwright.webhooks.notices import Why
 from callwright.webhooks.outcomes import Delivered, Outcomes
 from callwright.webhooks.passing import passing_us
 from callwright.webhooks.settings import WebhookSettings
+from callwright.webhooks.telling import EXHAUSTED, FAILED, Telling
 from callwright.webhooks.waiting import asked_until_us, gaps
 
 ID_HEADER = "webhook-id"
@@ -85,6 +88,7 @@ class Attempts:
         self._happened = happened
         self._disabled = disabled
         self._returned = returned
+        self.telling = Telling(clock, lambda endpoint: ledger.endpoint_id(store, endpoint))
         self._head_wait_us = round(settings.head_wait * SECOND_US)
 
     async def make(self, delivery: Delivery, peer: Peer) -> Verdict | None:
@@ -107,6 +111,7 @@ class Attempts:
             if peer.failures:
                 good_again = Change((ledger.note_success(peer.endpoint, now_us),))
             down_since_us = peer.succeeded(now_us)
+            self.telling.good(peer.endpoint)
         await self._note(delivery, made, None, good_again, delivered=Delivered(delivery.pos, made.answer.status))
         self._counted("delivered")
         if down_since_us is not None:
@@ -199,14 +204,14 @@ class Attempts:
         if passed and not delivery.passed:
             self._happened("lane_passed")
             more["lane"] = "goes on without it"
-        self._tell("delivery_failed", delivery, made, error, next_attempt=rfc3339(next_us), **more)
+        self._tell(FAILED, delivery, made, error, next_attempt=rfc3339(next_us), **more)
 
     async def _exhaust(self, delivery: Delivery, made: _Made, error: str, noted: tuple[Write, ...]) -> None:
         status = made.answer.status or None
         settled = ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=1, status=status, error=error)
         await self._note(delivery, made, None, Change((*settled, *noted)))
         self._counted("exhausted")
-        self._tell("delivery_exhausted", delivery, made, error)
+        self._tell(EXHAUSTED, delivery, made, error)
 
     def _why_disabled(self, answer: Answer, peer: Peer, now_us: int) -> Why | None:
         if peer.health is Health.DISABLED:
@@ -220,6 +225,7 @@ class Attempts:
     async def _give_up_endpoint(self, delivery: Delivery, made: _Made, error: str, peer: Peer, why: Why) -> None:
         """Disable the endpoint in the commit of the attempt that decided it. What else is pending there is given up later."""
         peer.move(Happening.SWITCHED_OFF)  # before anything is awaited, so that it happens once
+        made = made._replace(answer=replace(made.answer, detail=f"{made.answer.detail}; that disabled the endpoint"))
         now_us = self._clock.now_us()
         endpoint = peer.endpoint
         status = made.answer.status or None
@@ -236,7 +242,7 @@ class Attempts:
 
         disabled = await self._transact(run, switching.wakes(endpoint))
         self._counted("exhausted")
-        self._tell("delivery_exhausted", delivery, made, error)
+        self._tell(EXHAUSTED, delivery, made, error)
         if disabled is None:
             return  # somebody did it meanwhile, and has told
         self._happened("endpoint_disabled")
@@ -276,9 +282,7 @@ class Attempts:
         settled = ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=0, status=None, error=WEBHOOK_DELETED)
         await self._commit(None, Change(settled))
         self._counted("exhausted")
-        _log.warning(
-            "delivery_exhausted", call=delivery.call_id, sequence=delivery.sequence, detail="no webhook asks for it any more"
-        )
+        self._say(EXHAUSTED, delivery, detail="no webhook asks for it any more")
 
     async def _note(
         self,
@@ -307,12 +311,9 @@ class Attempts:
                 await self._clock.sleep(STORE_PAUSE_S)
 
     def _tell(self, what: str, delivery: Delivery, made: _Made, error: str, **more: str) -> None:
-        _log.warning(
+        self._say(
             what,
-            call=delivery.call_id,
-            kind=delivery.kind,
-            sequence=delivery.sequence,
-            host=_host(delivery.url),
+            delivery,
             attempt=delivery.attempts + 1,
             status=made.answer.status or None,
             error=error,
@@ -320,9 +321,6 @@ class Attempts:
             **more,
         )
 
-
-def _host(url: str) -> str:
-    try:
-        return parse(url).host
-    except BadUrl:
-        return ""
+    def _say(self, what: str, delivery: Delivery, **fields: Any) -> None:
+        of = {"call": delivery.call_id, "kind": delivery.kind, "sequence": delivery.sequence}
+        self.telling.note(what, Endpoint(delivery.world_id, delivery.endpoint), of | fields)

@@ -73,6 +73,7 @@ class Deliverer:
             disabled=self._disabled,
             returned=lambda endpoint, down_since_us: self._upkeep.returns.tell(endpoint, down_since_us),
         )
+        self._telling = attempts.telling
         ground = OneNode(store, clock, attempts, outcomes, disabled=self._left_at_a_disabled_one, happened=happened)
         self._lanes = Lanes(ground, clock, settings)
         self._upkeep = Upkeep(store, clock, settings, counted=counted, offer=self.offer)
@@ -136,6 +137,7 @@ class Deliverer:
                 group.create_task(self._empty_outbox(), name="webhooks-outbox")
                 group.create_task(self._look_around(), name="webhooks-look")
                 group.create_task(self._upkeep.run(), name="webhooks-upkeep")
+                group.create_task(self._telling.run(), name="webhooks-telling")
         finally:
             await self._lanes.close(self._settings.drain)
 

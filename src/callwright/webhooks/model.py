@@ -105,4 +105,4 @@ class Endpoint(NamedTuple):
     @property
     def host(self) -> str:
         """Its host, with the port where it is not the scheme's own: what may be logged, as a path is often a secret."""
-        return self.url.partition("://")[2].partition("/")[0]
+        return self.url.partition("://")[2].partition("/")[0].rpartition("@")[2]

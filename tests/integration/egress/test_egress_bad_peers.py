@@ -57,9 +57,11 @@ class Flood:
             "sends more than 8 interim answers",
             id="early hints",
         ),
-        pytest.param(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n" * 1_000, Fault.PROTOCOL, "not HTTP", id="headers without end"),
-        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 65_536, Fault.PROTOCOL, "not HTTP", id="a header without end"),
-        pytest.param(b"HTTP/1.1 200 ", b"y" * 65_536, Fault.PROTOCOL, "not HTTP", id="a reason without end"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n" * 1_000, Fault.PROTOCOL, "headers too large", id="headers without end"
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 65_536, Fault.PROTOCOL, "headers too large", id="a header without end"),
+        pytest.param(b"HTTP/1.1 200 ", b"y" * 65_536, Fault.PROTOCOL, "headers too large", id="a reason without end"),
         pytest.param(b"", b"\x00\xff\x16\x03" * 10_000, Fault.PROTOCOL, "not HTTP", id="garbage"),
         pytest.param(b"", b"\r\n" * 10_000, Fault.TOO_LARGE, "sends more than 655360 bytes for one answer", id="empty lines"),
     ],

@@ -81,6 +81,13 @@ async def test_plain_http_where_tls_is_expected_is_a_tls_fault() -> None:
         answer = await out.post(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", [], b"", 5)
     server.close()
     assert answer.fault is Fault.TLS
+    assert answer.detail.endswith("does that port speak TLS? For plain HTTP write http:// in the URL")
+
+
+async def test_tls_where_plain_http_is_expected_is_hinted_at(authority: Authority) -> None:
+    async with listening(answering(OK), tls=authority.server("127.0.0.1")) as (port, _), door() as out:
+        answer = await out.post(f"http://127.0.0.1:{port}/", [], b"{}", 5)
+    assert answer.detail.endswith("if that port speaks TLS, write https:// in the URL")
 
 
 @LOOPS
@@ -119,7 +126,8 @@ def test_a_handshake_that_is_never_answered_is_said_to_hang(
             answer = await out.post(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", [], b"", 0.2)
         server.close()
         assert answer.fault is Fault.TIMEOUT
-        assert "did not finish the TLS handshake within 0.2 s" in answer.detail
+        assert "did not finish the TLS handshake within 0.2 s; does that port speak TLS?" in answer.detail
+        assert "answer first" not in answer.detail
         assert answer.timings.connect_us is not None
         assert answer.timings.tls_us is None
 

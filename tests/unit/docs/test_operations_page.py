@@ -16,6 +16,7 @@ from callwright.metrics import Metrics
 from callwright.reasons import Reason, Refusal
 from callwright.settings.schema import known_keys
 from callwright.settings.sections import Settings
+from callwright.webhooks.backlog import Backlog
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "operations.md").read_text(encoding="utf-8")
@@ -63,6 +64,7 @@ def test_its_metrics_are_there():
     metrics.call_ended("failed", "live")
     metrics.sentence_spoken("espeak", "failed")
     metrics.watch_media(TICK_LATE_MS, lambda: [("media-1", [0] * (len(TICK_LATE_MS) + 1))])
+    metrics.watch_callbacks(lambda: Backlog(0.0, 0, 0))
     told = metrics.exposition().decode()
     names = set(re.findall(r"callwright_[a-z_]+", section("You set up monitoring")))
     assert len(names) >= 8

@@ -39,6 +39,7 @@ def test_a_healthy_database_has_nothing_to_be_told(patient):
         "calls.live",
         "webhooks.given_up",
         "webhooks.due",
+        "webhooks.failing",
         "webhooks.disabled",
         "clock.heartbeat",
     ]
@@ -194,18 +195,40 @@ def test_a_dialog_that_outlives_its_leg(patient):
 
 
 def test_callbacks_that_were_given_up(patient):
-    patient.sql(f"UPDATE deliveries SET state = 'exhausted', settled_us = {NOW_US - 1} WHERE pos IN (1, 2)")
-    url = patient.ask("SELECT endpoint FROM deliveries WHERE pos = 1")
+    made_us = NOW_US - 9 * 86_400_000_000 + 1
+    patient.sql(
+        f"UPDATE deliveries SET state = 'exhausted', settled_us = {NOW_US - 1}, created_us = {made_us} WHERE pos IN (1, 2)"
+    )
+    patient.sql("UPDATE deliveries SET endpoint = 'http://a.test/in;1' WHERE pos IN (1, 2)")
     told = patient.says(records.deliveries)[0]
-    assert (told.check, told.level) == ("webhooks.given_up", "warning")
-    assert told.seen.startswith("2 callbacks of the last week: ")
-    assert url in told.seen
+    assert told == Said("webhooks.given_up", "warning", "2 callbacks of the last week: http://a.test/in;1")
     remedy = patient.remedies(records.deliveries)["webhooks.given_up"]
-    assert "callwright deliveries resend --failed --since 7d --endpoint http://" in remedy
-    assert "--test" not in remedy
+    # those made nine days ago, too, also when it is typed a while later
+    assert remedy.endswith("by: callwright deliveries resend --failed --since 10d --endpoint 'http://a.test/in;1'")
     patient.sql("UPDATE deliveries SET world_id = (SELECT id FROM worlds WHERE kind = 'test') WHERE state = 'exhausted'")
-    assert patient.remedies(records.deliveries)["webhooks.given_up"].endswith(f"{url} --test")
+    assert patient.remedies(records.deliveries)["webhooks.given_up"].endswith("--endpoint 'http://a.test/in;1' --test")
     patient.sql(f"UPDATE deliveries SET settled_us = {NOW_US - records.WEEK_US} WHERE state = 'exhausted'")
+    assert patient.says(records.deliveries)[0].level == "ok"
+
+
+def test_callbacks_of_many_endpoints_that_were_given_up_are_resent_by_one_command(patient):
+    patient.sql(
+        "UPDATE deliveries SET state = 'exhausted', endpoint = 'http://a.test/' || pos, "
+        f"settled_us = {NOW_US - 1}, created_us = {NOW_US - 2} WHERE pos IN (1, 2, 3)"
+    )
+    remedy = patient.remedies(records.deliveries)["webhooks.given_up"]
+    assert remedy.endswith("by: callwright deliveries resend --failed --since 1d")
+    patient.sql("UPDATE deliveries SET world_id = (SELECT id FROM worlds WHERE kind = 'test') WHERE pos = 3")
+    remedy = patient.remedies(records.deliveries)["webhooks.given_up"]
+    assert remedy.endswith(
+        "by: callwright deliveries resend --failed --since 1d; and "
+        "callwright deliveries resend --failed --since 1d --endpoint http://a.test/3 --test"
+    )
+
+
+@pytest.mark.parametrize("of_no_use", ["test = 1", "last_error = 'webhook_deleted'"])
+def test_what_nobody_wants_again_was_not_given_up(patient, of_no_use):
+    patient.sql(f"UPDATE deliveries SET state = 'exhausted', settled_us = {NOW_US - 1}, {of_no_use} WHERE pos = 1")
     assert patient.says(records.deliveries)[0].level == "ok"
 
 
@@ -222,6 +245,49 @@ def test_endpoints_that_are_disabled(patient):
     )
     remedy = patient.remedies(records.endpoints)["webhooks.disabled"]
     assert "callwright endpoints enable https://test.test/hook --test; and" in remedy
+
+
+def fail(patient, host, *, since_us, rows, status="NULL"):
+    patient.sql(
+        "INSERT INTO endpoints (world_id, url, id, failures, failing_us, created_us, updated_us) SELECT id, "
+        f"'https://{host}.test/in;1', x'{UUID(int=7).hex}', 3, {since_us}, 0, 0 FROM worlds WHERE kind = 'live'",
+        f"UPDATE deliveries SET state = 'pending', endpoint = 'https://{host}.test/in;1', since_us = {since_us}, "
+        f"passed = 1, next_at_us = {NOW_US}, tries = 3, last_error = 'timeout', last_status = {status} WHERE pos IN ({rows})",
+    )
+
+
+def test_endpoints_that_fail_for_long_with_something_waiting(patient):
+    fail(patient, "a", since_us=NOW_US - 3_600_000_000, rows="1, 2")
+    seen = f"2 wait, the oldest for 60 minutes, at a.test (endpoint {UUID(int=7)}), last error timeout"
+    assert patient.says(records.failing, server=server_state()) == [Said("webhooks.failing", "warning", seen)]
+    assert patient.says(records.failing) == [Said("webhooks.failing", "note", seen)]
+    remedy = patient.remedies(records.failing)["webhooks.failing"]
+    assert "callwright deliveries list --endpoint 'https://a.test/in;1' --state pending, and" in remedy
+
+
+def test_what_waits_is_counted_to_a_bound(patient, monkeypatch):
+    monkeypatch.setattr(records, "MOST_WAITING", 2)
+    fail(patient, "a", since_us=NOW_US - 3_600_000_000, rows="1, 2, 3", status="500")
+    (told,) = patient.says(records.failing, server=server_state())
+    assert told.seen.startswith("2 or more wait, ")
+    assert told.seen.endswith(", last error 500")
+    patient.sql("UPDATE deliveries SET last_error = NULL WHERE state = 'pending'")
+    assert patient.says(records.failing, server=server_state())[0].seen.endswith(", not tried yet")
+
+
+@pytest.mark.parametrize(
+    "mended",
+    [
+        f"UPDATE endpoints SET failing_us = {NOW_US - 299_000_000}",
+        "UPDATE endpoints SET failing_us = NULL",
+        "UPDATE deliveries SET state = 'delivered'",
+        f"UPDATE endpoints SET disabled_us = {NOW_US}",
+    ],
+)
+def test_endpoints_that_fail_for_a_moment_or_of_which_nothing_is_wanted(patient, mended):
+    fail(patient, "a", since_us=NOW_US - 3_600_000_000, rows="1")
+    patient.sql(mended)
+    assert patient.says(records.failing, server=server_state())[0].level == "ok"
 
 
 def test_old_callbacks_are_looked_at_in_depth_only(patient, monkeypatch):

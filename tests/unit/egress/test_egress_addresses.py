@@ -5,6 +5,8 @@ import pytest
 from callwright.egress.addresses import Veto
 from callwright.errors import SettingsError
 
+REMEDIES = dict.fromkeys(("unspecified", "this network", "multicast", "broadcast"), "give the one it listens on")
+
 
 @pytest.mark.parametrize(
     ("address", "rule"),
@@ -74,9 +76,8 @@ def test_special_address_is_refused_with_its_rule_and_the_remedy(address: str, r
     sentence = Veto().refusal(address)
     assert sentence is not None
     assert f"is refused: {rule} (" in sentence
-    assert sentence.endswith(
-        f"add {address} itself to egress.allow" if rule == "metadata" else "add its network to egress.allow"
-    )
+    remedy = REMEDIES.get(rule, "add its network to egress.allow")
+    assert sentence.endswith(f"add {address} itself to egress.allow" if rule == "metadata" else remedy)
 
 
 @pytest.mark.parametrize(
@@ -148,3 +149,11 @@ def test_the_operators_list_exempts_exactly_what_it_names(allow: list[str], addr
 def test_a_list_entry_that_is_no_network_is_named(cidr: str) -> None:
     with pytest.raises(SettingsError, match=r"egress\.allow"):
         Veto([cidr])
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "0.1.2.3", "::", "224.0.0.1", "ff02::1", "255.255.255.255"])
+def test_an_address_that_nobody_has_is_not_to_be_allowed(address: str) -> None:
+    sentence = Veto().refusal(address)
+    assert sentence is not None
+    assert sentence.endswith("; no receiver has such an address, give the one it listens on")
+    assert "egress.allow" not in sentence

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from callwright.metrics import Metrics, MetricsEndpoint
+from callwright.webhooks.backlog import Backlog
 
 TOKEN = "operator-token-0001"
 
@@ -52,6 +53,25 @@ def test_media_processes_count_their_ticks_themselves():
         name + '_bucket{le="0.02",process="media-2"}': 0,
         name + '_bucket{le="+Inf",process="media-2"}': 0,
     }
+
+
+def test_callbacks_that_wait_are_told_when_it_is_read():
+    metrics = Metrics("0.1.0")
+    metrics.watch_callbacks(lambda: Backlog(12.5, failing=2, disabled=1))
+    assert {name: value for name, value in values(metrics).items() if "webhook" in name} == {
+        "callwright_webhook_oldest_pending_seconds": 12.5,
+        'callwright_webhook_endpoints_down{state="failing"}': 2,
+        'callwright_webhook_endpoints_down{state="disabled"}': 1,
+    }
+
+
+def test_a_database_that_cannot_be_read_leaves_the_other_metrics():
+    def broken():
+        raise OSError("the disk is gone")
+
+    metrics = Metrics("0.1.0", legs_live=lambda: 3)
+    metrics.watch_callbacks(broken)
+    assert values(metrics)["callwright_legs_live"] == 3
 
 
 def test_it_says_when_the_process_began():

@@ -101,6 +101,9 @@ def test_410_disables_at_once_and_gives_up_what_is_pending(caplog: pytest.LogCap
         assert states(stage, 1, 2, 3) == [("exhausted", "endpoint_disabled")] * 7
         assert states(stage, 4) == [("delivered", None)] * 2
         assert [each.last_status for each in stage.deliveries(3)] == [410, None]
+        log = DeliveryLog(stage.store, stage.clock)
+        (attempt,) = log.attempts(log.get(WORLD, stage.deliveries(3)[0].id))
+        assert attempt.detail == "it is http_error; that disabled the endpoint"
         assert row(stage) == (3, START_US, START_US + 1_000_000, "gone")
         ((kind, notice),) = told(stage)
         found = ledger.find_endpoint(stage.store, ENDPOINT)

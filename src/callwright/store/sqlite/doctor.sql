@@ -46,14 +46,29 @@ SELECT id, created_us, (
 SELECT id, ended_us FROM legs WHERE dialog IS NOT NULL AND ended_us IS NOT NULL;
 
 -- name: given_up
-SELECT d.endpoint, COUNT(*), w.kind FROM (
-    SELECT world_id, endpoint, state, settled_us FROM deliveries ORDER BY pos DESC LIMIT ?
+-- Test events, and what no webhook asks for any more, are nothing to be sent again.
+SELECT d.endpoint, COUNT(*), w.kind, MIN(d.created_us) FROM (
+    SELECT world_id, endpoint, state, settled_us, created_us, test, last_error FROM deliveries ORDER BY pos DESC LIMIT ?
 ) AS d LEFT JOIN worlds AS w ON w.id = d.world_id
-WHERE d.state = 'exhausted' AND d.settled_us > ? GROUP BY d.world_id, d.endpoint ORDER BY COUNT(*) DESC;
+WHERE d.state = 'exhausted' AND d.settled_us > ? AND d.test = 0 AND d.last_error IS NOT 'webhook_deleted' GROUP BY d.world_id, d.endpoint ORDER BY COUNT(*) DESC;
 
 -- name: disabled_endpoints
 SELECT e.url, e.disabled_us, e.disabled_why, w.kind FROM endpoints AS e JOIN worlds AS w ON w.id = e.world_id
 WHERE e.disabled_us IS NOT NULL ORDER BY e.disabled_us DESC LIMIT ?;
+
+-- name: failing_endpoints
+-- The oldest that waits there tells how long and why; what waits is not counted to its end, as it may be a million.
+SELECT e.url, e.id, w.kind, d.since_us, d.last_status, d.last_error, (
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM deliveries INDEXED BY deliveries_of_endpoint
+        WHERE world_id = e.world_id AND endpoint = e.url AND state = 'pending' LIMIT ?2
+    )
+)
+FROM endpoints AS e JOIN worlds AS w ON w.id = e.world_id CROSS JOIN deliveries AS d
+WHERE e.disabled_us IS NULL AND e.failing_us <= ?1 AND d.pos = (
+    SELECT pos FROM deliveries INDEXED BY deliveries_of_endpoint
+    WHERE world_id = e.world_id AND endpoint = e.url AND state = 'pending' ORDER BY pos LIMIT 1
+) ORDER BY e.failing_us LIMIT ?3;
 
 -- name: overdue
 SELECT COUNT(*), MIN(next_at_us) FROM deliveries WHERE next_at_us <= ?;

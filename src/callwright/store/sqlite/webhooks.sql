@@ -367,6 +367,16 @@ WHERE world_id = ? ORDER BY url LIMIT ? OFFSET ?;
 -- name: count_endpoints
 SELECT COUNT(*) FROM endpoints WHERE world_id = ?;
 
+-- name: oldest_pending
+SELECT COALESCE(settled_us, since_us) FROM deliveries INDEXED BY deliveries_by_age
+WHERE emptied = 0 AND state = 'pending' ORDER BY COALESCE(settled_us, since_us) LIMIT 1;
+
+-- name: count_endpoints_down
+SELECT COUNT(*) FILTER (WHERE disabled_us IS NOT NULL), COUNT(*) FILTER (WHERE disabled_us IS NULL AND failing_us <= ? AND EXISTS (
+    SELECT 1 FROM deliveries AS d INDEXED BY deliveries_of_endpoint
+    WHERE d.world_id = e.world_id AND d.endpoint = e.url AND d.state = 'pending'
+)) FROM endpoints AS e;
+
 -- name: endpoint_by_url
 SELECT id, url, concurrency, rate, failures, failing_us, disabled_us, disabled_why, created_us, updated_us FROM endpoints
 WHERE world_id = ? AND url = ?;
