@@ -19,7 +19,7 @@ from callwright.native.asking import Ask
 from callwright.native.cursors import seal, unseal
 from callwright.native.views import moment
 from callwright.webhooks.listening import Position, Seat, Told, url_of
-from callwright.webhooks.webhooks import checked_events
+from callwright.webhooks.webhooks import check_token, checked_events
 
 # A header, as what is in a URL gets written down.
 SIGN_WITH_HEADER = "Callwright-Token"
@@ -44,10 +44,12 @@ async def listen(ask: Ask) -> Any:
         raise Unavailable("No server runs on this data folder, so nothing happens.", remedy="Start it: callwright serve")
     url = url_of(ask.query("url"))
     types = checked_events([name for name in (ask.query("events") or "").split(",") if name])
+    token = ask.header(SIGN_WITH_HEADER)
+    check_token(token, SIGN_WITH_HEADER)
     after = _position(world, ask.query("after"))
     begin = listening.here() if after is None else after
     seat = listening.admit(world.id)
-    follow = listening.follow(seat, url, ask.header(SIGN_WITH_HEADER), types, begin)
+    follow = listening.follow(seat, url, token, types, begin)
     return _Lines(world, begin, seat, follow, listening.clock)
 
 

@@ -20,6 +20,7 @@ from callwright.log import Log
 from callwright.store import Store, Transaction
 from callwright.webhooks import rows
 from callwright.webhooks.model import Webhook
+from callwright.webhooks.signature import doubt_of_token
 
 MAX_TOKEN = 1_000
 
@@ -79,11 +80,7 @@ class Webhooks:
             raise Missing(f"{parameter} is required: where should callbacks be sent?", parameter=parameter)
         if sentence := self._refusal(url):
             raise Invalid(f"{parameter} cannot be used: {sentence}.", parameter=parameter)
-        if token is not None and len(token) > MAX_TOKEN:
-            raise Invalid(
-                f"The token has {len(token)} characters; at most {MAX_TOKEN} are taken.",
-                parameter=parameter.removesuffix("url") + "token",
-            )
+        check_token(token, parameter.removesuffix("url") + "token")
         return url
 
     def get(self, world_id: UUID, webhook_id: UUID) -> Webhook:
@@ -253,6 +250,14 @@ class Webhooks:
             created_us=now_us,
             updated_us=now_us,
         )
+
+
+def check_token(token: str | None, parameter: str = "token") -> None:
+    """Raises `Invalid` for what a receiver could not verify by."""
+    if token is not None and len(token) > MAX_TOKEN:
+        raise Invalid(f"The token has {len(token)} characters; at most {MAX_TOKEN} are taken.", parameter=parameter)
+    if token and (doubt := doubt_of_token(token)) is not None:
+        raise Invalid(f"{parameter} cannot be used: {doubt}.", parameter=parameter)
 
 
 def checked_events(wanted: Sequence[str], parameter: str = "events") -> tuple[str, ...]:

@@ -128,6 +128,10 @@ async def test_a_webhook_without_a_token_does_not_give_the_signing_key_away():
         ({"token": ""}, "token", "leave it out"),
         ({"token": "first"}, "token", "has already"),
         ({"token": "t" * 1_001}, "token", "at most 1000"),
+        ({"token": "whsec_!!"}, "token", "after whsec_ comes the key in base64, and this is none"),
+        ({"token": "whsec_"}, "token", "and this is none"),
+        ({"token": "second "}, "token", "begins or ends with a space"),
+        ({"token": "sec\x00ond"}, "token", "has a control character"),
         ([], None, "JSON object"),
     ],
 )

@@ -75,6 +75,7 @@ async def test_the_operator_makes_numbers_where_customers_may_not():
         ({"url": "http://10.0.0.1/"}, 10, "url", "10.0.0.1 is a private address"),
         ({"url": 7}, 10, "url", "must be a text"),
         ({"url": ONE, "token": 7}, 10, "token", "must be a text"),
+        ({"url": ONE, "token": "whsec_!!"}, 10, "token", "comes the key in base64"),
         ({"url": ONE, "events": "leg"}, 10, "events", "a list of types"),
         ({"url": ONE, "events": ["legs"]}, 10, "events", "'legs', which is no type of event; there are call, leg,"),
         ({"url": ONE, "title": "x"}, 10, "title", "a webhook has url, token and events"),
