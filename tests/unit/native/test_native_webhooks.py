@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from callwright.native.routes import ENTRIES
+from callwright.webhooks.health import Health
 from support.native_room import NOW, NOW_US, NativeRoom
 
 ONE = "https://one.test/hook"
@@ -159,6 +160,7 @@ async def test_an_endpoint_is_disabled_and_enabled():
     made = (await room.customer("POST", "/endpoints", {"url": ONE})).content
     assert (made["pending"], made["exhausted"]) == (1, 0)
     path = f"/endpoints/{made['id']}"
+    room.deliverer.health = Health.HEALTHY
     assert (await room.customer("POST", f"{path}/enable")).status == 409
     disabled = (await room.customer("POST", f"{path}/disable")).content
     assert (disabled["disabledAt"], disabled["disabledWhy"]) == (NOW, "asked")
@@ -166,6 +168,18 @@ async def test_an_endpoint_is_disabled_and_enabled():
     refused = await room.customer("POST", f"/webhooks/{webhook}/test")
     assert (refused.status, refused.error["remedy"]) == (409, f"Once it is mended: callwright endpoints enable {ONE}")
     assert (await room.customer("POST", f"{path}/enable")).content["disabledAt"] is None
+
+
+@pytest.mark.parametrize("health", [Health.RESTING, Health.BROKEN])
+async def test_one_that_is_left_alone_is_tried_at_once_when_it_is_enabled(health):
+    room = await NativeRoom.open()
+    made = (await room.customer("POST", "/endpoints", {"url": ONE})).content
+    room.deliverer.health = health
+    reply = await room.customer("POST", f"/endpoints/{made['id']}/enable")
+    assert (reply.status, reply.content["live"]["health"], room.deliverer.tried) == (200, "probation", [ONE])
+    refused = await room.customer("POST", f"/endpoints/{made['id']}/enable")
+    assert (refused.status, room.deliverer.tried) == (409, [ONE])
+    assert "is not disabled, and it is not left alone" in refused.error["message"]
 
 
 @pytest.mark.parametrize(
