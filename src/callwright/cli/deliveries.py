@@ -172,7 +172,8 @@ _HELD = {
 }
 _SKIPPED = {
     "waiting": "they are pending, and go out after earlier ones of their call.",
-    "endpointDisabled": "their endpoint is disabled. callwright endpoints list tells which; endpoints enable ends it.",
+    "endpointDisabled": "their endpoint is disabled. callwright endpoints list tells which; endpoints enable ends it. "
+    "Both take --test for the test world.",
     "withdrawn": "no webhook asks for them any more.",
     "emptied": "they were settled so long ago that what they said is not kept any more.",
     "unknown": "there are no such deliveries in this world.",

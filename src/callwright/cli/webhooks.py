@@ -50,7 +50,7 @@ def list_webhooks(context: typer.Context, test: Test = False, json: Json = False
     show.table(
         ("Id", "Of", "Hears of", "URL"),
         [(one["id"], one["number"] or "all calls", _events(one), one["url"]) for one in found],
-        empty="There is no webhook. Make one with: callwright webhooks create URL",
+        empty=f"There is no webhook. Make one with: callwright webhooks create URL{_option(test)}",
         whole=(0,),
     )
 
@@ -162,7 +162,7 @@ def send_example(
         if not told["attemptLog"]:
             show.aside(
                 f"It was not tried within {OUTCOME_S:.0f} s, perhaps as its host does not answer at all. "
-                f"callwright endpoints list tells; callwright deliveries show {sent['id']} later."
+                f"callwright endpoints list{_option(test)} tells; callwright deliveries show {sent['id']}{_option(test)} later."
             )
         elif told["state"] != "delivered":
             show.aside(f"What was sent and answered: callwright deliveries show {sent['id']} --attempt 1{_option(test)}")

@@ -209,7 +209,7 @@ class DeliveryLog:
         now_us = self._clock.now_us()
         outcome = await self._store.transact(lambda transaction: _resend(transaction, world_id, [entry.pos], now_us))
         for why in outcome.skipped:
-            raise _refused(why, entry, self._option(world_id))
+            raise _refused(why, entry, option_of(self._store, world_id))
         self._offer(Endpoint(world_id, entry.endpoint))
         return self.get(world_id, delivery_id)
 
@@ -351,13 +351,14 @@ class DeliveryLog:
         for _, why in rows:
             raise Conflict(
                 f"Nothing is sent to {endpoint}: the endpoint is disabled ({why}).",
-                remedy=_enable_remedy(endpoint, self._option(world_id)),
+                remedy=_enable_remedy(endpoint, option_of(self._store, world_id)),
             )
 
-    def _option(self, world_id: UUID) -> str:
-        """What a command needs to be about this world."""
-        rows: list[Any] = self._store.read("webhooks.world_kind", (world_id.bytes,))
-        return " --test" if rows == [("test",)] else ""
+
+def option_of(store: Store, world_id: UUID) -> str:
+    """What a command needs to be about this world."""
+    rows: list[Any] = store.read("webhooks.world_kind", (world_id.bytes,))
+    return " --test" if rows == [("test",)] else ""
 
 
 def _enable_remedy(endpoint: str, option: str) -> str:

@@ -19,6 +19,7 @@ from callwright.errors import Conflict, Invalid, Missing, NotFound
 from callwright.log import Log
 from callwright.store import Store, Transaction
 from callwright.webhooks import rows
+from callwright.webhooks.log import option_of
 from callwright.webhooks.model import Webhook
 from callwright.webhooks.signature import doubt_of_token
 
@@ -202,14 +203,13 @@ class Webhooks:
         if not made:
             raise Invalid("token is empty: leave it out, and one is generated.", parameter="token")
         now_us = self._clock.now_us()
+        finish = f"callwright webhooks rotate {webhook_id} --finish{option_of(self._store, world_id)}"
 
         def run(transaction: Transaction) -> Webhook:
             known = _found(transaction, world_id, webhook_id)
             if made == known.token:
                 raise Invalid("token is the one that the webhook has already.", parameter="token")
-            until_us = end_of_overlap(
-                known.old_until_us, now_us, seconds, finish=f"callwright webhooks rotate {webhook_id} --finish"
-            )
+            until_us = end_of_overlap(known.old_until_us, now_us, seconds, finish=finish)
             changed = _changed(known, known.url, made, now_us)
             changed = replace(changed, old_token=None if until_us is None else known.token, old_until_us=until_us)
             transaction.write(rows.update_webhook(changed))

@@ -81,6 +81,14 @@ async def test_a_second_rotation_is_refused_with_the_way_out():
     assert (at_once["signingKey"] != first["signingKey"], at_once["oldSigningKey"], at_once["oldUntil"]) == (True, None, None)
 
 
+async def test_the_way_out_names_the_test_world():
+    room = await NativeRoom.open()
+    made = (await room.operator("POST", "/webhooks", {"url": "https://one.test/", "token": "a"}, world="test")).content["id"]
+    assert (await room.operator("POST", f"/webhooks/{made}/rotate", world="test")).status == 200
+    refused = await room.operator("POST", f"/webhooks/{made}/rotate", world="test")
+    assert f"callwright webhooks rotate {made} --finish --test." in refused.error["remedy"]
+
+
 async def test_a_token_is_shown_rotated_and_finished():
     room = await NativeRoom.open()
     path = f"/webhooks/{await webhook(room)}"

@@ -212,6 +212,27 @@ async def test_endpoints_that_cannot_be(body):
     assert (reply.status, reply.error["parameter"]) == (400, "url")
 
 
+async def test_what_is_of_the_other_world_is_said_to_the_operator_alone():
+    room = await NativeRoom.open()
+    of_test = (await room.operator("POST", "/webhooks", {"url": ONE}, world="test")).content["id"]
+    of_live = (await room.operator("POST", "/webhooks", {"url": ONE})).content["id"]
+    sent = (await room.operator("POST", f"/webhooks/{of_test}/test", world="test")).content["id"]
+    for path in (
+        f"/webhooks/{of_test}",
+        f"/webhooks/{of_test}/secret",
+        f"/deliveries/{sent}",
+        f"/deliveries/{sent}/attempts/1",
+    ):
+        refused = await room.operator("GET", path)
+        assert (refused.status, refused.error["remedy"]) == (404, "It is of the test world: add --test.")
+        assert (await room.customer("GET", path)).error["remedy"] is None
+    assert (await room.operator("POST", f"/deliveries/{sent}/resend")).error["remedy"].endswith("add --test.")
+    refused = await room.operator("POST", f"/webhooks/{of_live}/test", world="test")
+    assert refused.error["remedy"] == "It is of the live world: leave --test out."
+    assert (await room.operator("GET", "/webhooks/nonsense")).error["remedy"] is None
+    assert (await room.operator("GET", f"/deliveries/{sent}/attempts/9", world="test")).error["remedy"] is None
+
+
 async def test_worlds_are_apart():
     room = await NativeRoom.open()
     room.clock.us = NOW_US + 5
