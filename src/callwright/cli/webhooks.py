@@ -197,7 +197,8 @@ def rotate_token(
     if json:
         show.as_json(told)
     elif finish:
-        show.aside("The token before is good no more.")
+        none = "No rotation was under way, so nothing has changed."
+        show.aside("The token before is good no more." if told["finished"] else none)
     else:
         print(told["token"])
         show.aside(

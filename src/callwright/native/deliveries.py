@@ -83,10 +83,6 @@ async def resend_many(ask: Ask) -> Any:
     endpoint = _endpoint(ask, world, body)
     from_us = moment_of(text_of(body, "since"), "since") if "since" in body else None
     to_us = moment_of(text_of(body, "until"), "until") if "until" in body else None
-    if endpoint is None and from_us is None:
-        raise Invalid(
-            "This would send again all that was ever given up: name ids, an endpoint, or since when.", parameter="since"
-        )
     _check_span(from_us, to_us, "since", "until")
     state = _SETTLED.get(text_of(body, "state", State.EXHAUSTED.value))
     if state is None:
@@ -96,6 +92,10 @@ async def resend_many(ask: Ask) -> Any:
         )
     if state is State.DELIVERED and endpoint is None:
         raise Invalid("What was delivered is resent to one endpoint at a time: name it.", parameter="endpoint")
+    if endpoint is None and from_us is None:
+        raise Invalid(
+            "This would send again all that was ever given up: name ids, an endpoint, or since when.", parameter="since"
+        )
     times: dict[str, int] = {}
     if from_us is not None:
         times["from_us"] = from_us

@@ -22,7 +22,7 @@ from callwright.webhooks.model import Endpoint, State
 MOST_AT_ONCE = 1_000
 # Nothing, or next to nothing, is sent to an endpoint in one of these for some time.
 PAUSING = frozenset({Health.RESTING, Health.BROKEN})
-MOST_A_SECOND = 100_000.0
+LEAST_A_SECOND, MOST_A_SECOND = 0.01, 100_000.0
 
 
 class KnownEndpoint(msgspec.Struct, array_like=True, frozen=True):
@@ -157,10 +157,10 @@ def _check_limits(concurrency: int | None, rate: float | None) -> None:
             f"it was {concurrency}.",
             parameter="concurrency",
         )
-    if rate is not None and not 0 < rate <= MOST_A_SECOND:
+    if rate is not None and not LEAST_A_SECOND <= rate <= MOST_A_SECOND:
         raise Invalid(
-            f"rate must be requests a second, above 0 and at most {MOST_A_SECOND:.0f}, or null for webhooks.rate; "
-            f"it was {rate}.",
+            f"rate must be requests a second, from {LEAST_A_SECOND} to {MOST_A_SECOND:.0f}, or null for webhooks.rate; "
+            f"it was {rate}. To send nothing, disable the endpoint.",
             parameter="rate",
         )
 

@@ -137,6 +137,8 @@ def test_a_token_is_rotated(run):
     assert "this is good too: whsec_b2xk (token old)" in run("webhooks", "secret", webhook_id, "--test")[2]
     assert run("webhooks", "rotate", webhook_id, "--test")[0] == 1
     assert run("webhooks", "rotate", webhook_id, "--test", "--finish")[2] == "The token before is good no more.\n"
+    again = run("webhooks", "rotate", webhook_id, "--test", "--finish")
+    assert (again[0], again[2]) == (0, "No rotation was under way, so nothing has changed.\n")
     made = run("webhooks", "rotate", webhook_id, "--test", "--overlap", "0")
     assert (made[0], len(made[1]) > 20, made[2]) == (0, True, "It holds at once.\n")
 
@@ -238,7 +240,7 @@ def test_what_waits_says_until_when_and_how_to_try_it_at_once():
         (("webhooks", "test", SOMEWHERE), 1, "No server works on"),
         (("endpoints", "limit", HOOK), 2, "name a limit"),
         (("endpoints", "limit", HOOK, "--rate", "fast"), 2, "is not a number, nor default"),
-        (("endpoints", "limit", HOOK, "--rate", "0"), 1, "above 0"),
+        (("endpoints", "limit", HOOK, "--rate", "0"), 1, "from 0.01 to 100000"),
         (("deliveries", "list", "--failed", "--state", "pending"), 2, "give one of them"),
         (("deliveries", "list", "--since", "yesterday"), 2, "write 90s, 10m, 2h or 3d, or a time such as"),
         (("deliveries", "list", "--state", "failed"), 1, "of pending, delivered, exhausted"),

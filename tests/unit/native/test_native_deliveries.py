@@ -311,6 +311,7 @@ async def test_many_are_resent():
     [
         ({}, "since", "all that was ever given up"),
         ({"state": "exhausted"}, "since", "all that was ever given up"),
+        ({"state": "delivered"}, "endpoint", "What was delivered is resent to one endpoint at a time: name it."),
         ({"ids": []}, "ids", "1 to 1000 ids"),
         ({"ids": "x"}, "ids", "1 to 1000 ids"),
         ({"ids": [7]}, "ids", "an id of 36 characters"),

@@ -65,8 +65,9 @@ async def test_a_rotation_is_finished_by_hand_as_often_as_one_likes():
     rotated = await room.operator("POST", "/keys/signing/rotate", {"overlap": 60})
     assert rotated.content["oldUntil"] == IN_A_MINUTE
     alone = rotated.content | {"oldSigningKey": None, "oldSecret": None, "oldUntil": None}
-    for _ in range(2):
-        assert await room.operator("POST", "/keys/signing/rotate/finish") == (200, alone)
+    for finished in (True, False):
+        expected = alone | {"finished": finished}
+        assert await room.operator("POST", "/keys/signing/rotate/finish") == (200, expected)
 
 
 async def test_a_second_rotation_is_refused_with_the_way_out():
@@ -111,7 +112,8 @@ async def test_a_token_is_shown_rotated_and_finished():
     refused = await room.customer("POST", f"{path}/rotate")
     assert refused.status == 409
     assert f"callwright webhooks rotate {path[10:]} --finish" in refused.error["remedy"]
-    assert await room.customer("POST", f"{path}/rotate/finish") == (200, rotated.content | alone)
+    assert await room.customer("POST", f"{path}/rotate/finish") == (200, rotated.content | alone | {"finished": True})
+    assert (await room.customer("POST", f"{path}/rotate/finish")).content["finished"] is False
     generated = (await room.customer("POST", f"{path}/rotate")).content
     assert (len(generated["token"]), generated["oldToken"], generated["oldUntil"]) == (43, "second", TOMORROW)
 

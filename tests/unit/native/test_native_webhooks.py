@@ -189,9 +189,10 @@ async def test_one_that_is_left_alone_is_tried_at_once_when_it_is_enabled(health
         ({"concurrency": 1001}, "concurrency", "from 1 to 1000"),
         ({"concurrency": 1.5}, "concurrency", "a whole number"),
         ({"concurrency": True}, "concurrency", "a whole number"),
-        ({"rate": 0}, "rate", "above 0 and at most 100000"),
+        ({"rate": 0}, "rate", "from 0.01 to 100000"),
+        ({"rate": 0.00001}, "rate", "it was 1e-05. To send nothing, disable the endpoint."),
         ({"rate": "fast"}, "rate", "a number of requests a second"),
-        ({"rate": 100_001}, "rate", "at most 100000"),
+        ({"rate": 100_001}, "rate", "to 100000"),
         ({"speed": 1}, "speed", "the limits of an endpoint are concurrency and rate"),
     ],
 )
