@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +32,7 @@ from webhook_stage import (
 from callwright import ids
 from callwright.calls.events import UPDATED, Event
 from callwright.dialect import callbacks
-from callwright.store import Change, Store, Write
+from callwright.store import Store
 from callwright.webhooks import ledger
 from callwright.webhooks.model import Message, Scope
 from callwright.webhooks.scopes import Receiver
@@ -105,7 +106,7 @@ async def make_backlog(folder: Path, urls: Sequence[str], deliveries: int) -> fl
     began = time.monotonic()
     store = Store.open(folder / DATABASE, CLOCK)
     try:
-        call_id, body, writes = ids.uuid7(CLOCK.now_us()), _a_body(urls[0]), list[Write]()
+        call_id, body, arrivals = ids.uuid7(CLOCK.now_us()), _a_body(urls[0]), list[ledger.Arrival]()
         for number in range(deliveries):
             now_us = CLOCK.now_us()
             if number % EVENTS_OF_A_CALL == 0:
@@ -113,11 +114,11 @@ async def make_backlog(folder: Path, urls: Sequence[str], deliveries: int) -> fl
             url = urls[number // EVENTS_OF_A_CALL % len(urls)]
             message = Message(ids.uuid7(now_us), UPDATED, body)
             to = Receiver(url, url, Scope.CALL, TOKEN, None)
-            writes.append(ledger.insert(WORLD, call_id, message, to, ids.uuid7(now_us), now_us))
-            if len(writes) == GROUP:
-                await store.commit(Change(tuple(writes)))
-                writes.clear()
-        await store.commit(Change(tuple(writes)))
+            arrivals.append(ledger.Arrival(WORLD, call_id, message, to, ids.uuid7(now_us)))
+            if len(arrivals) == GROUP:
+                await store.transact(partial(ledger.insert, arrivals=arrivals, now_us=now_us))
+                arrivals.clear()
+        await store.transact(partial(ledger.insert, arrivals=arrivals, now_us=CLOCK.now_us()))
     finally:
         store.close()
     return time.monotonic() - began

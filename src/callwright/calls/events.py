@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 import msgspec
@@ -65,6 +66,8 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
     return _encoder.encode(snapshot)
 
 
+# Whoever tells of an event asks for its content several times, one after the other.
+@lru_cache(maxsize=1)
 def decode_snapshot(row: bytes) -> Snapshot:
     return _decoder.decode(row)
 

@@ -5,6 +5,7 @@ Only this module, `connect` and `failures` know the library. They are loaded lat
 
 from __future__ import annotations
 
+import resource
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -24,6 +25,7 @@ from callwright.egress.spans import Spans, current
 from callwright.egress.urls import Url
 
 USER_AGENT = "Callwright"
+IDLE_SHARE = 4
 _OURS = (("User-Agent", USER_AGENT), ("Accept-Encoding", "identity"))
 
 
@@ -48,7 +50,7 @@ class Client:
         self._proxy = proxies.read(settings.proxy)
         self._veto = veto
         self.gate = Gate(None if self._proxy else veto)
-        self._idle_bound = settings.idle_connections
+        self._idle_bound = most_idle(settings.idle_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._under_way = 0
         self._closed = False
         tls = tls_context(settings)
@@ -131,6 +133,15 @@ class Client:
         if spans.flood:
             return Failed(Fault.TOO_LARGE, f"{target.host} sends {spans.flood}")
         return failures.judged(error, target, by_proxy=spans.by_proxy)
+
+
+def most_idle(wanted: int, descriptors: int) -> int:
+    """How many idle connections are kept, of a process that may have so many files open: a quarter is theirs at most.
+
+    >>> most_idle(1_000, 524_288), most_idle(1_000, 1_024), most_idle(1_000, resource.RLIM_INFINITY)
+    (1000, 256, 1000)
+    """
+    return wanted if descriptors == resource.RLIM_INFINITY else min(wanted, descriptors // IDLE_SHARE)
 
 
 def _session(connections: aiohttp.TCPConnector) -> aiohttp.ClientSession:

@@ -25,8 +25,9 @@ class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 1_384
     # What to set where these are too few, as the end of a sentence.
     connections_remedy: str = ""
-    # Idle connections kept for reuse, and for how long. 4 s is below the 5 s after which many servers close theirs.
-    idle_connections: int = 256
+    # Idle connections kept for reuse, at most a quarter of the files that may be open, and for how long. 4 s is below the
+    # 5 s after which many servers close theirs.
+    idle_connections: int = 1_000
     idle_s: float = 4.0
     # Seconds a resolved name is kept. Each connection's address is checked, whether the name was looked up or kept.
     dns_cache_s: int = 30

@@ -16,6 +16,7 @@ from callwright.webhooks import ledger, switching
 from callwright.webhooks.health import GOOD, NOTHING, Circuit, Happening, Health, Peer, Verdict
 from callwright.webhooks.model import Delivery, Endpoint, State
 from callwright.webhooks.notices import Why
+from callwright.webhooks.outcomes import Delivered, Outcomes
 from callwright.webhooks.passing import passing_us
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.waiting import asked_until_us, gaps
@@ -54,6 +55,7 @@ class Attempts:
     def __init__(
         self,
         store: Store,
+        outcomes: Outcomes,
         transport: Transport,
         clock: Clock,
         settings: WebhookSettings,
@@ -73,6 +75,7 @@ class Attempts:
         `happened` hears ``endpoint_disabled`` and ``lane_passed``.
         """
         self._store = store
+        self._outcomes = outcomes
         self._transport = transport
         self._clock = clock
         self._settings = settings
@@ -84,12 +87,11 @@ class Attempts:
         self._returned = returned
         self._head_wait_us = round(settings.head_wait * SECOND_US)
 
-    async def make(self, pos: int, peer: Peer) -> Verdict | None:
-        """Send the delivery at `pos` if it is due; return when the outcome is committed. None: there was no outcome."""
+    async def make(self, delivery: Delivery, peer: Peer) -> Verdict | None:
+        """Send a delivery, just read, if it is due; return when the outcome is committed. None: there was no outcome."""
         if peer.health is Health.DISABLED:
             return NOTHING  # since this was started
-        delivery = ledger.find_delivery(self._store, pos)
-        if delivery is None or delivery.next_at_us is None or delivery.next_at_us > self._clock.now_us():
+        if delivery.next_at_us is None or delivery.next_at_us > self._clock.now_us():
             return NOTHING
         if delivery.withdrawn:
             await self._withdraw(delivery)
@@ -99,15 +101,13 @@ class Attempts:
             return None  # the server is stopping: the attempt has not taken place
         if made.error is not None:
             return await self._failed(delivery, made, made.error, peer)
-        now_us = self._clock.now_us()
-        settled = ledger.settle(delivery, State.DELIVERED, now_us, made=1, status=made.answer.status, error=None)
-        writes: tuple[Write, ...] = (self._logged(delivery, made, None), *settled)
-        down_since_us = None
+        good_again = down_since_us = None
         if not delivery.test:
+            now_us = self._clock.now_us()
             if peer.failures:
-                writes += (ledger.note_success(peer.endpoint, now_us),)
+                good_again = Change((ledger.note_success(peer.endpoint, now_us),))
             down_since_us = peer.succeeded(now_us)
-        await self._commit(Change(writes))
+        await self._note(delivery, made, None, good_again, delivered=Delivered(delivery.pos, made.answer.status))
         self._counted("delivered")
         if down_since_us is not None:
             self._returned(peer.endpoint, down_since_us)
@@ -190,8 +190,10 @@ class Attempts:
     ) -> None:
         now_us = self._clock.now_us()
         status = made.answer.status or None
-        retry = ledger.retry(delivery, next_us, now_us, passed=passed, status=status, error=error)
-        await self._commit(Change((self._logged(delivery, made, next_us), *retry, *noted)))
+        retry = ledger.retry(
+            delivery, next_us, now_us, passed=passed, ours=error in _OURS_AND_PASSING, status=status, error=error
+        )
+        await self._note(delivery, made, next_us, Change((*retry, *noted)))
         self._counted("refused" if error == Fault.REFUSED_ADDRESS.value else "failed")
         more = {}
         if passed and not delivery.passed:
@@ -202,7 +204,7 @@ class Attempts:
     async def _exhaust(self, delivery: Delivery, made: _Made, error: str, noted: tuple[Write, ...]) -> None:
         status = made.answer.status or None
         settled = ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=1, status=status, error=error)
-        await self._commit(Change((self._logged(delivery, made, None), *settled, *noted)))
+        await self._note(delivery, made, None, Change((*settled, *noted)))
         self._counted("exhausted")
         self._tell("delivery_exhausted", delivery, made, error)
 
@@ -223,7 +225,7 @@ class Attempts:
         status = made.answer.status or None
         settled = ledger.settle(delivery, State.EXHAUSTED, now_us, made=1, status=status, error=ENDPOINT_DISABLED)
         writes = (
-            self._logged(delivery, made, None),
+            ledger.insert_attempt(delivery, made.at_us, made.headers, made.answer, made.error, None),
             *settled,
             ledger.note_failure(endpoint, ids.uuid7(now_us), now_us, peer.failing_us or now_us),
         )
@@ -240,7 +242,7 @@ class Attempts:
         self._happened("endpoint_disabled")
         _log.error(
             "endpoint_disabled",
-            endpoint=ledger.endpoint_id(self._store, endpoint),
+            endpoint=disabled,
             host=endpoint.host,
             why=why.value,
             failures=peer.failures,
@@ -272,21 +274,28 @@ class Attempts:
 
     async def _withdraw(self, delivery: Delivery) -> None:
         settled = ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=0, status=None, error=WEBHOOK_DELETED)
-        await self._commit(Change(settled))
+        await self._commit(None, Change(settled))
         self._counted("exhausted")
         _log.warning(
             "delivery_exhausted", call=delivery.call_id, sequence=delivery.sequence, detail="no webhook asks for it any more"
         )
 
-    @staticmethod
-    def _logged(delivery: Delivery, made: _Made, next_at_us: int | None) -> Write:
-        return ledger.insert_attempt(delivery, made.at_us, made.headers, made.answer, made.error, next_at_us)
+    async def _note(
+        self,
+        delivery: Delivery,
+        made: _Made,
+        next_us: int | None,
+        change: Change | None,
+        delivered: Delivered | None = None,
+    ) -> None:
+        attempt = ledger.insert_attempt(delivery, made.at_us, made.headers, made.answer, made.error, next_us)
+        await self._commit(attempt, change, delivered)
 
-    async def _commit(self, change: Change) -> None:
+    async def _commit(self, attempt: Write | None, change: Change | None, delivered: Delivered | None = None) -> None:
         """Keep at it while the store is down: what was sent and is not recorded would be sent again."""
         while True:
             try:
-                return await self._store.commit(change)
+                return await self._outcomes.note(attempt, change, delivered=delivered)
             except StoreUnavailable:
                 await self._clock.sleep(STORE_PAUSE_S)
 

@@ -20,6 +20,7 @@ from callwright.webhooks.ground import OneNode
 from callwright.webhooks.lanes import Lanes, Live
 from callwright.webhooks.model import Delivery, Endpoint
 from callwright.webhooks.notices import Why
+from callwright.webhooks.outcomes import Outcomes
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.upkeep import Upkeep
 
@@ -58,8 +59,10 @@ class Deliverer:
         self._settings = settings
         self._happened = happened
         self._fan_out = FanOut(store, clock, render, settings.events)
+        outcomes = Outcomes(store, clock)
         attempts = Attempts(
             store,
+            outcomes,
             transport,
             clock,
             settings,
@@ -70,7 +73,7 @@ class Deliverer:
             disabled=self._disabled,
             returned=lambda endpoint, down_since_us: self._upkeep.returns.tell(endpoint, down_since_us),
         )
-        ground = OneNode(store, clock, attempts, disabled=self._left_at_a_disabled_one, happened=happened)
+        ground = OneNode(store, clock, attempts, outcomes, disabled=self._left_at_a_disabled_one, happened=happened)
         self._lanes = Lanes(ground, clock, settings)
         self._upkeep = Upkeep(store, clock, settings, counted=counted, offer=self.offer)
         self._woken = asyncio.Event()
@@ -103,8 +106,7 @@ class Deliverer:
             return False
         self._happened("endpoint_disabled")
         remedy = "callwright endpoints enable ends it"
-        known = ledger.endpoint_id(self._store, endpoint)
-        _log.warning("endpoint_disabled", endpoint=known, host=endpoint.host, why=why.value, remedy=remedy)
+        _log.warning("endpoint_disabled", endpoint=disabled, host=endpoint.host, why=why.value, remedy=remedy)
         self._disabled(endpoint)
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -13,7 +14,7 @@ from callwright.calls.rows import events_after, find_call, last_event_pos
 from callwright.clock import Clock
 from callwright.dialect.callbacks import CALL, LEG, TYPE_OF, WEBHOOK, endpoint_notice
 from callwright.log import Log
-from callwright.store import Change, Store, Write
+from callwright.store import Change, Store, Transaction
 from callwright.webhooks import ledger, rows
 from callwright.webhooks.model import Endpoint, Message, Webhook
 from callwright.webhooks.scopes import Receiver, receivers
@@ -50,24 +51,35 @@ class FanOut:
         events = events_after(self._store, self._pos, BATCH)
         if not events:
             if self._written_pos < self._pos and self._is_time_to_write():
-                await self._commit([], self._pos)
+                await self._write_position(self._pos)
             return None
         now_us = self._clock.now_us()
         touched: dict[Endpoint, None] = {}
-        writes: list[Write] = []
+        arrivals: list[ledger.Arrival] = []
         known: _Known = {}
         for event in events:
             for message, receiver in self._told(event, known):
                 id_ = ids.uuid7(now_us)
-                writes.append(ledger.insert(event.world_id, event.call_id, message, receiver, id_, now_us))
+                arrivals.append(ledger.Arrival(event.world_id, event.call_id, message, receiver, id_))
                 touched[Endpoint(event.world_id, receiver.endpoint)] = None
-        if writes or self._is_time_to_write():
-            await self._commit(writes, events[-1].pos)
+        if arrivals:
+            await self._store.transact(partial(self._insert, arrivals, events[-1].pos, now_us))
+            self._note_written(events[-1].pos)
+        elif self._is_time_to_write():
+            await self._write_position(events[-1].pos)
         self._pos = events[-1].pos
         return list(touched)
 
-    async def _commit(self, writes: list[Write], pos: int) -> None:
-        await self._store.commit(Change((*writes, ledger.set_fanned_out(pos))))
+    @staticmethod
+    def _insert(arrivals: list[ledger.Arrival], pos: int, now_us: int, transaction: Transaction) -> None:
+        ledger.insert(transaction, arrivals, now_us)
+        transaction.write(ledger.set_fanned_out(pos))
+
+    async def _write_position(self, pos: int) -> None:
+        await self._store.commit(Change((ledger.set_fanned_out(pos),)))
+        self._note_written(pos)
+
+    def _note_written(self, pos: int) -> None:
         self._written_pos, self._written_ns = pos, self._clock.mono_ns()
 
     def _is_time_to_write(self) -> bool:

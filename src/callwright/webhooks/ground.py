@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from callwright.clock import Clock
 from callwright.log import Log
@@ -10,7 +10,8 @@ from callwright.store import Store
 from callwright.webhooks import ledger
 from callwright.webhooks.attempts import Attempts
 from callwright.webhooks.lanes import Limits, Look
-from callwright.webhooks.model import Endpoint
+from callwright.webhooks.model import Delivery, Endpoint
+from callwright.webhooks.outcomes import Outcomes
 
 _log = Log("webhooks")
 
@@ -23,6 +24,7 @@ class OneNode:
         store: Store,
         clock: Clock,
         attempts: Attempts,
+        outcomes: Outcomes,
         *,
         disabled: Callable[[Endpoint], None],
         happened: Callable[[str], None],
@@ -30,6 +32,7 @@ class OneNode:
         self._store = store
         self._clock = clock
         self.attempt = attempts.make
+        self.close = outcomes.close
         self.disabled = disabled
         self.happened = happened
 
@@ -39,6 +42,9 @@ class OneNode:
         except Exception as error:
             _log.warning("due_not_read", host=endpoint.host, error=str(error), again="at the next look around")
             return Look([], None)
+
+    def read(self, positions: Sequence[int]) -> Mapping[int, Delivery]:
+        return ledger.find_deliveries(self._store, positions)
 
     def limits(self, endpoint: Endpoint) -> Limits:
         known = ledger.find_endpoint(self._store, endpoint)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -20,11 +20,14 @@ from callwright.log import Log
 from callwright.webhooks.alarms import Alarms
 from callwright.webhooks.flights import Flight, Flights
 from callwright.webhooks.health import GOOD, NOTHING, Breaker, Circuit, Happening, Health, Hosts, Peer, Verdict
-from callwright.webhooks.model import Endpoint
+from callwright.webhooks.model import Delivery, Endpoint
 from callwright.webhooks.settings import WebhookSettings
 
 READ_AHEAD = 64
 STUCK_S = 5.0
+# Requests that begin in one turn of the event loop: while the outcomes of some are written, others are sent, and calls do
+# not wait for long.
+LAUNCHED_TOGETHER = 32
 # Endpoints whose next head is due later are held as a time alone; of those there may be so many times more.
 ASLEEP_PER_PLACE = 10
 _EVICTION_TRIES = 64
@@ -71,7 +74,11 @@ class Ground(Protocol):
 
     def limits(self, endpoint: Endpoint) -> Limits: ...
 
-    async def attempt(self, pos: int, peer: Peer) -> Verdict | None:
+    def read(self, positions: Sequence[int]) -> Mapping[int, Delivery]:
+        """Read what is sent next, as it is now."""
+        ...
+
+    async def attempt(self, delivery: Delivery, peer: Peer) -> Verdict | None:
         """Send one and commit what came of it; None when nothing did, so that it is not offered again at once."""
         ...
 
@@ -80,6 +87,10 @@ class Ground(Protocol):
         ...
 
     def happened(self, what: str) -> None: ...
+
+    async def close(self) -> None:
+        """Return when what came of attempts is committed, even of those that were cut off."""
+        ...
 
 
 class _Queue:
@@ -110,6 +121,7 @@ class Lanes:
         self._slow_turns: deque[_Queue] = deque()
         self._alarms: Alarms[Endpoint | Breaker] = Alarms(clock, self._woken)
         self._flights: Flights[_Queue] = Flights(clock, settings, self._late, self._start)
+        self._launching: list[Flight[_Queue]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -186,6 +198,7 @@ class Lanes:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._ground.close()
 
     # Queues.
 
@@ -335,8 +348,39 @@ class Lanes:
         flight = Flight(queue, queue.heads.popleft(), slow=turns is self._slow_turns, probe=probe)
         queue.under_way += 1
         self._flights.start(flight)
-        self._tasks.add(asyncio.get_running_loop().create_task(self._run(flight)))
+        if not self._launching:
+            asyncio.get_running_loop().call_soon(self._launch)
+        self._launching.append(flight)
         self._line_up(queue)
+
+    def _launch(self) -> None:
+        """Read the first of what was started in this turn of the event loop together, and send it."""
+        flights, self._launching = self._launching[:LAUNCHED_TOGETHER], self._launching[LAUNCHED_TOGETHER:]
+        if self._closed:
+            return
+        if self._launching:
+            asyncio.get_running_loop().call_soon(self._launch)
+        self._send(flights)
+
+    def _send(self, flights: Sequence[Flight[_Queue]]) -> None:
+        try:
+            found = self._ground.read([flight.pos for flight in flights])
+        except Exception:
+            if len(flights) > 1:
+                for flight in flights:
+                    self._send([flight])  # one that cannot be read keeps no other from being sent
+                return
+            (flight,) = flights
+            _log.exception("delivery_stuck", host=flight.queue.peer.endpoint.host, pos=flight.pos)
+            self._end(flight, None)
+            return
+        loop = asyncio.get_running_loop()
+        for flight in flights:
+            delivery = found.get(flight.pos)
+            if delivery is None:
+                self._end(flight, NOTHING)
+            else:
+                self._tasks.add(loop.create_task(self._run(flight, delivery)))
 
     def _read(self, queue: _Queue) -> None:
         limit = READ_AHEAD + len(queue.held)
@@ -354,20 +398,23 @@ class Lanes:
         queue.heads.clear()
         queue.maybe_more = True
 
-    async def _run(self, flight: Flight[_Queue]) -> None:
+    async def _run(self, flight: Flight[_Queue], delivery: Delivery) -> None:
         verdict = None
         try:
-            verdict = await self._ground.attempt(flight.pos, flight.queue.peer)
+            verdict = await self._ground.attempt(delivery, flight.queue.peer)
         except Exception:
             _log.exception("delivery_stuck", host=flight.queue.peer.endpoint.host, pos=flight.pos)
         finally:
             self._tasks.discard(asyncio.current_task())
-            if verdict is None:
-                # It stays held for a while, so that the rest can go on.
-                self._clock.call_later(STUCK_S, partial(self._let_go, flight.queue, flight.pos))
-            else:
-                flight.queue.held.discard(flight.pos)
-            self._land(flight, verdict or NOTHING)
+            self._end(flight, verdict)
+
+    def _end(self, flight: Flight[_Queue], verdict: Verdict | None) -> None:
+        if verdict is None:
+            # It stays held for a while, so that the rest can go on.
+            self._clock.call_later(STUCK_S, partial(self._let_go, flight.queue, flight.pos))
+        else:
+            flight.queue.held.discard(flight.pos)
+        self._land(flight, verdict or NOTHING)
 
     def _let_go(self, queue: _Queue, pos: int) -> None:
         queue.held.discard(pos)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,6 +17,9 @@ from callwright.webhooks import record
 from callwright.webhooks.lanes import Look
 from callwright.webhooks.model import Delivery, Endpoint, Message, State
 from callwright.webhooks.scopes import Receiver
+
+# SQLite takes no more than some thousand parameters in a statement.
+INSERTED_TOGETHER = 100
 
 _text = msgspec.json.Encoder().encode
 
@@ -31,15 +34,64 @@ def set_fanned_out(pos: int) -> Write:
     return Write("webhooks.set_fanned_out", (pos,))
 
 
-def insert(world_id: UUID, call_id: UUID, message: Message, receiver: Receiver, delivery_id: UUID, now_us: int) -> Write:
-    """Put a message at the end of its receiver's lane; where the endpoint is disabled it is given up at once, and kept."""
+class Arrival(NamedTuple):
+    """A message that is to be put at the end of its receiver's lane."""
+
+    world_id: UUID
+    call_id: UUID
+    message: Message
+    receiver: Receiver
+    delivery_id: UUID
+
+
+def insert(transaction: Transaction, arrivals: Sequence[Arrival], now_us: int) -> None:
+    """Put messages at the ends of their lanes, in the order given.
+
+    One is the head of its lane, unless an earlier one is waited for there. Where the endpoint is disabled it is given up at
+    once, and kept.
+    """
+    ends = _ends_of_lanes(transaction, arrivals)
+    for first in range(0, len(arrivals), INSERTED_TOGETHER):
+        together = arrivals[first : first + INSERTED_TOGETHER]
+        transaction.write_all(tuple(_insert(arrival, ends[_lane(arrival)], now_us) for arrival in together))
+
+
+class _End:
+    """Where a lane ends while rows are added to it."""
+
+    __slots__ = ("refused", "sequence", "waited_for")
+
+    def __init__(self, sequence: int, waited_for: bool, refused: bool) -> None:
+        self.sequence = sequence
+        self.waited_for = waited_for
+        self.refused = refused
+
+
+def _lane(arrival: Arrival) -> tuple[UUID, UUID, str]:
+    return arrival.world_id, arrival.call_id, arrival.receiver.url
+
+
+def _ends_of_lanes(transaction: Transaction, arrivals: Sequence[Arrival]) -> dict[tuple[UUID, UUID, str], _End]:
+    lanes = {_lane(arrival): arrival.receiver.endpoint for arrival in arrivals}
+    asked = [(world_id.hex, call_id.hex, url, endpoint) for (world_id, call_id, url), endpoint in lanes.items()]
+    rows: list[Any] = transaction.read("webhooks.ends_of_lanes", (_text(asked).decode(),))
+    ends = {number: _End(*end) for number, *end in rows}
+    return {lane: ends[number] for number, lane in enumerate(lanes)}
+
+
+def _insert(arrival: Arrival, end: _End, now_us: int) -> Write:
+    message, receiver = arrival.message, arrival.receiver
+    end.sequence += 1
+    is_head = not end.waited_for and not end.refused
+    end.waited_for = end.waited_for or is_head
     return Write(
         "webhooks.insert_delivery",
         (
-            world_id.bytes,
-            delivery_id.bytes,
+            arrival.world_id.bytes,
+            arrival.delivery_id.bytes,
             message.id.bytes,
-            call_id.bytes,
+            arrival.call_id.bytes,
+            end.sequence,
             message.kind,
             receiver.scope.value,
             receiver.url,
@@ -48,6 +100,11 @@ def insert(world_id: UUID, call_id: UUID, message: Message, receiver: Receiver, 
             receiver.token,
             message.body,
             now_us,
+            now_us,
+            State.EXHAUSTED.value if end.refused else State.PENDING.value,
+            now_us if end.refused else None,
+            "endpoint_disabled" if end.refused else None,
+            now_us if is_head else None,
         ),
     )
 
@@ -66,14 +123,28 @@ def settle(
 
 
 def retry(
-    delivery: Delivery, next_at_us: int, now_us: int, *, passed: bool, status: int | None, error: str
+    delivery: Delivery, next_at_us: int, now_us: int, *, passed: bool, ours: bool, status: int | None, error: str
 ) -> tuple[Write, ...]:
-    """One more attempt has failed; the next is due at `next_at_us`. `passed`: its lane waits for it no longer."""
-    write = Write("webhooks.retry_delivery", (next_at_us, passed, status, error, delivery.pos, now_us))
+    """One more attempt has failed; the next is due at `next_at_us`. `passed`: its lane waits for it no longer. `ours`: the
+    receiver had no part in the failure, which does not begin the lane's wait.
+    """
+    write = Write("webhooks.retry_delivery", (next_at_us, passed, status, error, delivery.pos, None if ours else now_us))
     released = release_passed(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us)
     if not passed or delivery.passed:
         return write, released
     return write, promote(delivery.world_id, delivery.call_id.bytes, delivery.url, now_us), released
+
+
+def settle_delivered(by_status: Mapping[int, Sequence[int]], now_us: int) -> list[Write]:
+    """End deliveries that were taken by one attempt more, given by status and position, and make the next of their lanes
+    heads.
+    """
+    writes = [
+        Write("webhooks.settle_delivered", (now_us, status, _text(positions).decode()))
+        for status, positions in by_status.items()
+    ]
+    every = _text([pos for positions in by_status.values() for pos in positions]).decode()
+    return [*writes, Write("webhooks.promote_lanes", (now_us, every)), Write("webhooks.release_lanes", (now_us, every))]
 
 
 def promote(world_id: UUID, call_id: bytes, url: str, now_us: int) -> Write:
@@ -89,9 +160,13 @@ def release_passed(world_id: UUID, call_id: bytes, url: str, now_us: int) -> Wri
 
 
 def find_delivery(store: Store, pos: int) -> Delivery | None:
-    for row in store.read("webhooks.find_delivery", (pos,)):
-        return _delivery(row)
-    return None
+    return find_deliveries(store, (pos,)).get(pos)
+
+
+def find_deliveries(store: Store, positions: Sequence[int]) -> dict[int, Delivery]:
+    """Deliveries by their positions. Many at once cost a fraction of what they cost one by one."""
+    rows: list[Any] = store.read("webhooks.find_deliveries", (_text(positions).decode(),))
+    return {row[0]: _delivery(row) for row in rows}
 
 
 def deliveries_of(store: Store, world_id: UUID, call_id: UUID, *, limit: int = 1000) -> list[Delivery]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -62,7 +63,8 @@ def made(tmp_path, run):
             made = ids.uuid7(now_us)
             message = Message(ids.uuid7(now_us), "callCreated", b'{"items":[]}')
             receiver = Receiver(url, url, Scope.CALL, None, None)
-            await store.commit(Change((ledger.insert(world, UUID(int=9), message, receiver, made, now_us),)))
+            arrival = ledger.Arrival(world, UUID(int=9), message, receiver, made)
+            await store.transact(partial(ledger.insert, arrivals=(arrival,), now_us=now_us))
             delivery = ledger.find_delivery(store, DeliveryLog(store, SystemClock()).get(world, made).pos)
             if state is State.EXHAUSTED:
                 answer = Answer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import quote
 from uuid import UUID
 
@@ -36,8 +37,8 @@ async def put(
     world_id, made = room.accounts.world(world).id, ids.uuid7(room.clock.us)
     message = Message(ids.uuid7(room.clock.us), kind, b'{"items":[{"n":1}]}')
     receiver = Receiver(url, url.partition("?")[0], Scope.CALL, None, None)
-    write = ledger.insert(world_id, UUID(int=call), message, receiver, made, room.clock.us)
-    await room.store.commit(Change((write,)))
+    arrival = ledger.Arrival(world_id, UUID(int=call), message, receiver, made)
+    await room.store.transact(partial(ledger.insert, arrivals=(arrival,), now_us=room.clock.us))
     if state is not State.PENDING:
         pos = room.log.get(world_id, made).pos
         delivery = ledger.find_delivery(room.store, pos)

@@ -342,7 +342,7 @@ def test_a_backlog_at_a_dead_endpoint_is_not_even_looked_at() -> None:
         stage.store.read = counting  # type: ignore[assignment,method-assign]
         await stage.sleep(3500)
         probes = 5 + 11  # doubling to 5 minutes, then every 5 minutes
-        assert reads["webhooks.find_delivery"] <= probes + 10
+        assert reads["webhooks.find_deliveries"] <= probes + 10
         assert reads["webhooks.look_at_endpoint"] <= 2 * probes
         queues = stage.deliverer._lanes._queues
         assert sum(len(queue.held) for queue in queues.values()) <= 130

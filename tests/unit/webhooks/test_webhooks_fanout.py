@@ -23,6 +23,7 @@ from callwright.reasons import Reason
 from callwright.recordings import events as recording_events
 from callwright.recordings.model import Recording, RecordingStatus, RecordingType
 from callwright.store import Change, Store, Wake, Write
+from callwright.store.batch import Job
 from callwright.transcriptions import events as transcription_events
 from callwright.transcriptions.model import Transcription
 from callwright.webhooks import ledger
@@ -241,19 +242,20 @@ def test_all_messages_of_a_change_share_its_commit_and_the_legs_ids_are_those_of
         await story.webhook(A, "leg")
         await story.webhook(B, "leg")
         await story.goes_on()
-        commits: list[Change] = []
-        commit = stage.store.commit
+        commits: list[Job] = []
+        put = stage.store._writer.put
 
-        async def noted(change: Change) -> None:
-            commits.append(change)
-            await commit(change)
+        def noted(job: Job) -> None:
+            commits.append(job)
+            put(job)
 
-        stage.store.commit = noted  # type: ignore[method-assign]
+        stage.store._writer.put = noted  # type: ignore[method-assign]
         fan_out = FanOut(stage.store, stage.clock, body)
         while await fan_out.step() is not None:
             pass
-        (change,) = commits
-        assert [write.query for write in change.writes] == [*["webhooks.insert_delivery"] * 16, "webhooks.set_fanned_out"]
+        assert len(commits) == 1
+        assert len(stage.deliveries(50)) == 16
+        assert ledger.fanned_out(stage.store) == rows.last_event_pos(stage.store)
         by_url = {
             url: [(one.sequence, one.kind, one.event_id) for one in stage.deliveries(50) if one.url == url] for url in (A, B)
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -54,7 +55,8 @@ class Room:
         made = ids.uuid7(self.clock.us)
         what = Message(message or ids.uuid7(self.clock.us), kind, b"{}")
         receiver = Receiver(url, url.partition("?")[0], scope, None, webhook)
-        await self.store.commit(Change((ledger.insert(world, UUID(int=call), what, receiver, made, self.clock.us),)))
+        arrival = ledger.Arrival(world, UUID(int=call), what, receiver, made)
+        await self.store.transact(partial(ledger.insert, arrivals=(arrival,), now_us=self.clock.us))
         entry = self.log.get(world, made)
         if state is not State.PENDING:
             delivery = ledger.find_delivery(self.store, entry.pos)

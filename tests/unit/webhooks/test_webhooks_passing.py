@@ -174,6 +174,18 @@ def test_a_host_that_comes_back_with_errors_first_passes_nothing() -> None:
     on_stage(play, CALM)
 
 
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.PROXY])
+def test_what_the_server_itself_lacks_does_not_begin_the_wait(fault: Fault) -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda one: failing(fault) if one.at_s < 7200 else ERROR if one.at_s < 9000 else OK
+        await stage.events(1, 2, url=URL)
+        await stage.sleep(20_000)
+        assert sent(stage)[-2:] == [(11555, 1, None), (11555, 2, None)]
+        assert stage.happened["lane_passed"] == 0
+
+    on_stage(play, CALM)
+
+
 def test_many_rows_that_hang_are_passed_though_successes_are_rare() -> None:
     async def play(stage: Stage) -> None:
         stage.receivers.answer = lambda one: failing(Fault.TIMEOUT) if one.call <= 20 and one.sequence == 1 else OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -10,7 +11,7 @@ from callwright.egress import Answer, Fault
 from callwright.errors import StoreUnavailable
 from callwright.webhooks import ledger, returning
 from callwright.webhooks.health import TIRED_AFTER, Breaker, Happening, Health, Peer, Verdict
-from callwright.webhooks.model import Endpoint, State
+from callwright.webhooks.model import Delivery, Endpoint, State
 from callwright.webhooks.settings import WebhookSettings
 from support.webhook_stage import OK, START_US, WORLD, Sent, Stage, failing, on_stage
 
@@ -187,19 +188,20 @@ def test_a_store_that_is_down_for_a_moment_keeps_no_return_from_being_done(monke
 
 
 def test_what_got_stuck_is_tried_again_after_a_moment_however_busy_its_endpoint_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = ledger.find_delivery
     broke: list[int] = []
 
-    def flaky(store: object, pos: int) -> object:
-        found = find(store, pos)  # type: ignore[arg-type]
-        if found is not None and found.call_id.int == 1 and not broke:
-            broke.append(pos)
-            raise RuntimeError("busy")
-        return found
-
-    monkeypatch.setattr(ledger, "find_delivery", flaky)
-
     async def play(stage: Stage) -> None:
+        ground = stage.deliverer._lanes._ground
+        attempt = ground.attempt
+
+        async def flaky(delivery: Delivery, peer: Peer) -> Verdict | None:
+            if delivery.call_id.int == 1 and not broke:
+                broke.append(delivery.pos)
+                raise RuntimeError("busy")
+            return await attempt(delivery, peer)
+
+        monkeypatch.setattr(ground, "attempt", flaky)
+
         async def answer(one: Sent) -> Answer:
             await stage.sleep(0.5)
             return OK
@@ -237,5 +239,26 @@ def test_whoever_says_that_it_is_mended_has_it_tried_at_once() -> None:
             live = stage.deliverer.live(WORLD, URL)
             assert live is not None
             assert live.health is Health.HEALTHY
+
+    on_stage(play, CALM)
+
+
+def test_one_that_cannot_be_read_keeps_no_other_from_being_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(stage: Stage) -> None:
+        ground = stage.deliverer._lanes._ground
+        read = ground.read
+
+        def flaky(positions: Sequence[int]) -> Mapping[int, Delivery]:
+            found = read(positions)
+            if stage.clock.now_us() < START_US + 4_000_000 and any(one.call_id.int == 2 for one in found.values()):
+                raise RuntimeError("what is this?")
+            return found
+
+        monkeypatch.setattr(ground, "read", flaky)
+        await stage.webhooks.create(WORLD, url=URL)
+        for call in range(1, 6):
+            await stage.events(call)
+        await stage.sleep(10)
+        assert {one.call: one.at_s for one in stage.receivers.sent} == {1: 0.0, 2: 5.0, 3: 0.0, 4: 0.0, 5: 0.0}
 
     on_stage(play, CALM)

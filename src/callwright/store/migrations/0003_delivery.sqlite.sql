@@ -55,8 +55,8 @@ CREATE TABLE endpoints (
 -- lane that is pending and not `passed` has a next_at_us, and so has each that is passed and pending: whatever has one may be
 -- sent. A row is passed when its lane no longer waits for it. Of those of a lane that are passed and were not tried since they
 -- were resent, the first alone has one: they go out in order. `attempts` counts all that were made, `tries` those since
--- `since_us`, when it was made or last resent; `failed_us` is when the first of these failed. `delivered_us` is when the receiver first had it.
--- `emptied` rows were kept for long enough; they are there for the sequence of their lane alone.
+-- `since_us`, when it was made or last resent; `failed_us` is when the first of these failed. `delivered_us` is when the
+-- receiver first had it. `emptied` rows were kept for long enough; they are there for the sequence of their lane alone.
 CREATE TABLE all_deliveries (
     pos INTEGER PRIMARY KEY AUTOINCREMENT,
     world_id BLOB NOT NULL,

@@ -30,23 +30,26 @@ SELECT pos FROM fanned_out;
 UPDATE fanned_out SET pos = ?;
 
 -- name: insert_delivery
--- A row starts as the head of its lane, unless an earlier one is waited for there.
 INSERT INTO deliveries (
-    world_id, id, event_id, call_id, kind, scope, url, endpoint, webhook_id, token, body, created_us, since_us,
-    sequence, state, settled_us, last_error, next_at_us
-) SELECT
-    ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12,
-    (SELECT COALESCE(MAX(sequence), 0) + 1 FROM deliveries WHERE world_id = ?1 AND call_id = ?4 AND url = ?7),
-    CASE WHEN refused THEN 'exhausted' ELSE 'pending' END,
-    CASE WHEN refused THEN ?12 END,
-    CASE WHEN refused THEN 'endpoint_disabled' END,
-    CASE WHEN refused OR EXISTS (
-        SELECT 1 FROM deliveries
-        WHERE world_id = ?1 AND call_id = ?4 AND url = ?7 AND state = 'pending' AND passed = 0
-    ) THEN NULL ELSE ?12 END
+    world_id, id, event_id, call_id, sequence, kind, scope, url, endpoint, webhook_id, token, body, created_us, since_us,
+    state, settled_us, last_error, next_at_us
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: ends_of_lanes
+-- For each lane, by its number in the list: its last sequence, whether a row is waited for there, and whether its endpoint is
+-- disabled.
+SELECT lane.key,
+    (SELECT COALESCE(MAX(sequence), 0) FROM deliveries AS d
+        WHERE d.world_id = lane.world_id AND d.call_id = lane.call_id AND d.url = lane.url),
+    EXISTS (SELECT 1 FROM deliveries AS d INDEXED BY deliveries_open
+        WHERE d.world_id = lane.world_id AND d.call_id = lane.call_id AND d.url = lane.url AND d.state <> 'delivered'
+            AND d.state = 'pending' AND d.passed = 0),
+    EXISTS (SELECT 1 FROM endpoints AS e
+        WHERE e.world_id = lane.world_id AND e.url = lane.endpoint AND e.disabled_us IS NOT NULL)
 FROM (
-    SELECT EXISTS (SELECT 1 FROM endpoints WHERE world_id = ?1 AND url = ?8 AND disabled_us IS NOT NULL) AS refused
-);
+    SELECT key, unhex(value ->> 0) AS world_id, unhex(value ->> 1) AS call_id, value ->> 2 AS url, value ->> 3 AS endpoint
+    FROM json_each(?)
+) AS lane;
 
 -- name: settle_delivery
 -- What was given up meanwhile stays so, unless this attempt was good: then the receiver has it. What it had before, it still
@@ -59,6 +62,12 @@ UPDATE deliveries SET attempts = attempts + ?2, tries = tries + ?2, last_status 
     END
 WHERE pos = ?6;
 
+-- name: settle_delivered
+-- The receiver has them, even those that were given up meanwhile.
+UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, last_status = ?2, last_error = NULL, next_at_us = NULL,
+    settled_us = ?1, delivered_us = COALESCE(delivered_us, ?1), state = 'delivered'
+WHERE pos IN (SELECT value FROM json_each(?3));
+
 -- name: retry_delivery
 UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, passed = MAX(passed, ?2), last_status = ?3, last_error = ?4,
     failed_us = COALESCE(failed_us, ?6), next_at_us = CASE WHEN state = 'pending' THEN ?1 END
@@ -66,7 +75,8 @@ WHERE pos = ?5;
 
 -- name: promote_lane
 UPDATE deliveries SET next_at_us = ? WHERE next_at_us IS NULL AND pos = (
-    SELECT pos FROM deliveries WHERE world_id = ? AND call_id = ? AND url = ? AND state = 'pending' AND passed = 0
+    SELECT pos FROM deliveries INDEXED BY deliveries_open
+    WHERE world_id = ? AND call_id = ? AND url = ? AND state <> 'delivered' AND state = 'pending' AND passed = 0
     ORDER BY sequence LIMIT 1
 );
 
@@ -78,13 +88,35 @@ UPDATE deliveries SET next_at_us = ? WHERE next_at_us IS NULL AND pos = (
     ORDER BY sequence LIMIT 1
 );
 
+-- name: release_lanes
+-- The same for the lanes of some deliveries.
+UPDATE deliveries SET next_at_us = ?1 WHERE next_at_us IS NULL AND pos IN (
+    SELECT (
+        SELECT pos FROM deliveries AS next INDEXED BY deliveries_resent
+        WHERE next.world_id = d.world_id AND next.call_id = d.call_id AND next.url = d.url
+            AND next.state = 'pending' AND next.passed = 1 AND next.tries = 0
+        ORDER BY next.sequence LIMIT 1
+    ) FROM json_each(?2) AS settled CROSS JOIN deliveries AS d ON d.pos = settled.value
+);
+
+-- name: promote_lanes
+-- As promote_lane for the lanes of some deliveries.
+UPDATE deliveries SET next_at_us = ?1 WHERE next_at_us IS NULL AND pos IN (
+    SELECT (
+        SELECT pos FROM deliveries AS next INDEXED BY deliveries_open
+        WHERE next.world_id = d.world_id AND next.call_id = d.call_id AND next.url = d.url AND next.state <> 'delivered'
+            AND next.state = 'pending' AND next.passed = 0
+        ORDER BY next.sequence LIMIT 1
+    ) FROM json_each(?2) AS settled CROSS JOIN deliveries AS d ON d.pos = settled.value
+);
+
 -- name: insert_attempt
 INSERT INTO attempts (
     world_id, delivery_id, n, at_us, headers, status, error, detail, answer_headers, answer, whole, dns_us, connect_us,
     tls_us, head_us, total_us, next_at_us
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: find_delivery
+-- name: find_deliveries
 -- The tokens are the webhook's of today, while the webhook still points at this URL. A delivery is withdrawn when neither
 -- the call nor any webhook asks for it any more.
 SELECT d.pos, d.world_id, d.id, d.event_id, d.call_id, d.sequence, d.kind, d.test, d.scope, d.url, d.endpoint,
@@ -103,7 +135,7 @@ SELECT d.pos, d.world_id, d.id, d.event_id, d.call_id, d.sequence, d.kind, d.tes
     ),
     d.failed_us
 FROM deliveries AS d LEFT JOIN webhooks AS w ON w.world_id = d.world_id AND w.id = d.webhook_id
-WHERE d.pos = ?;
+WHERE d.pos IN (SELECT value FROM json_each(?));
 
 -- name: deliveries_of
 SELECT pos, world_id, id, event_id, call_id, sequence, kind, test, scope, url, endpoint, token, NULL, NULL, body, state,
