@@ -14,6 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # Enough for 64 kB over the worst line, little enough that idle strangers do not collect.
 REQUEST_S = 20.0
+# In a request's scope, among its ``extensions``: closes the connection at once, whatever of the answer is still to go out.
+CUT = "callwright.cut"
 
 
 class _Patient(HttpToolsProtocol):
@@ -38,6 +40,7 @@ class _Patient(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._awaited_since = self.loop.time()
         super().on_message_begin()
+        self.scope["extensions"] = {CUT: {"now": self.transport.abort}}
 
     def on_message_complete(self) -> None:
         self._awaited_since = None

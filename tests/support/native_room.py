@@ -115,12 +115,18 @@ class DelivererStub:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.refreshed: list[Endpoint] = []
+        self.tried: list[str] = []
+        self.health, self.until_us = Health.RESTING, NOW_US
 
     def refresh(self, endpoint: Endpoint) -> None:
         self.refreshed.append(endpoint)
 
     def live(self, world_id: UUID, url: str) -> Live:
-        return Live(Endpoint(world_id, url), Health.RESTING, NOW_US, 3, 1, 16, 0.0)
+        return Live(Endpoint(world_id, url), self.health, self.until_us, 3, 1, 16, 0.0)
+
+    def end_pauses(self, world_id: UUID, url: str) -> None:
+        self.tried.append(url)
+        self.health = Health.PROBATION
 
     async def enable(self, world_id: UUID, url: str) -> bool:
         self._set(None, None, world_id, url)

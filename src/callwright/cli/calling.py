@@ -41,18 +41,17 @@ def place(
     show.aside(f"The call is {call['status']}. Its story: callwright journal {call['id']}")
 
 
-def tell(where: Place, call_id: str, *, json: bool) -> None:
-    """Print a call's journal, whichever world it is in."""
+def tell(where: Place, call_id: str, worlds: tuple[str, ...], *, json: bool) -> None:
+    """Print a call's journal, in whichever of the worlds it is."""
     path = f"/api/calls/{quote(call_id, safe='')}"
     with reach(where) as control:
-        try:
-            world = "live"
-            call = control.get(path, world=world)
-        except Refused as refused:
-            if refused.status != 404:
-                raise
-            world = "test"
-            call = control.get(path, world=world)
+        for world in worlds:
+            try:
+                call = control.get(path, world=world)
+                break
+            except Refused as refused:
+                if refused.status != 404 or world == worlds[-1]:
+                    raise
         entries = control.get(f"{path}/journal", world=world)["data"]
     if json:
         show.as_json({"call": call, "journal": entries})

@@ -111,12 +111,13 @@ def call(
 def journal(
     context: typer.Context,
     call_id: Annotated[str, typer.Argument(metavar="CALL_ID")],
+    test: Annotated[bool, typer.Option("--test", help="Look in the test world alone; else in both.")] = False,
     json: Json = False,
 ) -> None:
     """Tell the story of a call, line by line."""
     from callwright.cli.calling import tell
 
-    tell(context.obj, call_id, json=json)
+    tell(context.obj, call_id, ("test",) if test else ("live", "test"), json=json)
 
 
 @app.command()

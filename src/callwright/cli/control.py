@@ -48,10 +48,11 @@ class Transport(Protocol):
 
 
 class Control:
-    """Asks as the operator."""
+    """Asks as the operator; a server answers where it is `served`."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, served: bool = True) -> None:
         self._transport = transport
+        self.served = served
 
     def get(self, path: str, *, world: str = "live") -> Any:
         return self.ask("GET", path, world=world)
@@ -118,7 +119,7 @@ def reach(place: Place, *, making: bool = False, server_only: bool = False, answ
             time.sleep(PAUSE_S)
             continue
         with lock, _inside(place) as transport:
-            yield Control(transport)
+            yield Control(transport, served=False)
         return
 
 

@@ -134,8 +134,8 @@ def resend(
     with reach(context.obj, answer_s=RESEND_S) as control:
         world = world_of(test)
         if delivery_ids and len(delivery_ids) == 1:
-            control.ask("POST", f"/api/deliveries/{quote(delivery_ids[0], safe='')}/resend", world=world)
-            told: dict[str, Any] = {"resent": 1, "skipped": {}}
+            one = control.ask("POST", f"/api/deliveries/{quote(delivery_ids[0], safe='')}/resend", world=world)
+            told: dict[str, Any] = {"resent": 1, "wasPending": int(one["was"] == "pending"), "skipped": {}, "held": one["held"]}
         elif delivery_ids:
             told = _resend_these(control, delivery_ids, world)
         else:
@@ -143,15 +143,37 @@ def resend(
     if json:
         show.as_json(told)
     else:
-        show.aside(f"{told['resent']} are on their way again.")
+        for line in told_of_resent(told, served=control.served, test=test):
+            show.aside(line)
         for why, count in told["skipped"].items():
             show.aside(f"{count} are not: {_SKIPPED.get(why, why)}")
     raise typer.Exit(1 if delivery_ids and told["skipped"] else 0)
 
 
+def told_of_resent(told: Mapping[str, Any], *, served: bool, test: bool) -> Iterator[str]:
+    from callwright.cli.moments import short
+
+    if not served:
+        yield f"{told['resent']} are due again, and go when the server runs. Start it: callwright serve"
+    else:
+        yield f"{told['resent']} are {'due' if told['held'] else 'on their way'} again."
+    if told["wasPending"]:
+        yield f"{told['wasPending']} of them were pending anyway, and are due now."
+    for one in told["held"]:
+        yield (
+            f"What goes to {one['endpoint']} waits until {short(one['until'])} UTC: {_HELD[one['health']]}. To try it at once: "
+            f"callwright endpoints enable {one['endpoint']}{' --test' if test else ''}"
+        )
+
+
+_HELD = {
+    "resting": "it asked for a pause, or failed too often in a row",
+    "broken": "its host does not answer",
+}
 _SKIPPED = {
     "waiting": "they are pending, and go out after earlier ones of their call.",
-    "endpointDisabled": "their endpoint is disabled. callwright endpoints list tells which; endpoints enable ends it.",
+    "endpointDisabled": "their endpoint is disabled. callwright endpoints list tells which; endpoints enable ends it. "
+    "Both take --test for the test world.",
     "withdrawn": "no webhook asks for them any more.",
     "emptied": "they were settled so long ago that what they said is not kept any more.",
     "unknown": "there are no such deliveries in this world.",
@@ -228,10 +250,12 @@ def _some(control: Control, wanted: Mapping[str, str | None], most: int, world: 
 
 
 def _resend_these(control: Control, delivery_ids: list[str], world: str) -> dict[str, Any]:
-    resent, skipped = 0, dict[str, int]()
+    resent, pending, skipped, held = 0, 0, dict[str, int](), dict[str, Any]()
     for first in range(0, len(delivery_ids), IDS):
         told = control.ask("POST", "/api/deliveries/resend", {"ids": delivery_ids[first : first + IDS]}, world=world)
         resent += told["resent"]
+        pending += told["wasPending"]
+        held |= {one["endpoint"]: one for one in told["held"]}
         for why, count in told["skipped"].items():
             skipped[why] = skipped.get(why, 0) + count
-    return {"resent": resent, "skipped": skipped}
+    return {"resent": resent, "wasPending": pending, "skipped": skipped, "held": list(held.values())}

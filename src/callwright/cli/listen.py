@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json as json_
+import socket
 import ssl
 import time
 from collections import OrderedDict
@@ -160,9 +161,30 @@ def _read(place: Place, wanted: Wanted, resume: str | None) -> Iterator[dict[str
         while told := answer.readline():
             yield json_.loads(told)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _Lost(f"The line to the server broke: {str(error) or type(error).__name__}.") from error
+        raise _Lost(_why_lost(error, place, wanted)) from error
     finally:
         line.close()
+
+
+def _why_lost(error: Exception, place: Place, wanted: Wanted) -> str:
+    server = str(place.folder.control_socket) if wanted.server is None else wanted.server
+    match error:
+        case ConnectionRefusedError():
+            return f"Nobody listens at {server}; see that the server runs, and that name and port are right."
+        case socket.gaierror():
+            return f"{server} has no address ({error.strerror}); check the name."
+        case ssl.SSLError():
+            return f"No TLS connection to {server} ({error.reason or error}); see that it speaks TLS, with a good certificate."
+        case TimeoutError():
+            return f"{server} said nothing for {SILENT_S:.0f} s; check the address, and the way there."
+        case ValueError() | http.client.HTTPException():
+            return f"What answers at {server} does not talk as a Callwright server does ({_seen(error)}); check the address."
+        case _:
+            return f"The line to {server} broke ({_seen(error)}); see that the server runs and can be reached from here."
+
+
+def _seen(error: Exception) -> str:
+    return str(error)[:200] or type(error).__name__
 
 
 def _post(url: str, headers: list[tuple[str, str]], body: bytes, answer_s: float) -> _Outcome:

@@ -53,6 +53,14 @@ def overlap_of(text: str) -> int:
     return seconds
 
 
+def is_past(text: str, now: datetime | None = None) -> bool:
+    """
+    >>> is_past("2026-05-04T10:00:00.5Z", datetime(2026, 5, 4, 10, tzinfo=UTC))
+    False
+    """
+    return datetime.fromisoformat(text) <= (now or datetime.now(UTC))
+
+
 def short(text: str | None) -> str:
     """A time of the native interface to the second.
 

@@ -82,6 +82,7 @@ def show_signing_key(context: typer.Context, test: Test = False, json: Json = Fa
     """Print the key that callbacks are signed with."""
     from callwright.cli import show
     from callwright.cli.control import reach
+    from callwright.cli.moments import short
 
     with reach(context.obj, making=True) as control:
         found = control.get("/api/keys/signing", world=world_of(test))
@@ -90,7 +91,7 @@ def show_signing_key(context: typer.Context, test: Test = False, json: Json = Fa
         return
     print(found["signingKey"])
     if found["oldUntil"]:
-        show.aside(f"The key before it is good until {found['oldUntil']}: {found['oldSigningKey']}")
+        show.aside(f"The key before it is good until {short(found['oldUntil'])} UTC: {found['oldSigningKey']}")
 
 
 @keys.command("rotate-signing")
@@ -112,7 +113,7 @@ def rotate_signing_key(
     """Make another key to sign callbacks with, and print it."""
     from callwright.cli import show
     from callwright.cli.control import reach
-    from callwright.cli.moments import overlap_of
+    from callwright.cli.moments import overlap_of, short
 
     if finish and overlap is not None:
         raise typer.BadParameter("--finish ends the overlap, so there is none to give.", param_hint="--overlap")
@@ -126,11 +127,14 @@ def rotate_signing_key(
         show.as_json(found)
         return
     print(found["signingKey"])
+    if finish and not found["finished"]:
+        show.aside("No rotation was under way, so nothing has changed.")
     if found["oldUntil"] is None:
         show.aside("Callbacks are signed with this key alone.")
         return
     option = " --test" if test else ""
-    show.aside(f"The key before it stays good until {found['oldUntil']}, and headers with one signature have its until then.")
+    until = f"{short(found['oldUntil'])} UTC"
+    show.aside(f"The key before it stays good until {until}, and headers with one signature have its until then.")
     show.aside(f"Once every receiver knows the new key: callwright keys rotate-signing --finish{option}")
 
 

@@ -50,7 +50,7 @@ def list_webhooks(context: typer.Context, test: Test = False, json: Json = False
     show.table(
         ("Id", "Of", "Hears of", "URL"),
         [(one["id"], one["number"] or "all calls", _events(one), one["url"]) for one in found],
-        empty="There is no webhook. Make one with: callwright webhooks create URL",
+        empty=f"There is no webhook. Make one with: callwright webhooks create URL{_option(test)}",
         whole=(0,),
     )
 
@@ -162,7 +162,7 @@ def send_example(
         if not told["attemptLog"]:
             show.aside(
                 f"It was not tried within {OUTCOME_S:.0f} s, perhaps as its host does not answer at all. "
-                f"callwright endpoints list tells; callwright deliveries show {sent['id']} later."
+                f"callwright endpoints list{_option(test)} tells; callwright deliveries show {sent['id']}{_option(test)} later."
             )
         elif told["state"] != "delivered":
             show.aside(f"What was sent and answered: callwright deliveries show {sent['id']} --attempt 1{_option(test)}")
@@ -197,7 +197,8 @@ def rotate_token(
     if json:
         show.as_json(told)
     elif finish:
-        show.aside("The token before is good no more.")
+        none = "No rotation was under way, so nothing has changed."
+        show.aside("The token before is good no more." if told["finished"] else none)
     else:
         print(told["token"])
         show.aside(
@@ -304,11 +305,14 @@ def limit_endpoint(
 
 @endpoints.command("enable")
 def enable_endpoint(context: typer.Context, url: EndpointUrl, test: Test = False) -> None:
-    """Send to an endpoint again that was disabled. What was given up meanwhile is not sent by itself."""
+    """Send to an endpoint again that was disabled, or try one at once that is left alone for a while.
+
+    What was given up meanwhile is not sent by itself.
+    """
     from callwright.cli import show
 
-    known = _switch(context, url, "enable", world_of(test))
-    show.aside(f"{known['url']} is sent to again.")
+    before, known = _switch(context, url, "enable", world_of(test))
+    show.aside(f"{known['url']} is sent to again." if before["disabledAt"] else _tried(before))
     if known["exhausted"]:
         show.aside(
             f"{_counted(known, 'exhausted')} were given up. Send them again with: "
@@ -321,7 +325,7 @@ def disable_endpoint(context: typer.Context, url: EndpointUrl, test: Test = Fals
     """Send nothing to an endpoint until it is enabled; what is pending is given up, and can be resent then."""
     from callwright.cli import show
 
-    known = _switch(context, url, "disable", world_of(test))
+    _, known = _switch(context, url, "disable", world_of(test))
     show.aside(f"Nothing is sent to {known['url']} until: callwright endpoints enable {known['url']}{_option(test)}")
 
 
@@ -332,14 +336,29 @@ def endpoint_state(one: dict[str, Any]) -> str:
     if one["disabledAt"]:
         return f"disabled {short(one['disabledAt'])}: {one['disabledWhy']}"
     live = one["live"]
-    health = "" if live is None else live["health"] + (f" until {short(live['until'])}" if live["until"] else "")
+    health = "" if live is None else live["health"] + _until(live["until"])
     if one["failingSince"]:
         since = f"failing since {short(one['failingSince'])}"
         return f"{health}, {since}" if health not in ("", "healthy") else since
     return health or "well"
 
 
-def _switch(context: typer.Context, url: str, what: str, world: str) -> dict[str, Any]:
+def _until(text: str | None) -> str:
+    """The end of a pause; once it is past, the next callback shows whether the endpoint is back."""
+    from callwright.cli.moments import is_past, short
+
+    if text is None:
+        return ""
+    return ", probed with the next callback" if is_past(text) else f" until {short(text)}"
+
+
+def _tried(before: dict[str, Any]) -> str:
+    of = "the pause of its host" if before["live"] and before["live"]["health"] == "broken" else "its rest"
+    return f"{before['url']} was not disabled; {of} is over, and what is due there is tried at once, one to begin with."
+
+
+def _switch(context: typer.Context, url: str, what: str, world: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An endpoint as it was, and as it is."""
     from callwright.cli.control import Refused, reach
 
     with reach(context.obj, server_only=True) as control:
@@ -348,8 +367,7 @@ def _switch(context: typer.Context, url: str, what: str, world: str) -> dict[str
             found = [control.ask("POST", "/api/endpoints", {"url": url}, world=world)]
         if not found:
             raise Refused(404, f"Nothing is known of {url} in the {world} world: it has not failed.")
-        switched: dict[str, Any] = control.ask("POST", f"/api/endpoints/{found[0]['id']}/{what}", world=world)
-        return switched
+        return found[0], control.ask("POST", f"/api/endpoints/{found[0]['id']}/{what}", world=world)
 
 
 def _outcome(control: Control, path: str, world: str) -> dict[str, Any]:

@@ -164,6 +164,8 @@ def _object(body: bytes, *, bare: str | None = None) -> dict[str, Any]:
 
 
 def _json(text: bytes | str) -> Any:
+    if not text.strip():
+        raise Malformed("The body is missing: JSON is wanted.")
     try:
         value = msgspec.json.decode(text)
     except RecursionError:

@@ -163,6 +163,8 @@ class Ask:
         raw = await self.body()
         if optional and not raw:
             return {}
+        if not raw.strip():
+            raise Malformed("The body is missing: a JSON object is wanted.")
         try:
             decoded = msgspec.json.decode(raw)
         except msgspec.DecodeError as error:

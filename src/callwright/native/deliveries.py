@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from callwright.webhooks.model import State
 
 FILTERS = ("endpoint", "url", "webhook", "event", "call", "state", "message", "from", "to", "test")
 MOST_IDS = 1_000
+# Endpoints where what is resent waits, as many as are told.
+MOST_HELD = 10
 _STATES = {state.value: state for state in State}
 # What a resend by filter may be asked for. What is pending goes out by itself.
 _SETTLED = {state.value: state for state in (State.EXHAUSTED, State.DELIVERED)}
@@ -59,9 +62,12 @@ async def show_attempt(ask: Ask) -> Any:
 
 
 async def resend(ask: Ask) -> Any:
-    """Send one again under its id, from now on; no other of its call waits for it."""
-    world, delivery_id = ask.world, ask.id("delivery")
-    return 202, views.delivery(await ask.parts.log.resend(world.id, delivery_id))
+    """Send one again under its id, from now on; no other of its call waits for it. ``was`` is its state before, ``held`` why
+    it waits, as for many.
+    """
+    world, log, before = ask.world, ask.parts.log, _entry(ask)
+    entry = await log.resend(world.id, before.id)
+    return 202, views.delivery(entry) | {"was": before.state.value, "held": _held(ask, world, [entry.endpoint])}
 
 
 async def resend_many(ask: Ask) -> Any:
@@ -72,15 +78,11 @@ async def resend_many(ask: Ask) -> Any:
     if "ids" in body:
         _only(body, ("ids",), "ids names what to resend, so nothing else can be given beside it")
         resent = await ask.parts.log.resend_these(world.id, _ids(body["ids"]))
-        return 202, _resent(resent)
+        return 202, _resent(ask, world, resent)
     _only(body, ("endpoint", "url", "state", "since", "until"), "what to resend goes by ids, endpoint, state, since and until")
     endpoint = _endpoint(ask, world, body)
     from_us = moment_of(text_of(body, "since"), "since") if "since" in body else None
     to_us = moment_of(text_of(body, "until"), "until") if "until" in body else None
-    if endpoint is None and from_us is None:
-        raise Invalid(
-            "This would send again all that was ever given up: name ids, an endpoint, or since when.", parameter="since"
-        )
     _check_span(from_us, to_us, "since", "until")
     state = _SETTLED.get(text_of(body, "state", State.EXHAUSTED.value))
     if state is None:
@@ -90,12 +92,17 @@ async def resend_many(ask: Ask) -> Any:
         )
     if state is State.DELIVERED and endpoint is None:
         raise Invalid("What was delivered is resent to one endpoint at a time: name it.", parameter="endpoint")
+    if endpoint is None and from_us is None:
+        raise Invalid(
+            "This would send again all that was ever given up: name ids, an endpoint, or since when.", parameter="since"
+        )
     times: dict[str, int] = {}
     if from_us is not None:
         times["from_us"] = from_us
     if to_us is not None:
         times["to_us"] = to_us
-    return 202, _resent(await ask.parts.log.resend_all(world.id, endpoint=endpoint, state=state, **times))
+    resent = await ask.parts.log.resend_all(world.id, endpoint=endpoint, state=state, **times)
+    return 202, _resent(ask, world, resent)
 
 
 def _filter(ask: Ask, world: World) -> Filter:
@@ -189,9 +196,17 @@ def _check_span(from_us: int | None, to_us: int | None, first: str, last: str) -
         raise Invalid(f"{first} must be before {last}.", parameter=last)
 
 
-def _resent(resent: Resent) -> dict[str, Any]:
+def _resent(ask: Ask, world: World, resent: Resent) -> dict[str, Any]:
     skipped = {views.camel(why.value): count for why, count in resent.skipped.items()}
-    return {"resent": resent.number, "skipped": skipped}
+    held = _held(ask, world, sorted(resent.endpoints))
+    return {"resent": resent.number, "wasPending": resent.pending, "skipped": skipped, "held": held}
+
+
+def _held(ask: Ask, world: World, urls: list[str]) -> list[dict[str, Any]]:
+    """Where nothing is sent for some time yet, until when, and why."""
+    held = ((url, ask.parts.endpoints.held(world.id, url)) for url in urls)
+    told = ({"endpoint": url, "health": live.health.value, "until": views.moment(live.until_us)} for url, live in held if live)
+    return list(islice(told, MOST_HELD))
 
 
 def _entry(ask: Ask) -> Entry:

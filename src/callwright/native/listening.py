@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -19,13 +19,15 @@ from callwright.native.asking import Ask
 from callwright.native.cursors import seal, unseal
 from callwright.native.views import moment
 from callwright.webhooks.listening import Position, Seat, Told, url_of
-from callwright.webhooks.webhooks import checked_events
+from callwright.webhooks.webhooks import check_token, checked_events
 
 # A header, as what is in a URL gets written down.
 SIGN_WITH_HEADER = "Callwright-Token"
 OF = "listen"
 # A listener that takes so long for one line is let go: with a word if it takes that, and without one after the second span.
 SLOW_S, CUT_S = 30.0, 60.0
+# What the server under the application offers for that (`web.CUT`).
+CUT = "callwright.cut"
 
 _log = Log("native")
 _encode = msgspec.json.Encoder().encode
@@ -42,10 +44,12 @@ async def listen(ask: Ask) -> Any:
         raise Unavailable("No server runs on this data folder, so nothing happens.", remedy="Start it: callwright serve")
     url = url_of(ask.query("url"))
     types = checked_events([name for name in (ask.query("events") or "").split(",") if name])
+    token = ask.header(SIGN_WITH_HEADER)
+    check_token(token, SIGN_WITH_HEADER)
     after = _position(world, ask.query("after"))
     begin = listening.here() if after is None else after
     seat = listening.admit(world.id)
-    follow = listening.follow(seat, url, ask.header(SIGN_WITH_HEADER), types, begin)
+    follow = listening.follow(seat, url, token, types, begin)
     return _Lines(world, begin, seat, follow, listening.clock)
 
 
@@ -71,6 +75,7 @@ class _Lines(Response):
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._seat.cut = _cut(scope)
         with self._seat:
             await self._tell_until_gone(receive, send)
 
@@ -94,6 +99,7 @@ class _Lines(Response):
                 last = await self._tell(send, told)
             except TimeoutError:
                 _log.warning("listener_dropped", detail=f"it took no line for {CUT_S:.0f} s")
+                self._seat.cut()
                 return
         await send({"type": "http.response.body", "body": _line(last), "more_body": False})
 
@@ -131,6 +137,11 @@ class _Lines(Response):
 
 def _line(what: dict[str, Any]) -> bytes:
     return _encode(what) + b"\n"
+
+
+def _cut(scope: Scope) -> Callable[[], None]:
+    cut: Callable[[], None] = scope.get("extensions", {}).get(CUT, {}).get("now", lambda: None)
+    return cut
 
 
 async def _gone(receive: Receive) -> None:

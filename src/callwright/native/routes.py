@@ -18,11 +18,12 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from callwright.errors import Forbidden, NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
+from callwright.errors import Forbidden, NoRoute, NotFound, Problem, StoreUnavailable, Unavailable, WrongMethod
 from callwright.log import Log
 from callwright.native import (
     control,
     deliveries,
+    elsewhere,
     endpoints,
     events,
     listening,
@@ -143,6 +144,9 @@ def _endpoint(entries: dict[str, Entry], parts: Parts, authority: Authority) -> 
                     remedy="Run callwright there as the user that owns the data folder.",
                 )
             return _success(await entry.answer(ask))
+        except NotFound as problem:
+            problem.remedy = problem.remedy or elsewhere.remedy(ask, entry.path)
+            return _failure(problem)
         except Problem as problem:
             return _failure(problem)
         except StoreUnavailable as error:

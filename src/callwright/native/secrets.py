@@ -25,10 +25,11 @@ async def rotate_signing_key(ask: Ask) -> Any:
 
 
 async def finish_signing_key(ask: Ask) -> Any:
-    """Let the signing key that was replaced be good no more."""
-    world = ask.world
-    await ask.parts.accounts.finish_signing_key_rotation(world.id)
-    return _signing_key(ask, world)
+    """Let the signing key that was replaced be good no more; ``finished`` is false where none was."""
+    world, accounts = ask.world, ask.parts.accounts
+    under_way = accounts.signing_keys(world.id).former is not None
+    await accounts.finish_signing_key_rotation(world.id)
+    return _signing_key(ask, world) | {"finished": under_way}
 
 
 async def show_token(ask: Ask) -> Any:
@@ -48,10 +49,11 @@ async def rotate_token(ask: Ask) -> Any:
 
 
 async def finish_token(ask: Ask) -> Any:
-    """Let the token that was replaced be good no more."""
-    world, webhook_id = ask.world, ask.id("webhook")
-    await ask.parts.webhooks.finish_rotation(world.id, webhook_id)
-    return _token(ask, world, webhook_id)
+    """Let the token that was replaced be good no more; ``finished`` is false where none was."""
+    world, webhook_id, webhooks = ask.world, ask.id("webhook"), ask.parts.webhooks
+    under_way = webhooks.tokens(world.id, webhook_id).former is not None
+    await webhooks.finish_rotation(world.id, webhook_id)
+    return _token(ask, world, webhook_id) | {"finished": under_way}
 
 
 def _signing_key(ask: Ask, world: World) -> dict[str, Any]:

@@ -122,6 +122,13 @@ class Deliverer:
         self._lanes.switch_on(Endpoint(world_id, url))
         return True
 
+    def end_pauses(self, world_id: UUID, url: str) -> None:
+        """Try an endpoint at once that rests, or whose host is left alone; one attempt, and the others if that goes well."""
+        endpoint = Endpoint(world_id, url)
+        self._lanes.end_pauses(endpoint)
+        known = ledger.endpoint_id(self._store, endpoint)
+        _log.info("endpoint_pause_ended", endpoint=known, host=endpoint.host)
+
     def live(self, world_id: UUID, url: str) -> Live | None:
         """How an endpoint does at this moment; None when nothing was sent to it for some time."""
         return self._lanes.live(Endpoint(world_id, url))

@@ -15,11 +15,14 @@ from callwright.clock import Clock
 from callwright.egress import BadUrl, parse
 from callwright.errors import Conflict, Invalid, NotFound, Unavailable
 from callwright.store import Store, Write
+from callwright.webhooks.health import Health
 from callwright.webhooks.lanes import Live
 from callwright.webhooks.model import Endpoint, State
 
 MOST_AT_ONCE = 1_000
-MOST_A_SECOND = 100_000.0
+# Nothing, or next to nothing, is sent to an endpoint in one of these for some time.
+PAUSING = frozenset({Health.RESTING, Health.BROKEN})
+LEAST_A_SECOND, MOST_A_SECOND = 0.01, 100_000.0
 
 
 class KnownEndpoint(msgspec.Struct, array_like=True, frozen=True):
@@ -45,6 +48,8 @@ class Sender(Protocol):
     def refresh(self, endpoint: Endpoint) -> None: ...
 
     def live(self, world_id: UUID, url: str) -> Live | None: ...
+
+    def end_pauses(self, world_id: UUID, url: str) -> None: ...
 
     async def enable(self, world_id: UUID, url: str) -> bool: ...
 
@@ -89,6 +94,13 @@ class Endpoints:
         """How it does at this moment; None where no server runs, or nothing was sent there for some time."""
         return None if self._sender is None else self._sender.live(world_id, url)
 
+    def held(self, world_id: UUID, url: str) -> Live | None:
+        """How it does, where that is why nothing is sent there for some time yet."""
+        live = self.live(world_id, url)
+        if live is None or live.health not in PAUSING or (live.until_us or 0) <= self._clock.now_us():
+            return None
+        return live
+
     async def limit(self, world_id: UUID, url: str, concurrency: int | None, rate: float | None) -> KnownEndpoint:
         """Give an endpoint limits of its own, in place of those it had; None stands for that of the settings."""
         _check_limits(concurrency, rate)
@@ -102,11 +114,18 @@ class Endpoints:
         return known
 
     async def enable(self, world_id: UUID, endpoint_id: UUID) -> KnownEndpoint:
-        """Send there again from now on; what was given up is resent only when that is asked for."""
+        """Send there again from now on; what was given up is resent only when that is asked for.
+
+        One that is not disabled, but rests or has its host left alone, is tried at once. Raises `Conflict` for any other.
+        """
         known, sender = self.get(world_id, endpoint_id), self._running()
-        if known.disabled_us is None:
-            raise Conflict(f"The endpoint {known.url} is not disabled.")
-        await sender.enable(world_id, known.url)
+        if known.disabled_us is not None:
+            await sender.enable(world_id, known.url)
+            return self.get(world_id, endpoint_id)
+        live = sender.live(world_id, known.url)
+        if live is None or live.health not in PAUSING:
+            raise Conflict(f"The endpoint {known.url} is not disabled, and it is not left alone for a while either.")
+        sender.end_pauses(world_id, known.url)
         return self.get(world_id, endpoint_id)
 
     async def disable(self, world_id: UUID, endpoint_id: UUID) -> KnownEndpoint:
@@ -138,10 +157,10 @@ def _check_limits(concurrency: int | None, rate: float | None) -> None:
             f"it was {concurrency}.",
             parameter="concurrency",
         )
-    if rate is not None and not 0 < rate <= MOST_A_SECOND:
+    if rate is not None and not LEAST_A_SECOND <= rate <= MOST_A_SECOND:
         raise Invalid(
-            f"rate must be requests a second, above 0 and at most {MOST_A_SECOND:.0f}, or null for webhooks.rate; "
-            f"it was {rate}.",
+            f"rate must be requests a second, from {LEAST_A_SECOND} to {MOST_A_SECOND:.0f}, or null for webhooks.rate; "
+            f"it was {rate}. To send nothing, disable the endpoint.",
             parameter="rate",
         )
 

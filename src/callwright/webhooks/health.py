@@ -280,6 +280,10 @@ class Peer:
         self._forget_failures()
         self.move(Happening.SWITCHED_ON)
 
+    def end_rest(self) -> None:
+        """Somebody says that it may be tried. Its failures stay on record: only a success ends those."""
+        self._asked_until_us, self._tired_until_us, self._pause_s = 0, 0, 0.0
+
     def _forget_failures(self) -> None:
         self.failures, self.failing_us, self.failed_us = 0, None, None
         self._tired_until_us, self._pause_s, self._left_alone = 0, 0.0, False

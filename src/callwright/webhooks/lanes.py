@@ -166,6 +166,14 @@ class Lanes:
             peer.breaker.let_probe(self._clock.now_us())
         self.offer(endpoint)
 
+    def end_pauses(self, endpoint: Endpoint) -> None:
+        """Try the endpoint at once, though it rests or its host is left alone."""
+        queue = self._queues.get(endpoint)
+        if queue is not None:
+            queue.peer.end_rest()
+            queue.peer.breaker.let_probe(self._clock.now_us())
+        self.offer(endpoint)
+
     def live(self, endpoint: Endpoint) -> Live | None:
         """How an endpoint does; None when there was nothing to send to it for some time."""
         queue = self._queues.get(endpoint)

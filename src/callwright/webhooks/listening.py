@@ -31,6 +31,8 @@ MOST_OF_A_WORLD = 10
 BATCH = 100
 # So long after the last word another is said, so that both ends know of each other.
 KEEP_ALIVE_S = 15.0
+# What a listener has to take the last line when the server stops, which nobody else should wait for.
+PARTING_S = 0.5
 
 _log = Log("webhooks")
 
@@ -71,6 +73,8 @@ class Seat:
     def __init__(self, world_id: UUID, leave: Callable[[Seat], None]) -> None:
         self.world_id = world_id
         self.woken = asyncio.Event()
+        # Ends the connection, whatever is still to go out on it.
+        self.cut: Callable[[], None] = lambda: None
         self._leave = leave
 
     def __enter__(self) -> Self:
@@ -99,8 +103,10 @@ class Listening:
         store.on(TOPIC, lambda wake: self._wake())
 
     def close(self) -> None:
-        """Let every listener go, and take no more."""
+        """Let every listener go, within `PARTING_S`, and take no more."""
         self._closed = True
+        for seat in self._seats:
+            self.clock.call_later(PARTING_S, lambda seat=seat: seat.cut())  # type: ignore[misc]
         self._wake()
 
     def here(self) -> Position:

@@ -127,16 +127,15 @@ class Unsendable(Enum):
 
 
 class Resent(NamedTuple):
-    """How many are on their way again, and how many are not, by why."""
+    """How many are on their way again, and how many are not, by why.
+
+    `pending` of the `number` were so before, and are due now. `endpoints` are those that they go to.
+    """
 
     number: int
     skipped: dict[Unsendable, int]
-
-
-class _Resending(NamedTuple):
-    number: int
-    skipped: dict[Unsendable, int]
-    endpoints: set[str]
+    pending: int = 0
+    endpoints: frozenset[str] = frozenset()
 
 
 class _Walk(NamedTuple):
@@ -210,7 +209,7 @@ class DeliveryLog:
         now_us = self._clock.now_us()
         outcome = await self._store.transact(lambda transaction: _resend(transaction, world_id, [entry.pos], now_us))
         for why in outcome.skipped:
-            raise _refused(why, entry, self._option(world_id))
+            raise _refused(why, entry, option_of(self._store, world_id))
         self._offer(Endpoint(world_id, entry.endpoint))
         return self.get(world_id, delivery_id)
 
@@ -345,29 +344,30 @@ class DeliveryLog:
         outcome = await self._store.transact(lambda transaction: _resend(transaction, world_id, positions, now_us))
         for url in outcome.endpoints:
             self._offer(Endpoint(world_id, url))
-        return _sum(Resent(outcome.number, outcome.skipped), Resent(0, {Unsendable.UNKNOWN: unknown} if unknown else {}))
+        return _sum(outcome, Resent(0, {Unsendable.UNKNOWN: unknown} if unknown else {}))
 
     def _refuse_disabled(self, world_id: UUID, endpoint: str) -> None:
         rows: list[Any] = self._store.read("webhooks.disabled", (world_id.bytes, endpoint))
         for _, why in rows:
             raise Conflict(
                 f"Nothing is sent to {endpoint}: the endpoint is disabled ({why}).",
-                remedy=_enable_remedy(endpoint, self._option(world_id)),
+                remedy=_enable_remedy(endpoint, option_of(self._store, world_id)),
             )
 
-    def _option(self, world_id: UUID) -> str:
-        """What a command needs to be about this world."""
-        rows: list[Any] = self._store.read("webhooks.world_kind", (world_id.bytes,))
-        return " --test" if rows == [("test",)] else ""
+
+def option_of(store: Store, world_id: UUID) -> str:
+    """What a command needs to be about this world."""
+    rows: list[Any] = store.read("webhooks.world_kind", (world_id.bytes,))
+    return " --test" if rows == [("test",)] else ""
 
 
 def _enable_remedy(endpoint: str, option: str) -> str:
     return f"Once it is mended: callwright endpoints enable {endpoint}{option}"
 
 
-def _resend(transaction: Transaction, world_id: UUID, positions: Sequence[int], now_us: int) -> _Resending:
+def _resend(transaction: Transaction, world_id: UUID, positions: Sequence[int], now_us: int) -> Resent:
     """Send again what may be; those of one lane go out one after another, in the order of their sequences."""
-    number = 0
+    number = pending = 0
     skipped: dict[Unsendable, int] = {}
     endpoints: set[str] = set()
     lanes: dict[tuple[bytes, str], None] = {}
@@ -376,15 +376,16 @@ def _resend(transaction: Transaction, world_id: UUID, positions: Sequence[int], 
         if (why := _why_not(rows)) is not None:
             skipped[why] = skipped.get(why, 0) + 1
             continue
-        _, endpoint, call_id, url, *_ = rows[0]
+        state, endpoint, call_id, url, *_ = rows[0]
         transaction.write(Write("webhooks.resend_delivery", (now_us, pos)))
         number += 1
+        pending += state == State.PENDING.value
         endpoints.add(endpoint)
         lanes[call_id, url] = None
     for call_id, url in lanes:
         transaction.write(Write("webhooks.hold_resent", (world_id.bytes, call_id, url)))
         transaction.write(ledger.release_passed(world_id, call_id, url, now_us))
-    return _Resending(number, skipped, endpoints)
+    return Resent(number, skipped, pending, frozenset(endpoints))
 
 
 def _why_not(rows: list[Any]) -> Unsendable | None:
@@ -447,7 +448,7 @@ def _sum(one: Resent, other: Resent) -> Resent:
     skipped = dict(one.skipped)
     for why, count in other.skipped.items():
         skipped[why] = skipped.get(why, 0) + count
-    return Resent(one.number + other.number, skipped)
+    return Resent(one.number + other.number, skipped, one.pending + other.pending, one.endpoints | other.endpoints)
 
 
 def _pairs(text: str) -> list[Header]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import unicodedata
 from binascii import b2a_base64
 from collections.abc import Iterable
 from enum import Enum
@@ -80,6 +81,24 @@ def standard_secret(secret: str) -> str:
     ('whsec_Zm9vYmFy', 'whsec_Zm9vYmFy')
     """
     return PREFIX + base64.b64encode(standard_key(secret)).decode()
+
+
+def doubt_of_token(token: str) -> str | None:
+    """Why callbacks should not be signed with a token that somebody gives, as the end of a sentence; None if they may be.
+
+    >>> doubt_of_token("whsec_Zm9vYmFy"), doubt_of_token("a b")
+    (None, None)
+    >>> doubt_of_token(" foobar")
+    'it begins or ends with a space; leave that out'
+    """
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in token):
+        return "it has a control character, such as a line's end; leave that out"
+    if token != token.strip():
+        return "it begins or ends with a space; leave that out"
+    # What is not well formed would be taken for the text itself, here and not in the receiver's library.
+    if token.startswith(PREFIX) and standard_key(token) == token.encode():
+        return f"after {PREFIX} comes the key in base64, and this is none; copy all of it, or give a token without {PREFIX}"
+    return None
 
 
 def token_signature(token: str, body: bytes, encoding: Encoding = Encoding.BASE64) -> str:

@@ -19,7 +19,9 @@ from callwright.errors import Conflict, Invalid, Missing, NotFound
 from callwright.log import Log
 from callwright.store import Store, Transaction
 from callwright.webhooks import rows
+from callwright.webhooks.log import option_of
 from callwright.webhooks.model import Webhook
+from callwright.webhooks.signature import doubt_of_token
 
 MAX_TOKEN = 1_000
 
@@ -79,11 +81,7 @@ class Webhooks:
             raise Missing(f"{parameter} is required: where should callbacks be sent?", parameter=parameter)
         if sentence := self._refusal(url):
             raise Invalid(f"{parameter} cannot be used: {sentence}.", parameter=parameter)
-        if token is not None and len(token) > MAX_TOKEN:
-            raise Invalid(
-                f"The token has {len(token)} characters; at most {MAX_TOKEN} are taken.",
-                parameter=parameter.removesuffix("url") + "token",
-            )
+        check_token(token, parameter.removesuffix("url") + "token")
         return url
 
     def get(self, world_id: UUID, webhook_id: UUID) -> Webhook:
@@ -205,14 +203,13 @@ class Webhooks:
         if not made:
             raise Invalid("token is empty: leave it out, and one is generated.", parameter="token")
         now_us = self._clock.now_us()
+        finish = f"callwright webhooks rotate {webhook_id} --finish{option_of(self._store, world_id)}"
 
         def run(transaction: Transaction) -> Webhook:
             known = _found(transaction, world_id, webhook_id)
             if made == known.token:
                 raise Invalid("token is the one that the webhook has already.", parameter="token")
-            until_us = end_of_overlap(
-                known.old_until_us, now_us, seconds, finish=f"callwright webhooks rotate {webhook_id} --finish"
-            )
+            until_us = end_of_overlap(known.old_until_us, now_us, seconds, finish=finish)
             changed = _changed(known, known.url, made, now_us)
             changed = replace(changed, old_token=None if until_us is None else known.token, old_until_us=until_us)
             transaction.write(rows.update_webhook(changed))
@@ -253,6 +250,14 @@ class Webhooks:
             created_us=now_us,
             updated_us=now_us,
         )
+
+
+def check_token(token: str | None, parameter: str = "token") -> None:
+    """Raises `Invalid` for what a receiver could not verify by."""
+    if token is not None and len(token) > MAX_TOKEN:
+        raise Invalid(f"The token has {len(token)} characters; at most {MAX_TOKEN} are taken.", parameter=parameter)
+    if token and (doubt := doubt_of_token(token)) is not None:
+        raise Invalid(f"{parameter} cannot be used: {doubt}.", parameter=parameter)
 
 
 def checked_events(wanted: Sequence[str], parameter: str = "events") -> tuple[str, ...]:

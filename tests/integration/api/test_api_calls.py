@@ -186,6 +186,7 @@ async def test_a_page_past_the_end(rest: Rest) -> None:
         (PLACE | {"callFlow": {"steps": [{"action": "hangup"}, {"action": "hangup"}]}}, 10, "callFlow.steps[1]"),
         (PLACE | {"webhook": {"url": "ftp://a.test/"}}, 10, "webhook.url"),
         (PLACE | {"webhook": {"url": "nonsense"}}, 10, "webhook.url"),
+        (PLACE | {"webhook": {"url": "https://a.test/", "token": "whsec_not base64"}}, 10, "webhook.token"),
         (PLACE | {"callFlow": {"steps": [{"action": "say", "options": {"payload": "x" * 40_000}}]}}, 10, "callFlow"),
     ],
 )

@@ -58,6 +58,8 @@ async def test_a_change_leaves_what_it_does_not_name(rest: Rest, method: str, ch
         ({"url": "https://user:pass@example.test/"}, 10, "url"),
         ({"url": ["https://example.test/"]}, 10, "url"),
         ({"url": URL, "token": {"a": 1}}, 10, "token"),
+        ({"url": URL, "token": "whsec_!!"}, 10, "token"),
+        ({"url": URL, "token": "secret\n"}, 10, "token"),
         (b'{"url": ', 21, None),
     ],
 )
@@ -68,6 +70,14 @@ async def test_a_webhook_that_cannot_be_made(rest: Rest, body: object, code: int
         assert (reply.status, error["code"], error.get("parameter")) == (422, code, parameter)
     assert (await rest.live("GET", "/webhooks")).json["data"] == []
     assert (await rest.live("GET", "/numbers")).json["data"] == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_a_token_that_cannot_be_verified_by_changes_nothing(rest: Rest, method: str) -> None:
+    webhook = (await rest.live("POST", "/webhooks", {"url": URL, "token": "t"})).json["data"][0]
+    reply = await rest.live(method, f"/webhooks/{webhook['id']}", {"token": "whsec_"})
+    assert (reply.status, reply.json["errors"][0]["parameter"]) == (422, "token")
+    assert (await rest.live("GET", f"/webhooks/{webhook['id']}")).json["data"][0]["token"] == "t"
 
 
 async def test_a_world_has_five(rest: Rest) -> None:

@@ -100,6 +100,7 @@ def test_a_call_is_placed_and_its_journal_told(room, run, tmp_path):
     assert told[0] == 0
     assert told[1].splitlines()[0] == f"call {call_id.strip()} (test), 31205550100 to 31612345678, queued"
     assert "the call is made, 31205550100 to 31612345678" in told[1]
+    assert run("journal", call_id.strip(), "--test") == told
     shown = json.loads(run("journal", call_id.strip(), "--json")[1])
     assert (shown["call"]["id"], shown["journal"][0]["kind"]) == (call_id.strip(), "call_made")
 
@@ -162,6 +163,11 @@ def test_endpoints_are_switched_off_and_on(room, run):
     webhook_id = run("webhooks", "create", HOOK)[1].strip()
     assert "Once it is mended: callwright endpoints enable" in run("webhooks", "test", webhook_id)[2]
     assert run("endpoints", "enable", HOOK)[::2] == (0, f"{HOOK} is sent to again.\n")
+    assert run("endpoints", "enable", HOOK)[::2] == (
+        0,
+        f"{HOOK} was not disabled; its rest is over, and what is due there is tried at once, one to begin with.\n",
+    )
+    assert room.deliverer.tried == [HOOK]
     assert "is not disabled" in run("endpoints", "enable", HOOK)[2]
 
 

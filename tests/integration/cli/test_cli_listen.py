@@ -237,7 +237,7 @@ def test_a_server_elsewhere_by_its_key(tmp_path, receiver, ready):
         (
             ("--forward", "http://localhost:1/", "--server", "http://127.0.0.1:9", "--key", "k"),
             1,
-            "The line to the server broke",
+            "Nobody listens at http://127.0.0.1:9; see that the server runs",
         ),
         ((), 2, "--forward"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,7 @@ def test_a_signing_key_is_rotated_and_the_rotation_finished(run):
     code, new, aside = run("keys", "rotate-signing", "--test")
     assert (code, new != old, new.count("\n")) == (0, True, 1)
     assert "callwright keys rotate-signing --finish --test" in aside
+    assert re.search(r"stays good until [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC,", aside)
     assert run("keys", "signing") == (0, other, "")
     code, shown, aside = run("keys", "signing", "--test")
     assert (code, shown) == (0, new)
@@ -73,6 +75,8 @@ def test_a_signing_key_is_rotated_and_the_rotation_finished(run):
     assert "A rotation is under way" in refusal
     assert run("keys", "rotate-signing", "--test", "--overlap", "60s", "--finish")[0] == 2
     assert run("keys", "rotate-signing", "--finish", "--test") == (0, new, "Callbacks are signed with this key alone.\n")
+    again = run("keys", "rotate-signing", "--finish", "--test")
+    assert again == (0, new, "No rotation was under way, so nothing has changed.\nCallbacks are signed with this key alone.\n")
     assert run("keys", "signing", "--test") == (0, new, "")
     made = json.loads(run("keys", "rotate-signing", "--overlap", "0", "--json")[1])
     assert (made["signingKey"] != other.strip(), made["oldSigningKey"]) == (True, None)

@@ -14,7 +14,7 @@ import typer
 from callwright import ids
 from callwright.accounts.worlds import Accounts
 from callwright.cli import main
-from callwright.cli.deliveries import attempt_line, outcome
+from callwright.cli.deliveries import attempt_line, outcome, told_of_resent
 from callwright.cli.moments import ago
 from callwright.cli.webhooks import endpoint_state
 from callwright.clock import SystemClock
@@ -26,6 +26,8 @@ from callwright.webhooks.model import Endpoint, Message, Scope, State
 from callwright.webhooks.notices import Why
 from callwright.webhooks.scopes import Receiver
 
+AGAIN = "1 are due again, and go when the server runs. Start it: callwright serve\n"
+PENDING = "1 of them were pending anyway, and are due now.\n"
 SOMEWHERE = "01890000-0000-7000-8000-000000000000"
 # The server of the settings at hand listens on loopback alone, so these may be posted to.
 HOOK, OTHER = "http://127.0.0.1:9/hook", "http://127.0.0.1:9/other"
@@ -137,6 +139,8 @@ def test_a_token_is_rotated(run):
     assert "this is good too: whsec_b2xk (token old)" in run("webhooks", "secret", webhook_id, "--test")[2]
     assert run("webhooks", "rotate", webhook_id, "--test")[0] == 1
     assert run("webhooks", "rotate", webhook_id, "--test", "--finish")[2] == "The token before is good no more.\n"
+    again = run("webhooks", "rotate", webhook_id, "--test", "--finish")
+    assert (again[0], again[2]) == (0, "No rotation was under way, so nothing has changed.\n")
     made = run("webhooks", "rotate", webhook_id, "--test", "--overlap", "0")
     assert (made[0], len(made[1]) > 20, made[2]) == (0, True, "It holds at once.\n")
 
@@ -200,16 +204,29 @@ def test_deliveries_are_resent(run, made):
     given_up, delivered, _ = made
     assert run("deliveries", "resend", "--endpoint", HOOK, "--since", "2h", "--failed")[::2] == (
         0,
-        "1 are on their way again.\n",
+        AGAIN,
     )
-    assert run("deliveries", "resend", "--endpoint", HOOK, "--delivered")[2] == "1 are on their way again.\n"
-    assert run("deliveries", "resend", "--since", "2h", "--until", "1h")[2] == "0 are on their way again.\n"
-    assert run("deliveries", "resend", given_up)[::2] == (0, "1 are on their way again.\n")
+    assert run("deliveries", "resend", "--endpoint", HOOK, "--delivered")[2] == AGAIN
+    assert run("deliveries", "resend", "--since", "2h", "--until", "1h")[2] == AGAIN.replace("1 ", "0 ", 1)
+    assert run("deliveries", "resend", given_up)[::2] == (0, AGAIN + PENDING)
     assert "after the earlier ones of its call" in run("deliveries", "resend", delivered)[2]
     code, _, err = run("deliveries", "resend", given_up, SOMEWHERE)
-    assert (code, err) == (1, "1 are on their way again.\n1 are not: there are no such deliveries in this world.\n")
+    assert (code, err) == (1, AGAIN + PENDING + "1 are not: there are no such deliveries in this world.\n")
     assert run("deliveries", "resend", SOMEWHERE)[0] == 1
-    assert json.loads(run("deliveries", "resend", "--since", "2h", "--json")[1]) == {"resent": 0, "skipped": {}}
+    assert json.loads(run("deliveries", "resend", "--since", "2h", "--json")[1]) == {
+        "resent": 0, "wasPending": 0, "skipped": {}, "held": []
+    }  # fmt: skip
+
+
+def test_what_waits_says_until_when_and_how_to_try_it_at_once():
+    held = [{"endpoint": HOOK, "health": "resting", "until": "2026-05-04T15:54:00.000000Z"}]
+    told = {"resent": 2, "wasPending": 0, "skipped": {}, "held": held}
+    assert list(told_of_resent(told, served=True, test=True)) == [
+        "2 are due again.",
+        f"What goes to {HOOK} waits until 2026-05-04 15:54:00 UTC: it asked for a pause, or failed too often in a row. "
+        f"To try it at once: callwright endpoints enable {HOOK} --test",
+    ]
+    assert list(told_of_resent({**told, "held": []}, served=True, test=True)) == ["2 are on their way again."]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +242,7 @@ def test_deliveries_are_resent(run, made):
         (("webhooks", "test", SOMEWHERE), 1, "No server works on"),
         (("endpoints", "limit", HOOK), 2, "name a limit"),
         (("endpoints", "limit", HOOK, "--rate", "fast"), 2, "is not a number, nor default"),
-        (("endpoints", "limit", HOOK, "--rate", "0"), 1, "above 0"),
+        (("endpoints", "limit", HOOK, "--rate", "0"), 1, "from 0.01 to 100000"),
         (("deliveries", "list", "--failed", "--state", "pending"), 2, "give one of them"),
         (("deliveries", "list", "--since", "yesterday"), 2, "write 90s, 10m, 2h or 3d, or a time such as"),
         (("deliveries", "list", "--state", "failed"), 1, "of pending, delivered, exhausted"),
@@ -256,11 +273,14 @@ def test_times_as_people_write_them():
 def test_states_in_a_few_words():
     well = {"disabledAt": None, "failingSince": None, "live": None}
     at = "2026-05-04T10:00:00.000000Z"
-    resting = {"health": "resting", "until": at}
+    resting, later = {"health": "resting", "until": at}, {"health": "broken", "until": "9026-05-04T10:00:00.000000Z"}
     assert endpoint_state(well) == endpoint_state({**well, "live": {"health": "healthy", "until": None}})[:0] + "well"
     assert endpoint_state({**well, "failingSince": at}) == "failing since 2026-05-04 10:00:00"
     assert endpoint_state({**well, "failingSince": at, "live": resting}) == (
-        "resting until 2026-05-04 10:00:00, failing since 2026-05-04 10:00:00"
+        "resting, probed with the next callback, failing since 2026-05-04 10:00:00"
+    )
+    assert endpoint_state({**well, "failingSince": at, "live": later}) == (
+        "broken until 9026-05-04 10:00:00, failing since 2026-05-04 10:00:00"
     )
     assert endpoint_state({**well, "disabledAt": at, "disabledWhy": "gone"}) == "disabled 2026-05-04 10:00:00: gone"
     assert outcome({"state": "pending", "lastStatus": None, "lastError": "dns"}) == "pending dns"

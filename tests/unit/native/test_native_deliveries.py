@@ -14,6 +14,7 @@ from callwright.egress import Answer, Fault, Timings
 from callwright.native.cursors import seal, unseal
 from callwright.store import Change
 from callwright.webhooks import ledger
+from callwright.webhooks.health import Health
 from callwright.webhooks.model import Message, Scope, State
 from callwright.webhooks.scopes import Receiver
 from support.native_room import NOW, NOW_US, NativeRoom
@@ -241,6 +242,9 @@ async def test_one_is_resent():
     reply = await room.customer("POST", f"/deliveries/{made}/resend")
     assert (reply.status, reply.content["state"], reply.content["passed"]) == (202, "pending", True)
     assert [endpoint.url for endpoint in room.offered] == [ONE]
+    assert (reply.content["was"], reply.content["held"]) == ("exhausted", [])
+    again = (await room.customer("POST", f"/deliveries/{made}/resend")).content
+    assert (again["was"], again["state"]) == ("pending", "pending")
     waiting = [await put(room, call=5), await put(room, call=5)][1]
     refused = await room.customer("POST", f"/deliveries/{waiting}/resend")
     assert (refused.status, refused.error["code"]) == (409, 10)
@@ -267,17 +271,35 @@ async def test_what_to_do_names_the_test_world():
     assert refused.error["remedy"].endswith("--state pending --test")
 
 
+async def test_where_what_is_resent_waits_is_told():
+    room = await NativeRoom.open()
+    made = [await put(room, state=State.EXHAUSTED, call=1), await put(room, url=TWO, state=State.EXHAUSTED, call=2)]
+    room.deliverer.health, room.deliverer.until_us = Health.BROKEN, NOW_US + 3_600_000_000
+    held = [
+        {"endpoint": url, "health": "broken", "until": "2023-11-14T23:13:20.123456Z"} for url in (ONE, TWO.partition("?")[0])
+    ]
+    reply = await room.customer("POST", f"/deliveries/{made[0]}/resend")
+    assert reply.content["held"] == held[:1]
+    reply = await room.customer("POST", "/deliveries/resend", {"ids": [str(one) for one in made]})
+    assert reply.content["held"] == held
+    room.deliverer.health = Health.PROBATION
+    reply = await room.customer("POST", f"/deliveries/{made[0]}/resend")
+    assert reply.content["held"] == []
+
+
 async def test_many_are_resent():
     room = await NativeRoom.open()
     made = [await put(room, state=State.EXHAUSTED, call=n) for n in range(4)]
     foreign = await put(room, state=State.EXHAUSTED, world="test")
     done = await put(room, url=TWO, state=State.DELIVERED)
     reply = await room.customer("POST", "/deliveries/resend", {"ids": [str(made[0]), str(foreign)]})
-    assert tuple(reply) == (202, {"resent": 1, "skipped": {"unknown": 1}})
+    assert tuple(reply) == (202, {"resent": 1, "wasPending": 0, "skipped": {"unknown": 1}, "held": []})
     reply = await room.customer(
         "POST", "/deliveries/resend", {"since": "2023-11-14T22:13:23Z", "until": "2023-11-14T22:13:24Z"}
     )
-    assert tuple(reply) == (202, {"resent": 1, "skipped": {}})
+    assert tuple(reply) == (202, {"resent": 1, "wasPending": 0, "skipped": {}, "held": []})
+    again = await room.customer("POST", "/deliveries/resend", {"ids": [str(made[0])]})
+    assert again.content == {"resent": 1, "wasPending": 1, "skipped": {}, "held": []}
     assert await listed(room, "state=pending") == [str(made[2]), str(made[0])]
     assert (await room.customer("POST", "/deliveries/resend", {"endpoint": ONE})).content["resent"] == 2
     assert (await room.customer("POST", "/deliveries/resend", {"url": TWO, "state": "delivered"})).content["resent"] == 1
@@ -290,6 +312,7 @@ async def test_many_are_resent():
     [
         ({}, "since", "all that was ever given up"),
         ({"state": "exhausted"}, "since", "all that was ever given up"),
+        ({"state": "delivered"}, "endpoint", "What was delivered is resent to one endpoint at a time: name it."),
         ({"ids": []}, "ids", "1 to 1000 ids"),
         ({"ids": "x"}, "ids", "1 to 1000 ids"),
         ({"ids": [7]}, "ids", "an id of 36 characters"),

@@ -128,6 +128,14 @@ async def test_what_cannot_be_listened_to(query, parameter, said):
     assert said in reply.error["message"]
 
 
+async def test_a_token_that_nobody_could_verify_by_is_refused():
+    room = await NativeRoom.open()
+    line = Line(room, f"url={URL}", token="whsec_!!")
+    error = (await line.next())["error"]
+    assert (line.started["status"], error["parameter"]) == (400, "Callwright-Token")
+    await line.close()
+
+
 async def test_a_place_is_of_one_world():
     room = await NativeRoom.open()
     line = Line(room, f"url={URL}")

@@ -65,8 +65,9 @@ async def test_a_rotation_is_finished_by_hand_as_often_as_one_likes():
     rotated = await room.operator("POST", "/keys/signing/rotate", {"overlap": 60})
     assert rotated.content["oldUntil"] == IN_A_MINUTE
     alone = rotated.content | {"oldSigningKey": None, "oldSecret": None, "oldUntil": None}
-    for _ in range(2):
-        assert await room.operator("POST", "/keys/signing/rotate/finish") == (200, alone)
+    for finished in (True, False):
+        expected = alone | {"finished": finished}
+        assert await room.operator("POST", "/keys/signing/rotate/finish") == (200, expected)
 
 
 async def test_a_second_rotation_is_refused_with_the_way_out():
@@ -79,6 +80,14 @@ async def test_a_second_rotation_is_refused_with_the_way_out():
     assert (await room.operator("GET", "/keys/signing", world="test")).content == first
     at_once = (await room.operator("POST", "/keys/signing/rotate", {"overlap": 0}, world="test")).content
     assert (at_once["signingKey"] != first["signingKey"], at_once["oldSigningKey"], at_once["oldUntil"]) == (True, None, None)
+
+
+async def test_the_way_out_names_the_test_world():
+    room = await NativeRoom.open()
+    made = (await room.operator("POST", "/webhooks", {"url": "https://one.test/", "token": "a"}, world="test")).content["id"]
+    assert (await room.operator("POST", f"/webhooks/{made}/rotate", world="test")).status == 200
+    refused = await room.operator("POST", f"/webhooks/{made}/rotate", world="test")
+    assert f"callwright webhooks rotate {made} --finish --test." in refused.error["remedy"]
 
 
 async def test_a_token_is_shown_rotated_and_finished():
@@ -103,7 +112,8 @@ async def test_a_token_is_shown_rotated_and_finished():
     refused = await room.customer("POST", f"{path}/rotate")
     assert refused.status == 409
     assert f"callwright webhooks rotate {path[10:]} --finish" in refused.error["remedy"]
-    assert await room.customer("POST", f"{path}/rotate/finish") == (200, rotated.content | alone)
+    assert await room.customer("POST", f"{path}/rotate/finish") == (200, rotated.content | alone | {"finished": True})
+    assert (await room.customer("POST", f"{path}/rotate/finish")).content["finished"] is False
     generated = (await room.customer("POST", f"{path}/rotate")).content
     assert (len(generated["token"]), generated["oldToken"], generated["oldUntil"]) == (43, "second", TOMORROW)
 
@@ -128,6 +138,10 @@ async def test_a_webhook_without_a_token_does_not_give_the_signing_key_away():
         ({"token": ""}, "token", "leave it out"),
         ({"token": "first"}, "token", "has already"),
         ({"token": "t" * 1_001}, "token", "at most 1000"),
+        ({"token": "whsec_!!"}, "token", "after whsec_ comes the key in base64, and this is none"),
+        ({"token": "whsec_"}, "token", "and this is none"),
+        ({"token": "second "}, "token", "begins or ends with a space"),
+        ({"token": "sec\x00ond"}, "token", "has a control character"),
         ([], None, "JSON object"),
     ],
 )

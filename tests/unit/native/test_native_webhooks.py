@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from callwright.native.routes import ENTRIES
+from callwright.webhooks.health import Health
 from support.native_room import NOW, NOW_US, NativeRoom
 
 ONE = "https://one.test/hook"
@@ -75,6 +76,7 @@ async def test_the_operator_makes_numbers_where_customers_may_not():
         ({"url": "http://10.0.0.1/"}, 10, "url", "10.0.0.1 is a private address"),
         ({"url": 7}, 10, "url", "must be a text"),
         ({"url": ONE, "token": 7}, 10, "token", "must be a text"),
+        ({"url": ONE, "token": "whsec_!!"}, 10, "token", "comes the key in base64"),
         ({"url": ONE, "events": "leg"}, 10, "events", "a list of types"),
         ({"url": ONE, "events": ["legs"]}, 10, "events", "'legs', which is no type of event; there are call, leg,"),
         ({"url": ONE, "title": "x"}, 10, "title", "a webhook has url, token and events"),
@@ -158,6 +160,7 @@ async def test_an_endpoint_is_disabled_and_enabled():
     made = (await room.customer("POST", "/endpoints", {"url": ONE})).content
     assert (made["pending"], made["exhausted"]) == (1, 0)
     path = f"/endpoints/{made['id']}"
+    room.deliverer.health = Health.HEALTHY
     assert (await room.customer("POST", f"{path}/enable")).status == 409
     disabled = (await room.customer("POST", f"{path}/disable")).content
     assert (disabled["disabledAt"], disabled["disabledWhy"]) == (NOW, "asked")
@@ -167,6 +170,18 @@ async def test_an_endpoint_is_disabled_and_enabled():
     assert (await room.customer("POST", f"{path}/enable")).content["disabledAt"] is None
 
 
+@pytest.mark.parametrize("health", [Health.RESTING, Health.BROKEN])
+async def test_one_that_is_left_alone_is_tried_at_once_when_it_is_enabled(health):
+    room = await NativeRoom.open()
+    made = (await room.customer("POST", "/endpoints", {"url": ONE})).content
+    room.deliverer.health = health
+    reply = await room.customer("POST", f"/endpoints/{made['id']}/enable")
+    assert (reply.status, reply.content["live"]["health"], room.deliverer.tried) == (200, "probation", [ONE])
+    refused = await room.customer("POST", f"/endpoints/{made['id']}/enable")
+    assert (refused.status, room.deliverer.tried) == (409, [ONE])
+    assert "is not disabled, and it is not left alone" in refused.error["message"]
+
+
 @pytest.mark.parametrize(
     ("body", "parameter", "said"),
     [
@@ -174,9 +189,10 @@ async def test_an_endpoint_is_disabled_and_enabled():
         ({"concurrency": 1001}, "concurrency", "from 1 to 1000"),
         ({"concurrency": 1.5}, "concurrency", "a whole number"),
         ({"concurrency": True}, "concurrency", "a whole number"),
-        ({"rate": 0}, "rate", "above 0 and at most 100000"),
+        ({"rate": 0}, "rate", "from 0.01 to 100000"),
+        ({"rate": 0.00001}, "rate", "it was 1e-05. To send nothing, disable the endpoint."),
         ({"rate": "fast"}, "rate", "a number of requests a second"),
-        ({"rate": 100_001}, "rate", "at most 100000"),
+        ({"rate": 100_001}, "rate", "to 100000"),
         ({"speed": 1}, "speed", "the limits of an endpoint are concurrency and rate"),
     ],
 )
@@ -195,6 +211,27 @@ async def test_endpoints_that_cannot_be(body):
     room = await NativeRoom.open()
     reply = await room.customer("POST", "/endpoints", body)
     assert (reply.status, reply.error["parameter"]) == (400, "url")
+
+
+async def test_what_is_of_the_other_world_is_said_to_the_operator_alone():
+    room = await NativeRoom.open()
+    of_test = (await room.operator("POST", "/webhooks", {"url": ONE}, world="test")).content["id"]
+    of_live = (await room.operator("POST", "/webhooks", {"url": ONE})).content["id"]
+    sent = (await room.operator("POST", f"/webhooks/{of_test}/test", world="test")).content["id"]
+    for path in (
+        f"/webhooks/{of_test}",
+        f"/webhooks/{of_test}/secret",
+        f"/deliveries/{sent}",
+        f"/deliveries/{sent}/attempts/1",
+    ):
+        refused = await room.operator("GET", path)
+        assert (refused.status, refused.error["remedy"]) == (404, "It is of the test world: add --test.")
+        assert (await room.customer("GET", path)).error["remedy"] is None
+    assert (await room.operator("POST", f"/deliveries/{sent}/resend")).error["remedy"].endswith("add --test.")
+    refused = await room.operator("POST", f"/webhooks/{of_live}/test", world="test")
+    assert refused.error["remedy"] == "It is of the live world: leave --test out."
+    assert (await room.operator("GET", "/webhooks/nonsense")).error["remedy"] is None
+    assert (await room.operator("GET", f"/deliveries/{sent}/attempts/9", world="test")).error["remedy"] is None
 
 
 async def test_worlds_are_apart():

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from callwright.egress import Answer, Fault
-from callwright.webhooks.log import DeliveryLog, Filter, Resent, Unsendable
+from callwright.webhooks.log import DeliveryLog, Filter, Unsendable
 from callwright.webhooks.model import State
 from callwright.webhooks.settings import WebhookSettings
 from support.webhook_stage import OK, WORLD, Sent, Stage, failing, on_stage
@@ -73,7 +73,7 @@ def test_what_is_resent_together_goes_out_in_order(seed: int) -> None:
         await given_up(stage, 4, 6)
         slow(stage, seed)
         one_at_a_time(stage)
-        assert await log_of(stage).resend_all(WORLD, endpoint=URL, state=State.EXHAUSTED) == Resent(24, {})
+        assert (await log_of(stage).resend_all(WORLD, endpoint=URL, state=State.EXHAUSTED))[:2] == (24, {})
         await stage.sleep(60)
         for call in range(1, 5):
             assert sequences(stage, call) == [1, 2, 3, 4, 5, 6]
@@ -135,7 +135,7 @@ def test_what_waits_its_turn_is_not_resent_once_more() -> None:
         slow(stage, 2)
         log, ids_ = log_of(stage), [each.id for each in stage.deliveries(1)]
         await log.resend_these(WORLD, ids_)
-        assert await log.resend_these(WORLD, ids_) == Resent(1, {Unsendable.WAITING: 2})
+        assert (await log.resend_these(WORLD, ids_))[:2] == (1, {Unsendable.WAITING: 2})
         await stage.sleep(60)
         assert sequences(stage) == [1, 2, 3]
 

@@ -217,6 +217,32 @@ def test_what_got_stuck_is_tried_again_after_a_moment_however_busy_its_endpoint_
     assert broke
 
 
+def test_whoever_says_that_it_is_mended_has_it_tried_at_once() -> None:
+    async def play(stage: Stage) -> None:
+        down = Fault.HTTP_ERROR
+        stage.receivers.answer = lambda sent: OK if down is None else failing(down, 500 if down is Fault.HTTP_ERROR else 0)
+        for fault, health in ((Fault.HTTP_ERROR, Health.RESTING), (Fault.CONNECT, Health.BROKEN)):
+            down = fault
+            for call in range(1, 41):
+                await stage.events(call, url=URL)
+            await stage.sleep(400)
+            live = stage.deliverer.live(WORLD, URL)
+            assert live is not None
+            assert live.health is health
+            assert live.until_us is not None
+            assert live.until_us > START_US
+            down, before = None, len(stage.receivers.sent)
+            stage.deliverer.end_pauses(WORLD, URL)
+            await stage.sleep(1)
+            # One attempt, and all the others once it went well.
+            assert len(stage.receivers.sent) == before + 40
+            live = stage.deliverer.live(WORLD, URL)
+            assert live is not None
+            assert live.health is Health.HEALTHY
+
+    on_stage(play, CALM)
+
+
 def test_one_that_cannot_be_read_keeps_no_other_from_being_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     async def play(stage: Stage) -> None:
         ground = stage.deliverer._lanes._ground
