@@ -7,6 +7,7 @@ from pathlib import Path
 
 from callwright.metrics import Metrics
 from callwright.native.routes import ENTRIES, Who
+from callwright.webhooks.backlog import Backlog
 
 PAGE = (Path(__file__).parents[3] / "docs" / "native-api.md").read_text(encoding="utf-8")
 WHO = {Who.ANYONE: "anyone", Who.WORLD: "world", Who.OPERATOR: "socket"}
@@ -21,6 +22,7 @@ def test_every_path_with_who_may_ask():
 def test_every_metric():
     metrics = Metrics("0")
     metrics.watch_media((), list)
+    metrics.watch_callbacks(lambda: Backlog(0.0, 0, 0))
     exposed = re.findall(rb"^# TYPE (callwright_\w+)", metrics.exposition(), re.MULTILINE)
     own = {name.decode() for name in exposed if b"_process_" not in name and not name.endswith(b"_created")}
     assert {name for name in re.findall(r"`(callwright_\w+)`", PAGE) if not name.endswith("_")} == own
