@@ -57,7 +57,7 @@ def heap(server: Server, stage: str) -> Iterator[Heap]:
     with_token = next(id_ for url, id_ in made.items() if "/token" in url)
     old = _secrets(server, with_token)
     if stage is not BEFORE:
-        _keys(server, "rotate-signing", "--overlap", "3600")
+        _keys(server, "rotate-signing", "--overlap", "1h")
         for url, id_ in made.items():
             if "/token" in url:
                 body = {"token": TOKEN[::-1], "overlap": 3600}

@@ -79,7 +79,7 @@ class Transaction:
 class Job:
     """Statements, or a function that needs a savepoint of its own; `told` hears when it is durable or has failed."""
 
-    __slots__ = ("error", "future", "result", "run", "told", "wakes", "writes")
+    __slots__ = ("error", "future", "result", "run", "told", "wakes", "writes", "wrote")
 
     def __init__(
         self,
@@ -97,6 +97,7 @@ class Job:
         self.run = run
         self.result: Any = None
         self.error: BaseException | None = None
+        self.wrote = run is None  # a function may only have read, which says nothing of the disk
 
     def do(self, transaction: Transaction) -> None:
         if self.run is None:
@@ -152,6 +153,7 @@ def _run_apart(connection: apsw.Connection, transaction: Transaction, batch: lis
 def _run_alone(connection: apsw.Connection, transaction: Transaction, job: Job) -> None:
     connection.execute("SAVEPOINT job")
     job.error = None
+    before = connection.total_changes()
     try:
         job.do(transaction)
     except Exception as error:
@@ -159,6 +161,7 @@ def _run_alone(connection: apsw.Connection, transaction: Transaction, job: Job) 
             raise
         job.error = ConstraintViolated(str(error)) if isinstance(error, apsw.ConstraintError) else error
         connection.execute("ROLLBACK TO job")
+    job.wrote = job.run is None or connection.total_changes() > before
     connection.execute("RELEASE job")
 
 

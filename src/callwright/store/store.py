@@ -102,7 +102,8 @@ class Store:
     def _settle(self, job: Job) -> None:
         """Tell what became of a job; on the event loop."""
         error = job.error
-        self._note_health(error)
+        if job.wrote or error is not None:
+            self._note_health(error)
         if not job.future.done():
             if error is None:
                 job.future.set_result(job.result)

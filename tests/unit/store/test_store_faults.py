@@ -67,7 +67,8 @@ async def test_a_fault_of_the_disk_is_told_once_and_passes(
         with pytest.raises(StoreUnavailable) as caught:
             await opened.commit(account(name))
         assert str(caught.value) == said
-    assert opened.unhealthy() == said
+    assert await opened.transact(lambda transaction: len(transaction.read("accounts.find_account", ("before",)))) == 1
+    assert opened.unhealthy() == said, "that something was read says nothing of the disk"
     assert [row for row in opened.read("accounts.find_account", ("before",)) if row], "reading goes on"
     disk.fault = None
     await asyncio.gather(*(opened.commit(account(name)) for name in ("a", "c")))
