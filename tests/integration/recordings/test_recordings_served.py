@@ -79,6 +79,7 @@ def test_what_a_killed_server_left_is_repaired_copied_and_written_down(tmp_path:
         assert (made["status"], made["error"]) == ("created", None)
         path = f"/transcriptions/{made['id']}"
         until(lambda: live.get(path).made["status"], lambda status: status in ("done", "failed"), within=60)
+        assert live.get(path).made["error"] is None
         status, headers, text = live.file(f"/v1{path}.txt")
         assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
         assert error_rate(SPOKEN, split(text.decode())) < 0.2, text
