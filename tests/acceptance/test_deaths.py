@@ -20,7 +20,8 @@ from uuid import UUID
 import pytest
 
 from support.deaths import PAUSE, Call, Cast, ServiceManager, alive, child_of, family, gone, kill
-from support.server import Server, Webserver, free_port, in_order, record, until
+from support.ports import free_port
+from support.server import Server, Webserver, in_order, record, until
 from support.sip_peer import Message
 
 SETTINGS = {"webhooks.retry": "1,1,1,1,1,1,1,1,1,1", "media.processes": "2"}

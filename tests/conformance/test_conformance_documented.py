@@ -14,7 +14,8 @@ import pytest
 
 from callwright.clock import SystemClock
 from callwright.webhooks import signature
-from support.server import PATIENCE_S, free_port, until
+from support.ports import free_port
+from support.server import PATIENCE_S, until
 
 PAGE = Path(__file__).parents[2] / "docs" / "webhooks.md"
 TOKEN = "tökén"

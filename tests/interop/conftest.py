@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from callwright.phone.client import Phone
-from support.server import Server, Webserver, free_port
+from support.ports import free_port
+from support.server import Server, Webserver
 from support.sipp import cast
 
 RING_S = 2  # what every call rings at most, unless a step says otherwise

@@ -12,7 +12,7 @@ import numpy as np
 from baresip.call import DigitEvent
 
 from callwright.phone.sound import Heard, measure
-from support.server import free_port
+from support.ports import free_port
 from support.sound import tone
 
 PATIENCE_S = 10.0
@@ -100,7 +100,7 @@ class Baresip:
     async def start(cls, user: str, codecs: tuple[str, ...], hz: float) -> Self:
         port = free_port()
         runtime = baresip.Runtime()
-        listen = f"sip_listen 127.0.0.1:{port}\n"
+        listen = f"sip_listen 127.0.0.1:{port}\nsip_transports udp\n"
         await runtime.start(baresip.Config(net_interface="127.0.0.1", extra_config_text=listen))
         account = baresip.Account(user, "127.0.0.1", "", reg_interval=0, audio_codecs=codecs)
         return cls(runtime, await baresip.UserAgent.create(runtime, account), port, hz)

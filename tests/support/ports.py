@@ -1,12 +1,16 @@
-"""UDP ports that nobody has: below those the kernel gives to whoever asks for any, and apart for tests side by side."""
+"""Ports that nobody has: below those the kernel gives to whoever asks for any, and apart for tests side by side."""
 
 from __future__ import annotations
 
 import os
 import random
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 
+# Of sound, and of single ends: above those that SIPp is steered by, from 8888 on.
 FIRST, LAST = 12_000, 32_400
+FIRST_END, LAST_END = 9_000, 12_000
 LANES = 3
 
 
@@ -18,10 +22,41 @@ def ports_in_use() -> set[int]:
 
 def free_ports(count: int) -> int:
     """The first, an even one, of so many in a row; if there are none, of those that fewest are taken of."""
-    lane = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % LANES
-    width = (LAST - FIRST) // LANES
-    first = FIRST + lane * width
+    lane = _lane(FIRST, LAST)
+    first, width = lane.start, len(lane)
     taken = ports_in_use()
     chance = random.SystemRandom()
     tried = {chance.randrange(first, first + width - count, 2) for _ in range(200)}
     return min(tried, key=lambda found: len(taken.intersection(range(found, found + count))))
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has, for UDP and TCP, with the one after it: some peers open all of them.
+
+    None that the kernel gives out: a connection made between the look and the opening would take it.
+    """
+    chance = random.SystemRandom()
+    lane = _lane(FIRST_END, LAST_END)
+    for _ in range(1_000):
+        port = chance.choice(lane[::2])
+        if _is_free(port):
+            return port
+    raise RuntimeError(f"of the ports {lane.start} to {lane.stop} none is free")
+
+
+def _is_free(port: int) -> bool:
+    with ExitStack() as ends:
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            for one in (port, port + 1):
+                try:
+                    ends.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", one))
+                except OSError:
+                    return False
+    return True
+
+
+def _lane(first: int, last: int) -> range:
+    """The part of the ports that is this worker's, an even number of them from an even one."""
+    lane = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % LANES
+    width = (last - first) // LANES & ~1
+    return range(first + lane * width, first + (lane + 1) * width)

@@ -8,7 +8,6 @@ import os
 import queue
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -31,22 +30,6 @@ TERMINAL = frozenset({"ended", "busy", "no_answer", "failed"})
 ABOUT_THE_MACHINE = frozenset({"small_receive_buffer", "media_stalled"})
 NEVER_PLACED = frozenset({"no_route", "not_allowed", "limit"})
 PORT_PAIRS = 500
-
-
-def free_port() -> int:
-    """A port of loopback that nobody had a moment ago, for UDP or for TCP, which some peers open beside it."""
-    while True:
-        with (
-            closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as end,
-            closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as other,
-        ):
-            end.bind(("127.0.0.1", 0))
-            port: int = end.getsockname()[1]
-            try:
-                other.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def _is_a_neighbours_sound(line: Mapping[str, Any]) -> bool:

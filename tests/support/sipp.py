@@ -11,19 +11,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from support.peers import require_peer
-from support.ports import ports_in_use
-from support.server import free_port, until
+from support.ports import free_port, free_ports, ports_in_use
+from support.server import until
 
 SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"
 PATIENCE_S = 30.0
-
-
-def media_port() -> int:
-    """Where SIPp echoes sound: it binds this port and the second after it, for pictures."""
-    while True:
-        port = free_port() & ~3
-        if not {port, port + 2}.intersection(ports_in_use()):
-            return port
 
 
 class Sipp:
@@ -65,7 +57,8 @@ class Sipp:
         (work / "scenario.xml").write_text(text)
         port = port or free_port()
         arguments = ["-sf", "scenario.xml", "-i", address, "-p", str(port), "-m", str(calls), "-nostdin"]
-        arguments += ["-mi", address, "-mp", str(media_port()), *(["-rtp_echo"] if echo else [])]
+        # It echoes sound at this port, and pictures at the second after it.
+        arguments += ["-mi", address, "-mp", str(free_ports(3)), *(["-rtp_echo"] if echo else [])]
         arguments += ["-timeout", f"{patience:.0f}s", "-timeout_error"]
         arguments += ["-trace_err", "-error_file", "errors.log", "-trace_logs", "-log_file", "notes.log"]
         arguments += ["-trace_screen", "-screen_file", "screen.log", "-trace_stat", "-stf", "stat.csv", "-fd", "1"]

@@ -19,8 +19,9 @@ import pytest
 from support.far_end import FarEnd, Samples
 from support.guides import MaskedNumbers, Menu, Survey, Voicemail
 from support.measuring import find, fingerprint, level, silences, tones
+from support.ports import free_port
 from support.recogniser import error_rate, split, words
-from support.server import Server, free_port, record, until
+from support.server import Server, record, until
 from support.sound import RATE
 from support.steps import fetch, transfer
 from support.together import each

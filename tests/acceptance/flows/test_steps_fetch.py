@@ -11,7 +11,8 @@ import pytest
 
 from support.far_end import FarEnd
 from support.measuring import tones
-from support.server import Server, free_port
+from support.ports import free_port
+from support.server import Server
 from support.sound import tone_file
 from support.soundfiles import encoded, sine, video
 from support.steps import fetch, hangup, holds, pause, play, record

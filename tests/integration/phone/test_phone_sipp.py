@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from support.peers import require_peer
-from support.server import free_port
+from support.ports import free_port, free_ports
 
 SIPP = require_peer("sipp", apt="sip-tester")
 
@@ -29,7 +29,7 @@ async def test_sipp_calls_the_phone(phone, tmp_path):
 
 
 async def test_the_phone_calls_sipp_and_hears_its_own_tone_back(phone, tmp_path):
-    port, media = free_port(), free_port() & ~7
+    port, media = free_port(), free_ports(3)
     callee = await sipp(tmp_path, "-sn", "uas", "-rtp_echo", "-m", "1", "-p", str(port), "-mp", str(media))
     alice = await phone(user="alice")
     await alice.call(f"sip:service@127.0.0.1:{port}", tone=500)

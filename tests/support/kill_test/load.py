@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support.kill_test.plan import LIVE, TRAFFIC, Hearer, Plan, Traffic
-from support.server import Customer, Server, free_port
+from support.ports import free_port
+from support.server import Customer, Server
 from support.sipp import SCENARIOS
 
 PLACERS = 4

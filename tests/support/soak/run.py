@@ -15,7 +15,8 @@ from random import Random
 from typing import NamedTuple
 
 from support.peers import require_peer
-from support.server import Server, free_port, until
+from support.ports import free_port
+from support.server import Server, until
 from support.sipp import SCENARIOS
 from support.soak.customer import Customer, Deaf, LossyEcho
 from support.soak.plan import TRAFFIC, Plan, Traffic
