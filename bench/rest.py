@@ -36,7 +36,7 @@ from start import free_port
 from writes import lifecycle
 
 from callwright.accounts.worlds import LIVE, Accounts
-from callwright.calls import rows
+from callwright.calls import lists
 from callwright.clock import SystemClock
 from callwright.datafolder import DataFolder
 from callwright.store import Store
@@ -77,7 +77,7 @@ async def fill(folder: DataFolder, calls: int) -> tuple[str, list[str]]:
                     await store.commit(change)
 
         await asyncio.gather(*(caller(len(range(one, calls, 64))) for one in range(64)))
-        newest = rows.list_calls(store, world_id, limit=IDS, offset=0).calls
+        newest = lists.list_calls(store, world_id, limit=IDS, offset=0).calls
         return made.secret, [str(call.id) for call in newest]
     finally:
         store.close()

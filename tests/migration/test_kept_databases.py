@@ -73,7 +73,7 @@ async def test_the_call_its_server_died_in_is_settled(kept, tmp_path):
     await successor.settle()
     assert (successor.settled, {leg for leg, _ in successor.dialogs}) == (1, {leg.id for leg in legs})
     assert rows.find_call(successor.store, call.world_id, call.id) == replace(
-        call, status=CallStatus.ENDED, ended_us=ended_us, updated_us=LATER_US
+        call, status=CallStatus.ENDED, reason=Reason.NODE_RESTARTED, ended_us=ended_us, updated_us=LATER_US
     )
     over = {"status": LegStatus.HANGUP, "reason": Reason.NODE_RESTARTED, "ended_us": ended_us, "updated_us": LATER_US}
     assert rows.legs_of(successor.store, call.world_id, call.id) == [replace(leg, **over) for leg in legs]

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from callwright import ids
 from callwright.accounts.worlds import Accounts
-from callwright.calls import rows
+from callwright.calls import lists, rows
 from callwright.calls.model import Call
 from callwright.clock import VirtualClock, VirtualLoop
 from callwright.dialect import render
@@ -227,7 +227,7 @@ class Platform:
 
     def calls(self) -> list[Call]:
         """All calls, oldest first."""
-        return rows.list_calls(self.store, self.world.id, limit=1000, offset=0).calls[::-1]
+        return lists.list_calls(self.store, self.world.id, limit=1000, offset=0).calls[::-1]
 
     def outcome(self, call: Call | None = None) -> tuple[str, list[tuple[str, str, str]]]:
         """A call's status, and direction, status and reason of each leg."""

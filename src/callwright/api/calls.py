@@ -7,7 +7,7 @@ from uuid import UUID
 
 from callwright.api import recordings
 from callwright.api.exchange import NO_CONTENT, Answer, Request
-from callwright.calls import rows
+from callwright.calls import lists, rows
 from callwright.calls.model import Call
 from callwright.dialect import decode, envelope, render
 from callwright.errors import NotFound
@@ -33,7 +33,7 @@ async def place(request: Request) -> Answer:
 
 async def show_all(request: Request) -> Answer:
     page = request.page
-    found = rows.list_calls(request.parts.store, request.world.id, limit=page.size, offset=page.offset)
+    found = lists.list_calls(request.parts.store, request.world.id, limit=page.size, offset=page.offset)
     items = [render.call_item(call, linked=True) for call in found.calls]
     return Answer(200, envelope.listing(items, "/calls", page, found.total))
 

@@ -81,10 +81,12 @@ class CallRecord:
             id=call_id,
             world_id=world_id,
             status=CallStatus.STARTING,
+            direction=Direction.INCOMING,
             source=source,
             destination=destination,
             number_id=called.id,
             called=called,
+            flow_id=called.flow_id,
             created_us=at_us,
             updated_us=at_us,
         )
@@ -314,13 +316,16 @@ class CallRecord:
                 return
         first = next(iter(self._legs.values()))
         status = CallStatus.ENDED if self.call.status is CallStatus.ONGOING else CALL_END[first.status]
+        self.call = replace(self.call, reason=first.reason)
         self._move_call(status, self._at_us)
 
     def _move_call(self, to: CallStatus, at_us: int) -> None:
         assert self.call.status in CALL_MOVES[to], (self.call.status, to)
         at_us = self.in_order(at_us)
         self.call = replace(self.call, status=to, updated_us=at_us)
-        if not self.call.live:
+        if to is CallStatus.ONGOING:
+            self.call = replace(self.call, answered_us=at_us)
+        elif not self.call.live:
             self.call = replace(self.call, ended_us=at_us)
         self._visible = True
         self._note(at_us, journal.CallMoved(status=to))

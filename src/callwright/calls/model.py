@@ -87,27 +87,46 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def duration_s(self) -> int:
         """Seconds from answer to end, rounded up; 0 while it lasts and when it was never answered (contract §2.2)."""
-        if self.answered_us is None or self.ended_us is None:
-            return 0
-        return -((self.answered_us - self.ended_us) // SECOND_US)
+        return _seconds(self.answered_us, self.ended_us)
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """A call. `called` is the owned number that was dialled (inbound), `number_id` that or the owned source number."""
+class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A call. `called` is the owned number that was dialled (inbound), `number_id` that or the owned source number.
+
+    `direction` is its first leg's, `reason` why that one ended, `answered_us` when the first of its legs was answered.
+    `flow_id` is the stored flow that answers it; a call made over REST brings its own, which has no id.
+    """
 
     id: UUID
     world_id: UUID
     status: CallStatus
+    direction: Direction = Direction.OUTGOING
     source: str
     destination: str
     number_id: UUID | None = None
     called: CalledNumber | None = None
+    flow_id: UUID | None = None
     webhook_url: str | None = None
     webhook_token: str | None = None
+    reason: Reason | None = None
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
     created_us: int
     updated_us: int
+    answered_us: int | None = None
     ended_us: int | None = None
 
     @property
     def live(self) -> bool:
         return self.status in LIVE_CALL
+
+    @property
+    def duration_s(self) -> int:
+        """Seconds from answer to end, rounded up as a leg's; 0 while it lasts and when it was never answered."""
+        return _seconds(self.answered_us, self.ended_us)
+
+
+def _seconds(answered_us: int | None, ended_us: int | None) -> int:
+    if answered_us is None or ended_us is None:
+        return 0
+    return -((answered_us - ended_us) // SECOND_US)

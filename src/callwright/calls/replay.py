@@ -28,10 +28,15 @@ def rebuild(told: Iterable[Told]) -> tuple[Call, list[Leg]]:
         match line.entry:
             case journal.LegMade(leg=leg):
                 legs[leg.id] = leg
-                call = replace(call, updated_us=at_us)
+                # An older program put neither direction nor flow into the call itself.
+                direction, flow_id = next(iter(legs.values())).direction, None if call.called is None else call.called.flow_id
+                call = replace(call, updated_us=at_us, direction=direction, flow_id=flow_id)
             case journal.CallMoved(status=status):
-                ended_us = None if status in (CallStatus.STARTING, CallStatus.ONGOING) else at_us
-                call = replace(call, status=status, updated_us=at_us, ended_us=ended_us)
+                call = replace(call, status=status, updated_us=at_us)
+                if status is CallStatus.ONGOING:
+                    call = replace(call, answered_us=at_us)
+                elif not call.live:
+                    call = replace(call, ended_us=at_us, reason=next(iter(legs.values())).reason)
             case journal.LegMoved(leg=leg_id, status=status, reason=reason, detail=detail, sip_code=sip_code):
                 leg = replace(legs[leg_id], status=status, reason=reason, detail=detail, updated_us=at_us)
                 if sip_code is not None:

@@ -14,6 +14,9 @@ from callwright.reasons import Reason
 from callwright.store import Row, Store, Write
 
 _pack = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
+_tags = msgspec.json.Decoder(tuple[str, ...]).decode
+_metadata = msgspec.json.Decoder(dict[str, str]).decode
 _unpack_called = msgspec.msgpack.Decoder(CalledNumber).decode
 
 
@@ -35,22 +38,30 @@ def insert_call(call: Call, node: str) -> Write:
             call.world_id.bytes,
             call.id.bytes,
             call.status.value,
+            call.direction.value,
             call.source,
             call.destination,
             _bytes(call.number_id),
             None if call.called is None else _pack(call.called),
+            _bytes(call.flow_id),
             call.webhook_url,
             call.webhook_token,
             node,
+            *_labels(call),
             call.created_us,
             call.updated_us,
-            call.ended_us,
+            *_outcome(call),
         ),
     )
 
 
 def update_call(call: Call) -> Write:
-    return Write("calls.update_call", (call.status.value, call.updated_us, call.ended_us, call.world_id.bytes, call.id.bytes))
+    return Write("calls.update_call", (call.status.value, call.updated_us, *_outcome(call), *key_of(call)))
+
+
+def label_call(call: Call) -> Write:
+    """Write its tags and metadata; `update_call` leaves them as they are."""
+    return Write("calls.label_call", (*_labels(call), call.updated_us, *key_of(call)))
 
 
 def insert_leg(call: Key, leg: Leg, dialog: bytes | None) -> Write:
@@ -92,6 +103,14 @@ def forget_unanswered(node: str) -> Write:
 def dialogs_left(store: Store, node: str) -> list[tuple[UUID, bytes]]:
     """Legs of a node, with their dialogs, that are not known to be over on the wire."""
     return [_dialog(row) for row in store.read("calls.dialogs_left", (node,))]
+
+
+def _labels(call: Call) -> Row:
+    return (_json(call.tags).decode() if call.tags else None, _json(call.metadata).decode() if call.metadata else None)
+
+
+def _outcome(call: Call) -> Row:
+    return None if call.reason is None else call.reason.value, call.answered_us, call.ended_us
 
 
 def _changing(leg: Leg) -> Row:
@@ -136,23 +155,9 @@ def heartbeat(node: str, at_us: int) -> Write:
     return Write("calls.heartbeat", (node, at_us))
 
 
-class Page(NamedTuple):
-    """Rows of one page, newest first, and how many there are in all."""
-
-    total: int
-    calls: list[Call]
-
-
-def list_calls(store: Store, world_id: UUID, *, limit: int, offset: int) -> Page:
-    """A page, newest first. Its calls come without `called` and webhook, which no list shows."""
-    ((total,),) = store.read("calls.count_calls", (world_id.bytes,))
-    rows = store.read("calls.list_calls", (world_id.bytes, limit, offset))
-    return Page(int(total or 0), [_call(row) for row in rows])
-
-
 def find_call(store: Store, world_id: UUID, call_id: UUID) -> Call | None:
     for row in store.read("calls.find_call", (world_id.bytes, call_id.bytes)):
-        return _call(row)
+        return call_of(row)
     return None
 
 
@@ -199,7 +204,7 @@ def live_calls(store: Store, node: str) -> list[tuple[Call, list[Leg], int, int]
     """What a node left alive: call, legs oldest first, last journal seq, last event seq."""
     found = []
     for row in store.read("calls.live_calls", (node,)):
-        call = _call(row)
+        call = call_of(row)
         key = (call.world_id.bytes, call.id.bytes)
         ((journal_seq, event_seq),) = store.read("calls.last_seqs", (*key, *key))
         found.append((call, legs_of(store, call.world_id, call.id), int(journal_seq or 0), int(event_seq or 0)))
@@ -212,20 +217,34 @@ def last_heartbeat(store: Store, node: str) -> int | None:
     return None
 
 
+# What `call_of` reads. Lists leave out what none of them shows: `called` and the webhook.
+COLUMNS = (
+    "world_id, id, status, direction, source, destination, number_id, called, flow_id, webhook_url, webhook_token, "
+    "reason, tags, metadata, created_us, updated_us, answered_us, ended_us"
+)
+LISTED = COLUMNS.replace("called, ", "NULL, ").replace("webhook_url, webhook_token", "NULL, NULL")
+
+
 class _CallRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The columns of a call in the order of the queries; msgspec makes ids and statuses of them faster than Python does."""
 
     world_id: UUID
     id: UUID
     status: CallStatus
+    direction: Direction
     source: str
     destination: str
     number_id: UUID | None
     called: bytes | None
+    flow_id: UUID | None
     webhook_url: str | None
     webhook_token: str | None
+    reason: Reason | None
+    tags: str | None
+    metadata: str | None
     created_us: int
     updated_us: int
+    answered_us: int | None
     ended_us: int | None
 
 
@@ -250,20 +269,27 @@ class _LegRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     ended_us: int | None
 
 
-def _call(row: Row) -> Call:
+def call_of(row: Row) -> Call:
+    """Read a row of `COLUMNS`."""
     columns = msgspec.convert(row, _CallRow)
     return Call(
         id=columns.id,
         world_id=columns.world_id,
         status=columns.status,
+        direction=columns.direction,
         source=columns.source,
         destination=columns.destination,
         number_id=columns.number_id,
         called=None if columns.called is None else _unpack_called(columns.called),
+        flow_id=columns.flow_id,
         webhook_url=columns.webhook_url,
         webhook_token=columns.webhook_token,
+        reason=columns.reason,
+        tags=() if columns.tags is None else _tags(columns.tags),
+        metadata={} if columns.metadata is None else _metadata(columns.metadata),
         created_us=columns.created_us,
         updated_us=columns.updated_us,
+        answered_us=columns.answered_us,
         ended_us=columns.ended_us,
     )
 

@@ -6,6 +6,7 @@ on disk. SQL text lives in ``store/sqlite/<room>.sql``; a query is called ``<roo
 
 from callwright.store.batch import ConstraintViolated, Transaction
 from callwright.store.change import Change, Param, Row, Wake, Write
+from callwright.store.reading import Reader
 from callwright.store.store import Store
 
-__all__ = ["Change", "ConstraintViolated", "Param", "Row", "Store", "Transaction", "Wake", "Write"]
+__all__ = ["Change", "ConstraintViolated", "Param", "Reader", "Row", "Store", "Transaction", "Wake", "Write"]

@@ -67,6 +67,12 @@ class Transaction:
             else:
                 execute(named[query], params)
 
+    def count(self) -> None:
+        """Sum what happened to calls into their counters: the last of a transaction, once for all of its jobs."""
+        if self.read("blocks.any_uncounted") != [(0,)]:
+            for query in ("blocks.count", "blocks.drop_emptied", "blocks.all_counted"):
+                self._connection.execute(self._named[query])
+
     def _insert(self, query: str, rows: int) -> str:
         sql = self._inserts[query].get(rows)
         if sql is None:
@@ -139,6 +145,7 @@ def _run_together(connection: apsw.Connection, transaction: Transaction, batch: 
                 raise
             connection.execute("ROLLBACK")
             return False
+    transaction.count()
     connection.execute("COMMIT")
     return True
 
@@ -147,6 +154,7 @@ def _run_apart(connection: apsw.Connection, transaction: Transaction, batch: lis
     connection.execute("BEGIN IMMEDIATE")
     for job in batch:
         _run_alone(connection, transaction, job)
+    transaction.count()
     connection.execute("COMMIT")
 
 

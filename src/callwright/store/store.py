@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,8 +20,9 @@ from callwright.errors import DataFolderError, StoreUnavailable
 from callwright.log import Log
 from callwright.store import queries
 from callwright.store.batch import Job, Transaction, described
-from callwright.store.change import Change, Row, Wake
+from callwright.store.change import Change, Param, Row, Wake
 from callwright.store.migrate import migrate
+from callwright.store.reading import Reader, ReaderThreads
 from callwright.store.writer import BUSY_MS, GroupWriter, InlineWriter, Writer
 
 T = TypeVar("T")
@@ -30,10 +32,13 @@ _log = Log("store")
 class Store:
     """The database as the rooms see it."""
 
-    def __init__(self, writer: Writer, reader: apsw.Connection) -> None:
+    def __init__(self, writer: Writer, reader: apsw.Connection, threads: ReaderThreads | None = None) -> None:
+        """`reader` is read on the event loop; without `threads` long reads are made there too."""
         self._writer = writer
         self._reader = reader
         self._named = queries.load()
+        self._reading = Reader(reader, self._named)
+        self._threads = threads
         self._listeners: defaultdict[str, list[Callable[[Wake], None]]] = defaultdict(list)
         self._unhealthy: str | None = None
 
@@ -48,12 +53,12 @@ class Store:
         try:
             connection = _connect(str(path), synchronous)
             migrate(connection)
-            reader = _connect(str(path), synchronous)
-            reader.execute("PRAGMA query_only = 1")
+            reader = _read_only(str(path))
             checkpointer = _connect(str(path), synchronous)
         except apsw.Error as error:
             raise DataFolderError(f"The database {path} cannot be opened: {described(error)}") from error
-        return cls(GroupWriter(connection, checkpointer, clock, on_commit), reader)
+        threads = ReaderThreads(lambda: Reader(_read_only(str(path)), queries.load()))
+        return cls(GroupWriter(connection, checkpointer, clock, on_commit), reader, threads)
 
     @classmethod
     def in_memory(cls) -> Store:
@@ -65,6 +70,8 @@ class Store:
     def close(self) -> None:
         """Commit what is queued and close the file."""
         self._writer.close()
+        if self._threads is not None:
+            self._threads.close()
         self._reader.close()
 
     def on(self, topic: str, listener: Callable[[Wake], None]) -> None:
@@ -73,7 +80,22 @@ class Store:
 
     def read(self, query: str, params: Row = ()) -> list[Row]:
         """Run a bounded read on the event loop. It sees every change whose commit has resolved."""
-        return list(self._reader.execute(self._named[query], params))
+        return self._reading.read(query, params)
+
+    def select(self, sql: str, params: Row | Mapping[str, Param]) -> list[Row]:
+        """As `read`, for a statement that is put together as a list is asked for."""
+        return self._reading.select(sql, params)
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Whatever is read within is of one moment; nothing may be awaited there."""
+        return self._reading.snapshot()
+
+    async def look(self, read: Callable[[Reader], T]) -> T:
+        """Run reads that take long on a thread of their own, all of one moment."""
+        if self._threads is not None:
+            return await self._threads.run(read)
+        with self.snapshot():
+            return read(self._reading)
 
     async def commit(self, change: Change) -> None:
         """Write a change; return when it is durable. Whoever stops waiting stops neither it nor its wake-ups.
@@ -134,4 +156,12 @@ def _connect(path: str, synchronous: str) -> apsw.Connection:
     connection.execute("PRAGMA foreign_keys = 0")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA cache_size = -16384")
+    # What a statement with triggers changes is kept aside while it runs; in files that takes as long as the statement.
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _read_only(path: str) -> apsw.Connection:
+    connection = _connect(path, "full")
+    connection.execute("PRAGMA query_only = 1")
     return connection

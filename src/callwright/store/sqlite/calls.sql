@@ -1,11 +1,14 @@
 -- name: insert_call
 INSERT INTO calls (
-    world_id, id, status, source, destination, number_id, called, webhook_url, webhook_token, node,
-    created_us, updated_us, ended_us
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    world_id, id, status, direction, source, destination, number_id, called, flow_id, webhook_url, webhook_token, node,
+    tags, metadata, created_us, updated_us, reason, answered_us, ended_us
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_call
-UPDATE calls SET status = ?, updated_us = ?, ended_us = ? WHERE world_id = ? AND id = ?;
+UPDATE calls SET status = ?, updated_us = ?, reason = ?, answered_us = ?, ended_us = ? WHERE world_id = ? AND id = ?;
+
+-- name: label_call
+UPDATE calls SET tags = ?, metadata = ?, updated_us = ? WHERE world_id = ? AND id = ?;
 
 -- name: insert_leg
 INSERT INTO legs (
@@ -49,22 +52,14 @@ ON CONFLICT (name) DO UPDATE SET heartbeat_us = excluded.heartbeat_us;
 -- name: last_heartbeat
 SELECT heartbeat_us FROM nodes WHERE name = ?;
 
--- name: count_calls
-SELECT COUNT(*) FROM calls WHERE world_id = ?;
-
--- name: list_calls
-SELECT world_id, id, status, source, destination, number_id, NULL, NULL, NULL,
-    created_us, updated_us, ended_us
-FROM calls INDEXED BY calls_by_pos WHERE world_id = ? ORDER BY pos DESC LIMIT ? OFFSET ?;
-
 -- name: find_call
-SELECT world_id, id, status, source, destination, number_id, called, webhook_url, webhook_token,
-    created_us, updated_us, ended_us
+SELECT world_id, id, status, direction, source, destination, number_id, called, flow_id, webhook_url, webhook_token,
+    reason, tags, metadata, created_us, updated_us, answered_us, ended_us
 FROM calls WHERE world_id = ? AND id = ?;
 
 -- name: live_calls
-SELECT world_id, id, status, source, destination, number_id, called, webhook_url, webhook_token,
-    created_us, updated_us, ended_us
+SELECT world_id, id, status, direction, source, destination, number_id, called, flow_id, webhook_url, webhook_token,
+    reason, tags, metadata, created_us, updated_us, answered_us, ended_us
 FROM calls INDEXED BY calls_live WHERE node = ? AND ended_us IS NULL;
 
 -- name: last_seqs

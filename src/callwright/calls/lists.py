@@ -1,0 +1,206 @@
+"""The list of a world's calls, whole or by status, direction, number and time: any page of it, and exactly how many there are.
+
+The counters (`store.blocks`) know these facets and whatever is made of several of them. What else calls can be looked for
+by is sought row by row, in `calls.search`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from callwright.calls.model import LIVE_CALL, Call, CallStatus, Direction
+from callwright.calls.rows import LISTED, call_of
+from callwright.store import Param, Reader, Store
+from callwright.store.blocks import ALL, BLOCK, SPAN, Counted, Stretch, blocks_of, find, positions_of
+
+EVER = -(1 << 62), 1 << 62
+CELLS = tuple((direction, status) for direction in Direction for status in CallStatus)
+_OVER = frozenset(CallStatus) - LIVE_CALL
+
+
+class Facets(msgspec.Struct, frozen=True, kw_only=True):
+    """What the counters can tell calls by. Spans of time are from the first microsecond to before the second.
+
+    Only calls that are over have an end: with an `ended` all others are left out.
+    """
+
+    statuses: frozenset[CallStatus] = frozenset(CallStatus)
+    direction: Direction | None = None
+    number_id: UUID | None = None
+    created: tuple[int, int] | None = None
+    ended: tuple[int, int] | None = None
+
+    @property
+    def cells(self) -> tuple[tuple[Direction, CallStatus], ...]:
+        """The pairs of direction and status that are asked for."""
+        wanted = self.statuses & _OVER if self.ended is not None else self.statuses
+        return tuple(cell for cell in CELLS if self.direction in (None, cell[0]) and cell[1] in wanted)
+
+
+class Page(NamedTuple):
+    """Rows of one page, newest first, and how many there are in all."""
+
+    total: int
+    calls: list[Call]
+
+
+def list_calls(store: Store, world_id: UUID, *, limit: int, offset: int, facets: Facets = Facets()) -> Page:  # noqa: B008
+    """A page, newest first. Its calls come without `called` and webhook, which no list shows."""
+    with store.snapshot():
+        return _Walk(store, world_id, facets).page(limit, offset)
+
+
+def count_calls(store: Store | Reader, world_id: UUID, facets: Facets) -> int:
+    """How many there are; a `Reader` is in a snapshot already."""
+    if isinstance(store, Store):
+        with store.snapshot():
+            return _Walk(store, world_id, facets).count()
+    return _Walk(store, world_id, facets).count()
+
+
+class _Walk:
+    """One look at one list, in one snapshot."""
+
+    def __init__(self, store: Store | Reader, world_id: UUID, facets: Facets) -> None:
+        self._store = store
+        self._facets = facets
+        self._cells = facets.cells
+        self._timed = facets.created is not None or facets.ended is not None
+        created_from, created_to = facets.created or EVER
+        ended_from, ended_to = facets.ended or EVER
+        self._params: dict[str, Param] = {
+            "world": world_id.bytes,
+            "number": b"" if facets.number_id is None else facets.number_id.bytes,
+            "created_from": created_from,
+            "created_to": created_to,
+            "ended_from": ended_from,
+            "ended_to": ended_to,
+        }
+
+    def count(self) -> int:
+        return sum(span.n for span in self._counted(SPAN, *ALL)) if self._cells else 0
+
+    def page(self, limit: int, offset: int) -> Page:
+        if not self._cells:
+            return Page(0, [])
+        spans = self._counted(SPAN, *ALL)
+        total, stretch = find(spans, self._blocks, limit=limit, offset=offset, both_ends=True)
+        return Page(total, [] if stretch is None else self._rows(stretch))
+
+    def _blocks(self, span: int) -> list[Counted]:
+        return self._counted(BLOCK, *blocks_of(span))
+
+    def _rows(self, stretch: Stretch) -> list[Call]:
+        sql = _page_sql(self._shape, stretch.newest_first)
+        rows = self._select(sql, edge=stretch.edge, take=stretch.take, skip=stretch.skip)
+        calls = [call_of(row) for row in rows]
+        return calls if stretch.newest_first else calls[::-1]
+
+    def _counted(self, level: int, first: int, last: int) -> list[Counted]:
+        """Newest first; of a block that a span of time cuts, its rows are counted."""
+        counted = []
+        for row in self._select(_blocks_sql(self._cells), level=level, first=first, last=last):
+            block, n, *bounds = (int(column or 0) for column in row)
+            if self._timed and n:
+                n = self._within(level, block, n, bounds)
+            counted.append(Counted(block, n))
+        return counted
+
+    def _within(self, level: int, block: int, n: int, bounds: list[int]) -> int:
+        """How many of a block's or span's rows are in the spans of time."""
+        oldest, newest, first_end, last_end = bounds
+        params = self._params
+        created = _overlap(oldest, newest, params["created_from"], params["created_to"])
+        # Calls that are not over have no end, and are no part of `n` when ends are asked for.
+        ended = True if self._facets.ended is None else _overlap(first_end, last_end, params["ended_from"], params["ended_to"])
+        if created is False or ended is False:
+            return 0
+        if created and ended:
+            return n
+        if level == SPAN:
+            return sum(inner.n for inner in self._blocks(block))
+        low, high = positions_of(block)
+        ((count,),) = self._select(_count_sql(self._shape), low=low, high=high)
+        return int(count or 0)
+
+    @property
+    def _shape(self) -> _Shape:
+        facets = self._facets
+        cells = () if self._cells == CELLS else self._cells
+        return _Shape(cells, facets.number_id is not None, facets.created is not None, facets.ended is not None)
+
+    def _select(self, sql: str, **more: Param) -> list[tuple[Param, ...]]:
+        params: Mapping[str, Param] = self._params | more
+        return self._store.select(sql, params)
+
+
+def _overlap(first: int, last: int, begin: Param, end: Param) -> bool | None:
+    """Whether a block's times are all in a span (True), or none of them (False), or it must be looked at (None)."""
+    assert isinstance(begin, int)
+    assert isinstance(end, int)
+    if last < begin or first >= end:
+        return False
+    return True if begin <= first and last < end else None
+
+
+class _Shape(NamedTuple):
+    """What the text of a statement depends on; no `cells` are all of them."""
+
+    cells: tuple[tuple[Direction, CallStatus], ...]
+    of_number: bool
+    created: bool
+    ended: bool
+
+
+@lru_cache(maxsize=256)
+def _blocks_sql(cells: tuple[tuple[Direction, CallStatus], ...]) -> str:
+    n = "n" if cells == CELLS else " + ".join(f"{direction.value}_{status.value}" for direction, status in cells)
+    return (
+        f"SELECT block, {n}, oldest_us, newest_us, first_end_us, last_end_us FROM call_blocks "
+        "WHERE world_id = :world AND number_id = :number AND level = :level AND block BETWEEN :first AND :last "
+        "ORDER BY block DESC"
+    )
+
+
+@lru_cache(maxsize=256)
+def _page_sql(shape: _Shape, newest_first: bool) -> str:
+    """The statement takes positions from an index for each pair of direction and status, merged, and then the rows."""
+    order, side = ("DESC", "<=") if newest_first else ("ASC", ">=")
+    arms = " UNION ALL ".join(_arms(shape, f"pos {side} :edge"))
+    return (
+        f"SELECT {LISTED} FROM calls WHERE pos IN "
+        f"(SELECT pos FROM ({arms} ORDER BY pos {order} LIMIT :take OFFSET :skip)) ORDER BY pos {order}"
+    )
+
+
+@lru_cache(maxsize=256)
+def _count_sql(shape: _Shape) -> str:
+    arms = " UNION ALL ".join(_arms(shape, "pos BETWEEN :low AND :high"))
+    return f"SELECT COUNT(*) FROM ({arms})"
+
+
+def _arms(shape: _Shape, place: str) -> list[str]:
+    index = "calls_by_number" if shape.of_number else "calls_by_pos"
+    terms = ["world_id = :world", place]
+    if shape.of_number:
+        terms.append("number_id = :number")
+    if shape.created:
+        terms += ["created_us >= :created_from", "created_us < :created_to"]
+    if shape.ended:
+        terms += ["ended_us >= :ended_from", "ended_us < :ended_to"]
+    if not shape.cells:
+        return [f"SELECT pos FROM calls INDEXED BY {index} WHERE {' AND '.join(terms)}"]
+    index = "calls_by_number_status" if shape.of_number else "calls_by_status"
+    return [
+        f"SELECT pos FROM calls INDEXED BY {index} WHERE {cell_terms(direction, status)} AND {' AND '.join(terms)}"
+        for direction, status in shape.cells
+    ]
+
+
+def cell_terms(direction: Direction, status: CallStatus) -> str:
+    return f"status = '{status.value}' AND direction = '{direction.value}'"

@@ -1,0 +1,92 @@
+"""Lists whose every page is as near as the first, with exact totals, however long they are.
+
+Rows have a position (`pos`), and counters say how many rows of a list lie in each block of 2048 positions (level 0) and in
+each span of 256 blocks (level 1). They are written in the commit of the rows they count. To find page N, spans and then
+blocks are passed over from the newest until the page begins within one; only that one is walked row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+from uuid import UUID
+
+from callwright.store.store import Store
+
+BLOCK, SPAN = 0, 1
+BLOCK_BITS, SPAN_BITS = 11, 19
+BLOCKS_OF_SPAN = 1 << SPAN_BITS - BLOCK_BITS
+ALL = -(1 << 62), 1 << 62
+_WHOLE = b""
+
+
+class Counted(NamedTuple):
+    """A block or span, by its number, and the rows of the list in it."""
+
+    block: int
+    n: int
+
+
+class Stretch(NamedTuple):
+    """Where a page is: begin at `edge`, pass over `skip` rows of the list, take `take`.
+
+    With `newest_first` the edge is the highest position and the way is down; else it is the lowest, and the way is up, so
+    that what is taken must be turned round.
+    """
+
+    edge: int
+    skip: int
+    take: int
+    newest_first: bool = True
+
+
+def blocks_of(span: int) -> tuple[int, int]:
+    """The first and the last block of a span."""
+    return span * BLOCKS_OF_SPAN, (span + 1) * BLOCKS_OF_SPAN - 1
+
+
+def positions_of(block: int) -> tuple[int, int]:
+    """The first and the last position of a block."""
+    return block << BLOCK_BITS, (block + 1 << BLOCK_BITS) - 1
+
+
+def find(
+    spans: list[Counted], blocks: Callable[[int], list[Counted]], *, limit: int, offset: int, both_ends: bool = False
+) -> tuple[int, Stretch | None]:
+    """How many rows there are, and where a page of them is; None for one without rows.
+
+    `spans` and the `blocks` of a span come newest first. With `both_ends` the page is sought from the end that is nearer.
+    """
+    total = sum(span.n for span in spans)
+    take = min(limit, total - offset)
+    if take <= 0:
+        return total, None
+    after = total - offset - take
+    if both_ends and after < offset:
+        span, skip = _pass(reversed(spans), after)
+        block, skip = _pass(reversed(blocks(span)), skip)
+        return total, Stretch(positions_of(block)[0], skip, take, newest_first=False)
+    span, skip = _pass(spans, offset)
+    block, skip = _pass(blocks(span), skip)
+    return total, Stretch(positions_of(block)[1], skip, take)
+
+
+def list_page(
+    store: Store, world_id: UUID, name: str, *, parent_id: UUID | None = None, limit: int, offset: int
+) -> tuple[int, Stretch | None]:
+    """As `find`, for a list that the table `blocks` counts; within a `Store.snapshot` with what is read there."""
+    key = (world_id.bytes, name, _WHOLE if parent_id is None else parent_id.bytes)
+
+    def counted(level: int, first: int, last: int) -> list[Counted]:
+        return [Counted(int(block or 0), int(n or 0)) for block, n in store.read("blocks.of_list", (*key, level, first, last))]
+
+    return find(counted(SPAN, *ALL), lambda span: counted(BLOCK, *blocks_of(span)), limit=limit, offset=offset)
+
+
+def _pass(counted: Iterable[Counted], skip: int) -> tuple[int, int]:
+    """The first in which a row is left when so many were passed over, and how many are to be passed over within it."""
+    for block, n in counted:
+        if skip < n:
+            return block, skip
+        skip -= n
+    raise LookupError("the counters of a list do not add up: callwright doctor --fix counts anew")
