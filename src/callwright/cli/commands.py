@@ -13,6 +13,7 @@ from callwright.cli.options import Json, Test, world_of
 from callwright.cli.place import Place
 from callwright.cli.provisioning import flows, keys, numbers
 from callwright.cli.recordings import recordings
+from callwright.cli.retention import retention
 from callwright.cli.voices import voices
 from callwright.cli.webhooks import endpoints, webhooks
 
@@ -30,6 +31,7 @@ app.add_typer(flows)
 app.add_typer(voices)
 app.add_typer(flow_commands)
 app.add_typer(recordings)
+app.add_typer(retention)
 app.add_typer(webhooks)
 app.add_typer(endpoints)
 app.add_typer(deliveries)

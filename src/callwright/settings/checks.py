@@ -139,6 +139,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
     if first <= sip.port <= last:
         yield "sip.port", sip.port, f"lies within media.ports, {first} to {last}; choose another port or another range"
     yield from _recording_conflicts(settings)
+    yield from _retention_conflicts(settings)
     named: dict[str, int] = {}
     for position, trunk in enumerate(settings.trunks):
         key = f"trunks[{position}]"
@@ -157,6 +158,18 @@ def _recording_conflicts(settings: Settings) -> Iterator[tuple[str, object, str]
         yield "recordings.access_key", kept.access_key, "and recordings.secret_key must both be set, or neither"
     if written.model and written.url:
         yield "transcription.model", written.model, "and transcription.url exclude each other: take one of them away"
+
+
+def _retention_conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    named: dict[str, int] = {}
+    for position, one in enumerate(settings.retention.tags):
+        if one.tag in named:
+            yield (
+                f"retention.tags[{position}].tag",
+                one.tag,
+                f"is that of retention.tags[{named[one.tag]}] too; keep one of them",
+            )
+        named.setdefault(one.tag, position)
 
 
 def is_loopback(text: str) -> bool:
