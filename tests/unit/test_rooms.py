@@ -26,7 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {"app", "core", "web", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors", "watchdog"}
     ),
-    frozenset({"doctor"}),
+    frozenset({"doctor", "backup"}),
     frozenset({"cli", "__main__"}),
 )
 
