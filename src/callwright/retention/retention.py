@@ -24,8 +24,8 @@ from callwright.store import Store, Transaction, Wake
 
 # A batch ends with whichever comes first; then others may write.
 BATCH = 50
-BUDGET_NS = 4_000_000
-PAUSE_S = 0.02
+BUDGET_NS = 2_000_000
+PAUSE_S = 0.03
 FIRST_S = 60.0
 EVERY_S = 3_600.0
 HOUR_US = 3_600 * SECOND_US
