@@ -46,6 +46,11 @@ def restore(file: Path, folder: DataFolder, clock: Clock, *, replace: bool, rese
         with file.open("rb") as opened:
             contents = Contents(file, opened)
             folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            owner = folder.root.stat().st_uid
+            if owner != os.geteuid():
+                raise RestoreRefused(
+                    f"{folder.root} belongs to uid {owner}. Run this command as that user: sudo -u '#{owner}' …"
+                )
             with folder.lock("callwright restore"):
                 return _restore(contents, folder, clock, replace=replace, resend=resend)
     except OSError as error:

@@ -29,9 +29,11 @@ WRITERS = 16
 COUNTERS = "SELECT * FROM call_blocks ORDER BY world_id, number_id, level, block"
 
 
-def callwright(data: Path, *arguments: str) -> subprocess.Popen[str]:
+def callwright(data: Path, *arguments: str, room_kb: int | None = None) -> subprocess.Popen[str]:
+    """Run a command; no file it writes may have more than `room_kb`."""
+    within = [] if room_kb is None else ["bash", "-c", f'ulimit -f {room_kb}; exec "$@"', "bash"]
     return subprocess.Popen(
-        [sys.executable, "-m", "callwright", "--data", str(data), *arguments],
+        [*within, sys.executable, "-m", "callwright", "--data", str(data), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -110,7 +112,7 @@ def large(tmp_path):
 
     async def fill() -> None:
         await old.sql(
-            "INSERT INTO journal WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+            "INSERT INTO journal WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 350) "
             "SELECT randomblob(16), randomblob(16), i, i, randomblob(30000) FROM n"
         )
 
@@ -164,3 +166,22 @@ def test_what_the_command_says(large, tmp_path):
     assert done.returncode == 0
     assert err.splitlines()[0].startswith(f"{tmp_path / 'new'} is as it was at 20")
     assert "0 callbacks that were pending are given up" in err
+
+
+@pytest.mark.parametrize("room_kb", [1_000, 12_500])
+def test_a_disk_that_is_full_leaves_nothing(large, tmp_path, room_kb):
+    """There is no room for the database, or none for the sounds after it."""
+    (large.sounds / "long.wav").write_bytes(bytes(5_000_000))
+    size = large.database.stat().st_size // 1024
+    assert 1_000 < size < 12_500 < size + 5_000
+    process = callwright(large.root, "backup", str(tmp_path / "backup"), room_kb=room_kb)
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert err.startswith("callwright: ")
+    assert len(err.splitlines()) == 1, err
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert callwright(large.root, "backup", str(tmp_path / "backup")).communicate()
+    restored = callwright(tmp_path / "new", "restore", str(tmp_path / "backup"), room_kb=room_kb)
+    _, err = restored.communicate()
+    assert (restored.returncode, len(err.splitlines())) == ((1, 1) if room_kb < size else (0, 1)), err
+    assert room_kb > size or os.listdir(tmp_path / "new") == ["lock"]

@@ -80,6 +80,7 @@ def test_what_was_backed_up_is_restored(folder, tmp_path):
     assert (made.size, made.files, file.stat().st_mode & 0o777) == (file.stat().st_size, 4, 0o600)
     assert made.database == folder.database.stat().st_size
     assert sorted(os.listdir(tmp_path)) == ["backup", "data"]
+    assert not [name for name in os.listdir(folder.root) if "-wal" in name or "-shm" in name]
     assert names(file)[:3] == ["callwright.db", "callwright.toml", "secrets/key"]
     new = DataFolder(tmp_path / "new" / "data")
     restored = put_back(file, new)
@@ -246,20 +247,33 @@ class TestRestore:
         assert survey.read("backup.pending") == [(0,)]
         assert survey.read("backup.outbox") == [(0,)]
 
-    def test_one_that_was_killed_while_it_moved_is_told_and_done_again(self, folder, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("moves", range(9))
+    def test_one_that_was_killed_while_it_moved_is_told_and_done_again(self, folder, tmp_path, monkeypatch, moves):
         back_up(folder, tmp_path / "backup")
         before = content(folder)
 
         with monkeypatch.context() as patched:
-            patched.setattr(restoring.Path, "rename", _renaming(3))
+            patched.setattr(restoring.Path, "rename", _renaming(moves))
             with pytest.raises(Cut):
                 put_back(tmp_path / "backup", folder, replace=True)
-        assert folder.unfinished.exists()
-        with pytest.raises(DataFolderError, match="callwright restore again"):
+        if moves:
+            with pytest.raises(DataFolderError, match="callwright restore again"):
+                folder.prepare()
+        else:
             folder.prepare()
+            assert content(folder) == before
         put_back(tmp_path / "backup", folder, replace=True)
         folder.prepare()
         assert content(folder) == before
+        assert set(files(tmp_path)) >= {"data/callwright.toml", "data/secrets/key"}
+
+    def test_a_folder_of_somebody_else(self, folder, tmp_path, monkeypatch):
+        back_up(folder, tmp_path / "backup")
+        monkeypatch.setattr(os, "geteuid", lambda: 12_345)
+        with pytest.raises(RestoreRefused, match="sudo -u '#"):
+            put_back(tmp_path / "backup", folder, replace=True)
+        with pytest.raises(DataFolderError, match="sudo -u '#"):
+            back_up(folder, tmp_path / "another")
 
 
 class Cut(BaseException):

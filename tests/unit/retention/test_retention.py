@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from callwright.calls.lists import Facets, count_calls
-from callwright.errors import Conflict, NotFound
+from callwright.clock import VirtualClock, VirtualLoop
+from callwright.errors import Conflict, NotFound, StoreUnavailable
 from callwright.recordings.upkeep import Upkeep
 from callwright.retention import retention as room
 from callwright.retention import rows
@@ -228,6 +233,74 @@ async def test_no_query_reads_a_whole_table(old):
         # One table has one row.
         walks = [step for step in plan if step.startswith("SCAN") and step not in ("SCAN fanned_out", "SCAN CONSTANT ROW")]
         assert (walks, [step for step in plan if "TEMP B-TREE" in step]) == ([], []), (name, plan)
+
+
+def test_it_looks_each_hour_and_goes_on_after_a_fault(tmp_path):
+    async def run():
+        clock = VirtualClock(asyncio.get_running_loop(), NOW_US)
+        old = OldCalls(tmp_path)
+        worker = Retention(old.store, clock, Rules(1))
+        looked, faults = [], [StoreUnavailable("full"), ValueError("a fault of ours")]
+
+        async def erase_old():
+            looked.append((clock.now_us() - NOW_US) / 1e6)
+            if faults:
+                raise faults.pop()
+
+        worker.erase_old = erase_old
+        running = asyncio.create_task(worker.run())
+        await clock.sleep(3 * room.EVERY_S)
+        running.cancel()
+        kept = asyncio.create_task(Retention(old.store, clock, Rules()).run())
+        await clock.sleep(room.EVERY_S)
+        assert not kept.done()  # a worker that ended would end the server
+        kept.cancel()
+        return looked
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(run()) == [room.FIRST_S, room.FIRST_S + room.EVERY_S, room.FIRST_S + 2 * room.EVERY_S]
+
+
+TAGS = ("a", "b", "c")
+CALL = st.tuples(st.one_of(st.none(), st.integers(0, 60)), st.sets(st.sampled_from(TAGS)), st.booleans(), st.integers(0, 3))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    calls=st.lists(CALL, max_size=12),
+    days=st.integers(0, 40),
+    tags=st.dictionaries(st.sampled_from(TAGS), st.integers(0, 50)),
+    hours=st.lists(st.integers(1, 400), min_size=1, max_size=4),
+)
+def test_what_is_left_is_what_plain_words_say(tmp_path_factory, calls, days, tags, hours):
+    """Whatever calls there are, in whatever blocks: after each run those are left that are young, kept or wait."""
+
+    def stays(age, labels, waits, now_us):
+        if age is None or waits:
+            return True
+        times = [tags[one] for one in labels if one in tags] or [days]
+        return 0 in times or now_us < NOW_US - age * DAY_US + max(times) * DAY_US
+
+    async def run():
+        old = OldCalls(tmp_path_factory.getbasetemp())
+        made = {}
+        pos = 0
+        for age, labels, waits, apart in calls:
+            pos += 1 + 2_000 * apart
+            await old.jump(pos)
+            call_id = await old.call(age, *sorted(labels))
+            made[call_id] = (age, labels, waits)
+            if waits:
+                await old.deliver(call_id, "pending")
+        await old.fan_out()
+        worker = Retention(old.store, old.clock, Rules(days, tags))
+        for later in hours:
+            await worker.erase_old()
+            assert await old.calls() == [call_id for call_id, call in made.items() if stays(*call, old.clock.us)]
+            assert count_calls(old.store, old.world, Facets()) == len(await old.calls())
+            old.clock.us += later * 3_600_000_000
+
+    asyncio.run(run())
 
 
 class TestForget:
