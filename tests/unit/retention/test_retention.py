@@ -215,8 +215,12 @@ async def test_the_newest_calls_are_not_looked_at(old):
 async def test_the_count_of_old_calls_is_what_goes(old, tags):
     for age, label in ((20, ()), (30, ()), (40, ("keep",)), (20, ("always", "keep")), (1, ()), (2, ("short",))):
         await old.call(age, *label)
-    await old.jump(4000)
-    await old.call(20)
+    # Blocks of which all is old, and all but a call that is up; with a tag, and without any.
+    for block, labels in enumerate(((), ("keep",), ("always",), ()), 1):
+        await old.jump(positions_of(block)[0])
+        await old.call(20)
+        await old.call(25, *labels)
+    await old.call(None)
     await old.fan_out()
     rules = Rules(10, tags)
     told = sum(rows.count_old(old.store, rules, block, NOW_US) for block in rows.blocks(old.store, rules, NOW_US))
