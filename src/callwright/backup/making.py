@@ -105,7 +105,7 @@ def _examine(path: Path, size: int) -> None:
     survey = survey_part(path, BLOCK, size)
     try:
         if faults := survey.faults(deep=False):
-            raise BackupFailed(f"The database is damaged: {faults[0]}. Look at it with: callwright doctor --deep")
+            raise _damaged(faults[0])
         history = survey.history()
         if history.foreign:
             raise BackupFailed(
@@ -113,8 +113,14 @@ def _examine(path: Path, size: int) -> None:
             )
         if not history.pending and survey.read("blocks.any_uncounted") != [(0,)]:
             raise BackupFailed("The database has calls that are not counted. Look at it with: callwright doctor")
+    except DataFolderError as error:
+        raise _damaged(error) from error
     finally:
         survey.close()
+
+
+def _damaged(why: object) -> BackupFailed:
+    return BackupFailed(f"The database is damaged: {why}. Look at it with: callwright doctor --deep")
 
 
 def _files(folder: DataFolder, *, recordings: bool) -> Iterator[tuple[str, Path]]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from callwright.backup.archive import DATABASE, About, BadBackup, Contents
 from callwright.clock import SECOND_US, Clock, rfc3339
 from callwright.datafolder import DataFolder
-from callwright.errors import CallwrightError
+from callwright.errors import CallwrightError, DataFolderError
 from callwright.store import Store, Transaction, Write
 from callwright.store.survey import Survey
 
@@ -98,6 +98,8 @@ def _examine(database: Path) -> int | None:
         if faults := survey.faults(deep=False):
             raise BadBackup(f"The database in the backup is damaged: {faults[0]}.")
         return None if history.pending else int(survey.read("backup.pending")[0][0] or 0)
+    except DataFolderError as error:
+        raise BadBackup(f"The database in the backup is damaged: {error}.") from error
     finally:
         survey.close()
 
