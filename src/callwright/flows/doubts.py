@@ -71,12 +71,8 @@ def _of_keys(flow: Flow, index: int, step: Step) -> Iterator[Finding]:
     elif names and step.on_keypress_goto is None and step.on_keypress_var is None:
         yield about(flow, index, names[0], "keys end this step and are forgotten; onKeypressVar would keep them.")
     elif step.on_keypress_var is not None and not _is_read(flow, step.on_keypress_var):
-        yield about(
-            flow,
-            index,
-            "onKeypressVar",
-            f"no condition reads {step.on_keypress_var!r}, no tag step writes it, and no fetch tells of it.",
-        )
+        told = f"no condition reads {step.on_keypress_var!r}, no tag step writes it, and no fetch tells of it."
+        yield about(flow, index, "onKeypressVar", told)
 
 
 def _is_read(flow: Flow, variable: str) -> bool:

@@ -36,7 +36,7 @@ def texts_of(tags: str | tuple[str, ...]) -> tuple[str, ...]:
     >>> texts_of("vip, menu-{{choice}}")
     ('vip', 'menu-{{choice}}')
     """
-    return tuple(tag.strip() for tag in tags.split(",")) if isinstance(tags, str) else tags
+    return tuple(tag.strip() for tag in (tags.split(",") if isinstance(tags, str) else tags))
 
 
 def variables_of(options: TagOptions) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ MAX_ENTERED = 10_000  # steps of a call, those that were left out included
 
 
 def enter(state: State, index: int) -> Result:
-    """Begin the step at `index` or the first after it whose conditions hold and that takes time; without one the flow is over."""
+    """Begin the step at `index` or the first after it whose conditions hold; without one the flow is over."""
     passed: tuple[Effect, ...] = ()
     for number in range(index, len(state.flow.steps)):
         state = replace(state, index=number, entered=state.entered + 1, keys=None, pressed=False, recorded=None)
