@@ -253,6 +253,7 @@ class Core:
         limits = self.settings.api
         return native.Parts(
             store=self.store,
+            clock=self._clock,
             accounts=self.accounts,
             numbers=self.numbers,
             flows=self.flows,
@@ -266,7 +267,6 @@ class Core:
             listening=self.listening,
             settings=lambda: settings.rows(self._loaded),
             health=health,
-            clock=self._clock,
             calling=Calling(switch, self.webhooks),
             state=state,
             limits=native.Limits(body=limits.body_limit, flow=limits.flow_limit, claim=self.settings.numbers.claim),

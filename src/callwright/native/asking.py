@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from callwright import ids
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
-from callwright.clock import Clock, SystemClock
+from callwright.clock import Clock
 from callwright.errors import BadQuery, Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
 from callwright.native.state import ServerState
@@ -82,6 +82,7 @@ class Parts:
     """
 
     store: Store
+    clock: Clock
     accounts: Accounts
     numbers: Numbers
     flows: Flows
@@ -94,7 +95,6 @@ class Parts:
     endpoints: Endpoints
     settings: Callable[[], Sequence[SettingRow]]
     health: Callable[[], Mapping[str, str | None]]
-    clock: Clock = field(default_factory=SystemClock)
     calling: Calling | None = None
     listening: Listening | None = None
     state: Callable[[], ServerState] | None = None

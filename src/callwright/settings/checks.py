@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from callwright.calls.labels import wrong_with_tag
 from callwright.transcriptions import languages
 
 if TYPE_CHECKING:
@@ -109,6 +110,10 @@ def authorities_or_empty(path: str) -> str | None:
 
 def transcription_language(text: str) -> str | None:
     return None if languages.canonical(text) else f"must be a language such as {', '.join(languages.CONTRACT)}"
+
+
+def tag(text: str) -> str | None:
+    return "must not begin or end with a space" if text != text.strip() else wrong_with_tag(text)
 
 
 def conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:

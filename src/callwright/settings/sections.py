@@ -343,7 +343,7 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
 class TagSection(Section, frozen=True, kw_only=True):
     """How long calls with a tag are kept."""
 
-    tag: Annotated[str, Meta(min_length=1, max_length=256, description="The tag.", examples=["dispute"])]
+    tag: Annotated[str, Meta(description="The tag.", examples=["dispute"], extra={"check": checks.tag})]
     days: Annotated[
         int, Meta(ge=0, le=36_500, description="Days after its end that a call with it is kept; 0 for ever.", examples=[3650])
     ]
