@@ -11,7 +11,7 @@ import pytest
 
 from callwright.calls.events import TOPIC
 from callwright.calls.rows import insert_other_event
-from callwright.native import Authority, listening, native_app
+from callwright.native import Authority, native_app, streaming
 from callwright.store import Change, Wake
 from callwright.webhooks.listening import MOST_OF_A_WORLD
 from support.native_room import NOW, NOW_US, NativeRoom
@@ -168,9 +168,9 @@ async def test_a_stopping_server_says_so():
 
 async def test_a_slow_one_is_let_go_with_a_word(monkeypatch, caplog):
     room = await NativeRoom.open()
-    monkeypatch.setattr(listening, "SLOW_S", -1.0)
     line = Line(room, f"url={URL}")
     await line.next()
+    monkeypatch.setattr(streaming, "SLOW_S", -1.0)
     await happen(room, 1)
     assert (await line.next())["type"] == "event"
     assert (await line.next())["type"] == "dropped"
@@ -181,7 +181,7 @@ async def test_a_slow_one_is_let_go_with_a_word(monkeypatch, caplog):
 
 async def test_one_who_takes_nothing_is_cut_off(monkeypatch, caplog):
     room = await NativeRoom.open()
-    monkeypatch.setattr(listening, "CUT_S", 0.01)
+    monkeypatch.setattr(streaming, "CUT_S", 0.01)
     line = Line(room, f"url={URL}")
     await line.next()
     line.taking.clear()
@@ -190,7 +190,7 @@ async def test_one_who_takes_nothing_is_cut_off(monkeypatch, caplog):
         await line.task
     assert not line.ended
     assert [record.getMessage() for record in caplog.records] == ["listener_dropped"]
-    assert not room.listening._seats
+    assert not room.listening._seats.taken
 
 
 async def test_the_test_world_leaves_room_for_the_live_one():
@@ -206,7 +206,7 @@ async def test_the_test_world_leaves_room_for_the_live_one():
     assert {line.started["status"] for line in more} == {503}
     for line in (*lines, live):
         await line.close()
-    assert not room.listening._seats
+    assert not room.listening._seats.taken
 
 
 async def test_one_that_is_gone_before_its_first_line_leaves_its_seat():
@@ -215,4 +215,4 @@ async def test_one_that_is_gone_before_its_first_line_leaves_its_seat():
         line = Line(room, f"url={URL}")
         line.taking.clear()
         await line.close()
-    assert not room.listening._seats
+    assert not room.listening._seats.taken
