@@ -14,6 +14,8 @@ CREATED = "callCreated"
 UPDATED = "callUpdated"
 LEG_CREATED = "legCreated"
 LEG_UPDATED = "legUpdated"
+# For those who follow calls in the native interface. No callback tells of it, as none has room for tags and metadata.
+LABELLED = "callLabelled"
 
 
 class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):

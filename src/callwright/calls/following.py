@@ -44,10 +44,10 @@ class Seat:
     def __exit__(self, *exception: object) -> None:
         self._leave(self)
 
-    async def is_quiet(self) -> bool:
-        """Wait until something happens, at most `KEEP_ALIVE_S`; true when nothing did."""
+    async def is_quiet(self, seconds: float = KEEP_ALIVE_S) -> bool:
+        """Wait until something happens, at most so long; true when nothing did."""
         with suppress(TimeoutError):
-            async with self._clock.timeout(KEEP_ALIVE_S):
+            async with self._clock.timeout(seconds):
                 await self.woken.wait()
                 return False
         return True
