@@ -10,8 +10,8 @@ import msgspec
 
 from callwright.accounts.worlds import World
 from callwright.calls.following import Position
-from callwright.errors import Invalid, Unavailable
-from callwright.native.asking import Ask
+from callwright.errors import BadQuery, Unavailable
+from callwright.native.asking import Ask, in_query
 from callwright.native.cursors import seal, unseal
 from callwright.native.streaming import Partings, Stream
 from callwright.native.views import moment
@@ -34,8 +34,10 @@ async def listen(ask: Ask) -> Any:
     listening = ask.parts.listening
     if listening is None:
         raise Unavailable("No server runs on this data folder, so nothing happens.", remedy="Start it: callwright serve")
-    url = url_of(ask.query("url"))
-    types = checked_events([name for name in (ask.query("events") or "").split(",") if name])
+    with in_query("url=http://localhost:3000/callbacks"):
+        url = url_of(ask.query("url"))
+    with in_query("events=call,recording"):
+        types = checked_events([name for name in (ask.query("events") or "").split(",") if name])
     token = ask.header(SIGN_WITH_HEADER)
     check_token(token, SIGN_WITH_HEADER)
     after = _position(world, ask.query("after"))
@@ -50,7 +52,7 @@ def _position(world: World, text: str | None) -> Position | None:
         return None
     numbers = unseal(world, OF, text)
     if numbers is None or len(numbers) != 2:
-        raise Invalid("after is not the resume of any line of this world.", parameter="after", remedy="Listen without it.")
+        raise BadQuery("after is not the resume of any line of this world.", parameter="after", remedy="Listen without it.")
     return Position(*numbers)
 
 
