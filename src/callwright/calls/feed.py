@@ -45,7 +45,7 @@ class Happening:
     None for what belongs to no call, and for what belongs to one that is gone.
     """
 
-    def __init__(self, event: Event, type_: str, call: Call | None, render: Callable[[Event, Call | None], bytes]) -> None:
+    def __init__(self, event: Event, type_: str, call: Call | None, render: Callable[[Event], bytes]) -> None:
         self.event = event
         self.type = type_
         self.call = call
@@ -53,7 +53,7 @@ class Happening:
 
     @cached_property
     def data(self) -> bytes:
-        return self._render(self.event, self.call)
+        return self._render(self.event)
 
 
 class Sign(Enum):
@@ -92,9 +92,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Feed:
-    def __init__(
-        self, store: Store, clock: Clock, *, types: Mapping[str, str], render: Callable[[Event, Call | None], bytes]
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock, *, types: Mapping[str, str], render: Callable[[Event], bytes]) -> None:
         """`types` names the type of each kind of event that is not of `calls`; `render` writes down what an event tells."""
         self._store = store
         self.clock = clock
