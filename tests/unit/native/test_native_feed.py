@@ -14,11 +14,10 @@ from callwright.calls import rows
 from callwright.calls.events import LABELLED, TOPIC, Snapshot, encode_snapshot
 from callwright.calls.feed import MOST_OF_A_WORLD
 from callwright.calls.lifecycle import CallRecord
-from callwright.calls.model import Call, LegStatus
+from callwright.calls.model import Call
 from callwright.calls.rows import insert_other_event
 from callwright.dialect.callbacks import WEBHOOK_DISABLED, EndpointNotice
 from callwright.native import Authority, native_app, streaming
-from callwright.reasons import Reason
 from callwright.recordings import events as recording_events
 from callwright.recordings.model import Recording, RecordingStatus, RecordingType
 from callwright.store import Change, Wake
@@ -26,6 +25,7 @@ from callwright.transcriptions import events as transcription_events
 from callwright.transcriptions.model import Transcription
 from support.event_source import EventSource, Heard
 from support.held_request import HeldRequest
+from support.kept_calls import moved, requested
 from support.native_room import NOW, NOW_US, NativeRoom
 
 
@@ -53,29 +53,15 @@ class Browser(HeldRequest):
 
 async def place(room: NativeRoom, number: int = 1, *, world: str = "live", source: str = "31201") -> CallRecord:
     """A call that is asked for: one event."""
-    record = CallRecord.requested(
-        call_id=UUID(int=number), leg_id=UUID(int=number << 8), world_id=room.accounts.world(world).id, source=source,
-        destination="31202", number_id=None, webhook_url="https://a.test/", webhook_token="token", at_us=NOW_US, node="here",
-    )  # fmt: skip
+    record = requested(room.accounts.world(world).id, number, source=source)
     await room.store.commit(record.take())
     return record
 
 
 async def move(room: NativeRoom, record: CallRecord, *moves: str) -> None:
     """An event for each."""
-    (leg,) = record.legs
-    for one in moves:
-        match one:
-            case "starts":
-                record.start(NOW_US)
-            case "rings":
-                record.rings(leg.id, NOW_US)
-            case "is answered":
-                record.answered(leg.id, NOW_US)
-            case "ends":
-                answered = record.leg(leg.id).status is LegStatus.ONGOING
-                record.end_leg(leg.id, Reason.CALLEE_HANGUP if answered else Reason.NO_ANSWER, NOW_US)
-        await room.store.commit(record.take())
+    for change in moved(record, *moves):
+        await room.store.commit(change)
 
 
 async def test_the_wire_of_a_call():
