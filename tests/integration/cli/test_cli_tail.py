@@ -98,13 +98,13 @@ def test_a_call_that_is_over_is_told_whole_in_whichever_world_it_is(served, tmp_
     assert len({line["id"] for line in lines}) == 4
 
 
-def test_a_restart_of_the_server_loses_nothing_and_tells_nothing_twice(tmp_path, said, capsys):
+def test_a_restart_of_the_server_loses_nothing_and_tells_nothing_twice(tmp_path, said, monkeypatch):
+    printed: Queue[str] = Queue()
+    monkeypatch.setattr(tail, "print", lambda line, flush: printed.put(line), raising=False)
     served = Served(tmp_path).start()
     record = begin(served, 1, "starts")
     with tailing(tmp_path, whole(1), json=True) as over:
-        printed = ""
-        while printed.count("\n") < 2:
-            printed += capsys.readouterr().out
+        lines = [printed.get(timeout=10) for _ in range(2)]
         served.stop()
         assert said.get(timeout=10) == "The server closed the line; it is tried again until it is back."
         room = served.room
@@ -119,8 +119,9 @@ def test_a_restart_of_the_server_loses_nothing_and_tells_nothing_twice(tmp_path,
         again = Served(tmp_path, room).start()
         go_on(again, record, "rings", "is answered", "ends")
         assert over.get(timeout=20) == 0
-    printed += capsys.readouterr().out
-    legs = [json.loads(line)["data"]["legs"][0]["status"] for line in printed.splitlines()]
+    lines += [printed.get_nowait() for _ in range(3)]
+    assert printed.empty()
+    legs = [json.loads(line)["data"]["legs"][0]["status"] for line in lines]
     assert legs == ["starting", "starting", "ringing", "ongoing", "hangup"]
     assert said.get(timeout=10) == "The server is back; it goes on where it was."
     again.stop()
