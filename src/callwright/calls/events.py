@@ -35,8 +35,8 @@ class Event(msgspec.Struct, frozen=True):
     """Something customers may hear of.
 
     `seq` counts the changes of a call from 1; it is None for what is not one (a recording's, a transcription's, a
-    receiver's, a leg's). What belongs to no call has its world's id as `call_id`. `content` is what the room that wrote it
-    packed.
+    receiver's, a leg's, new labels). What belongs to no call has its world's id as `call_id`. `content` is what the room that
+    wrote it packed.
     """
 
     pos: int
@@ -50,7 +50,7 @@ class Event(msgspec.Struct, frozen=True):
 
     @property
     def snapshot(self) -> Snapshot:
-        """The content of ``callCreated`` and ``callUpdated``."""
+        """The content of ``callCreated``, ``callUpdated`` and ``callLabelled``."""
         return decode_snapshot(self.content)
 
     @property
