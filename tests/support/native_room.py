@@ -19,7 +19,6 @@ from callwright.calls.model import Call
 from callwright.cli.control import call_asgi
 from callwright.clock import SystemClock
 from callwright.dialect.callbacks import TYPE_OF
-from callwright.errors import Conflict, Unavailable
 from callwright.errors import Conflict, NotFound, Unavailable
 from callwright.flows.flows import Flows
 from callwright.native import Authority, Calling, Limits, Parts, line_of, native_app
