@@ -8,6 +8,8 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from callwright.web import CUT
+
 
 class HeldRequest:
     """What was sent is read piece by piece; `taking` holds the server up while it is clear."""
@@ -18,8 +20,9 @@ class HeldRequest:
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
             "path": path, "raw_path": path.encode(), "query_string": query.encode(), "root_path": "",
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-            "client": None, "server": None,
+            "client": None, "server": None, "extensions": {CUT: {"now": lambda: self.cut_off.set()}},
         }  # fmt: skip
+        self.cut_off = asyncio.Event()
         self.taking = asyncio.Event()
         self.taking.set()
         self.gone = asyncio.Event()

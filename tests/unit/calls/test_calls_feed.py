@@ -244,7 +244,7 @@ def test_a_hole_is_told_before_what_comes_after_it() -> None:
             assert eye.position == room.feed.here()
             await eye.close()
         await happen(stage, 9)
-        late = room.watch(Position(first + 2, 2), types=ALL)  # in the midst of an event that is there
+        late = room.watch(Position(first + 3, 1), types=ALL)  # in the midst of one that is gone
         assert (await late.until_caught_up())[0] == "GAP"
         await late.close()
 

@@ -330,6 +330,7 @@ async def test_one_who_takes_nothing_is_cut_off(monkeypatch):
     async with asyncio.timeout(10):
         await browser.task
     assert not browser.ended
+    assert browser.cut_off.is_set()
     assert not room.feed._seats.taken
 
 
