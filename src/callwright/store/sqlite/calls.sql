@@ -90,3 +90,13 @@ WHERE pos > ? ORDER BY pos LIMIT ?;
 
 -- name: last_event_pos
 SELECT MAX(pos) FROM events;
+
+-- name: events_of_call_after
+SELECT pos, world_id, id, call_id, seq, kind, at_us, content FROM events
+WHERE world_id = ? AND call_id = ? AND pos > ? ORDER BY pos LIMIT ?;
+
+-- name: first_event_after
+SELECT pos, at_us FROM events WHERE pos > ? ORDER BY pos LIMIT 1;
+
+-- name: newest_event_ever
+SELECT seq FROM sqlite_sequence WHERE name = 'events';
