@@ -163,6 +163,8 @@ UNION ALL SELECT world_id, number_id, 1, block >> 8,
     MIN(oldest_us), MAX(newest_us), MIN(first_end_us), MAX(last_end_us)
 FROM summed WHERE number_id IS NOT NULL GROUP BY world_id, number_id, block >> 8;
 
+CREATE INDEX transcriptions_by_pos ON transcriptions (world_id, pos);
+
 -- The same of the other lists, whole or by what they belong to; an empty parent_id is the whole list.
 CREATE TABLE blocks (
     world_id BLOB NOT NULL,
