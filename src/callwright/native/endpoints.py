@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from callwright.errors import Invalid
+from callwright.errors import Invalid, NotFound
 from callwright.native import views
-from callwright.native.asking import Ask, text_of
+from callwright.native.asking import DEFAULT_LIMIT, MOST_LIMIT, Ask, id_of, text_of
 from callwright.webhooks.endpoints import KnownEndpoint, endpoint_of
 from callwright.webhooks.model import State
 
@@ -15,15 +15,25 @@ COUNTED_IN_LISTS, COUNTED = 100, 10_000
 
 
 async def show_all(ask: Ask) -> Any:
-    """By URL; with ``url`` that one alone, whose query does not matter."""
-    ask.only(("limit", "offset", "url"))
-    world, window = ask.world, ask.window()
+    """By URL, ``data`` and ``next``: the cursor of what follows, null at the end; with ``url`` that one alone, whose query does
+    not matter.
+    """
+    ask.only(("limit", "cursor", "url"))
+    world, limit, cursor = ask.world, ask.whole("limit", DEFAULT_LIMIT, 1, MOST_LIMIT), ask.query("cursor")
     if (url := ask.query("url")) is not None:
         known = ask.parts.endpoints.find(world.id, endpoint_of(url))
-        found = [] if known is None else [_view(ask, known, COUNTED)]
-        return views.page(found, len(found), *window)
-    page = ask.parts.endpoints.page(world.id, limit=window.limit, offset=window.offset)
-    return views.page([_view(ask, known, COUNTED_IN_LISTS) for known in page.endpoints], page.total, *window)
+        return {"data": [] if known is None else [_view(ask, known, COUNTED)], "next": None, "limit": limit}
+    try:
+        page = ask.parts.endpoints.page(world.id, limit=limit, after=None if cursor is None else id_of(cursor, "cursor"))
+    except NotFound:
+        raise Invalid(
+            "cursor is not the next of any page of this list.", parameter="cursor", remedy="Begin without it."
+        ) from None
+    return {
+        "data": [_view(ask, known, COUNTED_IN_LISTS) for known in page.endpoints],
+        "next": page.after,
+        "limit": limit,
+    }
 
 
 async def show(ask: Ask) -> Any:
