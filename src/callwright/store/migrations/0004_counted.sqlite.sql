@@ -47,17 +47,18 @@ CREATE TRIGGER calls_labelled AFTER INSERT ON calls WHEN NEW.tags IS NOT NULL OR
     INSERT INTO call_labels SELECT NEW.world_id, '', value, NEW.pos FROM json_each(NEW.tags) GROUP BY value;
     INSERT INTO call_labels SELECT NEW.world_id, key, value, NEW.pos FROM json_each(NEW.metadata);
 END;
+-- SQLite seeks no rows by several columns that are IN a UNION, unless that is within another SELECT.
 CREATE TRIGGER calls_relabelled AFTER UPDATE OF tags, metadata ON calls BEGIN
-    DELETE FROM call_labels WHERE world_id = OLD.world_id AND pos = OLD.pos AND (name, value) IN (
+    DELETE FROM call_labels WHERE world_id = OLD.world_id AND pos = OLD.pos AND (name, value) IN (SELECT * FROM (
         SELECT '', value FROM json_each(OLD.tags) UNION ALL SELECT key, value FROM json_each(OLD.metadata)
-    );
+    ));
     INSERT INTO call_labels SELECT NEW.world_id, '', value, NEW.pos FROM json_each(NEW.tags) GROUP BY value;
     INSERT INTO call_labels SELECT NEW.world_id, key, value, NEW.pos FROM json_each(NEW.metadata);
 END;
 CREATE TRIGGER calls_unlabelled AFTER DELETE ON calls WHEN OLD.tags IS NOT NULL OR OLD.metadata IS NOT NULL BEGIN
-    DELETE FROM call_labels WHERE world_id = OLD.world_id AND pos = OLD.pos AND (name, value) IN (
+    DELETE FROM call_labels WHERE world_id = OLD.world_id AND pos = OLD.pos AND (name, value) IN (SELECT * FROM (
         SELECT '', value FROM json_each(OLD.tags) UNION ALL SELECT key, value FROM json_each(OLD.metadata)
-    );
+    ));
 END;
 
 -- counters
