@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from callwright.errors import Invalid, NotFound
+from callwright.errors import BadQuery, Invalid, NotFound
 from callwright.native import views
-from callwright.native.asking import DEFAULT_LIMIT, MOST_LIMIT, Ask, id_of, text_of
+from callwright.native.asking import Ask, in_query, text_of
 from callwright.webhooks.endpoints import KnownEndpoint, endpoint_of
 from callwright.webhooks.model import State
 
@@ -19,21 +19,20 @@ async def show_all(ask: Ask) -> Any:
     not matter.
     """
     ask.only(("limit", "cursor", "url"))
-    world, limit, cursor = ask.world, ask.whole("limit", DEFAULT_LIMIT, 1, MOST_LIMIT), ask.query("cursor")
+    world, limit = ask.world, ask.limit()
     if (url := ask.query("url")) is not None:
-        known = ask.parts.endpoints.find(world.id, endpoint_of(url))
+        with in_query("url=https://example.com/hook"):
+            endpoint = endpoint_of(url)
+        known = ask.parts.endpoints.find(world.id, endpoint)
         return {"data": [] if known is None else [_view(ask, known, COUNTED)], "next": None, "limit": limit}
     try:
-        page = ask.parts.endpoints.page(world.id, limit=limit, after=None if cursor is None else id_of(cursor, "cursor"))
+        page = ask.parts.endpoints.page(world.id, limit=limit, after=ask.query_id("cursor"))
     except NotFound:
-        raise Invalid(
+        raise BadQuery(
             "cursor is not the next of any page of this list.", parameter="cursor", remedy="Begin without it."
         ) from None
-    return {
-        "data": [_view(ask, known, COUNTED_IN_LISTS) for known in page.endpoints],
-        "next": page.after,
-        "limit": limit,
-    }
+    data = [_view(ask, known, COUNTED_IN_LISTS) for known in page.endpoints]
+    return {"data": data, "next": page.after, "limit": limit}
 
 
 async def show(ask: Ask) -> Any:

@@ -274,4 +274,4 @@ async def test_endpoints_are_paged_by_url():
 async def test_a_cursor_of_no_page_of_endpoints_is_refused(cursor):
     room = await NativeRoom.open()
     refused = await room.customer("GET", f"/endpoints?cursor={cursor}")
-    assert (refused.status, refused.error["parameter"]) == (400, "cursor")
+    assert (refused.status, refused.error["parameter"]) == (422, "cursor")
