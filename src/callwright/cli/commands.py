@@ -13,6 +13,7 @@ from callwright.cli.options import Json, Test, world_of
 from callwright.cli.place import Place
 from callwright.cli.provisioning import flows, keys, numbers
 from callwright.cli.recordings import recordings
+from callwright.cli.retention import retention
 from callwright.cli.voices import voices
 from callwright.cli.webhooks import endpoints, webhooks
 
@@ -30,6 +31,7 @@ app.add_typer(flows)
 app.add_typer(voices)
 app.add_typer(flow_commands)
 app.add_typer(recordings)
+app.add_typer(retention)
 app.add_typer(webhooks)
 app.add_typer(endpoints)
 app.add_typer(deliveries)
@@ -98,13 +100,41 @@ def call(
     ],
     webhook: Annotated[str | None, typer.Option(metavar="URL", help="Where to post what happens to the call.")] = None,
     token: Annotated[str | None, typer.Option(help="What the callbacks are signed with besides the signing key.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag to find the call by; may be repeated.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A text to keep with the call; may be repeated.")
+    ] = None,
     test: Test = False,
     json: Json = False,
 ) -> None:
     """Place a call, as POST /calls does."""
-    from callwright.cli.calling import place
+    from callwright.cli.calling import Labels, place
+    from callwright.cli.tags import named
 
-    place(context.obj, source, destination, flow, webhook, token, world=world_of(test), json=json)
+    labels = Labels(tag or [], named(metadata or [], "--metadata"))
+    place(context.obj, source, destination, flow, webhook, token, labels, world=world_of(test), json=json)
+
+
+@app.command()
+def tag(
+    context: typer.Context,
+    call_id: Annotated[str, typer.Argument(metavar="CALL_ID")],
+    add: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Add a tag; may be repeated.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Remove a tag; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a text of the metadata; may be repeated.")
+    ] = None,
+    unset: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Remove a text of the metadata; may be repeated.")
+    ] = None,
+    test: Test = False,
+    json: Json = False,
+) -> None:
+    """Change the tags and metadata of a call, while it is up or after it; without a change, show them."""
+    from callwright.cli.tags import change, named
+
+    metadata = {**named(set_ or [], "--set"), **dict.fromkeys(unset or [])}
+    change(context.obj, call_id, add or [], remove or [], metadata, world=world_of(test), json=json)
 
 
 @app.command()
@@ -205,6 +235,41 @@ def doctor(
     from callwright.cli.doctor import run
 
     raise typer.Exit(run(context.obj, deep=deep, strict=strict, json=json, fixing=fix))
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
+    recordings: Annotated[bool, typer.Option("--recordings", help="With the files of recordings that are here.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Take the place of a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write all that the server needs to go on into one file, while it runs or not.
+
+    The database is that of one moment, and was looked over; FILE is there once it is whole. It holds secrets.
+    """
+    from callwright.cli.backup import back_up
+
+    back_up(context.obj, file, overwrite=overwrite, recordings=recordings, json=json)
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that callwright backup made.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Move what is in the data folder aside; else it must be empty or new.")
+    ] = False,
+    no_resend: Annotated[
+        bool, typer.Option("--no-resend", help="Give callbacks up that were pending when the backup was made.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make a data folder of a backup. No server may work on it."""
+    from callwright.cli.backup import restore_from
+
+    restore_from(context.obj, file, replace=replace, resend=not no_resend, json=json)
 
 
 @app.command()
