@@ -278,15 +278,20 @@ def doctor(
         bool, typer.Option("--deep", help="Look at every call, callback, page and index; slow on a large database.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="First count all lists anew and make labels of tags and metadata; not while a server runs."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Look for what is wrong, or soon will be, and say what to do about it.
 
-    Works with the server running and stopped, and changes nothing. Exit status: 0 no faults, 1 faults, 2 asked wrongly.
+    Works with the server running and stopped, and without --fix changes nothing. Exit status: 0 no faults, 1 faults, 2 asked
+    wrongly.
     """
     from callwright.cli.doctor import run
 
-    raise typer.Exit(run(context.obj, deep=deep, strict=strict, json=json))
+    raise typer.Exit(run(context.obj, deep=deep, strict=strict, json=json, fixing=fix))
 
 
 @app.command()
