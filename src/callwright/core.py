@@ -119,6 +119,7 @@ class Core:
         )
         self.delivery_log = DeliveryLog(store, clock, self.deliverer.offer)
         self.endpoints = Endpoints(store, clock, self.deliverer)
+        self.exports = native.Exports(clock)
         self.listening = Listening(store, clock, render=self._callback, sign=sign)
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self.recording_keys = keys = rooms.recording_keys(chosen)
@@ -261,6 +262,7 @@ class Core:
             webhooks=self.webhooks,
             log=self.delivery_log,
             endpoints=self.endpoints,
+            exports=self.exports,
             listening=self.listening,
             settings=lambda: settings.rows(self._loaded),
             health=health,

@@ -17,7 +17,7 @@ from callwright.cli.control import call_asgi
 from callwright.clock import SystemClock
 from callwright.errors import Conflict, Unavailable
 from callwright.flows.flows import Flows
-from callwright.native import Authority, Calling, Limits, Parts, native_app
+from callwright.native import Authority, Calling, Exports, Limits, Parts, native_app
 from callwright.numbers.numbers import Numbers
 from callwright.recordings import rows as recording_rows
 from callwright.recordings.files import Files
@@ -186,6 +186,7 @@ class NativeRoom:
             webhooks=self.webhooks,
             log=self.log,
             endpoints=self.endpoints,
+            exports=Exports(SystemClock()),
             listening=self.listening,
             limits=Limits(**limits),
         )

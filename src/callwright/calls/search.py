@@ -80,7 +80,7 @@ async def find(
     """A page of a list: its first, the one at a `place`, or the first of those made `since` another was begun."""
 
     def read(reader: Reader) -> Found:
-        search = Search(reader, world_id, wanted, newest_first)
+        search = Search(reader, world_id, wanted, newest_first=newest_first)
         return search.page(place or search.begin(since), limit)
 
     # What the counters know is found at once; but of ends they know too little for that.
@@ -93,7 +93,7 @@ async def find(
 class Search:
     """One look for calls, in one snapshot."""
 
-    def __init__(self, reader: Reader, world_id: UUID, wanted: CallFilter, newest_first: bool) -> None:
+    def __init__(self, reader: Reader, world_id: UUID, wanted: CallFilter, *, newest_first: bool) -> None:
         self._reader = reader
         self._world_id = world_id
         self._wanted = wanted
@@ -127,9 +127,10 @@ class Search:
             total=Total(len(positions), exact=True) if is_all else self._total(),
         )
 
-    def batch(self, place: Place, shown: str, size: int) -> Batch:
-        """Look at so many rows, and make a text of each call by an expression of SQL."""
+    def batch(self, place: Place, shown: str, size: int, **named: Param) -> Batch:
+        """Look at so many rows, and make a text of each call by an expression of SQL, which may name further values."""
         down = self._down(place)
+        self._params |= named
         rows = self._chunk(shown, down, *self._window(place), size)
         texts = [text for _, text in rows if isinstance(text, str)]
         return Batch(texts, place._replace(boundary=_beyond(rows[-1], down)) if len(rows) == size else None)

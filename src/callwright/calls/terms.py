@@ -15,7 +15,8 @@ _HIGHEST = "\U0010ffff"
 # The index of ends has so many characters.
 END = 4
 
-_DURATION_S = "COALESCE((ended_us - answered_us + 999999 * (ended_us > answered_us)) / 1000000, 0)"
+# Seconds from answer to end as `Call.duration_s` has them: rounded up, 0 where either is not there.
+DURATION_S = "COALESCE((ended_us - answered_us + 999999 * (ended_us > answered_us)) / 1000000, 0)"
 _LABELLED = "SELECT 1 FROM call_labels WHERE world_id = :world AND name = {name} AND value = {value} AND pos = calls.pos"
 
 
@@ -134,7 +135,7 @@ def _times(wanted: CallFilter, params: dict[str, Param]) -> Iterator[Term]:
         yield Term("ended_us >= :ended_from AND ended_us < :ended_to")
     if wanted.duration is not None:
         params["duration_from"], params["duration_to"] = wanted.duration
-        yield Term(f"{_DURATION_S} BETWEEN :duration_from AND :duration_to")
+        yield Term(f"{DURATION_S} BETWEEN :duration_from AND :duration_to")
 
 
 def _indexed(index: str, condition: str) -> Term:

@@ -203,7 +203,7 @@ def _inside(place: Place) -> Iterator[Transport]:
     from callwright.clock import SystemClock
     from callwright.egress.post import HttpDoor
     from callwright.flows.flows import Flows
-    from callwright.native import Limits, Parts, control_app
+    from callwright.native import Exports, Limits, Parts, control_app
     from callwright.numbers.numbers import Numbers
     from callwright.recordings.files import Files
     from callwright.recordings.recordings import Recordings
@@ -241,6 +241,7 @@ def _inside(place: Place) -> Iterator[Transport]:
             ),
             log=DeliveryLog(store, clock),
             endpoints=Endpoints(store, clock),
+            exports=Exports(clock),
             settings=lambda: rows(loaded),
             health=lambda: {"server": "no server runs on this folder"},
             limits=Limits(

@@ -19,6 +19,7 @@ from callwright import ids
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
 from callwright.errors import BadQuery, Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
+from callwright.native.exporting import Exports
 from callwright.native.state import ServerState
 from callwright.numbers.numbers import Numbers
 from callwright.recordings.files import Files
@@ -91,6 +92,7 @@ class Parts:
     webhooks: Webhooks
     log: DeliveryLog
     endpoints: Endpoints
+    exports: Exports
     settings: Callable[[], Sequence[SettingRow]]
     health: Callable[[], Mapping[str, str | None]]
     calling: Calling | None = None

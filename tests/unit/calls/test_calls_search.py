@@ -269,7 +269,7 @@ async def test_every_statement_goes_by_an_index(wanted: CallFilter, index: str, 
         # Many lie outside of any filter, so that an index leads to fewer.
         await put(store, call_like(n, source="31600000000"), call_like(n, world_id=OTHER))
     planned: Any = Planned(store)
-    looked = search.Search(planned, WORLD, wanted, newest_first)
+    looked = search.Search(planned, WORLD, wanted, newest_first=newest_first)
     place = looked.begin()
     looked.page(place, 10)
     looked.page(place._replace(back=True), 10)
@@ -292,7 +292,7 @@ async def test_the_index_that_leads_to_the_fewest_is_followed() -> None:
 
     def lead(**wanted: Any) -> str:
         with store.snapshot() as reader:
-            return search.Search(reader, WORLD, CallFilter(**wanted), True)._lead.condition
+            return search.Search(reader, WORLD, CallFilter(**wanted), newest_first=True)._lead.condition
 
     tags = frozenset({"vip"})
     assert lead(tags=tags, source=Sought("31600000002")) == "source = :source"
@@ -327,7 +327,7 @@ async def test_a_range_of_times_is_found_from_its_own_end() -> None:
     await put(store, *(call_like(n) for n in range(5_000)))
     wanted = CallFilter(source=Sought("34", At.ANYWHERE), created=(START_US + 2_100 * SECOND, START_US + 2_200 * SECOND))
     with store.snapshot() as reader:
-        looked = search.Search(reader, WORLD, wanted, True)
+        looked = search.Search(reader, WORLD, wanted, newest_first=True)
     assert (looked._low, looked._high) == (2_048, 4_096)
     assert (await search.find(store, WORLD, wanted, limit=1)).total == search.Total(100, exact=True)
 
