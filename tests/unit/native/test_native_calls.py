@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import logging
+import re
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -229,3 +230,233 @@ async def test_what_cannot_be_asked(path: str, parameter: str, said: str):
     reply = await room.customer("GET", path)
     assert (reply.status, reply.error["parameter"]) == (422, parameter)
     assert said in reply.error["message"]
+
+
+TEXTS = st.text(st.characters(min_codepoint=1, exclude_categories=["Cs"]), max_size=12)
+ANY_CALLS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "status": st.sampled_from(CallStatus),
+            "direction": st.sampled_from(Direction),
+            "source": TEXTS,
+            "destination": TEXTS,
+            "number_id": st.none() | st.uuids(),
+            "flow_id": st.none() | st.uuids(),
+            "reason": st.none() | st.sampled_from(Reason),
+            "tags": st.lists(TEXTS, max_size=3, unique=True).map(tuple),
+            "metadata": st.dictionaries(st.sampled_from(["a", "b", "c.d"]), TEXTS),
+            "answered_us": st.none() | st.integers(0, 4_000_000_000_000_000),
+            "ended_us": st.none() | st.integers(0, 4_000_000_000_000_000),
+        }
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(ANY_CALLS)
+def test_a_file_has_the_values_of_the_list(drawn: list[dict[str, Any]]):
+    async def run() -> None:
+        room = await NativeRoom.open()
+        for n, fields in enumerate(drawn):
+            await made(room, n, **fields)
+        listed = (await room.operator("GET", "/calls")).content["data"]
+        assert lines_of((await exported(room, "format=ndjson")).body) == listed
+        text = (await exported(room, "format=csv")).body.decode()
+        head, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        assert head == KEYS
+        assert rows == [[cell(shown[name]) for name in KEYS] for shown in listed]
+        room.store.close()
+
+    asyncio.run(run())
+
+
+def cell(value: Any) -> str:
+    """A value of the list as CSV has it."""
+    if isinstance(value, list):
+        value = ",".join(value)
+    elif isinstance(value, dict):
+        value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not isinstance(value, str):
+        return "" if value is None else str(value)
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+class Sent:
+    """What an application sends to one who takes it, or who does not."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.pieces: list[bytes] = []
+        self.whole = False
+        self.begun = asyncio.Event()
+        self.gone = asyncio.Event()
+        self.taken = asyncio.Event()
+        self.taken.set()
+        self.cut = asyncio.Event()
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+    async def receive(self) -> Any:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.begun.set()
+            self.status = message["status"]
+            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            await self.taken.wait()
+            self.pieces += [message["body"]] if message.get("body") else []
+            self.whole = not message.get("more_body", False)
+
+
+async def exported(room: NativeRoom, query: str, sent: Sent | None = None, *, method: str = "GET", world: str = "live") -> Sent:
+    sent = sent or Sent()
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": "/calls/export",
+        "headers": [(b"callwright-world", world.encode())],
+        "query_string": query.encode(),
+        "extensions": {"callwright.cut": {"now": sent.cut.set}},
+    }
+    await native_app(room.parts, Authority.SOCKET)(scope, sent.receive, sent.send)
+    return sent
+
+
+def lines_of(body: bytes) -> list[Any]:
+    return [json.loads(line) for line in body.split(b"\n")[:-1]]
+
+
+async def test_a_file_has_all_that_matches_in_batches(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exporting, "BATCH", 3)
+    room = await NativeRoom.open()
+    for n in range(8):
+        await made(room, n, status=CallStatus.BUSY if n % 4 else CallStatus.ENDED)
+        await made(room, n, world="test")
+    for sort, order in (("newest", "40"), ("oldest", "04")):
+        sent = await exported(room, f"format=ndjson&status=ended&sort={sort}")
+        assert ("".join(shown["source"][-1] for shown in lines_of(sent.body)), sent.whole) == (order, True)
+    sent = await exported(room, "durationFrom=60&source=3161*&format=csv", world="test")
+    assert (sent.body.count(b"\r\n"), sent.body.count(b",test,"), len(sent.pieces)) == (9, 8, 3)
+
+
+async def test_a_file_says_what_it_is():
+    room = await NativeRoom.open()
+    await made(room, 0)
+    for query, kind, ending in (
+        ("", "text/csv; charset=utf-8; header=present", "csv"),
+        ("format=ndjson", "application/x-ndjson", "ndjson"),
+    ):
+        sent = await exported(room, query)
+        assert (sent.status, sent.headers["content-type"], sent.headers["cache-control"]) == (200, kind, "no-store")
+        name = sent.headers["content-disposition"]
+        assert re.fullmatch(rf'attachment; filename="calls-live-\d{{8}}T\d{{6}}Z\.{ending}"', name)
+        assert "content-length" not in sent.headers
+    head = await exported(room, "", method="HEAD")
+    assert (head.status, head.body, head.whole) == (200, b"", True)
+    # with nothing to tell, a table has its names, and lines are none
+    assert (await exported(room, "tag=x")).body.decode() == ",".join(KEYS) + "\r\n"
+    assert (await exported(room, "tag=x&format=ndjson")).body == b""
+
+
+async def test_what_happens_meanwhile_is_not_of_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exporting, "BATCH", 2)
+    room = await NativeRoom.open()
+    calls = [await made(room, n) for n in range(6)]
+    sent = Sent()
+    sent.taken.clear()
+    under_way = asyncio.create_task(exported(room, "format=ndjson&sort=oldest", sent))
+    await sent.begun.wait()
+    await made(room, 6)
+    await remove(room.store, calls[4])
+    await change(room.store, calls[5], tags=("late",))
+    sent.taken.set()
+    await under_way
+    shown = lines_of(sent.body)
+    assert [call["id"] for call in shown] == [str(call.id) for call in calls if call is not calls[4]]
+    assert shown[-1]["tags"] == ["late"]
+
+
+async def test_one_who_is_gone_is_read_for_no_more(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exporting, "BATCH", 1)
+    room = await NativeRoom.open()
+    for n in range(9):
+        await made(room, n)
+    sent = Sent()
+    sent.taken.clear()
+    under_way = asyncio.create_task(exported(room, "", sent))
+    await sent.begun.wait()
+    sent.gone.set()
+    await under_way
+    assert (sent.pieces, sent.whole) == ([], False)
+    await take_all(room)
+
+
+async def take_all(room: NativeRoom) -> None:
+    """No seat is held any more."""
+    assert not +room.parts.exports._running
+
+
+async def test_one_that_fails_midway_is_broken_off(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exporting, "BATCH", 1)
+    room = await NativeRoom.open()
+    for n in range(3):
+        await made(room, n)
+    sent, read = Sent(), search.Search.batch
+
+    def fail(self: search.Search, place: search.Place, *given: Any, **named: Any) -> search.Batch:
+        if len(sent.pieces) == 1:
+            raise OSError("the disk is gone")
+        return read(self, place, *given, **named)
+
+    monkeypatch.setattr(search.Search, "batch", fail)
+    with pytest.raises(OSError, match="the disk is gone"):
+        await exported(room, "", sent)
+    assert (len(sent.pieces), sent.whole) == (1, False)
+    await take_all(room)
+
+
+async def test_a_few_at_a_time():
+    room = await NativeRoom.open()
+    await made(room, 0)
+    stuck = [Sent() for _ in range(sending.MOST_OF_A_WORLD)]
+    for one in stuck:
+        one.taken.clear()
+    tasks = [asyncio.create_task(exported(room, "", one)) for one in stuck]
+    for one in stuck:
+        await one.begun.wait()
+    reply = await room.operator("GET", "/calls/export")
+    assert (reply.status, reply.error["remedy"]) == (503, "Try again when one of them is done.")
+    assert (await exported(room, "", world="test")).whole
+    for one in stuck:
+        one.taken.set()
+    await asyncio.gather(*tasks)
+    assert (await exported(room, "")).whole
+
+
+def test_one_who_takes_nothing_is_let_go(caplog: pytest.LogCaptureFixture):
+    loop = VirtualLoop()
+
+    async def run() -> None:
+        room = await NativeRoom.open()
+        exports = Exports(VirtualClock(loop))
+        object.__setattr__(room.parts, "exports", exports)
+        await made(room, 0)
+        sent = Sent()
+        sent.taken.clear()
+        await exported(room, "", sent)
+        assert (loop.time(), sent.cut.is_set(), sent.whole) == (sending.CUT_S, True, False)
+        assert not +exports._running
+
+    with caplog.at_level(logging.WARNING):
+        try:
+            loop.run_until_complete(run())
+        finally:
+            loop.close()
+    assert "export_dropped" in caplog.text
