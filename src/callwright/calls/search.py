@@ -23,10 +23,9 @@ from callwright.store.blocks import ALL, BLOCK, SPAN, blocks_of, positions_of
 
 # Rows that are looked at for one page, and calls that are counted.
 LOOKED_AT, COUNTED = 50_000, 10_000
-# How far the calls that an index leads to are counted before one is chosen.
-PROBED = 1_000
-# The index of numbers gives those that begin alike in the order of the numbers; so many are put into that of time.
-GATHERED = 20_000
+# How far the calls that an index leads to are counted before one is chosen. The index of numbers has those that begin alike
+# in the order of the numbers; so many are put into that of time, and where there are more, it is no lead.
+PROBED = 20_000
 CHUNKS = 256, 8_192
 
 
@@ -172,8 +171,8 @@ class Search:
         if term.ordered:
             sql = f"SELECT COUNT(*) FROM ({_merged(term, 'DESC')})"
             return self._number(sql, low=self._low, high=self._high, take=PROBED + 1)
-        reach = self._number(f"SELECT COUNT(*) FROM (SELECT 1 {term.arms[0]} LIMIT :take)", take=GATHERED + 1)
-        return reach if reach <= GATHERED else ALL[1]
+        reach = self._number(f"SELECT COUNT(*) FROM (SELECT 1 {term.arms[0]} LIMIT :take)", take=PROBED + 1)
+        return reach if reach <= PROBED else ALL[1]
 
     def _down(self, place: Place) -> bool:
         return self._newest_first is not place.back

@@ -91,7 +91,7 @@ FILTERS = st.builds(
 )
 PLAIN = st.sampled_from([CallFilter(), CallFilter(), CallFilter(direction=Direction.INCOMING)])
 # Bounds that are reached by a few calls, and those of the product, which are reached by none here.
-TIGHT: dict[str, Any] = {"LOOKED_AT": 4, "COUNTED": 3, "PROBED": 2, "GATHERED": 3, "CHUNKS": (2, 4)}
+TIGHT: dict[str, Any] = {"LOOKED_AT": 4, "COUNTED": 3, "PROBED": 3, "CHUNKS": (2, 4)}
 WIDE = {name: getattr(search, name) for name in TIGHT}
 CHANGES = st.lists(
     st.tuples(st.sampled_from(["make", "make", "remove", "move", "label"]), st.integers(0, 60), calls()), max_size=4
@@ -301,7 +301,7 @@ async def test_the_index_that_leads_to_the_fewest_is_followed() -> None:
     assert "failed" in lead(statuses=frozenset({CallStatus.FAILED}), source=Sought("31600000001"))
     # A beginning that is too common is no lead.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "GATHERED", 5)
+        patch.setattr(search, "PROBED", 5)
         assert lead(source=Sought("3160000000", At.BEGINNING)) == ""
         assert "source" in lead(source=Sought("31600000002", At.BEGINNING))
 
