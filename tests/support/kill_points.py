@@ -367,6 +367,8 @@ def told(store: Store) -> dict[UUID, list[tuple[str, ...]]]:
     """What a receiver of everything must have heard of each call, in order: sequence, event and id."""
     found: defaultdict[UUID, list[tuple[str, ...]]] = defaultdict(list)
     for event in rows.events_after(store, 0, 10_000):
+        if event.kind == events.LABELLED:
+            continue
         for one in (event, *(events.leg_events(event) if event.seq is not None else ())):
             found[event.call_id].append((str(len(found[event.call_id]) + 1), one.kind, str(one.id)))
     return found

@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from callwright import ids
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
+from callwright.clock import Clock
 from callwright.errors import Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
 from callwright.native.state import ServerState
@@ -76,6 +77,7 @@ class Parts:
     """
 
     store: Store
+    clock: Clock
     accounts: Accounts
     numbers: Numbers
     flows: Flows
