@@ -1,1 +1,1 @@
-"""Writers of the record at full speed, killed by SIGKILL: what was acknowledged is there, nothing is half, counters are true."""
+"""Writers of the record, killed at full speed: all that was acknowledged is there, nothing is half, counters are true."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
@@ -43,6 +43,14 @@ class Intent(NamedTuple):
     number: int
     calls: tuple[tuple[str, State], ...]
 
+    @property
+    def ids(self) -> list[UUID]:
+        return [UUID(call) for call, _ in self.calls]
+
+    @property
+    def deletes(self) -> bool:
+        return all(state.gone for _, state in self.calls)
+
 
 class Line(NamedTuple):
     """`done` is the number of the commit that is durable now, `intent` the next of the same writer."""
@@ -77,11 +85,13 @@ class Known:
 
     def hear(self, lines: Iterable[bytes]) -> None:
         for text in lines:
-            line = _decode(text)
-            if line.done is not None:
-                self._acknowledge(self.under_way.pop(line.done))
-            if line.intent is not None:
-                self.under_way[line.intent.number] = line.intent
+            self.take(_decode(text))
+
+    def take(self, line: Line) -> None:
+        if line.done is not None:
+            self._acknowledge(self.under_way.pop(line.done))
+        if line.intent is not None:
+            self.under_way[line.intent.number] = line.intent
 
     def expected(self) -> dict[UUID, set[State]]:
         """The states of each call that may be found."""
@@ -91,7 +101,13 @@ class Known:
                 states.setdefault(UUID(call), {DELETED}).add(state)
         return states
 
-    def settle(self, found: dict[UUID, State]) -> None:
+    def reached(self, found: Mapping[UUID, State]) -> int:
+        """How many of the commits that were under way are there."""
+        return sum(
+            all(found.get(UUID(call), DELETED) == state for call, state in intent.calls) for intent in self.under_way.values()
+        )
+
+    def settle(self, found: Mapping[UUID, State]) -> None:
         """From now on what was found is what is known."""
         self.acknowledged = dict(found)
         self.under_way.clear()

@@ -1,4 +1,4 @@
-"""Writers of the record until the process is killed: ``python -m support.record_kill.writing DATABASE SYNCHRONOUS SEED WRITERS``.
+"""Writers of the record until they are killed: ``python -m support.record_kill.writing DATABASE SYNCHRONOUS SEED WRITERS``.
 
 They are callers of the real `Store`: calls that arrive and are placed, are answered, end in every way and are labelled, one
 commit at a time each; one of them deletes the oldest, as retention does; now and then a change is refused. Each says what
@@ -19,8 +19,8 @@ import uvloop
 
 from callwright import ids
 from callwright.calls import journal
-from callwright.calls.lifecycle import CallRecord
 from callwright.calls.labels import Relabelling
+from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import CalledNumber, CallStatus, Direction
 from callwright.clock import SystemClock
 from callwright.reasons import Reason
@@ -34,7 +34,10 @@ NUMBERS = 12
 KEPT = 2_500  # calls of a world: what is older is deleted, at most so many in one commit:
 DELETED_AT_ONCE = 60
 TAGS = ("campaign", "callback", "billing", "vip")
-_ANSWERED = (Reason.CALLER_HANGUP, Reason.CALLEE_HANGUP, Reason.FLOW_ENDED, Reason.API_HANGUP)
+_ANSWERED = {
+    Direction.INCOMING: (Reason.CALLER_HANGUP, Reason.FLOW_ENDED, Reason.API_HANGUP),
+    Direction.OUTGOING: (Reason.CALLEE_HANGUP, Reason.FLOW_ENDED, Reason.API_HANGUP),
+}
 _UNANSWERED = {
     "refused": {Direction.INCOMING: Reason.REJECTED, Direction.OUTGOING: Reason.NO_ANSWER},
     "busy": {Direction.INCOMING: Reason.CALLER_CANCELLED, Direction.OUTGOING: Reason.BUSY},
@@ -100,8 +103,8 @@ class Writers:
             second = ids.uuid7(CLOCK.now_us())
             record.add_transfer(second, record.call.source, "31655550199", CLOCK.now_us())
             yield record, record.take()
-            record.end_leg(second, Reason.PEER_GONE, CLOCK.now_us())
-        record.end_leg(first, chance.choice(_ANSWERED), CLOCK.now_us())
+            record.end_leg(second, Reason.CALLER_GONE, CLOCK.now_us())
+        record.end_leg(first, chance.choice(_ANSWERED[record.call.direction]), CLOCK.now_us())
         record.note(journal.LegLast(leg=first, cause="hangup", sip_code=200), CLOCK.now_us())
         yield record, record.take()
         record.label(_labels(chance), CLOCK.now_us())
