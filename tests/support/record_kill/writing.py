@@ -80,7 +80,7 @@ class Writers:
                 self._mouth.say(Line(done, Intent(number, ((str(record.call.id), state_of(record)),))))
                 await self._store.commit(change)
                 done = number
-            if chance.random() < 0.01:
+            if chance.random() < 0.03:
                 await self._refused(chance)
 
     async def _life(self, chance: Random) -> AsyncIterator[tuple[CallRecord, Change]]:
