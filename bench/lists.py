@@ -1,7 +1,7 @@
 """Lists that hold at any size: pages and totals of a history of calls, over HTTP too, and what counting costs who writes.
 
     scripts/bench lists [--rows 1000000] [--parts pages,http,export,writes] [--keep FOLDER] [--seed 1] [--repeats 300]
-                        [--rounds 5] [--seconds 2] [--lifecycles 3000]
+                        [--rounds 5] [--seconds 2] [--turns 11] [--lifecycles 2000]
 
 A data folder with that many calls is made first: two years that end on a fixed day, 8 % of the calls in the last 30 days,
 2.5 legs each, 200 numbers by Zipf's law, 300,000 people, tags on 5 %, and a tenth as many calls of another world. With
@@ -188,7 +188,7 @@ def export(folder: DataFolder, history: History, key: str) -> None:
 
 
 def writes(folder: Path, chosen: argparse.Namespace) -> None:
-    print(f"\nlifecycles through the writer, {chosen.lifecycles} a round, {chosen.rounds} rounds in turn")
+    print(f"\nlifecycles through the writer, {chosen.lifecycles} a turn, {chosen.turns} turns each")
     done = {
         what: list_writes.compare(
             folder,
@@ -237,10 +237,11 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a data folder that stays, and is used again")
     parser.add_argument("--seed", type=int, default=1, help="decides the history, and the order of what is asked")
     parser.add_argument("--repeats", type=int, default=300, help="of each page and total")
-    parser.add_argument("--rounds", type=int, default=5, help="of requests under load, and of writes")
+    parser.add_argument("--rounds", type=int, default=5, help="of requests under load")
     parser.add_argument("--seconds", type=int, default=2, help="of each turn under load")
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--lifecycles", type=int, default=3000, help="in each round of each side")
+    parser.add_argument("--turns", type=int, default=11, help="of writers, with and without")
+    parser.add_argument("--lifecycles", type=int, default=2000, help="in each of them")
     chosen = parser.parse_args()
     if "http" in chosen.parts and shutil.which("wrk") is None:
         raise SystemExit("lists: wrk is not installed; try: apt-get install wrk, or leave out http with --parts")

@@ -123,7 +123,7 @@ def report(run: Run) -> str:
     deaths = ", ".join(f"{name} {count}" for name, count in run.killed.most_common())
     return "\n".join(
         (
-            f"deaths      {run.killed.total()} of {plan.writers} writers, seed {plan.seed}: {deaths}",
+            f"deaths      {run.killed.total()}, of {plan.writers} writers each, seed {plan.seed}: {deaths}",
             f"commits     {run.commits} acknowledged; {run.under_way} were under way, of which {run.arrived} are on record",
             f"calls       {run.calls} on record at the end, {run.settled} settled after a death, {run.deleted} deleted",
             f"time        {run.seconds:.0f} s",

@@ -22,7 +22,7 @@ from callwright.store import Store, queries
 from support.peers import require_peer
 
 BENCH = Path(__file__).parents[3] / "bench"
-TINY = ("--repeats", "2", "--rounds", "1", "--lifecycles", "40")
+TINY = ("--repeats", "2", "--rounds", "1", "--turns", "1", "--lifecycles", "40")
 ROWS = 5_000
 
 
