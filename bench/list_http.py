@@ -44,14 +44,18 @@ def serving(data: Path) -> Iterator[Side]:
 def under_load(
     side: Side, key: str, paths: dict[str, str], *, rounds: int, seconds: int, connections: int
 ) -> dict[str, list[Turn]]:
-    """Every path under wrk, in turn. Those that the server does not answer with 200 are left out."""
-    known = {name: path for name, path in paths.items() if get(side.port, path, key)[0] == 200}
-    turns: dict[str, list[Turn]] = {name: [] for name in known}
+    """Every path under wrk, in turn; no turns where the server does not answer with 200, or not in wrk's two seconds."""
+    turns: dict[str, list[Turn]] = {name: [] for name in paths}
+    left = {name: path for name, path in paths.items() if get(side.port, path, key)[0] == 200}
     with tempfile.TemporaryDirectory() as folder:
-        scripts = {name: lua(Path(folder), str(n), key, [path]) for n, (name, path) in enumerate(known.items())}
+        scripts = {name: lua(Path(folder), str(n), key, [path]) for n, (name, path) in enumerate(left.items())}
         for _ in range(rounds):
-            for name, script in scripts.items():
-                turns[name].append(load(side, script, seconds, connections))
+            for name in list(left):
+                try:
+                    turns[name].append(load(side, scripts[name], seconds, connections))
+                except SystemExit:
+                    turns[name].clear()
+                    left.pop(name)
     return turns
 
 
