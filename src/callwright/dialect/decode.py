@@ -273,8 +273,6 @@ def _webhook(sent: dict[str, Any], place: str) -> WebhookRequest:
 
 def _tags(raw: dict[str, Any]) -> tuple[str, ...]:
     sent = _unwrapped(raw.get("tags"))
-    if isinstance(sent, list):
-        sent = [tag for tag in sent if tag is not None and tag != ""]
     return () if sent is None else checked_tags(sent, "tags")
 
 

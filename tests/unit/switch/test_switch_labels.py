@@ -216,6 +216,8 @@ def test_a_call_that_ends_meanwhile_keeps_both(after_ms: int) -> None:
         assert stage.switch.live_calls == 0
         assert labels(stage) == (("t0", "t1", "t2"), {})
         assert stage.outcome()[0] == "ended"
+        last_words = [entry.leg for entry in stage.entries() if isinstance(entry, journal.LegLast)]
+        assert last_words == [a, b], "the journal has one writer"
         stage.sound()
 
     tell(story)
