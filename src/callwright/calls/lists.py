@@ -16,7 +16,18 @@ import msgspec
 from callwright.calls.model import LIVE_CALL, Call, CallStatus, Direction
 from callwright.calls.rows import LISTED, call_of
 from callwright.store import Param, Reader, Store
-from callwright.store.blocks import ALL, BLOCK, SPAN, Counted, Stretch, blocks_of, find, positions_of
+from callwright.store.blocks import (
+    ALL,
+    BLOCK,
+    NEWEST,
+    SPAN,
+    Counted,
+    CountersWrong,
+    Stretch,
+    blocks_of,
+    find,
+    positions_of,
+)
 
 EVER = -(1 << 62), 1 << 62
 CELLS = tuple((direction, status) for direction in Direction for status in CallStatus)
@@ -50,9 +61,17 @@ class Page(NamedTuple):
 
 
 def list_calls(store: Store, world_id: UUID, *, limit: int, offset: int, facets: Facets = Facets()) -> Page:  # noqa: B008
-    """A page, newest first. Its calls come without `called` and webhook, which no list shows."""
+    """A page, newest first. Its calls come without `called` and webhook, which no list shows.
+
+    Where the counters do not add up the rows themselves are counted, which takes longer the more there are.
+    """
     with store.snapshot():
-        return _Walk(store, world_id, facets).page(limit, offset)
+        walk = _Walk(store, world_id, facets)
+        try:
+            return walk.page(limit, offset)
+        except CountersWrong:
+            store.doubt("calls")
+            return walk.page_without_counters(limit, offset)
 
 
 def count_calls(store: Store | Reader, world_id: UUID, facets: Facets) -> int:
@@ -92,7 +111,17 @@ class _Walk:
             return Page(0, [])
         spans = self._counted(SPAN, *ALL)
         total, stretch = find(spans, self._blocks, limit=limit, offset=offset, both_ends=True)
-        return Page(total, [] if stretch is None else self._rows(stretch))
+        if stretch is None:
+            return Page(total, [])
+        calls = self._rows(stretch)
+        if len(calls) < stretch.take:
+            raise CountersWrong
+        return Page(total, calls)
+
+    def page_without_counters(self, limit: int, offset: int) -> Page:
+        """The same, by counting rows."""
+        ((total,),) = self._select(_count_sql(self._shape), low=ALL[0], high=ALL[1])
+        return Page(int(total or 0), self._rows(Stretch(NEWEST, offset, limit)))
 
     def _blocks(self, span: int) -> list[Counted]:
         return self._counted(BLOCK, *blocks_of(span))

@@ -172,6 +172,17 @@ def legs_of(store: Store | Transaction, world_id: UUID, call_id: UUID) -> list[L
     return [_leg(row) for row in store.read("calls.legs_of", (world_id.bytes, call_id.bytes))]
 
 
+def page_of_legs(store: Store, world_id: UUID, call_id: UUID, *, limit: int, offset: int) -> tuple[int, list[Leg]]:
+    """How many legs a call has, and those of a page, newest first. They are numbered from 1 without a gap."""
+    key = (world_id.bytes, call_id.bytes)
+    with store.snapshot():
+        ((last,),) = store.read("calls.last_leg", key)
+        total = int(last or 0)
+        if offset >= total:
+            return total, []
+        return total, [_leg(row) for row in store.read("calls.page_of_legs", (*key, total - offset, limit))]
+
+
 def find_leg(store: Store, world_id: UUID, leg_id: UUID) -> Leg | None:
     for row in store.read("calls.find_leg", (world_id.bytes, leg_id.bytes)):
         return _leg(row)

@@ -111,6 +111,7 @@ ENTRIES = (
     Entry("GET", "/recordings/{id}/sound", Who.WORLD, recordings.show_sound),
     Entry("POST", "/recordings/{id}/pause", Who.WORLD, recordings.pause),
     Entry("POST", "/recordings/{id}/resume", Who.WORLD, recordings.resume),
+    Entry("GET", "/transcriptions", Who.WORLD, recordings.show_transcriptions),
     Entry("GET", "/transcriptions/{id}", Who.WORLD, recordings.show_transcription),
     Entry("POST", "/calls/{id}/legs/{leg}/refer", Who.WORLD, control.refer_leg),
 )

@@ -66,12 +66,13 @@ ON CONFLICT (world_id, number_id, level, block) DO UPDATE SET
     first_end_us = MIN(first_end_us, excluded.first_end_us), last_end_us = MAX(last_end_us, excluded.last_end_us);
 
 -- name: drop_emptied
-DELETE FROM call_blocks WHERE n = 0 AND (world_id, number_id, level, block) IN (
+-- SQLite seeks no rows by several columns that are IN a UNION, unless that is within another SELECT.
+DELETE FROM call_blocks WHERE n = 0 AND (world_id, number_id, level, block) IN (SELECT * FROM (
     SELECT world_id, x'', 0, pos >> 11 FROM uncounted WHERE now IS NULL
     UNION ALL SELECT world_id, x'', 1, pos >> 19 FROM uncounted WHERE now IS NULL
     UNION ALL SELECT world_id, number_id, 0, pos >> 11 FROM uncounted WHERE now IS NULL AND number_id IS NOT NULL
     UNION ALL SELECT world_id, number_id, 1, pos >> 19 FROM uncounted WHERE now IS NULL AND number_id IS NOT NULL
-);
+));
 
 -- name: all_counted
 DELETE FROM uncounted;

@@ -72,6 +72,14 @@ SELECT call_id, n, id, direction, source, destination, created_us,
     status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
 FROM legs WHERE world_id = ? AND call_id = ? ORDER BY n;
 
+-- name: last_leg
+SELECT MAX(n) FROM legs WHERE world_id = ? AND call_id = ?;
+
+-- name: page_of_legs
+SELECT call_id, n, id, direction, source, destination, created_us,
+    status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
+FROM legs WHERE world_id = ? AND call_id = ? AND n <= ? ORDER BY n DESC LIMIT ?;
+
 -- name: find_leg
 SELECT call_id, n, id, direction, source, destination, created_us,
     status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
