@@ -40,17 +40,21 @@ REASONS = {
     "busy": ("busy",),
     "failed": ("no_route", "rejected", "no_response", "limit"),
 }
-LEG_STATUS = {"ended": "hangup"}  # where it is not the call's
 TAGS = ('["campaign-3"]', '["campaign-4","callback"]', '["support"]', '["billing","callback"]')
 
 INSERT_CALL = """INSERT INTO calls (
     pos, world_id, id, status, direction, source, destination, number_id, called, flow_id, node, tags, metadata,
     created_us, updated_us, reason, answered_us, ended_us
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-INSERT_LEG = """INSERT INTO legs (
+# Two or three legs of each call; their ids are the call's with another last byte.
+INSERT_LEGS = """INSERT INTO legs (
     world_id, call_id, n, id, direction, status, source, destination, reason, detail, sip_code, sip_call_id,
     created_us, updated_us, answered_us, ended_us
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 200, ?, ?, ?, ?, ?)"""
+) SELECT
+    world_id, id, column1, CAST(substr(id, 1, 15) || column1 AS BLOB), iif(column1 = 1, direction, 'outgoing'),
+    iif(status = 'ended', 'hangup', status), source, destination, reason, '', 200, pos || '@192.0.2.7',
+    created_us, updated_us, answered_us, ended_us
+FROM calls CROSS JOIN (VALUES (1), (2), (3)) WHERE pos BETWEEN ? AND ? AND column1 <= 2 + (pos & 1)"""
 LABEL = """INSERT INTO call_labels
 SELECT world_id, '', json_each.value, pos FROM calls, json_each(tags) WHERE tags IS NOT NULL
 UNION SELECT world_id, key, json_each.value, pos FROM calls, json_each(metadata) WHERE metadata IS NOT NULL"""
@@ -93,9 +97,8 @@ def make(connection: apsw.Connection, worlds: tuple[UUID, UUID], rows: int, seed
             _insert_numbers(connection, world, own)
         for first in range(0, total, AT_A_TIME):
             count = min(AT_A_TIME, total - first)
-            calls = list(_calls(chance, worlds, numbers, first, count, total))
-            connection.executemany(INSERT_CALL, calls)
-            connection.executemany(INSERT_LEG, _legs(chance, calls))
+            connection.executemany(INSERT_CALL, _calls(chance, worlds, numbers, first, count, total))
+            connection.execute(INSERT_LEGS, (first + 1, first + count))
         connection.execute(LABEL)
         connection.execute("COMMIT")
     named = queries.load()
@@ -187,19 +190,6 @@ def _calls(
             answer if word in ("ended", "ongoing") else None,
             ended,
         )
-
-
-def _legs(chance: np.random.Generator, calls: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Rows for `INSERT_LEG`: two or three legs of each call."""
-    random_bits = chance.bytes(len(calls))
-    for more, call in zip(random_bits, calls, strict=True):
-        _, world, id_, status, direction, source, destination, *_, made, updated, reason, answered, ended = call
-        word = LEG_STATUS.get(status, status)
-        for n in range(1, 3 + (more & 1)):
-            # As an id of its own: another in the last byte but two, which is as good as chance here.
-            leg_id = id_[:13] + bytes((id_[13] ^ n,)) + id_[14:]
-            to = direction if n == 1 else "outgoing"
-            yield (world, id_, n, leg_id, to, word, source, destination, reason, str(updated), made, updated, answered, ended)
 
 
 def _id(at_us: int, random_bits: bytes) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 import pytest
 
-from callwright.calls import lists
+from callwright.calls import lists, rows
 from callwright.calls.model import Call
 from callwright.clock import SystemClock
 from callwright.datafolder import DataFolder
@@ -100,6 +100,10 @@ def test_the_history_is_one_that_the_rooms_can_read(folder: DataFolder) -> None:
             assert (call.reason is None) == call.live
             known = [time for time in (call.created_us, call.answered_us, call.ended_us) if time is not None]
             assert known == sorted(known)
+        legs = [rows.legs_of(store, history.world_id, call.id) for call in calls[::50]]
+        assert {len(of_call) for of_call in legs} == {2, 3}
+        assert [of_call[0].direction for of_call in legs] == [call.direction for call in calls[::50]]
+        assert len({leg.id for of_call in legs for leg in of_call}) == sum(map(len, legs))
 
 
 def test_the_history_has_the_schema_and_the_counters_of_one_that_was_written_call_by_call(folder: DataFolder) -> None:
