@@ -6,7 +6,7 @@ by is sought row by row, in `calls.search`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -78,8 +78,16 @@ def count_calls(store: Store | Reader, world_id: UUID, facets: Facets) -> int:
     """How many there are; a `Reader` is in a snapshot already."""
     if isinstance(store, Store):
         with store.snapshot():
-            return _Walk(store, world_id, facets).count()
-    return _Walk(store, world_id, facets).count()
+            return _count(_Walk(store, world_id, facets), lambda: store.doubt("calls"))
+    return _count(_Walk(store, world_id, facets), lambda: None)
+
+
+def _count(walk: _Walk, doubt: Callable[[], None]) -> int:
+    try:
+        return walk.count()
+    except CountersWrong:
+        doubt()
+        return walk.count_without_counters()
 
 
 class _Walk:
@@ -104,7 +112,15 @@ class _Walk:
         }
 
     def count(self) -> int:
-        return sum(span.n for span in self._counted(SPAN, *ALL)) if self._cells else 0
+        total = sum(span.n for span in self._counted(SPAN, *ALL)) if self._cells else 0
+        if total < 0:
+            raise CountersWrong
+        return total
+
+    def count_without_counters(self) -> int:
+        """The same, by counting rows."""
+        ((total,),) = self._select(_count_sql(self._shape), low=ALL[0], high=ALL[1])
+        return int(total or 0)
 
     def page(self, limit: int, offset: int) -> Page:
         if not self._cells:
@@ -119,9 +135,8 @@ class _Walk:
         return Page(total, calls)
 
     def page_without_counters(self, limit: int, offset: int) -> Page:
-        """The same, by counting rows."""
-        ((total,),) = self._select(_count_sql(self._shape), low=ALL[0], high=ALL[1])
-        return Page(int(total or 0), self._rows(Stretch(NEWEST, offset, limit)))
+        """The same, by counting rows and passing over them."""
+        return Page(self.count_without_counters(), self._rows(Stretch(NEWEST, offset, limit)))
 
     def _blocks(self, span: int) -> list[Counted]:
         return self._counted(BLOCK, *blocks_of(span))
@@ -142,7 +157,10 @@ class _Walk:
     def _cut(self, level: int, block: int) -> int:
         """How many rows of a block or span are in the spans of time."""
         if level == SPAN:
-            return sum(inner.n for inner in self._blocks(block))
+            blocks = self._blocks(block)
+            if not blocks:
+                raise CountersWrong
+            return sum(inner.n for inner in blocks)
         low, high = positions_of(block)
         ((count,),) = self._select(_count_sql(self._shape), low=low, high=high)
         return int(count or 0)

@@ -24,6 +24,7 @@ from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import CalledNumber, CallStatus, Direction
 from callwright.clock import SystemClock
 from callwright.reasons import Reason
+from callwright.retention.rows import erase
 from callwright.store import Change, Store, Transaction
 from callwright.store.batch import ConstraintViolated
 from support.record_kill.notes import DELETED, Intent, Line, Mouth, state_of
@@ -45,12 +46,6 @@ _UNANSWERED = {
 CLOCK = SystemClock()
 
 OLDEST = "SELECT id FROM calls WHERE world_id = ? AND ended_us IS NOT NULL ORDER BY pos LIMIT ?"
-DELETIONS = (
-    "DELETE FROM events WHERE world_id = ? AND call_id = ?",
-    "DELETE FROM journal WHERE world_id = ? AND call_id = ?",
-    "DELETE FROM legs WHERE world_id = ? AND call_id = ?",
-    "DELETE FROM calls WHERE world_id = ? AND id = ?",
-)
 
 
 def number_of(world_id: UUID, rank: int) -> CalledNumber:
@@ -129,17 +124,16 @@ class Writers:
             if there <= KEPT:  # type: ignore[operator]
                 await asyncio.sleep(0.005)
                 continue
-            calls = tuple(bytes(row[0]) for row in oldest)  # type: ignore[arg-type]
+            calls = tuple(UUID(bytes=row[0]) for row in oldest)  # type: ignore[arg-type]
             number = next(self._numbers)
-            self._mouth.say(Line(done, Intent(number, tuple((str(UUID(bytes=call)), DELETED) for call in calls))))
-            await self._store.transact(lambda transaction, world=world_id.bytes, ids=calls: _delete(transaction, world, ids))
+            self._mouth.say(Line(done, Intent(number, tuple((str(call), DELETED) for call in calls))))
+            await self._store.transact(lambda transaction, world=world_id, ids=calls: _delete(transaction, world, ids))
             done = number
 
 
-def _delete(transaction: Transaction, world: bytes, calls: tuple[bytes, ...]) -> None:
+def _delete(transaction: Transaction, world_id: UUID, calls: tuple[UUID, ...]) -> None:
     for call in calls:
-        for sql in DELETIONS:
-            transaction._connection.execute(sql, (world, call))
+        erase(transaction, world_id, call)
 
 
 def _made(chance: Random) -> CallRecord:

@@ -155,3 +155,11 @@ UNION ALL SELECT world_id, 'recordings', x'', 0, pos >> 11, COUNT(*) FROM record
 UNION ALL SELECT world_id, 'recordings', x'', 1, pos >> 19, COUNT(*) FROM recordings GROUP BY world_id, pos >> 19
 UNION ALL SELECT world_id, 'transcriptions', x'', 0, pos >> 11, COUNT(*) FROM transcriptions GROUP BY world_id, pos >> 11
 UNION ALL SELECT world_id, 'transcriptions', x'', 1, pos >> 19, COUNT(*) FROM transcriptions GROUP BY world_id, pos >> 19;
+
+-- name: forget_labels
+DELETE FROM call_labels;
+
+-- name: label_all_calls
+INSERT INTO call_labels
+SELECT calls.world_id, '', tag.value, calls.pos FROM calls, json_each(calls.tags) AS tag GROUP BY calls.pos, tag.value
+UNION ALL SELECT calls.world_id, one.key, one.value, calls.pos FROM calls, json_each(calls.metadata) AS one;
