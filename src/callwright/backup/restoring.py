@@ -13,6 +13,7 @@ from callwright.clock import SECOND_US, Clock, rfc3339
 from callwright.datafolder import DataFolder
 from callwright.errors import CallwrightError, DataFolderError
 from callwright.store import Store, Transaction, Write
+from callwright.store.copying import leave_room
 from callwright.store.survey import Survey
 
 LOG_FILES = (f"{DATABASE}-wal", f"{DATABASE}-shm")
@@ -71,6 +72,7 @@ def _restore(contents: Contents, folder: DataFolder, clock: Clock, *, replace: b
         size = contents.extract(stage)
         pending = _examine(stage / DATABASE)
         given_up = 0 if resend else _give_up(stage / DATABASE, clock)
+        leave_room(stage / DATABASE)
         os.sync()  # before it takes the place of what was there
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)

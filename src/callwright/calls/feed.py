@@ -6,7 +6,6 @@ done while nobody watches, and what is told is written down once for all who do.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from enum import Enum
@@ -143,10 +142,11 @@ class Feed:
                     yield Step(after, Sign.CAUGHT_UP)
                     told_ns = self.clock.mono_ns()
                 await seat.is_quiet(max(0.0, KEEP_ALIVE_S - self._since_s(told_ns)))
+            else:
+                await self._seats.turn()
             if self._since_s(told_ns) >= KEEP_ALIVE_S:
                 yield Step(after, Sign.ALIVE)
                 told_ns = self.clock.mono_ns()
-            await asyncio.sleep(0)  # with much to tell, others get their turn
 
     def _next(self, watched: Watched, after: Position) -> list[Event]:
         pos = after.pos - 1 if after.message else after.pos

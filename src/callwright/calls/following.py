@@ -18,6 +18,8 @@ BATCH = 100
 KEEP_ALIVE_S = 15.0
 # What a follower has to take the last word when the server stops, which nobody else should wait for.
 PARTING_S = 0.5
+# Between two batches of whoever has much to catch up with: calls need the event loop too, however many catch up.
+TURN_S = 0.003
 
 
 class Position(NamedTuple):
@@ -66,6 +68,7 @@ class Seats:
         self._what = what
         self._most = most
         self._most_of_a_world = most_of_a_world
+        self._turns = asyncio.Lock()
         store.on(TOPIC, lambda wake: self._wake())
 
     def take(self, world_id: UUID) -> Seat:
@@ -88,6 +91,11 @@ class Seats:
         for seat in self.taken:
             self._clock.call_later(PARTING_S, lambda seat=seat: seat.cut())  # type: ignore[misc]
         self._wake()
+
+    async def turn(self) -> None:
+        """Wait until one may go on who was told a whole batch and has more; of them one at a time does."""
+        async with self._turns:
+            await self._clock.sleep(TURN_S)
 
     def _wake(self) -> None:
         for seat in self.taken:

@@ -1,4 +1,4 @@
-"""A database copied while others write to it, into a part of another file.
+"""A database copied while others write to it, into a part of another file; and a copy made fit to take its place.
 
 The pages are read in one transaction, so they are of one moment, and nobody who writes waits for it. Until it is done the log
 of writes cannot be emptied: it grows by what is written meanwhile.
@@ -13,6 +13,7 @@ from urllib.parse import quote
 import apsw
 
 from callwright.errors import DataFolderError
+from callwright.store import queries
 from callwright.store.batch import described
 from callwright.store.survey import Survey
 from callwright.store.writer import BUSY_MS
@@ -66,9 +67,11 @@ def copy_database(path: Path, into: Path, offset: int) -> int:
     try:
         source.set_busy_timeout(BUSY_MS)
         source.execute("PRAGMA query_only = 1")
-        target = apsw.Connection(_part_of(into, offset), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI, vfs=_VFS)
+        part = _part_of(into, offset, "&nolock=1")
+        target = apsw.Connection(part, flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI, vfs=_VFS)
         try:
-            # The file is worth nothing before it is whole, and is synced by whoever wants it.
+            # The file is worth nothing before it is whole, and is synced and locked by whoever wants it; on a network's disk
+            # that lock would keep SQLite's own away.
             target.execute("PRAGMA synchronous = off; PRAGMA journal_mode = off")
             source.execute("BEGIN")
             source.execute("SELECT COUNT(*) FROM sqlite_schema").fetchall()  # the moment is that of the first read
@@ -97,6 +100,22 @@ def survey_part(path: Path, offset: int, size: int) -> Survey:
     except apsw.Error as error:
         raise DataFolderError(f"{path} cannot be read: {described(error)}") from error
     return Survey(connection, path, None)
+
+
+def leave_room(path: Path) -> None:
+    """Have a copy number its calls and events as if what came after it in the original were there, and deleted.
+
+    Cursors and ids of events that the original gave out meanwhile would else be taken for places in what the copy goes on
+    to write, and pass over some of it. Raises `DataFolderError`.
+    """
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.execute(queries.load()["backup.leave_room"])
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise DataFolderError(f"The database {path} cannot be written: {described(error)}") from error
 
 
 def _part_of(path: Path, offset: int, more: str = "") -> str:

@@ -6,7 +6,6 @@ and nothing waits for it: what it is told is rendered and signed at the moment i
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -96,9 +95,10 @@ class Listening:
                     if number > told and TYPE_OF[part.kind] in types and (body := self._rendered(part)) is not None:
                         yield self._told(Position(event.pos, number), part, body, url, token)
                 after = Position(event.pos, 0)
-            if not events and await seat.is_quiet():
+            if len(events) == BATCH:
+                await self._seats.turn()
+            elif not events and await seat.is_quiet():
                 yield None
-            await asyncio.sleep(0)  # with much to tell, others get their turn
 
     def _rendered(self, event: Event) -> bytes | None:
         try:

@@ -53,9 +53,10 @@ def put_back(file, folder, **options):
 
 
 def content(folder):
-    """What is in the database, apart from SQLite's own counters."""
+    """What is in the database, apart from SQLite's own counters and where the numbering of rows goes on."""
     connection = apsw.Connection(str(folder.database))
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+    tables.remove("sqlite_sequence")
     found = {name: list(connection.execute(f"SELECT * FROM {name}")) for name in tables}
     connection.close()
     return found
@@ -93,6 +94,22 @@ def test_what_was_backed_up_is_restored(folder, tmp_path):
     new.prepare()
     store = Store.open(new.database, CLOCK)
     store.close()
+
+
+def test_what_is_restored_goes_on_behind_whatever_came_after_the_backup(folder, tmp_path):
+    def newest(folder):
+        connection = apsw.Connection(str(folder.database))
+        found = dict(connection.execute("SELECT name, seq FROM sqlite_sequence"))
+        connection.close()
+        return found
+
+    back_up(folder, tmp_path / "backup")
+    before, new = newest(folder), DataFolder(tmp_path / "new")
+    put_back(tmp_path / "backup", new)
+    assert newest(new) == before | {name: before[name] + 2**32 for name in ("calls", "events")}
+    back_up(new, tmp_path / "again")
+    put_back(tmp_path / "again", new, replace=True)
+    assert newest(new)["events"] == before["events"] + 2 * 2**32
 
 
 def test_recordings_when_they_are_asked_for(folder, tmp_path):

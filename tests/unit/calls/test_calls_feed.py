@@ -15,7 +15,7 @@ from callwright.calls import feed as feed_module
 from callwright.calls.events import CREATED, LABELLED, TOPIC, UPDATED, Event, Snapshot, encode_snapshot
 from callwright.calls.feed import Feed, Happening, Sign, Step, Watched
 from callwright.calls.filters import At, CallFilter, Sought
-from callwright.calls.following import BATCH, KEEP_ALIVE_S, Position
+from callwright.calls.following import BATCH, KEEP_ALIVE_S, TURN_S, Position
 from callwright.calls.model import Call, CallStatus, Direction, Leg, LegStatus
 from callwright.calls.rows import insert_call, insert_event, insert_other_event
 from callwright.errors import Unavailable
@@ -247,6 +247,43 @@ def test_a_hole_is_told_before_what_comes_after_it() -> None:
         late = room.watch(Position(first + 3, 1), types=ALL)  # in the midst of one that is gone
         assert (await late.until_caught_up())[0] == "GAP"
         await late.close()
+
+    on_stage(play)
+
+
+def test_after_a_restore_what_was_lost_is_told_as_a_hole_however_much_has_happened_since() -> None:
+    async def play(stage: Stage) -> None:
+        room = Room(stage)
+        await happen(stage, 1)
+        backed_up = room.feed.here()
+        lost = backed_up._replace(pos=backed_up.pos + 3)  # where somebody was when the original was lost
+        stage.store._writer._connection.execute(queries.load()["backup.leave_room"])  # type: ignore[attr-defined]
+        eyes = [room.watch(position) for position in (backed_up, lost)]
+        for eye in eyes:
+            assert await eye.until_caught_up() == ["GAP"]
+            await eye.close()
+        for number in range(2, 9):
+            await happen(stage, number)
+        eyes = [room.watch(position) for position in (backed_up, lost)]
+        for eye in eyes:
+            assert await eye.until_caught_up() == ["GAP", *(f"{number} callUpdated" for number in range(2, 9))]
+            await eye.close()
+
+    on_stage(play)
+
+
+def test_those_who_have_much_to_catch_up_with_take_turns_and_leave_time_to_others() -> None:
+    async def play(stage: Stage) -> None:
+        room = Room(stage)
+        for number in range(1, 1 + 3 * BATCH):
+            await happen(stage, number)
+        nothing = CallFilter(tags=frozenset({"of no call"}))
+        eyes = [room.watch(Position(0, 0), calls=nothing) for _ in range(5)]
+        began_us = stage.clock.now_us()
+        assert await asyncio.gather(*(eye.until_caught_up() for eye in eyes)) == [[]] * 5
+        assert stage.clock.now_us() - began_us == pytest.approx(5 * 3 * TURN_S * 1e6)
+        for eye in eyes:
+            await eye.close()
 
     on_stage(play)
 
