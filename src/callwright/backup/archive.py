@@ -157,7 +157,7 @@ class Contents:
         line = self._file.readline(min(self._list_size, PORTION))
         try:
             about = msgspec.json.decode(line, type=About)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise BadBackup(f"{self._path} is no backup: its list cannot be read ({error}).") from error
         if about.format > FORMAT:
             raise BadBackup(
@@ -180,14 +180,14 @@ class Contents:
     def _lines(self) -> Iterator[Entry]:
         at, end = self._list_at, self._list_at + self._list_size
         self._file.seek(at)
-        at += len(self._file.readline())
+        at += len(self._file.readline(PORTION))
         while at < end:
             self._file.seek(at)
             line = self._file.readline(PORTION)
             at += len(line)
             try:
                 yield msgspec.json.decode(line, type=Entry)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 raise BadBackup(f"{self._path} is damaged: its list cannot be read ({error}).") from error
 
 

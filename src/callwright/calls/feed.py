@@ -209,7 +209,7 @@ class Feed:
         try:
             call = event.snapshot.call if type_ == CALL else find_call(self._store, event.world_id, event.call_id)
             legs = leg_events(event) if with_legs else ()
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError):
             _log.exception("event_not_read", call=event.call_id, kind=event.kind)
             return (None,)
         whole = Happening(event, type_, call, self._render)

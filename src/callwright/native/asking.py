@@ -189,7 +189,7 @@ class Ask:
             raise Malformed("The body is missing: a JSON object is wanted.")
         try:
             decoded = msgspec.json.decode(raw)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:  # text that is not UTF-8, endless nesting
             raise Malformed(f"The body is not valid JSON: {error}.") from None
         if not isinstance(decoded, dict):
             raise Malformed("The body must be a JSON object.")

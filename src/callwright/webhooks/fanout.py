@@ -96,7 +96,7 @@ class FanOut:
         try:
             asking = self._others(event, known) if type_ == WEBHOOK else self._receivers(event, known)
             parts = leg_events(event) if type_ == CALL and any(LEG in one.events for one in asking) else []
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError):
             _log.exception("event_not_read", call=event.call_id, sequence=event.seq, kind=event.kind)
             return
         for part in (event, *parts):

@@ -137,5 +137,5 @@ def _parts(event: Event, world_id: UUID, types: Collection[str]) -> list[Event]:
         return []
     try:
         return [event, *(leg_events(event) if type_ == CALL and LEG in types else [])]
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError):
         return []  # fan-out has told

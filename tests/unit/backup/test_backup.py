@@ -379,6 +379,18 @@ def test_a_file_that_was_made_to_do_harm_or_damaged(tmp_path, which):
     assert not new.root.exists() or os.listdir(new.root) == ["lock"]
 
 
+@pytest.mark.parametrize("old", [b"secrets/key", b"madeAt"])
+@pytest.mark.parametrize("bad", [b"\xff", b"\0"])
+def test_a_list_that_is_no_text_any_more(folder, tmp_path, old, bad):
+    file = tmp_path / "backup"
+    back_up(folder, file)
+    whole = file.read_bytes()
+    at = whole.rindex(old)
+    file.write_bytes(whole[:at] + bad + whole[at + 1 :])
+    with pytest.raises(BadBackup):
+        put_back(file, DataFolder(tmp_path / "new"))
+
+
 def test_a_file_of_a_newer_program(tmp_path):
     about = {"format": 2, "program": "7.0", "madeAt": "2030-01-01T00:00:00Z", "more": 1}
     with pytest.raises(BadBackup, match=r"Callwright 7\.0.*Restore it with that version"):

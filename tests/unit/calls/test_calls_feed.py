@@ -293,11 +293,15 @@ def test_what_cannot_be_read_or_written_down_is_a_hole() -> None:
         eye = Room(stage).watch()
         await happen(stage, 1)
         at_us = stage.clock.now_us()
+        made = Call(id=UUID(int=9), world_id=WORLD, status=CallStatus.ONGOING, source="no text", destination="1",
+                    created_us=1, updated_us=1)  # fmt: skip
+        no_text = encode_snapshot(Snapshot(made, ())).replace(b"no text", b"no \xffext")
+        await stage.store.commit(Change((insert_other_event(WORLD, UUID(int=6), UUID(int=9), UPDATED, at_us, no_text),)))
         unreadable = insert_other_event(WORLD, UUID(int=5), UUID(int=2), UPDATED, at_us, b"?")
         await stage.store.commit(Change((unreadable,), (Wake(TOPIC, WORLD, UUID(int=2)),)))
         await happen(stage, 3, event=666)
         await happen(stage, 4)
-        assert await eye.until_caught_up() == ["1 callUpdated", "GAP", "GAP", "4 callUpdated"]
+        assert await eye.until_caught_up() == ["1 callUpdated", "GAP", "GAP", "GAP", "4 callUpdated"]
         await eye.close()
 
     on_stage(play)

@@ -121,6 +121,8 @@ async def test_settings_for_the_operator():
         ("DELETE", f"/keys/{SOMEWHERE}", None, 404, 13),
         ("DELETE", "/keys/not-an-id", None, 404, 13),
         ("POST", "/keys", b'"' + b"x" * 70_000 + b'"', 413, 21),
+        ("POST", "/keys", b'{"kind": "\xff"}', 400, 21),
+        ("POST", "/keys", b"[" * 60_000, 400, 21),
         ("GET", "/numbers?limit=0", None, 422, 10),
         ("GET", "/numbers?limit=1001", None, 422, 10),
         ("GET", "/numbers?offset=-1", None, 422, 10),

@@ -331,15 +331,16 @@ def test_the_reasons_are_the_documented_ones() -> None:
 # what cannot be read
 
 
+@pytest.mark.parametrize("spoilt", [b"\xc1 spoilt", b"\x81\xa4call\x81\xa6source\xa1\xff"])
 @pytest.mark.parametrize(
     ("kind", "seq"),
     [("callUpdated", 9), ("recordingUpdated", None), ("webhookDisabled", None), ("callDreamt", 9), ("callDreamt", None)],
 )
-def test_an_event_that_cannot_be_read_holds_up_no_other(kind: str, seq: int | None, caplog: Any) -> None:
+def test_an_event_that_cannot_be_read_holds_up_no_other(kind: str, seq: int | None, spoilt: bytes, caplog: Any) -> None:
     async def play(stage: Stage) -> None:
         story = Story(stage)
         await story.webhook(A, *ALL)
-        params = (WORLD.bytes, UUID(int=9).bytes, story.id.bytes, seq, kind, START_US, b"\xc1 spoilt")
+        params = (WORLD.bytes, UUID(int=9).bytes, story.id.bytes, seq, kind, START_US, spoilt)
         await story.commit(Change((Write("calls.insert_event", params),)))
         await story.goes_on()
         assert await story.kinds(A) == WITH_LEGS
