@@ -207,7 +207,10 @@ def _copy(source: Readable, target: BinaryIO | None, size: int, name: str) -> st
     sum_ = hashlib.sha256()
     left = size
     while left:
-        portion = source.read(min(left, PORTION))
+        try:
+            portion = source.read(min(left, PORTION))
+        except OSError as error:
+            raise BadBackup(f"{name} cannot be read: {error.strerror}.") from error
         if not portion:
             raise BadBackup(f"{name} ends {left} bytes before its end: it was changed while it was read, or was cut off.")
         sum_.update(portion)

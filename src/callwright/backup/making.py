@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, NoReturn
 
 from callwright.audiofile import PEAKS_SUFFIX
 from callwright.backup.archive import BLOCK, DATABASE, FORMAT, SETTINGS, About, Archive
@@ -55,7 +56,7 @@ def make(folder: DataFolder, target: Path, clock: Clock, *, program: str, overwr
             if target.exists() and not overwrite:
                 raise _there(target)
             path.rename(target)
-            _sync(target.parent)
+        _sync(target)
     except OSError as error:
         raise BackupFailed(f"{target} cannot be written: {error.strerror}. Nothing of it is left.") from error
     return Made(size, database, archive.files)
@@ -68,6 +69,9 @@ def _refuse(folder: DataFolder, target: Path, *, overwrite: bool) -> None:
     if owner != os.geteuid():
         # The files beside a database belong to whoever opens it first, and the server could not write to them.
         raise DataFolderError(f"{folder.database} belongs to uid {owner}. Run this command as that user: sudo -u '#{owner}' …")
+    for kept in (folder.secrets, folder.sounds, folder.recordings):
+        if kept.resolve() in target.resolve().parents:
+            raise BackupFailed(f"{target} lies in {kept}, which is backed up itself. Name a file outside of it.")
     if target.is_dir():
         raise BackupFailed(f"{target} is a folder. Name a file in it.")
     if not target.parent.is_dir():
@@ -89,7 +93,9 @@ def _partial(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackupFailed(f"Another backup is being written to {target}. Wait for it, or name another file.") from None
+            raise _busy(target) from None
+        if not _has_name(descriptor, path):  # it was that other's, which is done
+            raise _busy(target)
         try:
             os.fchmod(descriptor, 0o600)
             file.truncate(0)
@@ -98,6 +104,17 @@ def _partial(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
             with suppress(FileNotFoundError):
                 path.unlink()
             raise
+
+
+def _busy(target: Path) -> BackupFailed:
+    return BackupFailed(f"Another backup is being written to {target}. Wait for it, or name another file.")
+
+
+def _has_name(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _examine(path: Path, size: int) -> None:
@@ -129,7 +146,7 @@ def _files(folder: DataFolder, *, recordings: bool) -> Iterator[tuple[str, Path]
     if settings.is_file():
         yield SETTINGS, settings
     for root in (folder.secrets, folder.sounds, *((folder.recordings,) if recordings else ())):
-        for where, folders, names in os.walk(root):
+        for where, folders, names in os.walk(root, onerror=_missed):
             folders.sort()
             for name in sorted(names):
                 there = Path(where, name)
@@ -137,19 +154,37 @@ def _files(folder: DataFolder, *, recordings: bool) -> Iterator[tuple[str, Path]
                     yield there.relative_to(folder.root).as_posix(), there
 
 
+def _missed(error: OSError) -> None:
+    """A folder that is not there holds nothing."""
+    if not isinstance(error, FileNotFoundError):
+        _unreadable(error)
+
+
 def _add(archive: Archive, name: str, there: Path) -> None:
     try:
         file = there.open("rb")
     except FileNotFoundError:
         return  # a recording that was deleted meanwhile
+    except OSError as error:
+        _unreadable(error)
     with file:
         told = os.fstat(file.fileno())
         archive.add(name, file, told.st_size, int(told.st_mtime))
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _unreadable(error: OSError) -> NoReturn:
+    """What cannot be read would be missing in the backup."""
+    raise BackupFailed(f"{error.filename} cannot be read: {error.strerror}. Nothing was written.") from error
+
+
+def _sync(target: Path) -> None:
+    """Make the name of a file last."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # some disks of a network sync no folders
+            raise BackupFailed(f"{target} is written, but a power failure may take it away: {error.strerror}.") from error

@@ -17,8 +17,8 @@ from callwright.store.copying import leave_room
 from callwright.store.survey import Survey
 
 LOG_FILES = (f"{DATABASE}-wal", f"{DATABASE}-shm")
-# Where files are put before the folder's own are touched.
-STAGE = ".restoring"
+# Where files are put before the folder's own are touched, and the folder for them within it.
+STAGE, FILES = ".restoring", "files"
 
 
 class RestoreRefused(CallwrightError):
@@ -55,7 +55,8 @@ def restore(file: Path, folder: DataFolder, clock: Clock, *, replace: bool, rese
             with folder.lock("callwright restore"):
                 return _restore(contents, folder, clock, replace=replace, resend=resend)
     except OSError as error:
-        raise RestoreRefused(f"{error.filename or file} cannot be used: {error.strerror}.") from error
+        # What is written has no name in its error, as when the disk is full.
+        raise RestoreRefused(f"{error.filename or folder.root} cannot be used: {error.strerror}.") from error
 
 
 def _restore(contents: Contents, folder: DataFolder, clock: Clock, *, replace: bool, resend: bool) -> Restored:
@@ -67,12 +68,14 @@ def _restore(contents: Contents, folder: DataFolder, clock: Clock, *, replace: b
         )
     stage = folder.root / STAGE
     shutil.rmtree(stage, ignore_errors=True)
-    stage.mkdir(mode=0o700)
+    files = stage / FILES
     try:
-        size = contents.extract(stage)
-        pending = _examine(stage / DATABASE)
-        given_up = 0 if resend else _give_up(stage / DATABASE, clock)
-        leave_room(stage / DATABASE)
+        stage.mkdir(mode=0o700)
+        files.mkdir(mode=0o700)
+        size = contents.extract(files)
+        pending = _examine(files / DATABASE)
+        given_up = 0 if resend else _give_up(files / DATABASE, clock)
+        leave_room(files / DATABASE)
         os.sync()  # before it takes the place of what was there
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
@@ -127,7 +130,7 @@ def _exchange(folder: DataFolder, stage: Path, in_the_way: list[Path], top: list
     A server that starts in the middle would begin with an empty folder: while the stage has the name `folder.unfinished`,
     none does.
     """
-    stage = stage.rename(folder.unfinished) if not folder.unfinished.exists() else _again(stage, folder.unfinished)
+    files = _announced(stage, folder.unfinished)
     aside = None
     if in_the_way:
         now_us = clock.now_us()
@@ -139,13 +142,22 @@ def _exchange(folder: DataFolder, stage: Path, in_the_way: list[Path], top: list
         place = folder.root / name
         if place.is_dir() and not place.is_symlink():
             place.rmdir()  # an empty one is not in the way
-        (stage / name).rename(place)
+        (files / name).rename(place)
     os.sync()
-    shutil.rmtree(stage)
+    shutil.rmtree(folder.unfinished)
     return aside
 
 
-def _again(stage: Path, unfinished: Path) -> Path:
-    """Take the place of a restore that was killed while it moved; this one has all of its own."""
-    shutil.rmtree(unfinished)
-    return stage.rename(unfinished)
+def _announced(stage: Path, unfinished: Path) -> Path:
+    """Give the stage the name that keeps servers away; returns where its files are then.
+
+    After a restore that was killed while it moved the name is there already, and stays until this one is done.
+    """
+    files = unfinished / FILES
+    if unfinished.exists():
+        shutil.rmtree(files, ignore_errors=True)
+        (stage / FILES).rename(files)
+        stage.rmdir()
+    else:
+        stage.rename(unfinished)
+    return files

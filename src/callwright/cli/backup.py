@@ -68,7 +68,7 @@ def _left_out(place: Place, *, recordings: bool) -> Iterator[str]:
         yield "The settings cannot be used as they are; callwright settings tells why."
         return
     keys = loaded.settings.recordings.keys_file
-    if keys and folder.root.absolute() not in Path(keys).absolute().parents:
+    if keys and folder.secrets.resolve() not in Path(keys).resolve().parents:
         yield f"The keys of recordings are not in it: keep a copy of {keys} in another place. Without them none can be heard."
     if elsewhere := _elsewhere(place, loaded):
         yield f"Settings of these are not in it: {', '.join(elsewhere)}."

@@ -206,6 +206,69 @@ def test_a_disk_that_is_full_for_the_database(folder, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["data"]
 
 
+def test_who_comes_when_another_is_just_done_leaves_what_that_one_made(folder, tmp_path, monkeypatch):
+    target = tmp_path / "backup"
+
+    def locked(descriptor, how, real=making.fcntl.flock):
+        if making.fcntl.flock is not real:
+            (tmp_path / ".backup.partial").rename(target)  # as the other does before it lets go of its lock
+            target.write_text("whole")
+        return real(descriptor, how)
+
+    monkeypatch.setattr(making.fcntl, "flock", locked)
+    with pytest.raises(BackupFailed, match="Another backup"):
+        back_up(folder, target)
+    assert target.read_text() == "whole"
+
+
+@pytest.mark.parametrize("name", ["secrets", "secrets/deep", "sounds"])
+def test_a_folder_that_cannot_be_read_is_not_left_out(folder, tmp_path, monkeypatch, name):
+    def scandir(path, real=os.scandir):
+        if str(path) == str(folder.root / name):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    (folder.secrets / "deep").mkdir()
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(BackupFailed, match=rf"{name} cannot be read: Permission denied"):
+        back_up(folder, tmp_path / "backup")
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_a_file_that_cannot_be_read_is_named(folder, tmp_path, monkeypatch):
+    def opened(path, *arguments, real=making.Path.open, **named):
+        if path.name == "key":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(making.Path, "open", opened)
+    with pytest.raises(BackupFailed, match="secrets/key cannot be read: Permission denied"):
+        back_up(folder, tmp_path / "backup")
+    assert os.listdir(tmp_path) == ["data"]
+
+
+@pytest.mark.parametrize("place", ["secrets", "sounds/de", "recordings"])
+def test_a_backup_is_no_part_of_the_next(folder, place):
+    with pytest.raises(BackupFailed, match=r"lies in .* which is backed up itself"):
+        back_up(folder, folder.root / place / "backup")
+
+
+@pytest.mark.parametrize(("number", "fails"), [(22, False), (95, False), (5, True)])
+def test_a_disk_of_a_network_that_syncs_no_folders(folder, tmp_path, monkeypatch, number, fails):
+    def sync(descriptor, real=os.fsync):
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    if fails:
+        with pytest.raises(BackupFailed, match="is written, but"):
+            back_up(folder, tmp_path / "backup")
+    else:
+        back_up(folder, tmp_path / "backup")
+    assert names(tmp_path / "backup")[-1] == archive.LIST
+
+
 def test_two_at_once_do_not_write_into_each_other(folder, tmp_path):
     with making._partial(tmp_path / "backup"), pytest.raises(BackupFailed, match="Another backup"):
         back_up(folder, tmp_path / "backup")
@@ -290,6 +353,36 @@ class TestRestore:
         folder.prepare()
         assert content(folder) == before
         assert set(files(tmp_path)) >= {"data/callwright.toml", "data/secrets/key"}
+
+    def test_one_that_is_killed_again_while_it_clears_up_keeps_servers_away(self, folder, tmp_path, monkeypatch):
+        back_up(folder, tmp_path / "backup")
+        before = content(folder)
+        with monkeypatch.context() as patched:
+            patched.setattr(restoring.Path, "rename", _renaming(3))
+            with pytest.raises(Cut):
+                put_back(tmp_path / "backup", folder, replace=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(restoring.Path, "rename", _renaming(0))  # the old files are gone, the new not in their place
+            with pytest.raises(Cut):
+                put_back(tmp_path / "backup", folder, replace=True)
+        with pytest.raises(DataFolderError, match="callwright restore again"):
+            folder.prepare()
+        put_back(tmp_path / "backup", folder, replace=True)
+        folder.prepare()
+        assert content(folder) == before
+        assert not {".restoring", ".unfinished"} & set(os.listdir(folder.root))
+
+    def test_a_full_disk_is_told_of_the_folder_and_not_of_the_backup(self, folder, tmp_path, monkeypatch):
+        back_up(folder, tmp_path / "backup")
+
+        def copy(source, target, size, name):
+            raise OSError(28, os.strerror(28))
+
+        monkeypatch.setattr(archive, "_copy", copy)
+        new = DataFolder(tmp_path / "new")
+        with pytest.raises(RestoreRefused, match=rf"^{new.root} cannot be used: No space left"):
+            put_back(tmp_path / "backup", new)
+        assert os.listdir(new.root) == ["lock"]
 
     def test_a_folder_of_somebody_else(self, folder, tmp_path, monkeypatch):
         back_up(folder, tmp_path / "backup")
