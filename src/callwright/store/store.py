@@ -177,6 +177,8 @@ def _connect(path: str, synchronous: str) -> apsw.Connection:
     connection.execute("PRAGMA cache_size = -16384")
     # What a statement with triggers changes is kept aside while it runs; in files that takes as long as the statement.
     connection.execute("PRAGMA temp_store = MEMORY")
+    # What was deleted is written over, so that an erased call cannot be read in the file. FAST leaves whole pages as they are.
+    connection.execute("PRAGMA secure_delete = ON")
     return connection
 
 

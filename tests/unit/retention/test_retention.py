@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import asyncio
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callwright.calls.lists import Facets, count_calls
-from callwright.clock import VirtualClock, VirtualLoop
+from callwright.clock import SystemClock, VirtualClock, VirtualLoop
 from callwright.errors import Conflict, NotFound, StoreUnavailable
 from callwright.recordings.upkeep import Upkeep
 from callwright.retention import retention as room
 from callwright.retention import rows
 from callwright.retention.retention import Erased, Retention, forget
 from callwright.retention.rules import Rules
+from callwright.store import Store
 from callwright.store.blocks import positions_of
 from support.native_room import NativeRoom
 from support.old_calls import DAY_US, NOW_US, OldCalls
@@ -315,6 +317,25 @@ class TestForget:
         assert await old.mentions(call_id) == []
         with pytest.raises(NotFound):
             await forget(old.store, old.clock, old.world, call_id)
+
+    @pytest.mark.parametrize("words", [1, 3_000])
+    async def test_nothing_of_it_can_be_read_in_the_file(self, tmp_path, words):
+        path, word = tmp_path / "calls.db", "lookforme"
+        old = OldCalls(tmp_path, Store.open(path, SystemClock()))
+        calls = [await old.with_everything(20) for _ in range(30)]
+        gone = calls[10:20]
+        for call_id in gone:
+            await old.label(call_id, word)
+            await old.sql("UPDATE deliveries SET body = ? WHERE call_id = ?", f"{word} " * words, call_id.bytes)
+        connection = apsw.Connection(str(path))
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert path.read_bytes().count(word.encode()) >= 10
+        for call_id in gone:
+            await forget(old.store, old.clock, old.world, call_id)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert word.encode() not in path.read_bytes()
+        connection.close()
+        old.store.close()
 
     @pytest.mark.parametrize(
         ("state", "why"),
