@@ -78,6 +78,10 @@ class Switchboard:
         self._clock = clock
         self.asked: list[dict[str, Any]] = []
         self.refuses = False
+        self.carried: set[UUID] = set()
+
+    def carries(self, call_id: UUID) -> bool:
+        return call_id in self.carried
 
     async def pause_recording(self, world_id: UUID, recording_id: UUID) -> Recording:
         return await self._move(world_id, recording_id, RecordingStatus.PAUSED)

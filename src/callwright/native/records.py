@@ -27,7 +27,9 @@ async def show_journal(ask: Ask) -> Any:
 
 async def forget_call(ask: Ask) -> Any:
     """Erase a call that is over, with everything that is kept of it; 204."""
-    await forget(ask.parts.store, ask.parts.clock, ask.world.id, ask.id("call"))
+    parts, call_id = ask.parts, ask.id("call")
+    carried = parts.calling is not None and parts.calling.switch.carries(call_id)
+    await forget(parts.store, parts.clock, ask.world.id, call_id, carried=carried)
     return 204, None
 
 

@@ -135,8 +135,8 @@ class Retention:
         return erased
 
 
-async def forget(store: Store, clock: Clock, world_id: UUID, call_id: UUID) -> None:
-    """Erase one call at once, however old it is.
+async def forget(store: Store, clock: Clock, world_id: UUID, call_id: UUID, *, carried: bool = False) -> None:
+    """Erase one call at once, however old it is, unless it is still `carried` by whoever writes its record.
 
     Raises `NotFound`, or `Conflict` while something is still done with it.
     """
@@ -150,6 +150,8 @@ async def forget(store: Store, clock: Clock, world_id: UUID, call_id: UUID) -> N
         raise Conflict(
             "The call ended less than a minute ago, and its last words may not be written.", remedy="Try again soon."
         )
+    if carried:
+        raise Conflict("The call is over, and its last words are not written.", remedy="Try again soon.")
 
     def run(transaction: Transaction) -> tuple[rows.Waits, int]:
         waits = rows.waits(transaction, world_id, call_id, now_us)

@@ -189,6 +189,10 @@ class Switch(LiveControl):
     def _live(self, call_id: UUID) -> CallActor | None:
         return self._by_call.get(call_id)
 
+    def carries(self, call_id: UUID) -> bool:
+        """Whether there may be something to write of a call, which may be over."""
+        return call_id in self._by_call
+
     @property
     def live_calls(self) -> int:
         return len(self._by_call)

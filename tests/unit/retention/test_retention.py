@@ -368,5 +368,9 @@ class TestForget:
         path = f"/calls/{call_id}/record"
         assert (await native.customer("DELETE", path)).status == 403
         assert (await native.operator("DELETE", path, world="test")).status == 404
+        native.switchboard.carried.add(call_id)  # it is over, and something is still to be written of it
+        refused = await native.operator("DELETE", path)
+        assert (refused.status, "last words" in refused.error["message"]) == (409, True)
+        native.switchboard.carried.clear()
         assert (await native.operator("DELETE", path)).status == 204
         assert (await native.operator("DELETE", path)).status == 404

@@ -44,9 +44,10 @@ async def ended(stage: Stage) -> Call:
     """A call that is over, on the wire too."""
     a = await stage.arrive([pause(60)])
     await stage.answer(a)
+    assert stage.switch.carries(call_of(stage).id)
     stage.script.ended(a)
     await stage.tick()
-    assert call_of(stage).id not in stage.switch.live_call_ids
+    assert not stage.switch.carries(call_of(stage).id)
     return call_of(stage)
 
 
