@@ -12,13 +12,17 @@ from callwright.calls.events import TOPIC, Snapshot
 from callwright.calls.labels import Relabelling, relabelled
 from callwright.calls.model import Call
 from callwright.clock import Clock
+from callwright.errors import Conflict
 from callwright.store import Store, Transaction, Wake
 
 
-async def label_stored(store: Store, clock: Clock, world_id: UUID, call_id: UUID, change: Relabelling) -> Call | None:
+async def label_stored(
+    store: Store, clock: Clock, world_id: UUID, call_id: UUID, change: Relabelling, *, over_only: bool = False
+) -> Call | None:
     """Change a call's tags and metadata in one transaction, so that two changes at once lose nothing.
 
-    None when the world has no such call. Raises `Invalid` when it would have too many.
+    None when the world has no such call. Raises `Invalid` when it would have too many, and with `over_only` `Conflict` for one
+    that is not over.
     """
 
     now_us = clock.now_us()
@@ -27,6 +31,8 @@ async def label_stored(store: Store, clock: Clock, world_id: UUID, call_id: UUID
         call = rows.find_call(transaction, world_id, call_id)
         if call is None:
             return None
+        if over_only and call.live:  # whoever carries it counts its journal
+            raise Conflict("The call is just being put on record.", remedy="Try again.")
         labelled = relabelled(call, change)
         if labelled is call:
             return call

@@ -84,7 +84,7 @@ class LiveControl(ABC):
             with suppress(Over):  # it was put away meanwhile, with all that it had to write
                 labelled: Call = await actor.ask(wish)
                 return labelled
-        found = await label_stored(self._store, self._clock, world_id, call_id, change)
+        found = await label_stored(self._store, self._clock, world_id, call_id, change, over_only=True)
         if found is None:
             raise NotFound(f"No call found for ID `{call_id}`.")
         return found

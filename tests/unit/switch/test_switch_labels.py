@@ -11,8 +11,9 @@ from callwright import telephony
 from callwright.calls import journal, rows
 from callwright.calls.events import LABELLED, Event
 from callwright.calls.labels import MOST_TAGS, Relabelling
+from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call
-from callwright.errors import Invalid, NotFound, Unavailable
+from callwright.errors import Conflict, Invalid, NotFound, Unavailable
 from support.invariants import check_record
 from support.scripted import B, Stage, pause, tell, transfer
 from support.steps import tag
@@ -220,6 +221,23 @@ def test_a_call_that_ends_meanwhile_keeps_both(after_ms: int) -> None:
         last_words = [entry.leg for entry in stage.entries() if isinstance(entry, journal.LegLast)]
         assert last_words == [a, b], "the journal has one writer"
         stage.sound()
+
+    tell(story)
+
+
+def test_a_call_that_is_on_record_and_not_carried_yet_is_left_to_whoever_will() -> None:
+    async def story(stage: Stage) -> None:
+        at_us = stage.clock.now_us()
+        record = CallRecord.requested(
+            call_id=UUID(int=7), leg_id=UUID(int=8), world_id=stage.world.id, source="1", destination=B, number_id=None,
+            webhook_url=None, webhook_token=None, at_us=at_us, node="here",
+        )  # fmt: skip
+        await stage.store.commit(record.take())
+        with pytest.raises(Conflict, match="just being put on record"):
+            await label(stage, "vip", call=record.call)
+        record.start(at_us)
+        await stage.store.commit(record.take())  # whose entries count on from those that it knows of
+        assert rows.find_call(stage.store, stage.world.id, record.call.id) == record.call
 
     tell(story)
 
