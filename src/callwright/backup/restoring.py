@@ -66,6 +66,11 @@ def _restore(contents: Contents, folder: DataFolder, clock: Clock, *, replace: b
             f"{folder.root} has {', '.join(path.name for path in in_the_way)} already. "
             "Name a new folder with --data, or say --replace: what is there is moved aside then."
         )
+    for name in contents.top:
+        if os.path.ismount(folder.root / name):  # it could be moved neither aside nor over
+            raise RestoreRefused(
+                f"{folder.root / name} is a disk of its own. Restore into a new folder with --data, and copy from there."
+            )
     stage = folder.root / STAGE
     shutil.rmtree(stage, ignore_errors=True)
     files = stage / FILES

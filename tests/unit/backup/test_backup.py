@@ -384,6 +384,15 @@ class TestRestore:
             put_back(tmp_path / "backup", new)
         assert os.listdir(new.root) == ["lock"]
 
+    def test_a_disk_within_the_folder_is_seen_before_anything_is_moved(self, folder, tmp_path, monkeypatch):
+        back_up(folder, tmp_path / "backup")
+        before = content(folder), files(folder.root)
+        monkeypatch.setattr(os.path, "ismount", lambda path: path == folder.root / "secrets")
+        with pytest.raises(RestoreRefused, match="secrets is a disk of its own"):
+            put_back(tmp_path / "backup", folder, replace=True)
+        assert (content(folder), files(folder.root)) == before
+        folder.prepare()
+
     def test_a_folder_of_somebody_else(self, folder, tmp_path, monkeypatch):
         back_up(folder, tmp_path / "backup")
         monkeypatch.setattr(os, "geteuid", lambda: 12_345)
