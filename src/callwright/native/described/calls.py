@@ -1,0 +1,162 @@
+"""Calls, their legs and their journal (`native.records`, `native.control`)."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from callwright.calls.journal import AnyEntry
+from callwright.calls.model import CallStatus, Direction, LegStatus
+from callwright.native.described.common import identified
+from callwright.native.described.flows import EXAMPLE as FLOW_EXAMPLE
+from callwright.native.described.flows import flow_wanted
+from callwright.openapi import Answer, Body, Operation
+from callwright.openapi.shapes import (
+    all_of,
+    body,
+    choice,
+    identity,
+    moment,
+    or_null,
+    record,
+    said,
+    several,
+    text,
+    whole,
+)
+from callwright.reasons import Reason
+from callwright.telephony import ReferOutcome
+
+FROM, TO = text("Who calls: digits, or a URI.", "31612345678"), text("Who is called: digits, or a URI.", "31205550100")
+REASON = record(
+    "Reason",
+    "Why a leg is over, with what to do about it.",
+    {
+        "name": choice("One of a closed list.", Reason, Reason.RING_TIMEOUT.value),
+        "sentence": text("What happened.", Reason.RING_TIMEOUT.sentence),
+        "remedy": text("What to do about it.", Reason.RING_TIMEOUT.remedy),
+    },
+)
+LEG = record(
+    "Leg",
+    "A leg of a call: one telephone's connection with us.",
+    {
+        "id": identity("The leg."),
+        "n": whole("Its number in the call, from 1.", 1, 1),
+        "direction": choice("`incoming`: from the telephone network to us.", Direction),
+        "source": FROM,
+        "destination": TO,
+        "status": choice("`hangup`, `busy`, `no_answer` and `failed` are final.", LegStatus, "hangup"),
+        "intent": or_null(text("What is being done with it.", "answer"), None),
+        "reason": {**or_null(REASON), "description": "Why it is over; null while it lasts."},
+        "detail": text("More of it, as it was seen.", ""),
+        "sipCode": or_null(whole("The last SIP answer.", 200)),
+        "sipCallId": text("Its Call-ID in SIP, to find it in traces.", "8f2a@192.0.2.7"),
+        "duration": whole("Seconds from answer to end, rounded up; 0 until it is over.", 42),
+        "createdAt": moment("When it was made."),
+        "updatedAt": moment("When it was changed last."),
+        "answeredAt": or_null(moment("When it was answered; null when it was not.")),
+        "endedAt": or_null(moment("When it was over; null while it lasts.")),
+    },
+)
+CALL_KEYS = {
+    "id": identity("The call."),
+    "world": choice("Whose it is.", ("live", "test")),
+    "status": choice("`queued`, `starting` and `ongoing` are not final.", CallStatus, "ended"),
+    "source": FROM,
+    "destination": TO,
+    "numberId": or_null(identity("The number of yours that was called, or that calls.")),
+    "flowId": or_null(identity("The flow that answered it; null for a call that brought its own.")),
+    "webhookUrl": or_null(text("The webhook it was placed with.", "https://example.com/voice"), None),
+    "createdAt": moment("When it was made."),
+    "updatedAt": moment("When it was changed last."),
+    "endedAt": or_null(moment("When it was over; null while it lasts.")),
+}
+CALL = record("Call", "A call with its legs, oldest first.", {**CALL_KEYS, "legs": several(LEG, "Its legs.")})
+KINDS = tuple(str(entry.__struct_config__.tag) for entry in get_args(AnyEntry))
+ENTRY = record(
+    "JournalEntry",
+    "Something that happened to a call, with keys of its kind beside these.",
+    {
+        "seq": whole("Its place, from 1.", 1, 1),
+        "at": moment("When it happened."),
+        "kind": choice("What it is.", KINDS, "leg_moved"),
+    },
+)
+ENTRY["additionalProperties"] = True
+WEBHOOK_OF_CALL = body(
+    "CallWebhook",
+    "Where to tell what happens to the call.",
+    {"url": text("A URL.", "https://example.com/voice"), "token": text("What to sign with.", "foobar")},
+    wanted=("url",),
+)
+CALL_WANTED = body(
+    "CallWanted",
+    "A call to be placed, as the compatible interface takes it.",
+    {
+        "source": text("A number of yours, or what is to be shown.", "31205550100"),
+        "destination": text("Whom to call.", "31612345678"),
+        "callFlow": said(flow_wanted(), "What to do once it is answered."),
+        "webhook": WEBHOOK_OF_CALL,
+    },
+    wanted=("source", "destination", "callFlow"),
+)
+REFER = body("Refer", "Whom to call in our place.", {"to": text("A number or a sip: URI.", "31612345678")}, wanted=("to",))
+REFERRED = record(
+    "Referred",
+    "What became of it.",
+    {
+        "outcome": choice("`unknown`: it took it and told no more.", (*(one.value for one in ReferOutcome), "pending")),
+        "sipCode": or_null(whole("The far end's: of its new call, or of its refusal.", 200)),
+        "detail": text("More of it.", ""),
+    },
+)
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/api/calls",
+        name="placeCall",
+        tag="calls",
+        summary="Place a call",
+        sentence="The body is that of the compatible `POST /calls`.",
+        body=Body(
+            shape=CALL_WANTED, example={"source": "31205550100", "destination": "31612345678", "callFlow": FLOW_EXAMPLE}
+        ),
+        answers=(Answer(status=201, sentence="The call.", shape=CALL),),
+    ),
+    Operation(
+        method="GET",
+        path="/api/calls/{id}",
+        name="showCall",
+        tag="calls",
+        summary="Show a call with its legs",
+        sentence="Why each leg ended and what to do about it, its SIP code and Call-ID.",
+        parameters=(identified("the call"),),
+        answers=(Answer(status=200, sentence="The call.", shape=CALL),),
+    ),
+    Operation(
+        method="GET",
+        path="/api/calls/{id}/journal",
+        name="showJournal",
+        tag="calls",
+        summary="Show everything that happened to a call, in order",
+        parameters=(identified("the call"),),
+        answers=(Answer(status=200, sentence="The journal.", shape=all_of("Journal", ENTRY, "The journal of a call, in order.")),),
+    ),
+    Operation(
+        method="POST",
+        path="/api/calls/{id}/legs/{leg}/refer",
+        name="referLeg",
+        tag="calls",
+        summary="Have the far end of a leg call someone else in our place",
+        sentence="A blind transfer by REFER. The answer waits up to half a minute for what becomes of it; it is in the journal "
+        "once it is known.",
+        parameters=(identified("the call"), identified("the leg", "leg")),
+        body=Body(shape=REFER),
+        answers=(
+            Answer(status=200, sentence="What became of it.", shape=REFERRED),
+            Answer(status=202, sentence="It is not known yet.", shape=REFERRED),
+        ),
+        failures=(409,),
+    ),
+)

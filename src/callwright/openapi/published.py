@@ -1,0 +1,3 @@
+"""``GET /openapi.json`` and ``GET /docs``: the description of the interface, for programs and for people."""
+from __future__ import annotations
+class Published: ...
