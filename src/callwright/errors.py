@@ -4,6 +4,7 @@ CallwrightError
   Problem                 an answer of the HTTP interfaces; nothing else crosses the api rooms
     Invalid               422  a value is wrong
     Missing               422  a required value is absent
+    BadQuery              422  the query of a native path is wrong
     Malformed             422  the body cannot be read
     Conflict              422  the request is right, the state is not
     Unauthenticated       401
@@ -33,12 +34,14 @@ class Problem(CallwrightError):
     """The request cannot be carried out.
 
     `http` is the status and `code` the number of the compatible API's error object (contract §3.4). `documented_http`
-    is the status the vendor's reference names where that differs from the one its own libraries can read.
+    is the status the vendor's reference names where that differs from the one its own libraries can read. `example` shows
+    the right form of what is wrong.
     """
 
     http = 500
     documented_http = 500
     code = 99
+    example: str | None = None
 
     def __init__(
         self, message: str | None = None, *, parameter: str | None = None, remedy: str | None = None, code: int | None = None
@@ -58,6 +61,17 @@ class Invalid(Problem):
     """A value is not valid."""
 
     http, documented_http, code = 422, 400, 10
+
+
+class BadQuery(Problem):
+    """The query cannot be answered."""
+
+    http, documented_http, code = 422, 422, 10
+
+    def __init__(self, message: str, *, parameter: str, example: str | None = None, remedy: str | None = None) -> None:
+        """`example` is a parameter of the query, such as ``limit=100``, where another value of it would do."""
+        super().__init__(message, parameter=parameter, remedy=remedy)
+        self.example = example
 
 
 class Missing(Problem):

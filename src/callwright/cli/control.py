@@ -84,7 +84,8 @@ def refusal(status: int, received: bytes) -> Refused:
     except ValueError:
         answer = None
     error = answer.get("error", {}) if isinstance(answer, dict) else {}
-    return Refused(status, error.get("message") or f"The server answered {status}.", error.get("remedy"))
+    example = f"Write it so: {error['example']}" if error.get("example") else None
+    return Refused(status, error.get("message") or f"The server answered {status}.", error.get("remedy") or example)
 
 
 @contextmanager

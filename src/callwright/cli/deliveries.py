@@ -241,7 +241,7 @@ def _some(control: Control, wanted: Mapping[str, str | None], most: int, world: 
     query = {name: value for name, value in wanted.items() if value is not None}
     while len(found) < most:
         query["limit"] = str(min(PAGE, most - len(found)))
-        page = control.get(f"/api/deliveries?{urlencode(query)}", world=world)
+        page = control.get(f"/api/deliveries?{urlencode(query, quote_via=quote)}", world=world)
         found += page["data"]
         if page["next"] is None:
             break

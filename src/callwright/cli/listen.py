@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from callwright.cli import show
 from callwright.cli.control import WORLD_HEADER, NoServer, Refused, connection, refusal
@@ -154,7 +154,7 @@ def _read(place: Place, wanted: Wanted, resume: str | None) -> Iterator[dict[str
         line, base = _to(wanted.server, SILENT_S)
         base = base.rstrip("/")
     try:
-        line.request("GET", f"{base}/api/listen?{urlencode(query)}", headers=headers)
+        line.request("GET", f"{base}/api/listen?{urlencode(query, quote_via=quote)}", headers=headers)
         answer = line.getresponse()
         if answer.status != 200:
             raise refusal(answer.status, answer.read())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
@@ -14,7 +17,7 @@ from starlette.requests import Request
 
 from callwright import ids
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
-from callwright.errors import Invalid, Malformed, Missing, NotFound, TooLarge
+from callwright.errors import BadQuery, Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
 from callwright.native.state import ServerState
 from callwright.numbers.numbers import Numbers
@@ -32,6 +35,8 @@ from callwright.webhooks.webhooks import Webhooks
 CONTROL_WORLD_HEADER = "Callwright-World"
 DEFAULT_LIMIT = 100
 MOST_LIMIT = 1_000
+MOMENT = "2026-05-04T10:00:00Z"  # these two as examples
+SOME_ID = "018f9d6e-7b1c-7c3e-9f54-2d0a4c1b8e77"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -105,6 +110,7 @@ class Ask:
 
     def __init__(self, request: Request, parts: Parts, authority: Authority) -> None:
         self._request = request
+        self._query = _query_of(request)
         self.parts = parts
         self.control = authority is Authority.SOCKET
 
@@ -127,27 +133,37 @@ class Ask:
             raise NotFound(f"No {what} found for ID `{text[:80]}`.")
         return found
 
-    def window(self) -> Window:
-        """``limit`` (1 to 1000, default 100) and ``offset`` of a list."""
-        return Window(self.whole("limit", DEFAULT_LIMIT, 1, MOST_LIMIT), self.whole("offset", 0, 0, 2**31 - 1))
+    def window(self, *besides: str) -> Window:
+        """``limit`` (1 to 1000, default 100) and ``offset`` of a list that knows nothing else, but for what is `besides`."""
+        self.only((*besides, "limit", "offset"))
+        return Window(self.limit(), self.whole("offset", 0, 0, 2**31 - 1))
+
+    def limit(self) -> int:
+        return self.whole("limit", DEFAULT_LIMIT, 1, MOST_LIMIT)
 
     def query(self, name: str) -> str | None:
-        return self._request.query_params.get(name)
+        return next(iter(self.queries(name)), None)
 
     def queries(self, name: str) -> list[str]:
         """All that the query has of a name."""
-        return self._request.query_params.getlist(name)
+        return [text for known, text in self._query if known == name]
+
+    def names(self) -> list[str]:
+        """Whatever the query names, each once."""
+        return list(dict.fromkeys(name for name, _ in self._query))
 
     def header(self, name: str) -> str | None:
         return self._request.headers.get(name)
 
     def only(self, known: Sequence[str], *, repeated: Sequence[str] = ()) -> None:
-        """Raise `Invalid` for anything else in the query, or given twice where it means one thing."""
-        for name in self._request.query_params:
+        """Raise `BadQuery` for anything else in the query, or given twice where it means one thing."""
+        for name in self.names():
             if name not in known:
-                raise Invalid(f"{name[:40]} is not known here; there are {', '.join(known)}.", parameter=name[:40])
+                raise BadQuery(
+                    f"{name[:40]} is not known here{nearest(name, known)}; there are {', '.join(known)}.", parameter=name[:40]
+                )
             if name not in repeated and len(self.queries(name)) > 1:
-                raise Invalid(f"{name} is given more than once.", parameter=name)
+                raise BadQuery(f"{name} is given more than once.", parameter=name, remedy="Give it once.")
 
     async def body(self) -> bytes:
         most = self.parts.limits.body
@@ -174,17 +190,61 @@ class Ask:
         return decoded
 
     def whole(self, name: str, default: int, least: int, most: int) -> int:
-        """A whole number in the query. Raises `Invalid`."""
-        text = self._request.query_params.get(name)
+        """A whole number in the query. Raises `BadQuery`."""
+        text = self.query(name)
         if text is None:
             return default
         if not (text.isascii() and text.isdecimal() and len(text) <= 15 and least <= int(text) <= most):
-            raise Invalid(f"{name} must be a whole number from {least} to {most}; it was {text[:20]!r}.", parameter=name)
+            raise BadQuery(
+                f"{name} must be a whole number from {least} to {most}; it was {text[:20]!r}.",
+                parameter=name,
+                example=f"{name}={max(default, least)}",
+            )
         return int(text)
+
+    def query_id(self, name: str) -> UUID | None:
+        """An id in the query. Raises `BadQuery`."""
+        text = self.query(name)
+        if text is None:
+            return None
+        with in_query(f"{name}={SOME_ID}"):
+            return id_of(text, name)
+
+    def moment(self, name: str) -> int | None:
+        """A time in the query, in microseconds. Raises `BadQuery`."""
+        text = self.query(name)
+        if text is None:
+            return None
+        with in_query(f"{name}={MOMENT}"):
+            return moment_of(text, name)
+
+    def span(self, first: str, last: str) -> tuple[int | None, int | None]:
+        """Two times in the query, from which and before which. Raises `BadQuery`."""
+        begin, end = self.moment(first), self.moment(last)
+        if begin is not None and end is not None and begin >= end:
+            raise BadQuery(
+                f"{first} must be before {last}.", parameter=last, example=f"{first}={MOMENT}&{last}=2026-05-05T10:00:00Z"
+            )
+        return begin, end
+
+
+@contextmanager
+def in_query(example: str) -> Iterator[None]:
+    """What is `Invalid` or `Missing` within is so in the query: raise `BadQuery` for it."""
+    try:
+        yield
+    except (Invalid, Missing) as problem:
+        raise BadQuery(problem.message, parameter=problem.parameter or "", example=example, remedy=problem.remedy) from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Part of a sentence on a name that is not known; nothing where none is like it."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f": the nearest is {close[0]}" if close else ""
 
 
 def id_of(value: object, parameter: str) -> UUID:
-    """An id in the query or the body. Raises `Invalid`."""
+    """An id in the body. Raises `Invalid`."""
     found = ids.parse(value) if isinstance(value, str) else None
     if found is None:
         raise Invalid(f"{parameter} must be an id of 36 characters; it was {str(value)[:40]!r}.", parameter=parameter)
@@ -199,9 +259,16 @@ def moment_of(text: str, parameter: str) -> int:
             raise ValueError
         return (at - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
-        raise Invalid(
-            f"{parameter} must be a time such as 2026-05-04T10:00:00Z; it was {text[:40]!r}.", parameter=parameter
-        ) from None
+        raise Invalid(f"{parameter} must be a time such as {MOMENT}; it was {text[:40]!r}.", parameter=parameter) from None
+
+
+def _query_of(request: Request) -> list[tuple[str, str]]:
+    """Names and values in order. A `+` is one: a number may begin with it, and a time have it before its zone. Only forms
+    mean a space by it.
+    """
+    raw = request.scope["query_string"].decode("utf-8", "replace")
+    pairs = (pair.partition("=") for pair in raw.split("&") if pair)
+    return [(unquote(name), unquote(text)) for name, _, text in pairs]
 
 
 def checked_kind(kind: object, parameter: str) -> str:

@@ -8,15 +8,16 @@ from uuid import UUID
 
 from callwright.accounts.worlds import World
 from callwright.dialect.callbacks import TYPE_OF, TYPES
-from callwright.errors import Invalid, NotFound
+from callwright.errors import BadQuery, Invalid, NotFound
 from callwright.native import views
-from callwright.native.asking import DEFAULT_LIMIT, MOST_LIMIT, Ask, id_of, moment_of, text_of
+from callwright.native.asking import Ask, id_of, in_query, moment_of, text_of
 from callwright.native.cursors import seal, unseal
 from callwright.webhooks.endpoints import endpoint_of
 from callwright.webhooks.log import Entry, Filter, Place, Resent
 from callwright.webhooks.model import State
 
 FILTERS = ("endpoint", "url", "webhook", "event", "call", "state", "message", "from", "to", "test")
+ENDPOINT = "https://example.com/hook"  # as an example
 MOST_IDS = 1_000
 # Endpoints where what is resent waits, as many as are told.
 MOST_HELD = 10
@@ -31,7 +32,7 @@ async def show_all(ask: Ask) -> Any:
     """
     world = ask.world
     ask.only((*FILTERS, "limit", "cursor"), repeated=("state",))
-    limit = ask.whole("limit", DEFAULT_LIMIT, 1, MOST_LIMIT)
+    limit = ask.limit()
     wanted = _filter(ask, world)
     of = f"deliveries {sorted((name, *ask.queries(name)) for name in FILTERS)}"
     page = ask.parts.log.page(world.id, wanted, limit=limit, after=_place(ask, world, of))
@@ -83,7 +84,8 @@ async def resend_many(ask: Ask) -> Any:
     endpoint = _endpoint(ask, world, body)
     from_us = moment_of(text_of(body, "since"), "since") if "since" in body else None
     to_us = moment_of(text_of(body, "until"), "until") if "until" in body else None
-    _check_span(from_us, to_us, "since", "until")
+    if from_us is not None and to_us is not None and from_us >= to_us:
+        raise Invalid("since must be before until.", parameter="until")
     state = _SETTLED.get(text_of(body, "state", State.EXHAUSTED.value))
     if state is None:
         raise Invalid(
@@ -108,37 +110,38 @@ async def resend_many(ask: Ask) -> Any:
 def _filter(ask: Ask, world: World) -> Filter:
     given: dict[str, Any] = {}
     if (endpoint := ask.query("endpoint")) is not None:
-        given["endpoint"] = _endpoint_named(ask, world, endpoint)
+        with in_query(f"endpoint={ENDPOINT}"):
+            given["endpoint"] = _endpoint_named(ask, world, endpoint)
     if (url := ask.query("url")) is not None:
         if endpoint is not None:
-            raise Invalid("endpoint and url are both given: url is an endpoint with its query; name one.", parameter="url")
-        endpoint_of(url)
+            raise BadQuery("endpoint and url are both given: url is an endpoint with its query; name one.", parameter="url")
+        with in_query(f"url={ENDPOINT}?shop=2"):
+            endpoint_of(url)
         given["url"] = url
     for name, field in (("webhook", "webhook_id"), ("call", "call_id"), ("message", "message_id")):
-        if (text := ask.query(name)) is not None:
-            given[field] = id_of(text, name)
+        if (id_ := ask.query_id(name)) is not None:
+            given[field] = id_
     if "call_id" in given and "message_id" in given:
-        raise Invalid("call and message are both given: a message is of one call; name one.", parameter="message")
+        raise BadQuery("call and message are both given: a message is of one call; name one.", parameter="message")
     if (event := ask.query("event")) is not None:
         given["kind"], given["kind_is_type"] = _event(event), event in TYPES
     if states := ask.queries("state"):
         given["states"] = _states(states)
     if (test := ask.query("test")) is not None:
         if test not in ("true", "false"):
-            raise Invalid(f"test must be true or false; it was {test[:20]!r}.", parameter="test")
+            raise BadQuery(f"test must be true or false; it was {test[:20]!r}.", parameter="test", example="test=false")
         given["test"] = test == "true"
-    for name, field in (("from", "from_us"), ("to", "to_us")):
-        if (text := ask.query(name)) is not None:
-            given[field] = moment_of(text, name)
-    _check_span(given.get("from_us"), given.get("to_us"), "from", "to")
+    span = zip(("from_us", "to_us"), ask.span("from", "to"), strict=True)
+    given |= {field: at_us for field, at_us in span if at_us is not None}
     return Filter(**given)
 
 
 def _event(event: str) -> str:
     if event not in TYPES and event not in TYPE_OF:
-        raise Invalid(
+        raise BadQuery(
             f"event must be a type ({', '.join(TYPES)}) or an event's name ({', '.join(TYPE_OF)}); it was {event[:40]!r}.",
             parameter="event",
+            example=f"event={TYPES[0]}",
         )
     return event
 
@@ -147,7 +150,11 @@ def _states(texts: list[str]) -> tuple[State, ...]:
     named = [name for text in texts for name in text.split(",")]
     for name in named:
         if name not in _STATES:
-            raise Invalid(f"state must be of {', '.join(_STATES)}; it was {name[:20]!r}.", parameter="state")
+            raise BadQuery(
+                f"state must be of {', '.join(_STATES)}; it was {name[:20]!r}.",
+                parameter="state",
+                example="state=pending,exhausted",
+            )
     return tuple(state for name, state in _STATES.items() if name in named)
 
 
@@ -157,7 +164,7 @@ def _place(ask: Ask, world: World, of: str) -> Place | None:
         return None
     numbers = unseal(world, of, cursor)
     if numbers is None or len(numbers) != 2:
-        raise Invalid(
+        raise BadQuery(
             "cursor is none of this list: it is the next of a page that was asked for with the very same filters.",
             parameter="cursor",
             remedy="Begin again without a cursor.",
@@ -189,11 +196,6 @@ def _ids(value: Any) -> list[UUID]:
 def _only(body: dict[str, Any], known: tuple[str, ...], otherwise: str) -> None:
     if unknown := sorted(body.keys() - set(known)):
         raise Invalid(f"{unknown[0][:40]} cannot be given here: {otherwise}.", parameter=unknown[0][:40])
-
-
-def _check_span(from_us: int | None, to_us: int | None, first: str, last: str) -> None:
-    if from_us is not None and to_us is not None and from_us >= to_us:
-        raise Invalid(f"{first} must be before {last}.", parameter=last)
 
 
 def _resent(ask: Ask, world: World, resent: Resent) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from callwright.errors import Invalid
 from callwright.native import views
-from callwright.native.asking import Ask, text_of
+from callwright.native.asking import Ask, in_query, text_of
 from callwright.webhooks.endpoints import KnownEndpoint, endpoint_of
 from callwright.webhooks.model import State
 
@@ -16,10 +16,11 @@ COUNTED_IN_LISTS, COUNTED = 100, 10_000
 
 async def show_all(ask: Ask) -> Any:
     """By URL; with ``url`` that one alone, whose query does not matter."""
-    ask.only(("limit", "offset", "url"))
-    world, window = ask.world, ask.window()
+    world, window = ask.world, ask.window("url")
     if (url := ask.query("url")) is not None:
-        known = ask.parts.endpoints.find(world.id, endpoint_of(url))
+        with in_query("url=https://example.com/hook"):
+            endpoint = endpoint_of(url)
+        known = ask.parts.endpoints.find(world.id, endpoint)
         found = [] if known is None else [_view(ask, known, COUNTED)]
         return views.page(found, len(found), *window)
     page = ask.parts.endpoints.page(world.id, limit=window.limit, offset=window.offset)

@@ -13,9 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from callwright.accounts.worlds import World
 from callwright.clock import Clock
-from callwright.errors import Invalid, Unavailable
+from callwright.errors import BadQuery, Unavailable
 from callwright.log import Log
-from callwright.native.asking import Ask
+from callwright.native.asking import Ask, in_query
 from callwright.native.cursors import seal, unseal
 from callwright.native.views import moment
 from callwright.webhooks.listening import Position, Seat, Told, url_of
@@ -42,8 +42,10 @@ async def listen(ask: Ask) -> Any:
     listening = ask.parts.listening
     if listening is None:
         raise Unavailable("No server runs on this data folder, so nothing happens.", remedy="Start it: callwright serve")
-    url = url_of(ask.query("url"))
-    types = checked_events([name for name in (ask.query("events") or "").split(",") if name])
+    with in_query("url=http://localhost:3000/callbacks"):
+        url = url_of(ask.query("url"))
+    with in_query("events=call,recording"):
+        types = checked_events([name for name in (ask.query("events") or "").split(",") if name])
     token = ask.header(SIGN_WITH_HEADER)
     check_token(token, SIGN_WITH_HEADER)
     after = _position(world, ask.query("after"))
@@ -58,7 +60,7 @@ def _position(world: World, text: str | None) -> Position | None:
         return None
     numbers = unseal(world, OF, text)
     if numbers is None or len(numbers) != 2:
-        raise Invalid("after is not the resume of any line of this world.", parameter="after", remedy="Listen without it.")
+        raise BadQuery("after is not the resume of any line of this world.", parameter="after", remedy="Listen without it.")
     return Position(*numbers)
 
 

@@ -25,7 +25,7 @@ MOST_TRANSCRIPTIONS = 100
 
 async def show_all(ask: Ask) -> Any:
     """Those of a world, or with ``call`` of one call, newest first."""
-    world, window, store = ask.world, ask.window(), ask.parts.store
+    world, window, store = ask.world, ask.window("call"), ask.parts.store
     call = ask.query("call")
     if call is None:
         page = rows.of_world(store, world.id, limit=window.limit, offset=window.offset)

@@ -1,7 +1,8 @@
 """Which path is answered by what, and to whom; and how a `Problem` looks here.
 
-Errors are ``{"error": {"code", "message", "parameter", "remedy"}}``. Codes are those of the compatible interface
-(contract §3.4); statuses are plain HTTP: 400 for a bad value, 409 for a conflict, where that one says 422.
+Errors are ``{"error": {"code", "message", "parameter", "remedy", "example"}}``. Codes are those of the compatible interface
+(contract §3.4); statuses are plain HTTP: 400 for a bad value in a body, 409 for a conflict, where that one says 422. A query
+that is wrong is 422 here too, with an example of the right form.
 """
 
 from __future__ import annotations
@@ -170,7 +171,13 @@ def _success(answered: Any) -> Response:
 
 
 def _failure(problem: Problem) -> Response:
-    error = {"code": problem.code, "message": problem.message, "parameter": problem.parameter, "remedy": problem.remedy}
+    error = {
+        "code": problem.code,
+        "message": problem.message,
+        "parameter": problem.parameter,
+        "remedy": problem.remedy,
+        "example": problem.example,
+    }
     return Response(_encode({"error": error}), problem.documented_http, media_type="application/json")
 
 

@@ -121,10 +121,10 @@ async def test_settings_for_the_operator():
         ("DELETE", f"/keys/{SOMEWHERE}", None, 404, 13),
         ("DELETE", "/keys/not-an-id", None, 404, 13),
         ("POST", "/keys", b'"' + b"x" * 70_000 + b'"', 413, 21),
-        ("GET", "/numbers?limit=0", None, 400, 10),
-        ("GET", "/numbers?limit=1001", None, 400, 10),
-        ("GET", "/numbers?offset=-1", None, 400, 10),
-        ("GET", "/numbers?offset=99999999999999999999", None, 400, 10),
+        ("GET", "/numbers?limit=0", None, 422, 10),
+        ("GET", "/numbers?limit=1001", None, 422, 10),
+        ("GET", "/numbers?offset=-1", None, 422, 10),
+        ("GET", "/numbers?offset=99999999999999999999", None, 422, 10),
         ("POST", "/numbers", {"number": "12"}, 400, 10),
         ("POST", "/numbers", {"number": "31205550100", "flowId": SOMEWHERE}, 400, 10),
         ("POST", "/numbers", {"number": "31205550100", "flowId": 7}, 400, 10),
@@ -144,7 +144,7 @@ async def test_bad_input_is_refused_in_one_form(method, path, body, status, code
     room = await NativeRoom.open()
     reply = await room.operator(method, path, body)
     assert (reply.status, reply.error["code"]) == (status, code)
-    assert list(reply.error) == ["code", "message", "parameter", "remedy"]
+    assert list(reply.error) == ["code", "message", "parameter", "remedy", "example"]
     assert reply.error["message"].endswith((".", ")"))
     assert len(room.accounts.keys()) == 1
     assert room.numbers.page(room.accounts.world("live").id, limit=10, offset=0).total == 0

@@ -180,7 +180,7 @@ async def test_an_endpoint_and_a_message_by_their_ids():
 @pytest.mark.parametrize(
     ("query", "parameter", "said"),
     [
-        ("status=failed", "status", "status is not known here; there are endpoint, url,"),
+        ("status=failed", "status", "status is not known here: the nearest is state; there are endpoint, url,"),
         ("limit=1001", "limit", "from 1 to 1000"),
         ("limit=0", "limit", "from 1 to 1000"),
         ("offset=10", "offset", "is not known here"),
@@ -206,7 +206,7 @@ async def test_an_endpoint_and_a_message_by_their_ids():
 async def test_filters_that_cannot_be(query, parameter, said):
     room = await NativeRoom.open()
     reply = await room.operator("GET", f"/deliveries?{query}")
-    assert (reply.status, reply.error["code"], reply.error["parameter"]) == (400, 10, parameter)
+    assert (reply.status, reply.error["code"], reply.error["parameter"]) == (422, 10, parameter)
     assert said in reply.error["message"]
 
 

@@ -124,7 +124,7 @@ async def test_what_is_asked_for_is_told():
 async def test_what_cannot_be_listened_to(query, parameter, said):
     room = await NativeRoom.open()
     reply = await room.operator("GET", f"/listen?{query}")
-    assert (reply.status, reply.error["parameter"]) == (400, parameter)
+    assert (reply.status, reply.error["parameter"]) == (422, parameter)
     assert said in reply.error["message"]
 
 
@@ -142,7 +142,7 @@ async def test_a_place_is_of_one_world():
     resume = (await line.next())["resume"]
     await line.close()
     reply = await room.operator("GET", f"/listen?url={URL}&after={quote(resume)}", world="test")
-    assert (reply.status, reply.error["parameter"], reply.error["remedy"]) == (400, "after", "Listen without it.")
+    assert (reply.status, reply.error["parameter"], reply.error["remedy"]) == (422, "after", "Listen without it.")
 
 
 async def test_one_who_went_is_forgotten():

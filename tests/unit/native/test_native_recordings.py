@@ -115,7 +115,7 @@ async def test_a_waveform_in_columns(room):
     assert few["data"][-1] == 31
     for wrong in ("0", "x", "99999999"):
         reply = await room.customer("GET", f"/recordings/{one.id}/peaks?columns={wrong}")
-        assert (reply.status, reply.error["parameter"]) == (400, "columns")
+        assert (reply.status, reply.error["parameter"]) == (422, "columns")
     running = await recording(room, over=False)
     assert (await room.customer("GET", f"/recordings/{running.id}/peaks")).status == 404
 
