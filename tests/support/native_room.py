@@ -33,6 +33,7 @@ from callwright.webhooks.listening import Listening
 from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.model import Endpoint
 from callwright.webhooks.webhooks import Webhooks
+from support.described import Proven
 
 NOW_US = 1_700_000_000_123_456
 NOW = "2023-11-14T22:13:20.123456Z"
@@ -189,7 +190,7 @@ class NativeRoom:
             listening=self.listening,
             limits=Limits(**limits),
         )
-        self._apps = {authority: native_app(self.parts, authority) for authority in Authority}
+        self._apps = {authority: Proven(native_app(self.parts, authority)) for authority in Authority}
         self.key = ""
 
     def refusal(self, url: str) -> str | None:

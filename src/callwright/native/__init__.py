@@ -5,7 +5,7 @@ operator: no key, the world named by the header ``Callwright-World``. Over TCP a
 """
 
 from callwright.native.asking import CONTROL_WORLD_HEADER, Authority, Calling, Limits, Parts
-from callwright.native.routes import control_app, native_app
+from callwright.native.routes import control_app, native_app, published
 from callwright.native.state import ChildState, ServerState
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "ServerState",
     "control_app",
     "native_app",
+    "published",
 ]

@@ -15,6 +15,7 @@ DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"
 SCHEMAS = "#/components/schemas/"
 # An extension: how the operation can be reached, where a key does not open it.
 TRANSPORT = "x-callwright-transport"
+STATUS = "x-callwright-status"  # of a response that operations refer to
 SOCKET_ONLY = "Over the control socket alone: on the network the answer is 403."
 KEY_SCHEME = "accessKey"
 
@@ -25,7 +26,10 @@ FAILURES = {
     404: ("NotFound", "There is no such thing in this world."),
     409: ("Conflict", "The object is not in a state that allows this."),
     413: ("TooLarge", "The body is larger than api.body_limit."),
-    422: ("BadQuery", "A parameter is not known, is wrong, or does not go with another; there is an example of the right form."),
+    422: (
+        "BadQuery",
+        "A parameter is not known, is wrong, or does not go with another; `example` has the right form.",
+    ),
     429: ("TooMany", "There are too many of these at once."),
     500: ("Fault", "A fault of the server; its log has the details."),
     503: ("Unavailable", "The server cannot do it now; try again."),
@@ -33,7 +37,7 @@ FAILURES = {
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a document is made of. `tags` have a sentence each, in the order of the page; `failure` is every error's body."""
+    """All that a document is made of. `tags` have a sentence each, in the order of the page; `failure` is any error's body."""
 
     title: str
     version: str
@@ -51,7 +55,11 @@ def describe(interface: Interface) -> dict[str, Any]:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
     failure = _plain(interface.failure, schemas)
     responses = {
-        name: {"description": sentence, "content": {JSON: {"schema": failure, "example": _failure_example(interface, status)}}}
+        name: {
+            STATUS: status,
+            "description": sentence,
+            "content": {JSON: {"schema": failure, "example": _failure_example(interface, status)}},
+        }
         for status, (name, sentence) in FAILURES.items()
     }
     _exemplify(paths, schemas)
@@ -131,9 +139,7 @@ def _response(answers: Sequence[Answer], schemas: dict[str, Any]) -> dict[str, A
     told: dict[str, Any] = {"description": " ".join(dict.fromkeys(answer.sentence for answer in answers))}
     headers = {name: sentence for answer in answers for name, sentence in answer.headers.items()}
     if headers:
-        told["headers"] = {
-            name: {"description": sentence, "schema": {"type": "string"}} for name, sentence in headers.items()
-        }
+        told["headers"] = {name: {"description": sentence, "schema": {"type": "string"}} for name, sentence in headers.items()}
     content: dict[str, Any] = {}
     for answer in answers:
         if answer.shape is not None:

@@ -23,8 +23,9 @@ TAGS = {
 }
 SENTENCE = """\
 The native interface of Callwright: the whole story of each call, and all that is set up around it. An access key opens one
-world, live or test, over TCP. Over the control socket in the data folder the caller is the operator, without a key; the header
-`Callwright-World` names the world there, live unless it says test. Times are RFC 3339 in UTC with microseconds. A value that is not there is null."""
+world, live or test, over TCP. Over the control socket in the data folder the caller is the operator, without a key; the
+header `Callwright-World` names the world there, live unless it says test. Times are RFC 3339 in UTC with microseconds. A
+value that is not there is null."""
 
 
 def interface() -> Interface:

@@ -119,9 +119,7 @@ OPERATIONS = (
         tag="calls",
         summary="Place a call",
         sentence="The body is that of the compatible `POST /calls`.",
-        body=Body(
-            shape=CALL_WANTED, example={"source": "31205550100", "destination": "31612345678", "callFlow": FLOW_EXAMPLE}
-        ),
+        body=Body(shape=CALL_WANTED, example={"source": "31205550100", "destination": "31612345678", "callFlow": FLOW_EXAMPLE}),
         answers=(Answer(status=201, sentence="The call.", shape=CALL),),
     ),
     Operation(
@@ -141,7 +139,9 @@ OPERATIONS = (
         tag="calls",
         summary="Show everything that happened to a call, in order",
         parameters=(identified("the call"),),
-        answers=(Answer(status=200, sentence="The journal.", shape=all_of("Journal", ENTRY, "The journal of a call, in order.")),),
+        answers=(
+            Answer(status=200, sentence="The journal.", shape=all_of("Journal", ENTRY, "The journal of a call, in order.")),
+        ),
     ),
     Operation(
         method="POST",

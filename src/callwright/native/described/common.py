@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callwright.native.asking import DEFAULT_LIMIT, MOST_LIMIT
 from callwright.openapi import Parameter, Place
-from callwright.openapi.shapes import identity, or_null, record, said, text, whole
+from callwright.openapi.shapes import identity, or_null, record, text, whole
 
 FAILURE_OF = record(
     "Problem",
@@ -14,9 +14,10 @@ FAILURE_OF = record(
         "message": text("What went wrong, in a sentence that says what was seen.", "limit must be a whole number."),
         "parameter": or_null(text("Which value is meant: of the query, the body or a header.", "limit")),
         "remedy": or_null(text("What to do about it.", "Start it: callwright serve"), None),
+        "example": or_null(text("The right form of a parameter of the query.", "limit=100"), None),
     },
 )
-FAILURE = record("Failure", "The body of every answer of 400 and more.", {"error": said(FAILURE_OF, "What went wrong.")})
+FAILURE = record("Failure", "The body of every answer of 400 and more.", {"error": FAILURE_OF})
 
 
 def identified(what: str, name: str = "id") -> Parameter:
@@ -24,7 +25,9 @@ def identified(what: str, name: str = "id") -> Parameter:
 
 
 NUMBER = Parameter(
-    name="number", place=Place.PATH, shape=text("A number of this world: its digits, with or without a plus sign.", "31205550100")
+    name="number",
+    place=Place.PATH,
+    shape=text("A number of this world, with or without a plus sign.", "31205550100"),
 )
 LIMIT = Parameter(
     name="limit", shape=whole("How many a page has at most.", DEFAULT_LIMIT, 1, MOST_LIMIT, default=DEFAULT_LIMIT)

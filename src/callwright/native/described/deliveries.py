@@ -66,7 +66,8 @@ ATTEMPT_KEYS = {
 }
 ATTEMPT = record("Attempt", "One try of a delivery.", ATTEMPT_KEYS)
 _HEADERS = several(
-    several(text("Name, then value.", "content-type"), "A header.", minItems=2, maxItems=2), "Name and value of each, as they went."
+    several(text("Name, then value.", "content-type"), "A header.", minItems=2, maxItems=2),
+    "As they went.",
 )
 _BODY = {
     "body": {"description": "The body as JSON; null where it is none.", "examples": [None]},
@@ -145,8 +146,8 @@ RESENT = record(
         "wasPending": whole("How many of them were pending before, and are due now.", 0),
         "skipped": by_name(
             whole("How many.", 1),
-            "How many are not, by why: `waiting` for an earlier one of the call, `endpointDisabled`, `withdrawn` as nobody asks "
-            "for it any more, `emptied` as it is not kept any more, `unknown`.",
+            "How many are not, by why: `waiting` for an earlier one of the call, `endpointDisabled`, `withdrawn` as nobody "
+            "asks for it any more, `emptied` as it is not kept any more, `unknown`.",
             {},
         ),
         "held": HELD,
@@ -173,11 +174,13 @@ OPERATIONS = (
         name="listDeliveries",
         tag="deliveries",
         summary="List deliveries, newest first",
-        sentence="All that is given must be true of a delivery. One request looks at a bounded number of rows, so a page may be "
-        "short and yet have a `next`.",
+        sentence="All that is given must be true of a delivery. One request looks at a bounded number of rows, so a page may "
+        "be short and yet have a `next`.",
         parameters=(
             Parameter(name="endpoint", shape=text("An endpoint, by its id or URL.", "https://example.com/voice")),
-            Parameter(name="url", shape=text("A URL with its query; not beside `endpoint`.", "https://example.com/voice?shop=7")),
+            Parameter(
+                name="url", shape=text("A URL with its query; not beside `endpoint`.", "https://example.com/voice?shop=7")
+            ),
             Parameter(name="webhook", shape=identity("Those of this webhook.")),
             Parameter(name="event", shape=EVENT),
             Parameter(name="call", shape=identity("Those of this call.")),

@@ -61,7 +61,9 @@ OPERATIONS = (
         tag="events",
         access=Access.ANYONE,
         summary="Show the JSON Schema of the bodies of callbacks",
-        answers=(Answer(status=200, sentence="A JSON Schema (2020-12).", shape=anything("The schema.", {"title": "Callback"})),),
+        answers=(
+            Answer(status=200, sentence="A JSON Schema (2020-12).", shape=anything("The schema.", {"title": "Callback"})),
+        ),
     ),
     Operation(
         method="GET",
@@ -69,8 +71,8 @@ OPERATIONS = (
         name="listen",
         tag="events",
         summary="Hear a world's callbacks as they happen",
-        sentence="Lines of JSON for a program that will post them to `url`; `callwright listen` is made of it. There are at most "
-        "ten listeners of a world.",
+        sentence="Lines of JSON for a program that will post them to `url`; `callwright listen` is made of it. There are at "
+        "most ten listeners of a world.",
         parameters=(
             Parameter(name="url", shape=text("What to sign for; it is never requested.", "http://localhost:3000/hook")),
             Parameter(name="events", shape=text("Types besides calls, with commas.", "leg,recording")),

@@ -238,6 +238,8 @@ OPERATIONS = (
         tag="flows",
         access=Access.ANYONE,
         summary="Show the JSON Schema of call flows",
-        answers=(Answer(status=200, sentence="A JSON Schema (2020-12).", shape=anything("The schema.", {"title": "Call flow"})),),
+        answers=(
+            Answer(status=200, sentence="A JSON Schema (2020-12).", shape=anything("The schema.", {"title": "Call flow"})),
+        ),
     ),
 )

@@ -6,6 +6,7 @@ from callwright.native.described.common import PAGED, identified
 from callwright.native.recordings import MOST_BYTES
 from callwright.openapi import Access, Answer, Operation, Parameter
 from callwright.openapi.shapes import (
+    by_name,
     choice,
     extended,
     identity,
@@ -106,7 +107,7 @@ RENEWED = record(
     "How many files have another key.",
     {
         "renewed": whole("Sealed with the current key now.", 12),
-        "lost": whole("Sealed with a key that is not there any more.", 0),
+        "lost": by_name(whole("How many.", 1), "Sealed with a key that is not there any more, by the key's name.", {}),
     },
 )
 REWRAPPED = record(

@@ -21,8 +21,8 @@ HEALTH = record(
     "Whether calls can be carried.",
     {
         "status": choice("`unhealthy` where any part is.", ("ok", "unhealthy")),
-        "parts": by_name(choice("How the part is.", ("ok", "unhealthy")), "Each part by its name.", {"store": "ok", "sip": "ok"}),
-        "why": by_name(text("A sentence.", "disk is full"), "What is the matter with a part; over the control socket alone.", {}),
+        "parts": by_name(choice("How the part is.", ("ok", "unhealthy")), "Each by its name.", {"store": "ok", "sip": "ok"}),
+        "why": by_name(text("A sentence.", "disk is full"), "What a part lacks; over the control socket alone.", {}),
     },
     optional=("why",),
 )

@@ -26,9 +26,7 @@ from callwright.openapi.shapes import (
 from callwright.webhooks.health import Health
 from callwright.webhooks.model import Scope
 
-EVENTS = several(
-    choice("A type of events.", TYPES), "What it hears of besides calls; null for the setting webhooks.events."
-)
+EVENTS = several(choice("A type of events.", TYPES), "What it hears of besides calls; null for the setting webhooks.events.")
 TOKEN = text("What to sign with, in place of the signing key.", "foobar")
 URL = text("Where callbacks are posted.", "https://example.com/voice?shop=7")
 WEBHOOK = record(
@@ -68,7 +66,9 @@ TOKEN_FINISHED = extended(
     TOKEN_SHOWN,
     {"finished": truth("Whether there was an old one.", True)},
 )
-ROTATION = body("TokenRotation", "A new token.", {"token": or_null(text("Without it one is made.", "barfoo")), "overlap": OVERLAP})
+ROTATION = body(
+    "TokenRotation", "A new token.", {"token": or_null(text("Without it one is made.", "barfoo")), "overlap": OVERLAP}
+)
 CONCURRENCY = whole("Requests to it side by side, at most; null for webhooks.per_endpoint.", 4, 1)
 RATE = number("Requests to it a second, at most; null for webhooks.rate.", 20, minimum=0)
 LIVE = record(
@@ -76,8 +76,8 @@ LIVE = record(
     "How an endpoint is at this moment.",
     {
         "health": choice(
-            "`probation`: one request at a time, as it has hung. `resting`: it asked for a pause, or failed ten times in a row. "
-            "`broken`: its host does not answer.",
+            "`probation`: one request at a time, as it has hung. `resting`: it asked for a pause, or failed ten times in a "
+            "row. `broken`: its host does not answer.",
             Health,
         ),
         "until": or_null(moment("Until when it is left alone."), None),
