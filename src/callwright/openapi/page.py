@@ -208,8 +208,8 @@ def _failures(responses: Mapping[str, Any]) -> str:
 
 def _named(name: str, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     return (
-        f'<details id="shape-{escape(name)}"><summary><code>{escape(name)}</code> '
-        f"{_prose(schema.get('description', ''))}</summary>{_keys(schema, schemas)}</details>"
+        f'<article id="shape-{escape(name)}"><h3>{escape(name)}</h3>'
+        f"<p>{_prose(schema.get('description', ''))}</p>{_keys(schema, schemas)}</article>"
     )
 
 
@@ -223,10 +223,16 @@ def _keys(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     required = schema.get("required", ())
     rows = [
         f"<tr><td><code>{escape(key)}</code>{'' if key in required else '<br><i>optional</i>'}</td>"
-        f"<td>{_type(shape, schemas)}{_limits(shape)}</td><td>{_prose(shape.get('description', ''))}{_sample(shape)}</td></tr>"
+        f"<td>{_type(shape, schemas)}{_limits(shape)}</td><td>{_prose(_meaning(shape, schemas))}{_sample(shape)}</td></tr>"
         for key, shape in schema["properties"].items()
     ]
     return _table("", ("Key", "Type", "What it is"), rows)
+
+
+def _meaning(shape: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    """The sentence of a key, or that of what it refers to."""
+    named = schemas[shape["$ref"].removeprefix(SCHEMAS)] if "$ref" in shape else {}
+    return str(shape.get("description") or named.get("description", ""))
 
 
 def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:

@@ -11,10 +11,10 @@ from callwright.native.described.common import FAILURE
 from callwright.openapi import Interface
 
 TAGS = {
-    "calls": "Calls: placing them, finding them, and their whole story.",
-    "recordings": "Recordings, their waveforms, and what was written down of them.",
-    "numbers": "Numbers that can be called.",
-    "flows": "Call flows: what is done with a call.",
+    "calls": "Placing calls, finding them, and their whole story.",
+    "recordings": "What was recorded, its waveform, and what was written down of it.",
+    "numbers": "What can be called.",
+    "flows": "What is done with a call.",
     "webhooks": "Who is told what happens, and how the programs behind the URLs do.",
     "deliveries": "What was sent to whom, how each attempt went, and sending it again.",
     "events": "What can be told of, and hearing it as it happens.",

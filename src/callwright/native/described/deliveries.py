@@ -66,7 +66,13 @@ ATTEMPT_KEYS = {
 }
 ATTEMPT = record("Attempt", "One try of a delivery.", ATTEMPT_KEYS)
 _HEADERS = several(
-    several(text("Name, then value.", "content-type"), "A header.", minItems=2, maxItems=2),
+    several(
+        text("Name, then value.", "content-type"),
+        "A header.",
+        minItems=2,
+        maxItems=2,
+        examples=[["content-type", "application/json"]],
+    ),
     "As they went.",
 )
 _BODY = {

@@ -36,7 +36,14 @@ LISTENED = record(
         "callId": identity("Its call."),
         "at": moment("When it happened."),
         "headers": several(
-            several(text("Name, then value.", "webhook-id"), "A header.", minItems=2, maxItems=2), "Headers to post it with."
+            several(
+                text("Name, then value.", "webhook-id"),
+                "A header.",
+                minItems=2,
+                maxItems=2,
+                examples=[["content-type", "application/json"]],
+            ),
+            "Headers to post it with.",
         ),
         "body": text("The body to post.", "{}"),
         "why": text("Of `dropped` and `stopping`: a sentence.", "The server is stopping."),
