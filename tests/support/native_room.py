@@ -25,6 +25,7 @@ from callwright.recordings.keys import Keyring
 from callwright.recordings.model import Recording, RecordingStatus
 from callwright.recordings.recordings import Recordings
 from callwright.store import Change, Store
+from callwright.switch.referring import Referral
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.webhooks.endpoints import Endpoints
 from callwright.webhooks.health import Health
@@ -74,6 +75,12 @@ class Switchboard:
         self._store = store
         self.asked: list[dict[str, Any]] = []
         self.refuses = False
+        self.referrals: list[Referral | None] = []
+
+    async def refer_leg(self, world_id: UUID, call_id: UUID, leg_id: UUID, to: str) -> Referral | None:
+        """The next of `referrals`, whatever the leg; None for one that is not known in time."""
+        self.asked.append({"call": call_id, "leg": leg_id, "to": to})
+        return self.referrals.pop(0)
 
     async def pause_recording(self, world_id: UUID, recording_id: UUID) -> Recording:
         return await self._move(world_id, recording_id, RecordingStatus.PAUSED)

@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from callwright import ids
 from callwright.errors import Conflict, NotFound, Unavailable
 from callwright.native import views
 from callwright.native.asking import Ask
@@ -26,11 +25,9 @@ MOST_TRANSCRIPTIONS = 100
 async def show_all(ask: Ask) -> Any:
     """Those of a world, or with ``call`` of one call, newest first."""
     world, window, store = ask.world, ask.window("call"), ask.parts.store
-    call = ask.query("call")
-    if call is None:
+    call_id = ask.query_id("call")
+    if call_id is None:
         page = rows.of_world(store, world.id, limit=window.limit, offset=window.offset)
-    elif (call_id := ids.parse(call)) is None:
-        raise NotFound(f"No call found for ID `{call[:80]}`.")
     else:
         page = rows.of_call(store, world.id, call_id, limit=window.limit, offset=window.offset)
     return views.page([views.recording(recording) for recording in page.recordings], page.total, *window)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from uuid import UUID
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -16,9 +17,12 @@ from callwright.native.filters import FILTERS, REPEATED
 from callwright.native.routes import ENTRIES, Who
 from callwright.openapi import Access, Place
 from callwright.openapi.shapes import Named
+from callwright.switch.referring import Referral
+from callwright.telephony import ReferOutcome
 from support import described as proof
 from support.native_room import NativeRoom
 
+SOMEWHERE = "01890000-0000-7000-8000-000000000000"
 OPERATIONS = described.interface().operations
 ACCESS = {Who.ANYONE: Access.ANYONE, Who.WORLD: Access.KEY, Who.OPERATOR: Access.SOCKET}
 
@@ -82,6 +86,58 @@ def test_every_key_has_a_sentence():
 def test_filters_of_calls_are_those_that_are_read():
     assert [one.name for one in TOLD if not one.open] == list(FILTERS)
     assert {one.name for one in TOLD if one.repeated} == set(REPEATED)
+
+
+def _bounds():
+    for one in OPERATIONS:
+        for parameter in one.of(Place.QUERY):
+            for word, beyond in (("minimum", -1), ("maximum", 1)):
+                if word in parameter.shape:
+                    yield pytest.param(
+                        one, parameter.name, parameter.shape[word], beyond, id=f"{one.name}-{parameter.name}-{word}"
+                    )
+
+
+@pytest.mark.parametrize(("one", "name", "bound", "beyond"), list(_bounds()))
+async def test_the_bounds_it_names_are_those_that_hold(one, name, bound, beyond):
+    room = await NativeRoom.open()
+    path = re.sub(r"{\w+}", SOMEWHERE, one.path.removeprefix("/api"))
+    assert (await room.customer(one.method, f"{path}?{name}={bound}")).status in (200, 404)
+    refused = await room.customer(one.method, f"{path}?{name}={bound + beyond}")
+    assert (refused.status, refused.error["parameter"]) == (422, name)
+
+
+WRONG = [
+    pytest.param(one, parameter.name, text, id=f"{one.name}-{parameter.name}")
+    for one in OPERATIONS
+    for parameter in one.of(Place.QUERY)
+    for word, text in (("enum", "nonsense"), ("format", "yesterday"))
+    if word in parameter.shape
+]
+
+
+@pytest.mark.parametrize(("one", "name", "text"), WRONG)
+async def test_what_it_says_of_a_parameter_is_wanted_of_it(one, name, text):
+    room = await NativeRoom.open()
+    refused = await room.customer(one.method, re.sub(r"{\w+}", SOMEWHERE, f"{one.path.removeprefix('/api')}?{name}={text}"))
+    assert (refused.status, refused.error.get("parameter")) == (422, name)
+    assert refused.error["example"].startswith(f"{name}=")
+
+
+@pytest.mark.parametrize(
+    ("became", "status", "outcome"),
+    [
+        (Referral(ReferOutcome.DONE, 200), 200, "done"),
+        (Referral(ReferOutcome.REFUSED, 603, "Decline"), 200, "refused"),
+        (None, 202, "pending"),
+    ],
+)
+async def test_what_became_of_a_referral(became, status, outcome):
+    room = await NativeRoom.open()
+    room.switchboard.referrals = [became]
+    reply = await room.customer("POST", f"/calls/{SOMEWHERE}/legs/{SOMEWHERE}/refer", {"to": "+31612345678"})
+    assert (reply.status, reply.content["outcome"]) == (status, outcome)
+    assert room.switchboard.asked == [{"call": UUID(SOMEWHERE), "leg": UUID(SOMEWHERE), "to": "31612345678"}]
 
 
 async def test_it_is_there_over_the_control_socket_too():

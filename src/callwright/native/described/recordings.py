@@ -130,7 +130,6 @@ OPERATIONS = (
         summary="List recordings",
         parameters=(*PAGED, Parameter(name="call", shape=identity("Those of this call alone."))),
         answers=(Answer(status=200, sentence="A page of recordings.", shape=page_of("RecordingPage", RECORDING)),),
-        failures=(404,),
     ),
     Operation(
         method="GET",
