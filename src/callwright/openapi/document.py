@@ -30,7 +30,6 @@ FAILURES = {
         "BadQuery",
         "A parameter is not known, is wrong, or does not go with another; `example` has the right form.",
     ),
-    429: ("TooMany", "There are too many of these at once."),
     500: ("Fault", "A fault of the server; its log has the details."),
     503: ("Unavailable", "The server cannot do it now; try again."),
 }
@@ -212,7 +211,6 @@ EXAMPLES_OF_FAILURES: dict[int, dict[str, Any]] = {
         "parameter": "limit",
         "example": "limit=100",
     },
-    429: {"code": 99, "message": "There are 10 already.", "remedy": "End one of them first."},
     500: {"code": 99, "message": "Something failed inside the server; its log has the details."},
     503: {"code": 99, "message": "No server runs on this data folder.", "remedy": "Start it: callwright serve"},
 }

@@ -99,6 +99,5 @@ OPERATIONS = (
                 lines=LISTENED,
             ),
         ),
-        failures=(429,),
     ),
 )
