@@ -10,6 +10,8 @@ import json
 import os
 import re
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -146,6 +148,21 @@ def test_every_example_does_what_the_page_shows(server: Server, receiver: Webser
                 what=f"{example.command}\n{reader.differences(example, answer)}",
             )
         assert reader.differences(example, answer) == [], example.command
+
+
+@pytest.mark.parametrize(("path", "begins"), [("/openapi.json", b'{"openapi":"3.1'), ("/docs", b"<!doctype html>")])
+def test_the_interface_describes_itself_to_anyone(server: Server, path: str, begins: bytes) -> None:
+    with urllib.request.urlopen(server.http + path, timeout=20) as answer:
+        assert answer.read().startswith(begins)
+        tag = answer.headers["ETag"]
+    again = urllib.request.Request(server.http + path, headers={"If-None-Match": tag})
+    with pytest.raises(urllib.error.HTTPError) as unchanged:
+        urllib.request.urlopen(again, timeout=20)
+    with unchanged.value as answer:
+        assert (answer.code, answer.read()) == (304, b"")
+    over_socket = ["curl", "--silent", "--unix-socket", "data/run/control.sock", f"http://localhost{path}"]
+    told = subprocess.run(over_socket, capture_output=True, timeout=30, cwd=server.folder, check=True)
+    assert told.stdout.startswith(begins)
 
 
 def test_the_page_has_an_answer_for_every_command() -> None:
