@@ -12,7 +12,7 @@ from callwright import settings
 from callwright.dialect import catalogue, examples
 from callwright.dialect.callbacks import TYPES
 from callwright.native.described import TAGS, interface
-from callwright.openapi import Access, Operation
+from callwright.openapi.operation import Access, Operation
 from callwright.reasons import Reason, Refusal
 
 REASONS = """\

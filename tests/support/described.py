@@ -17,7 +17,7 @@ import jsonschema
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callwright.native import described
-from callwright.openapi import describe
+from callwright.openapi.document import describe
 
 COMPONENTS = "#/components/"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from starlette.applications import Starlette
@@ -36,7 +36,10 @@ from callwright.native import (
     webhooks,
 )
 from callwright.native.asking import Ask, Authority, Parts
-from callwright.openapi import Interface, Published
+from callwright.openapi.published import Published
+
+if TYPE_CHECKING:
+    from callwright.openapi.document import Interface
 
 _log = Log("native")
 _encode = msgspec.json.Encoder().encode

@@ -1,11 +1,6 @@
 """The description of an HTTP interface: said as values beside its routes, told as OpenAPI 3.1 and as a page.
 
 The room knows no interface. Each says its operations in the words of `operation` and `shapes`; `document` makes one
-OpenAPI document of them, `page` a page that needs nothing else to be read, and `published` serves both.
+OpenAPI document of them, `page` a page that needs nothing else to be read, and `published` serves both. Only the last is
+imported by a server that starts.
 """
-
-from callwright.openapi.document import Interface, describe
-from callwright.openapi.operation import Access, Answer, Body, Operation, Parameter, Place
-from callwright.openapi.published import Published
-
-__all__ = ["Access", "Answer", "Body", "Interface", "Operation", "Parameter", "Place", "Published", "describe"]

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from callwright.openapi import page
-from callwright.openapi.document import Interface, describe
+if TYPE_CHECKING:
+    from callwright.openapi.document import Interface
 
 DOCUMENT, PAGE = "/openapi.json", "/docs"
 # The page has its style in it, and nothing else may be loaded or run.
@@ -62,6 +62,9 @@ class Published:
         return Response(file.content, headers=headers, media_type=file.media)
 
     def _make(self) -> dict[str, _File]:
+        from callwright.openapi import page
+        from callwright.openapi.document import describe
+
         document = describe(self._interface())
         return {
             DOCUMENT: _file(msgspec.json.encode(document), "application/json"),

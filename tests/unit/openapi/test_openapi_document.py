@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from callwright.openapi import Access, Answer, Body, Interface, Operation, Parameter, Place, describe
-from callwright.openapi.document import SOCKET_ONLY, TRANSPORT, failures_of
+from callwright.openapi.document import SOCKET_ONLY, TRANSPORT, Interface, describe, failures_of
+from callwright.openapi.operation import Access, Answer, Body, Operation, Parameter, Place
 from callwright.openapi.shapes import body, choice, extended, identity, or_null, page_of, record, said, several, text, whole
 
 FAILURE = record("Failure", "What went wrong.", {"error": record("Problem", "It.", {"code": whole("A number.", 10)})})

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from callwright.native import described
-from callwright.openapi import Published
+from callwright.openapi.published import Published
 from support.asgi import Client
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from callwright import __version__
 from callwright.native.described import calls, deliveries, events, flows, keys, recordings, server, webhooks
 from callwright.native.described.common import FAILURE
-from callwright.openapi import Interface
+from callwright.openapi.document import Interface
 
 TAGS = {
     "calls": "Placing calls, finding them, and their whole story.",

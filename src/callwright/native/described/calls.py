@@ -9,7 +9,7 @@ from callwright.calls.model import CallStatus, Direction, LegStatus
 from callwright.native.described.common import identified
 from callwright.native.described.flows import EXAMPLE as FLOW_EXAMPLE
 from callwright.native.described.flows import flow_wanted
-from callwright.openapi import Answer, Body, Operation
+from callwright.openapi.operation import Answer, Body, Operation
 from callwright.openapi.shapes import (
     all_of,
     body,

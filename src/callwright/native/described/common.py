@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callwright.native.asking import DEFAULT_LIMIT, MOST_LIMIT
-from callwright.openapi import Parameter, Place
+from callwright.openapi.operation import Parameter, Place
 from callwright.openapi.shapes import identity, or_null, record, text, whole
 
 FAILURE_OF = record(

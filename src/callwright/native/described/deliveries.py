@@ -5,7 +5,7 @@ from __future__ import annotations
 from callwright.dialect.callbacks import TYPE_OF, TYPES
 from callwright.native.deliveries import MOST_HELD, MOST_IDS
 from callwright.native.described.common import LIMIT, identified
-from callwright.openapi import Answer, Body, Operation, Parameter, Place
+from callwright.openapi.operation import Answer, Body, Operation, Parameter, Place
 from callwright.openapi.shapes import (
     body,
     by_name,

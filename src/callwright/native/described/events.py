@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callwright.dialect.callbacks import TYPE_OF, TYPES
 from callwright.native.listening import SIGN_WITH_HEADER
-from callwright.openapi import Access, Answer, Operation, Parameter, Place
+from callwright.openapi.operation import Access, Answer, Operation, Parameter, Place
 from callwright.openapi.shapes import all_of, anything, choice, identity, moment, record, several, text, truth
 
 EVENT_TYPE = record(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from callwright.calls.model import CallStatus, Direction
 from callwright.native.asking import MOMENT
 from callwright.native.filters import LONGEST_DURATION_S, LONGEST_RANGE_DAYS, SHORTEST_END
-from callwright.openapi import Parameter
+from callwright.openapi.operation import Parameter
 from callwright.openapi.shapes import choice, identity, moment, several, text, texts_by_name, whole
 from callwright.reasons import Reason
 

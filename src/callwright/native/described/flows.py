@@ -10,7 +10,7 @@ import msgspec
 from callwright.flows.json_schema import json_schema
 from callwright.native.described.common import NUMBER as NUMBER_IN_PATH
 from callwright.native.described.common import PAGED, identified
-from callwright.openapi import Access, Answer, Body, Operation
+from callwright.openapi.operation import Access, Answer, Body, Operation
 from callwright.openapi.shapes import (
     Named,
     anything,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from callwright.accounts.worlds import LIVE, TEST
 from callwright.native.described.common import identified
 from callwright.native.provisioning import LONGEST_LABEL
-from callwright.openapi import Access, Answer, Body, Operation
+from callwright.openapi.operation import Access, Answer, Body, Operation
 from callwright.openapi.shapes import (
     all_of,
     body,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callwright.native.described.common import PAGED, identified
 from callwright.native.recordings import MOST_BYTES
-from callwright.openapi import Access, Answer, Operation, Parameter
+from callwright.openapi.operation import Access, Answer, Operation, Parameter
 from callwright.openapi.shapes import (
     by_name,
     choice,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callwright.openapi import Access, Answer, Operation
+from callwright.openapi.operation import Access, Answer, Operation
 from callwright.openapi.shapes import (
     all_of,
     by_name,

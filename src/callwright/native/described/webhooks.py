@@ -7,7 +7,7 @@ from callwright.native.described.common import NUMBER, PAGED, identified
 from callwright.native.described.deliveries import DELIVERY
 from callwright.native.described.keys import OVERLAP
 from callwright.native.webhooks import DEFAULT_TEST
-from callwright.openapi import Answer, Body, Operation, Parameter
+from callwright.openapi.operation import Answer, Body, Operation, Parameter
 from callwright.openapi.shapes import (
     body,
     choice,
