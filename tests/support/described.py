@@ -16,7 +16,8 @@ from urllib.parse import unquote
 import jsonschema
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from callwright.native import described
+from callwright import native
+from callwright.native import Authority, Parts, described
 from callwright.openapi.document import describe
 
 COMPONENTS = "#/components/"
@@ -90,7 +91,10 @@ def check_answer(operation: dict[str, Any], status: int, media: str, body: bytes
         wrong = faults(json.loads(body), content[media]["schema"])
         assert wrong == [], f"{name} answered {status}: {wrong}"
     elif (line := content[media].get("x-callwright-line")) is not None and body:
-        wrong = [fault for one in body.splitlines() for fault in faults(json.loads(one), line)]
+        told = body.splitlines()
+        if media == "text/event-stream":
+            told = [one.removeprefix(b"data: ") for one in told if one.startswith(b"data: ")]
+        wrong = [fault for one in told for fault in faults(json.loads(one), line)]
         assert wrong == [], f"{name} answered {status}: {wrong}"
 
 
@@ -124,7 +128,8 @@ class Proven:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Taken now: a router puts its mount into the scope it is given.
-        method, path, query = scope["method"], f"/api{scope['path']}", scope["query_string"].decode()
+        method, query = scope["method"], scope["query_string"].decode()
+        path = f"/api{scope['path'].removeprefix(scope.get('root_path', ''))}"
         operation = operation_of(method, path)
         status, media, taken, given = 0, "", bytearray(), bytearray()
 
@@ -150,3 +155,8 @@ class Proven:
         check_answer(operation, status, media, bytes(given), head=method == "HEAD")
         if status < 300:
             check_request(operation, query, bytes(taken))
+
+
+def native_app(parts: Parts, authority: Authority) -> ASGIApp:
+    """The interface of `callwright.native`, proven."""
+    return Proven(native.native_app(parts, authority))

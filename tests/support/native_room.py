@@ -17,7 +17,7 @@ from callwright.cli.control import call_asgi
 from callwright.clock import SystemClock
 from callwright.errors import Conflict, Unavailable
 from callwright.flows.flows import Flows
-from callwright.native import Authority, Calling, Limits, Parts, native_app
+from callwright.native import Authority, Calling, Limits, Parts
 from callwright.numbers.numbers import Numbers
 from callwright.recordings import rows as recording_rows
 from callwright.recordings.files import Files
@@ -34,7 +34,7 @@ from callwright.webhooks.listening import Listening
 from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.model import Endpoint
 from callwright.webhooks.webhooks import Webhooks
-from support.described import Proven
+from support.described import native_app
 
 NOW_US = 1_700_000_000_123_456
 NOW = "2023-11-14T22:13:20.123456Z"
@@ -197,7 +197,7 @@ class NativeRoom:
             listening=self.listening,
             limits=Limits(**limits),
         )
-        self._apps = {authority: Proven(native_app(self.parts, authority)) for authority in Authority}
+        self._apps = {authority: native_app(self.parts, authority) for authority in Authority}
         self.key = ""
 
     def refusal(self, url: str) -> str | None:

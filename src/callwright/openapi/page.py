@@ -285,7 +285,9 @@ def _limits(schema: Mapping[str, Any]) -> str:
 def _sample(schema: Mapping[str, Any]) -> str:
     """A short example behind a sentence; a choice shows its words already, and everybody has seen an id."""
     examples, inner = schema.get("examples"), schema.get("anyOf", [schema])[0]
-    if not examples or "enum" in inner or "format" in inner or examples[0] in (None, "") or isinstance(examples[0], bool | dict | list):
+    if not examples or "enum" in inner or "format" in inner:
+        return ""
+    if examples[0] in (None, "") or isinstance(examples[0], bool | dict | list):
         return ""
     return f" <small>Such as <code>{escape(str(examples[0]))}</code></small>"
 

@@ -25,8 +25,9 @@ from callwright.cli import listen, main
 from callwright.cli.listen import Wanted, run
 from callwright.cli.place import Place
 from callwright.datafolder import DataFolder
-from callwright.native import Authority, control_app, native_app
+from callwright.native import Authority, control_app
 from callwright.store import Change, Wake
+from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
 

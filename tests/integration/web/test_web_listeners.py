@@ -11,9 +11,10 @@ import pytest
 from callwright import web
 from callwright.calls.events import TOPIC
 from callwright.calls.rows import insert_other_event
-from callwright.native import Authority, native_app
+from callwright.native import Authority
 from callwright.native import listening as lines
 from callwright.store import Change, Wake
+from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
 ASKED = b"GET /listen?url=http://localhost/ HTTP/1.1\r\nHost: x\r\n\r\n"

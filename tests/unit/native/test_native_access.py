@@ -10,9 +10,9 @@ import pytest
 
 from callwright.cli.control import call_asgi
 from callwright.errors import StoreUnavailable
-from callwright.native import Authority, ChildState, ServerState, native_app
+from callwright.native import Authority, ChildState, ServerState
 from callwright.native.routes import ENTRIES, Who
-from support.described import Proven
+from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
 SOMEWHERE = "01890000-0000-7000-8000-000000000000"
@@ -191,7 +191,7 @@ async def test_the_state_is_told_where_a_server_runs():
         unhealthy={"admission": "draining"},
     )
     room.parts = dataclasses.replace(room.parts, state=lambda: told)
-    app = Proven(native_app(room.parts, Authority.SOCKET))
+    app = native_app(room.parts, Authority.SOCKET)
     status, received = await call_asgi(app, "GET", "/state", {}, b"")
     assert (status, msgspec.json.decode(received)) == (
         200,

@@ -11,10 +11,10 @@ import pytest
 
 from callwright.calls.events import TOPIC
 from callwright.calls.rows import insert_other_event
-from callwright.native import Authority, listening, native_app
+from callwright.native import Authority, listening
 from callwright.store import Change, Wake
 from callwright.webhooks.listening import MOST_OF_A_WORLD
-from support.described import Proven
+from support.described import native_app
 from support.native_room import NOW, NOW_US, NativeRoom
 
 URL = "http://localhost:3000/hook"
@@ -36,7 +36,7 @@ class Line:
         self.started: dict | None = None
         self.ended = False
         self._lines: asyncio.Queue[bytes] = asyncio.Queue()
-        self.task = asyncio.create_task(Proven(native_app(room.parts, Authority.SOCKET))(scope, self._receive, self._send))
+        self.task = asyncio.create_task(native_app(room.parts, Authority.SOCKET)(scope, self._receive, self._send))
 
     async def _receive(self):
         await self.gone.wait()

@@ -7,9 +7,9 @@ from dataclasses import replace
 from callwright import ids
 from callwright.calls import journal
 from callwright.calls.lifecycle import CallRecord
-from callwright.native import Authority, native_app
+from callwright.native import Authority
 from callwright.reasons import Reason
-from support.described import Proven
+from support.described import native_app
 from support.native_room import NOW, NOW_US, NativeRoom
 
 PLACE = {
@@ -138,7 +138,7 @@ async def test_a_switch_that_takes_no_calls_says_so():
 
 async def test_without_a_server_no_call_is_placed():
     room = await NativeRoom.open()
-    room._apps[Authority.SOCKET] = Proven(native_app(replace(room.parts, calling=None), Authority.SOCKET))
+    room._apps[Authority.SOCKET] = native_app(replace(room.parts, calling=None), Authority.SOCKET)
     reply = await room.operator("POST", "/calls", PLACE)
     assert (reply.status, reply.error["remedy"]) == (503, "Start it: callwright serve")
 
