@@ -255,6 +255,7 @@ class Core:
         limits = self.settings.api
         return native.Parts(
             store=self.store,
+            clock=self._clock,
             accounts=self.accounts,
             numbers=self.numbers,
             flows=self.flows,

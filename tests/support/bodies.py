@@ -19,6 +19,7 @@ WORDS = (
         "record",
         "hangup",
         "sendKeys",
+        "tag",
         "fetchCallFlow",
         "true",
         "0",

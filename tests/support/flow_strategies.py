@@ -14,7 +14,7 @@ from support.flow_driver import RECORDING
 
 IDS = ("a", "b", "c", "d", "e", "f")
 NAMES = st.sampled_from(["choice", "pin", "x"])
-WITHOUT_KEYS = ("hangup", "fetchCallFlow")
+WITHOUT_KEYS = ("hangup", "fetchCallFlow", "tag")
 
 keys = st.sampled_from(sorted(KEYS))
 machine = {"ifMachine": st.sampled_from(["continue", "delay", "hangup"]), "machineTimeout": st.integers(400, 10_000)}
@@ -30,6 +30,7 @@ def options(action: str) -> st.SearchStrategy[dict[str, Any]]:
         "record": {},
         "fetchCallFlow": {"url": st.just("https://flows.test/next")},
         "sendKeys": {"keys": st.sampled_from(["1w2#", "*,0"])},
+        "tag": {"tags": st.sampled_from([["vip"], "vip, menu-{{choice}}", ["{{pin}}", "new"]])},
         "hangup": {},
     }
     may: dict[str, dict[str, st.SearchStrategy[Any]]] = {
@@ -54,6 +55,10 @@ def options(action: str) -> st.SearchStrategy[dict[str, Any]]:
             "transcribeLanguage": st.just("nl-NL"),
             "onFinish": st.sampled_from(["https://flows.test/done", "/done"]),
         },
+        "tag": {
+            "remove": st.sampled_from([["paid"], "late,{{x}}"]),
+            "metadata": st.dictionaries(st.sampled_from(["choice", "pin"]), st.sampled_from(["a", "{{choice}}!", None])),
+        },
         "sendKeys": {"duration": st.integers(50, 500), "interval": st.integers(50, 500)},
     }
     return st.fixed_dictionaries(needs[action], optional=may.get(action, {}))
@@ -69,7 +74,7 @@ conditions = st.lists(
 
 @st.composite
 def steps(draw: st.DrawFn, ids: tuple[str, ...], index: int) -> dict[str, Any]:
-    action = draw(st.sampled_from(["say", "play", "pause", "record", "transfer", "sendKeys", "fetchCallFlow", "hangup"]))
+    action = draw(st.sampled_from(["say", "play", "pause", "record", "transfer", "sendKeys", "tag", "fetchCallFlow", "hangup"]))
     step: dict[str, Any] = {"id": ids[index], "action": action, "options": draw(options(action))}
     step["conditions"] = draw(conditions)
     heard = st.fixed_dictionaries(

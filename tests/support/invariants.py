@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from callwright.calls import journal, rows
-from callwright.calls.events import CREATED, LEG_CREATED, LEG_UPDATED, UPDATED, Event, leg_events
+from callwright.calls.events import CREATED, LABELLED, LEG_CREATED, LEG_UPDATED, UPDATED, Event, decode_snapshot, leg_events
 from callwright.calls.model import LIVE_LEG, Call, LegStatus
 from callwright.calls.replay import rebuild
 from callwright.recordings import events as recording_events
@@ -52,6 +52,8 @@ def check_record(store: Store, world_id: UUID, call_id: UUID, *, over: bool) -> 
     ever_answered = {leg.id for event in events for leg in event.snapshot.legs if leg.status is LegStatus.ONGOING}
     assert ever_answered == {leg.id for leg in legs if leg.answered_us is not None}
 
+    check_labels(store, call, told)
+
     # The journal alone makes the same rows.
     assert [line.seq for line in told] == list(range(1, len(told) + 1))
     assert rebuild(told) == (call, legs)
@@ -60,6 +62,24 @@ def check_record(store: Store, world_id: UUID, call_id: UUID, *, over: bool) -> 
     if events[0].snapshot.made:
         check_leg_events(events)
         check_recording_events(store, call, told)
+
+
+def check_labels(store: Store, call: Call, told: list[rows.Told]) -> None:
+    """Labels are found by what the call has, and whoever follows calls hears of every change of them in a commit."""
+    found = store._reader.execute(
+        "SELECT name, value FROM call_labels JOIN calls USING (world_id, pos) WHERE world_id = ? AND id = ?",
+        (call.world_id.bytes, call.id.bytes),
+    ).fetchall()
+    assert sorted(found) == sorted([("", tag) for tag in call.tags] + list(call.metadata.items()))
+    heard = store._reader.execute(
+        "SELECT content FROM events WHERE world_id = ? AND call_id = ? AND kind = ? ORDER BY pos",
+        (call.world_id.bytes, call.id.bytes, LABELLED),
+    ).fetchall()
+    made = next(line.entry.call for line in told if isinstance(line.entry, journal.CallMade))
+    calls = [made, *(decode_snapshot(content).call for (content,) in heard)]
+    labels = [(one.tags, one.metadata) for one in calls]
+    assert all(earlier != later for earlier, later in pairwise(labels))
+    assert labels[-1] == (call.tags, call.metadata)
 
 
 def check_leg_events(events: list[Event]) -> None:

@@ -12,6 +12,7 @@ _KNOWN = {
     *("$schema", "$defs", "$ref", "title", "description", "default", "discriminator"),
     *("type", "enum", "anyOf", "properties", "required", "items", "prefixItems", "format"),
     *("minimum", "maximum", "minItems", "maxItems", "maxLength", "pattern"),
+    *("additionalProperties", "propertyNames", "maxProperties"),
 }
 _FORMATS: dict[str, Callable[[str], object]] = {"uuid": UUID, "date-time": datetime.fromisoformat}
 _TYPES: dict[str, Any] = {"string": str, "boolean": bool, "array": list, "object": dict, "null": type(None)}
@@ -32,9 +33,19 @@ def faults(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = Non
         for name, inner in schema.get("properties", {}).items():
             if name in value:
                 found += faults(value[name], inner, root, f"{place}.{name}")
+        found += _of_any_name(value, schema, root, place)
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         for index, item in enumerate(value):
             found += faults(item, schema["items"], root, f"{place}[{index}]")
+    return found
+
+
+def _of_any_name(value: dict[str, Any], schema: dict[str, Any], root: dict[str, Any], place: str) -> list[str]:
+    found = [f"{place} has too many"] * (len(value) > schema.get("maxProperties", len(value)))
+    for name, inner in value.items():
+        found += faults(name, schema.get("propertyNames", {}), root, f"{place}.{name}")
+        if name not in schema.get("properties", {}) and isinstance(schema.get("additionalProperties"), dict):
+            found += faults(inner, schema["additionalProperties"], root, f"{place}.{name}")
     return found
 
 

@@ -26,6 +26,7 @@ from uuid import UUID
 from callwright import telephony
 from callwright.audiofile import Writer
 from callwright.calls import events, journal, rows
+from callwright.calls.labels import Relabelling
 from callwright.clock import VirtualClock, VirtualLoop
 from callwright.dialect import callbacks
 from callwright.egress import Answer
@@ -49,6 +50,7 @@ from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.signing import Signer
 from support.invariants import check_record
 from support.scripted import B, C, Stage, pause, transfer
+from support.steps import tag
 
 NODE = "test"
 HOUR_US = 3_600_000_000
@@ -179,7 +181,7 @@ async def first_life(writer: MortalWriter, notes: Notes) -> None:
     stage.script.sink = hears
     recorded = {"action": "record", "options": {"beep": False, "transcribe": True, "transcribeLanguage": "en-US"}}
     for number, steps in (
-        ("31205550101", [transfer()]),
+        ("31205550101", [tag("bridged"), transfer()]),
         ("31205550102", [pause(60)]),
         ("31205550103", [transfer(C)]),
         ("31205550104", [recorded, pause(60)]),
@@ -236,13 +238,23 @@ async def first_life(writer: MortalWriter, notes: Notes) -> None:
     await stage.tick()
     script.ended(to_bridged, who=Who.US, unconfirmed=True)
     call = next(call for call in stage.calls() if call.destination == "31205550102")
-    await stage.switch.hang_up_call(stage.world.id, call.id)
+    labelling = [
+        loop.create_task(stage.switch.label_call(stage.world.id, call.id, Relabelling(added=(f"tag-{number}",))))
+        for number in range(3)
+    ]
+    ending = loop.create_task(stage.switch.hang_up_call(stage.world.id, call.id))
+    for number, labelled in enumerate(labelling):
+        await labelled
+        notes.add("labelled", call.id, f"tag-{number}")
+    await ending
     notes.add("deleted", call.id)
     await stage.tick()
     script.ended(by_api, who=Who.US, unconfirmed=True)
     for leg in (to_short, to_bridged, by_api):
         script.say(telephony.Released, leg)
     await stage.after(3)
+    await stage.switch.label_call(stage.world.id, call.id, Relabelling(added=("tag-late",), removed=("tag-0",)))
+    notes.add("labelled", call.id, "tag-late")
     del busy, short, rings, to_rings
     await end(working)
     await stage.switch.stop()
@@ -328,6 +340,7 @@ def faults(folder: Path, left: dict[bytes, int], deaths: int) -> list[str]:
     seen_us = rows.last_heartbeat(store, NODE) or 0
     calls = [(UUID(bytes=world), UUID(bytes=call)) for world, call in connection.execute("SELECT world_id, id FROM calls")]
     for world_id, call_id in calls:
+        wrong += _unlabelled(store, world_id, call_id, noted)
         try:
             check_record(store, world_id, call_id, over=True)
         except AssertionError as error:
@@ -367,9 +380,20 @@ def told(store: Store) -> dict[UUID, list[tuple[str, ...]]]:
     """What a receiver of everything must have heard of each call, in order: sequence, event and id."""
     found: defaultdict[UUID, list[tuple[str, ...]]] = defaultdict(list)
     for event in rows.events_after(store, 0, 10_000):
+        if event.kind == events.LABELLED:
+            continue
         for one in (event, *(events.leg_events(event) if event.seq is not None else ())):
             found[event.call_id].append((str(len(found[event.call_id]) + 1), one.kind, str(one.id)))
     return found
+
+
+def _unlabelled(store: Store, world_id: UUID, call_id: UUID, noted: list[list[str]]) -> list[str]:
+    """Tags whose change was acknowledged must be there."""
+    call = rows.find_call(store, world_id, call_id)
+    assert call is not None
+    acknowledged = [rest[1] for kind, *rest in noted if kind == "labelled" and rest[0] == str(call_id)]
+    missing = [tag for tag in acknowledged if tag not in call.tags and (tag != "tag-0" or "tag-late" not in call.tags)]
+    return [f"call {call_id} lost its tag {tag}" for tag in missing]
 
 
 def _half_told(store: Store, connection: Any) -> list[str]:

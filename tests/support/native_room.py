@@ -11,11 +11,13 @@ from msgspec.structs import replace
 
 from callwright import ids
 from callwright.accounts.worlds import Accounts, World
+from callwright.calls.labelling import label_stored
+from callwright.calls.labels import Relabelling
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call
 from callwright.cli.control import call_asgi
 from callwright.clock import SystemClock
-from callwright.errors import Conflict, Unavailable
+from callwright.errors import Conflict, NotFound, Unavailable
 from callwright.flows.flows import Flows
 from callwright.native import Authority, Calling, Limits, Parts
 from callwright.numbers.numbers import Numbers
@@ -71,8 +73,9 @@ class Reply(NamedTuple):
 class Switchboard:
     """Puts a call on record as the switch does, and keeps what it was asked."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Any) -> None:
         self._store = store
+        self._clock = clock
         self.asked: list[dict[str, Any]] = []
         self.refuses = False
         self.referrals: list[Referral | None] = []
@@ -97,6 +100,12 @@ class Switchboard:
         await self._store.commit(Change((recording_rows.update(moved),)))
         return moved
 
+    async def label_call(self, world_id: UUID, call_id: UUID, change: Relabelling) -> Call:
+        labelled = await label_stored(self._store, self._clock, world_id, call_id, change)
+        if labelled is None:
+            raise NotFound(f"No call found for ID `{call_id}`.")
+        return labelled
+
     async def place_call(self, world: World, **wanted: Any) -> Call:
         if self.refuses:
             raise Unavailable("No call can be placed now.", remedy="Wait.")
@@ -110,6 +119,8 @@ class Switchboard:
             number_id=None,
             webhook_url=wanted["webhook_url"],
             webhook_token=wanted["webhook_token"],
+            tags=wanted["tags"],
+            metadata=wanted["metadata"],
             at_us=NOW_US,
             node="here",
         )
@@ -162,7 +173,7 @@ class NativeRoom:
         self.accounts = Accounts(self.store, clock)
         self.numbers = Numbers(self.store, clock, claim=limits.get("claim", "open"))
         self.flows = Flows(self.store, clock)
-        self.switchboard = Switchboard(self.store)
+        self.switchboard = Switchboard(self.store, clock)
         self.keys = Keyring(keys or {})
         self.recordings = Recordings(self.store, clock, folder, self.keys)
         self.transcriptions = Transcriptions(self.store, clock, self.keys)
@@ -181,6 +192,7 @@ class NativeRoom:
         self.lacking: dict[str, str | None] = {"store": None, "sip": None}
         self.parts = Parts(
             store=self.store,
+            clock=clock,
             accounts=self.accounts,
             numbers=self.numbers,
             flows=self.flows,

@@ -210,7 +210,15 @@ class Platform:
         self.engine.call_in(leg, source, number, script, hops=hops)
         return leg
 
-    async def place(self, destination: str, steps: list[dict[str, Any]], **options: Any) -> Call:
+    async def place(
+        self,
+        destination: str,
+        steps: list[dict[str, Any]],
+        *,
+        tags: tuple[str, ...] = (),
+        metadata: dict[str, str] | None = None,
+        **options: Any,
+    ) -> Call:
         body = {"steps": steps, **options}
         return await self.switch.place_call(
             self.world,
@@ -220,6 +228,8 @@ class Platform:
             flow_body=body,
             webhook_url=None,
             webhook_token=None,
+            tags=tags,
+            metadata=metadata,
         )
 
     async def after(self, seconds: float) -> None:

@@ -66,6 +66,8 @@ class RecordingSwitch:
         flow_body: dict[str, Any],
         webhook_url: str | None,
         webhook_token: str | None,
+        tags: tuple[str, ...] = (),
+        metadata: dict[str, str] | None = None,
     ) -> Call:
         if self.refusal is not None:
             raise self.refusal
@@ -80,6 +82,8 @@ class RecordingSwitch:
             number_id=None,
             webhook_url=webhook_url,
             webhook_token=webhook_token,
+            tags=tags,
+            metadata=metadata,
             at_us=now,
             node="test",
         )

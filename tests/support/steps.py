@@ -39,6 +39,10 @@ def send_keys(keys: str, options: dict[str, Any] | None = None, **step: Any) -> 
     return _step("sendKeys", {"keys": keys, **(options or {})}, step)
 
 
+def tag(*tags: str, **options: Any) -> Step:
+    return _step("tag", {"tags": list(tags), **options} if tags else options, {})
+
+
 def hangup(**step: Any) -> Step:
     return _step("hangup", {}, step)
 

@@ -27,6 +27,8 @@ async def place(request: Request) -> Answer:
         flow_body=asked.flow_body,
         webhook_url=asked.webhook_url,
         webhook_token=asked.webhook_token,
+        tags=asked.tags,
+        metadata=asked.metadata,
     )
     return Answer(201, envelope.single(render.call_item(call, linked=False), {"self": render.call_path(call.id)}))
 

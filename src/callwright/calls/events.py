@@ -14,6 +14,8 @@ CREATED = "callCreated"
 UPDATED = "callUpdated"
 LEG_CREATED = "legCreated"
 LEG_UPDATED = "legUpdated"
+# For those who follow calls in the native interface. No callback tells of it, as none has room for tags and metadata.
+LABELLED = "callLabelled"
 
 
 class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,8 +35,8 @@ class Event(msgspec.Struct, frozen=True):
     """Something customers may hear of.
 
     `seq` counts the changes of a call from 1; it is None for what is not one (a recording's, a transcription's, a
-    receiver's, a leg's). What belongs to no call has its world's id as `call_id`. `content` is what the room that wrote it
-    packed.
+    receiver's, a leg's, new labels). What belongs to no call has its world's id as `call_id`. `content` is what the room that
+    wrote it packed.
     """
 
     pos: int
@@ -48,7 +50,7 @@ class Event(msgspec.Struct, frozen=True):
 
     @property
     def snapshot(self) -> Snapshot:
-        """The content of ``callCreated`` and ``callUpdated``."""
+        """The content of ``callCreated``, ``callUpdated`` and ``callLabelled``."""
         return decode_snapshot(self.content)
 
     @property

@@ -1,7 +1,7 @@
 """The journal: what happened to a call, in order, complete enough to make its rows again.
 
-Each entry is written in the commit of what it tells. Entries of kind `CallMade`, `LegMade`, `CallMoved` and `LegMoved`
-carry the rows' changes; the others are what a reader or a replay wants to know.
+Each entry is written in the commit of what it tells. Entries of kind `CallMade`, `LegMade`, `CallMoved`, `LegMoved` and
+`CallLabelled` carry the rows' changes; the others are what a reader or a replay wants to know.
 """
 
 from __future__ import annotations
@@ -257,6 +257,14 @@ class Ignored(Entry, frozen=True, kw_only=True):
     event: str
 
 
+class CallLabelled(Entry, frozen=True, kw_only=True):
+    """Its tags and metadata are these from now on; `left_out` says what a flow wanted to write and did not fit."""
+
+    tags: tuple[str, ...]
+    metadata: dict[str, str]
+    left_out: tuple[str, ...] = ()
+
+
 class Settled(Entry, frozen=True, kw_only=True):
     """The call was ended on the record by a successor of the node that carried it; its rows are touched now."""
 
@@ -297,6 +305,7 @@ AnyEntry = (
     | LateAnswerReleased
     | ForkReleased
     | Ignored
+    | CallLabelled
     | Settled
 )
 

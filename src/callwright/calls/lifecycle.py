@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from callwright import ids
 from callwright.calls import events, journal, rows
 from callwright.calls.events import Snapshot
+from callwright.calls.labels import Relabelled, Relabelling, relabelled, relabelled_as_far_as_fits
 from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Leg, LegStatus
 from callwright.calls.tables import CALL_END, CALL_MOVES, FORWARD, end_of
 from callwright.reasons import Reason
@@ -108,6 +109,8 @@ class CallRecord:
         number_id: UUID | None,
         webhook_url: str | None,
         webhook_token: str | None,
+        tags: tuple[str, ...] = (),
+        metadata: dict[str, str] | None = None,
         at_us: int,
         node: str,
     ) -> CallRecord:
@@ -121,6 +124,8 @@ class CallRecord:
             number_id=number_id,
             webhook_url=webhook_url,
             webhook_token=webhook_token,
+            tags=tags,
+            metadata=metadata or {},
             created_us=at_us,
             updated_us=at_us,
         )
@@ -215,6 +220,16 @@ class CallRecord:
         if self._legs[leg_id] != leg:
             self._note(at_us, journal.LegAddressed(leg=leg_id, sip_call_id=sip_call_id, sip_code=sip_code))
 
+    def label(self, change: Relabelling, at_us: int) -> Call:
+        """Change tags and metadata, also of a call that is over. Raises `Invalid` when there would be too many."""
+        self._put_labels(Relabelled(relabelled(self.call, change)), at_us)
+        return self.call
+
+    def label_as_far_as_fits(self, change: Relabelling, at_us: int, *, left_out: tuple[str, ...] = ()) -> None:
+        """What a flow writes: the call goes on without what does not fit, and the journal says so."""
+        labelled = relabelled_as_far_as_fits(self.call, change)
+        self._put_labels(labelled._replace(left_out=(*left_out, *labelled.left_out)), at_us)
+
     def released(self, leg_id: UUID) -> None:
         """The leg is over on the wire too: nobody will have to end its dialog."""
         if self._dialogs.pop(leg_id, None) is not None:
@@ -235,10 +250,15 @@ class CallRecord:
         writes: list[Write] = []
         made: list[int] = []
         changed: list[int] = []
-        if self._stored_call is None:
+        stored_call = self._stored_call
+        labelled = False
+        if stored_call is None:
             writes.append(rows.insert_call(self.call, self._node))
-        elif self._stored_call != self.call:
+        elif stored_call != self.call:
             writes.append(rows.update_call(self.call))
+            labelled = (stored_call.tags, stored_call.metadata) != (self.call.tags, self.call.metadata)
+            if labelled:
+                writes.append(rows.label_call(self.call))
         for leg in self._legs.values():
             stored = self._stored_legs.get(leg.id)
             if stored is None:
@@ -259,6 +279,9 @@ class CallRecord:
             kind = events.CREATED if self._event_seq == 1 else events.UPDATED
             snapshot = Snapshot(self.call, self.legs, tuple(made), tuple(changed))
             writes.append(rows.insert_event(self._new_id(self.call.updated_us), self._event_seq, kind, snapshot))
+        if labelled:
+            writes.append(rows.insert_labelled(self._new_id(self.call.updated_us), Snapshot(self.call, self.legs)))
+        if self._visible or labelled:
             wakes = (Wake(events.TOPIC, self.call.world_id, self.call.id), *wakes)
         writes += self._others  # after the call's own event: theirs are about what it tells
         self._stored_call = self.call
@@ -306,6 +329,13 @@ class CallRecord:
         self._legs[leg.id] = leg
         self.call = replace(self.call, updated_us=leg.updated_us)
         self._visible = True
+
+    def _put_labels(self, labelled: Relabelled, at_us: int) -> None:
+        call, left_out = labelled
+        if call is self.call and not left_out:
+            return
+        self.call = replace(call, updated_us=self.in_order(at_us))
+        self._note(at_us, journal.CallLabelled(tags=call.tags, metadata=call.metadata, left_out=left_out))
 
     def _settle_call(self) -> None:
         """Row E1: with its last leg a call is over, in the same commit."""

@@ -52,6 +52,8 @@ def rebuild(told: Iterable[Told]) -> tuple[Call, list[Leg]]:
             case journal.LegAddressed(leg=leg_id, sip_call_id=sip_call_id, sip_code=sip_code):
                 leg = legs[leg_id]
                 legs[leg_id] = replace(leg, sip_call_id=sip_call_id or leg.sip_call_id, sip_code=sip_code or leg.sip_code)
+            case journal.CallLabelled(tags=tags, metadata=metadata):
+                call = replace(call, tags=tags, metadata=metadata, updated_us=at_us)
             case journal.Settled(reason=reason):
                 call = replace(call, updated_us=at_us)
                 for leg in list(legs.values()):

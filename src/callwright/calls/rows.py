@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 
 from callwright.calls import journal
-from callwright.calls.events import Event, Snapshot, encode_snapshot
+from callwright.calls.events import LABELLED, Event, Snapshot, encode_snapshot
 from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Leg, LegStatus
 from callwright.reasons import Reason
-from callwright.store import Row, Store, Write
+from callwright.store import Row, Store, Transaction, Write
 
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
@@ -131,7 +131,7 @@ def insert_entry(call: Key, seq: int, at_us: int, entry: journal.Entry) -> Write
     return Write("calls.insert_entry", (*call, seq, at_us, journal.encode(entry)))
 
 
-def append_entry(store: Store, world_id: UUID, call_id: UUID, at_us: int, entry: journal.Entry) -> Write:
+def append_entry(store: Store | Transaction, world_id: UUID, call_id: UUID, at_us: int, entry: journal.Entry) -> Write:
     """A further entry of a call that is over, and that nobody else writes of now."""
     key = (world_id.bytes, call_id.bytes)
     ((journal_seq, _),) = store.read("calls.last_seqs", (*key, *key))
@@ -151,17 +151,23 @@ def insert_other_event(world_id: UUID, event_id: UUID, call_id: UUID, kind: str,
     return Write("calls.insert_event", (world_id.bytes, event_id.bytes, call_id.bytes, None, kind, at_us, content))
 
 
+def insert_labelled(event_id: UUID, snapshot: Snapshot) -> Write:
+    """The event of new labels, which is no change that callbacks count."""
+    call = snapshot.call
+    return insert_other_event(call.world_id, event_id, call.id, LABELLED, call.updated_us, encode_snapshot(snapshot))
+
+
 def heartbeat(node: str, at_us: int) -> Write:
     return Write("calls.heartbeat", (node, at_us))
 
 
-def find_call(store: Store, world_id: UUID, call_id: UUID) -> Call | None:
+def find_call(store: Store | Transaction, world_id: UUID, call_id: UUID) -> Call | None:
     for row in store.read("calls.find_call", (world_id.bytes, call_id.bytes)):
         return call_of(row)
     return None
 
 
-def legs_of(store: Store, world_id: UUID, call_id: UUID) -> list[Leg]:
+def legs_of(store: Store | Transaction, world_id: UUID, call_id: UUID) -> list[Leg]:
     """A call's legs, oldest first. A call has few: one for each party and transfer."""
     return [_leg(row) for row in store.read("calls.legs_of", (world_id.bytes, call_id.bytes))]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json as json_
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from callwright import ids
@@ -14,6 +15,13 @@ from callwright.cli.files import Unreadable, read_bytes
 from callwright.cli.place import Place
 
 
+class Labels(NamedTuple):
+    """What the call is to be found by."""
+
+    tags: Sequence[str]
+    metadata: Mapping[str, str | None]
+
+
 def place(
     where: Place,
     source: str,
@@ -21,6 +29,7 @@ def place(
     flow: str,
     webhook: str | None,
     token: str | None,
+    labels: Labels,
     *,
     world: str,
     json: bool,
@@ -33,6 +42,10 @@ def place(
         body: dict[str, Any] = {"source": source, "destination": destination, "callFlow": call_flow}
         if webhook is not None or token is not None:
             body["webhook"] = {"url": webhook, "token": token}
+        if labels.tags:
+            body["tags"] = labels.tags
+        if labels.metadata:
+            body["metadata"] = labels.metadata
         call = control.ask("POST", "/api/calls", body, world=world)
     if json:
         show.as_json(call)

@@ -98,13 +98,41 @@ def call(
     ],
     webhook: Annotated[str | None, typer.Option(metavar="URL", help="Where to post what happens to the call.")] = None,
     token: Annotated[str | None, typer.Option(help="What the callbacks are signed with besides the signing key.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag to find the call by; may be repeated.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A text to keep with the call; may be repeated.")
+    ] = None,
     test: Test = False,
     json: Json = False,
 ) -> None:
     """Place a call, as POST /calls does."""
-    from callwright.cli.calling import place
+    from callwright.cli.calling import Labels, place
+    from callwright.cli.tags import named
 
-    place(context.obj, source, destination, flow, webhook, token, world=world_of(test), json=json)
+    labels = Labels(tag or [], named(metadata or [], "--metadata"))
+    place(context.obj, source, destination, flow, webhook, token, labels, world=world_of(test), json=json)
+
+
+@app.command()
+def tag(
+    context: typer.Context,
+    call_id: Annotated[str, typer.Argument(metavar="CALL_ID")],
+    add: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Add a tag; may be repeated.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Remove a tag; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a text of the metadata; may be repeated.")
+    ] = None,
+    unset: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Remove a text of the metadata; may be repeated.")
+    ] = None,
+    test: Test = False,
+    json: Json = False,
+) -> None:
+    """Change the tags and metadata of a call, while it is up or after it; without a change, show them."""
+    from callwright.cli.tags import change, named
+
+    metadata = {**named(set_ or [], "--set"), **dict.fromkeys(unset or [])}
+    change(context.obj, call_id, add or [], remove or [], metadata, world=world_of(test), json=json)
 
 
 @app.command()

@@ -224,6 +224,7 @@ def _inside(place: Place) -> Iterator[Transport]:
         recordings = Recordings(store, clock, place.folder.recordings, keys)
         parts = Parts(
             store=store,
+            clock=clock,
             accounts=accounts,
             numbers=Numbers(store, clock, claim=loaded.settings.numbers.claim),
             flows=Flows(store, clock, abilities=abilities.of(place, loaded)),

@@ -106,8 +106,16 @@ def _leg_last(entry: Entry, leg: _Leg) -> str:
     return f"{leg('leg')} is over: {entry['cause']}{code}{_bracketed(entry.get('reason') or entry.get('detail'))}{sound}"
 
 
+def _call_labelled(entry: Entry, leg: _Leg) -> str:
+    tags = ", ".join(entry["tags"]) or "none"
+    metadata = ", ".join(f"{name}={value!r}" for name, value in entry["metadata"].items())
+    left_out = f"; left out: {'; '.join(entry['left_out'])}" if entry.get("left_out") else ""
+    return f"the call's tags are: {tags}{'; its metadata: ' + metadata if metadata else ''}{left_out}"
+
+
 _SENTENCES: Mapping[str, Callable[[Entry, _Leg], str]] = {
     "call_made": lambda entry, leg: f"the call is made, {entry['call']['source']} to {entry['call']['destination']}",
+    "call_labelled": _call_labelled,
     "leg_made": _leg_made,
     "call_moved": lambda entry, leg: f"the call is {entry['status']}",
     "leg_moved": _leg_moved,

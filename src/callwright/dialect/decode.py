@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from callwright.calls.labels import checked_metadata, checked_tags
 from callwright.errors import Invalid, Malformed, Missing, Problem
 from callwright.flows.schema import (
     KEYS_IN_OPTIONS,
@@ -46,6 +47,8 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
     flow_body: dict[str, Any]
     webhook_url: str | None = None
     webhook_token: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
 
 
 class WebhookRequest(msgspec.Struct, frozen=True):
@@ -69,7 +72,7 @@ class FlowRequest(msgspec.Struct, frozen=True):
 
 
 def call(body: bytes, *, flow_limit: int) -> CallRequest:
-    raw = _fields(_object(body), ("source", "destination", "callFlow", "webhook"))
+    raw = _fields(_object(body), ("source", "destination", "callFlow", "webhook", "tags", "metadata"))
     source = _address(raw, "source")
     destination = _address(raw, "destination")
     flow, flow_body = _call_flow(raw, flow_limit)
@@ -83,6 +86,8 @@ def call(body: bytes, *, flow_limit: int) -> CallRequest:
         flow_body=flow_body,
         webhook_url=hook.url,
         webhook_token=hook.token,
+        tags=_tags(raw),
+        metadata=_metadata(raw),
     )
 
 
@@ -255,6 +260,8 @@ def _condition(sent: dict[str, Any]) -> dict[str, Any]:
 def _options(sent: dict[str, Any], action: Any) -> dict[str, Any]:
     """The options of a step under their own names; Java sends those of every action, most of them 0."""
     options = _fields(sent, _OPTION)
+    if action == "tag":
+        options = {name: _unwrapped(value) for name, value in options.items()}
     settle(options, _OPTION_KINDS, keep_zero="length" if action == "pause" else "")
     return options
 
@@ -262,6 +269,17 @@ def _options(sent: dict[str, Any], action: Any) -> dict[str, Any]:
 def _webhook(sent: dict[str, Any], place: str) -> WebhookRequest:
     raw = _fields(sent, ("url", "token"))
     return WebhookRequest(_text(raw, "url", place), _text(raw, "token", place))
+
+
+def _tags(raw: dict[str, Any]) -> tuple[str, ...]:
+    sent = _unwrapped(raw.get("tags"))
+    return () if sent is None else checked_tags(sent, "tags")
+
+
+def _metadata(raw: dict[str, Any]) -> dict[str, str]:
+    sent = _inner_object(raw, "metadata") or {}
+    checked = checked_metadata({name: value for name, value in sent.items() if value != ""}, "metadata")
+    return {name: value for name, value in checked.items() if value is not None}
 
 
 def _inner_object(raw: dict[str, Any], name: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from callwright.flows.findings import Finding, about
+from callwright.flows.labels import variables_of
 from callwright.flows.model import (
     DEAF,
     KEYS_IN_OPTIONS,
@@ -19,6 +20,7 @@ from callwright.flows.model import (
     RecordOptions,
     SayOptions,
     Step,
+    TagOptions,
     TransferOptions,
 )
 from callwright.flows.settings import FlowSettings
@@ -41,7 +43,7 @@ def doubts(flow: Flow, sent: Sequence[dict[str, Any]], settings: FlowSettings) -
     for index, step in enumerate(flow.steps):
         yield from _unknown(flow, index, sent[index])
         yield from _of_keys(flow, index, step)
-        yield from _of_conditions(flow, index, step)
+        yield from _of_variables(flow, index, step)
         yield from _of_options(flow, index, step.options)
 
 
@@ -69,13 +71,20 @@ def _of_keys(flow: Flow, index: int, step: Step) -> Iterator[Finding]:
     elif names and step.on_keypress_goto is None and step.on_keypress_var is None:
         yield about(flow, index, names[0], "keys end this step and are forgotten; onKeypressVar would keep them.")
     elif step.on_keypress_var is not None and not _is_read(flow, step.on_keypress_var):
-        yield about(flow, index, "onKeypressVar", f"no condition reads {step.on_keypress_var!r}, and no fetch tells of it.")
+        told = f"no condition reads {step.on_keypress_var!r}, no tag step writes it, and no fetch tells of it."
+        yield about(flow, index, "onKeypressVar", told)
 
 
 def _is_read(flow: Flow, variable: str) -> bool:
-    """By a condition, or by whoever is asked for a flow, who gets all of them."""
+    """By a condition, by a tag step, or by whoever is asked for a flow, who gets all of them."""
     read = any(condition.variable == variable for step in flow.steps for condition in step.conditions)
-    return read or any(_fetches(step.options) for step in flow.steps)
+    written = any(variable == name for step in flow.steps for _, name in _written(step.options))
+    return read or written or any(_fetches(step.options) for step in flow.steps)
+
+
+def _written(options: Options) -> Iterator[tuple[str, str]]:
+    """The variables that are written on the call's record, each with the option that does."""
+    return variables_of(options) if isinstance(options, TagOptions) else iter(())
 
 
 def _fetches(options: Options) -> bool:
@@ -87,12 +96,14 @@ def _fetches(options: Options) -> bool:
     return False
 
 
-def _of_conditions(flow: Flow, index: int, step: Step) -> Iterator[Finding]:
+def _of_variables(flow: Flow, index: int, step: Step) -> Iterator[Finding]:
     kept = {one.on_keypress_var for one in flow.steps}
-    for number, condition in enumerate(step.conditions):
-        if condition.variable not in kept:
-            told = f"no step of this flow sets {condition.variable[:40]!r}; it is empty unless an earlier flow of the call did."
-            yield about(flow, index, f"conditions[{number}].variable", told)
+    read = [(f"conditions[{number}].variable", one.variable) for number, one in enumerate(step.conditions)]
+    read += [(f"options.{option}", variable) for option, variable in _written(step.options)]
+    for place, variable in read:
+        if variable not in kept:
+            told = f"no step of this flow sets {variable[:40]!r}; it is empty unless an earlier flow of the call did."
+            yield about(flow, index, place, told)
 
 
 def _of_options(flow: Flow, index: int, options: Options) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from callwright.calls.labels import Relabelling
 from callwright.flows.model import Flow
 from callwright.reasons import Reason
 
@@ -283,6 +284,13 @@ class Skip(Effect, frozen=True):
 
     step: str
     detail: str = ""
+
+
+class Label(Effect, frozen=True):
+    """Write tags and metadata on the call's record; `left_out` says what of them cannot be written, for the journal."""
+
+    change: Relabelling
+    left_out: tuple[str, ...] = ()
 
 
 class Store(Effect, frozen=True):

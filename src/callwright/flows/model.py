@@ -10,6 +10,8 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from callwright.calls.labels import MOST_METADATA, NAME_PATTERN
+
 KEYS = frozenset("0123456789*#ABCD")
 OPERATORS = frozenset({"==", "eq", "!=", "neq", ">", "<", ">=", "<=", "contains"})
 MAX_STEPS = 500
@@ -162,6 +164,26 @@ class SendKeysOptions(Options, frozen=True, kw_only=True, rename="camel"):
     ] = None
 
 
+Tags = Annotated[
+    str | tuple[str, ...],
+    Meta(description="Several, or a text of them with commas between. {{NAME}} stands for what a variable holds."),
+]
+
+
+class TagOptions(Options, frozen=True, kw_only=True, rename="camel"):
+    """What to write on the call's record; the whole step is Callwright's own."""
+
+    tags: Tags = ()
+    remove: Tags = ()
+    metadata: Annotated[
+        dict[str, str | None],
+        Meta(
+            description="Texts by name; null takes one away. {{NAME}} stands for what a variable holds.",
+            extra_json_schema={"propertyNames": {"pattern": NAME_PATTERN}, "maxProperties": MOST_METADATA},
+        ),
+    ] = {}
+
+
 class HangupOptions(Options, frozen=True, kw_only=True, rename="camel"):
     """Nothing: the call ends."""
 
@@ -174,12 +196,13 @@ OPTIONS: dict[str, type[Options]] = {
     "record": RecordOptions,
     "fetchCallFlow": FetchCallFlowOptions,
     "sendKeys": SendKeysOptions,
+    "tag": TagOptions,
     "hangup": HangupOptions,
 }
 # Keys may stand in `options` too (contract §2.3.1).
 KEYS_IN_OPTIONS = ("endKey", "maxNumKeys")
-# What cannot be disturbed by keys: nothing is heard, or what comes next is already being fetched.
-DEAF = frozenset({"hangup", "fetchCallFlow"})
+# What cannot be disturbed by keys: nothing is heard, it takes no time, or what comes next is already being fetched.
+DEAF = frozenset({"hangup", "fetchCallFlow", "tag"})
 
 
 class Condition(msgspec.Struct, frozen=True):

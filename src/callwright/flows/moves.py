@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from callwright.flows.conditions import unmet
 from callwright.flows.effects import Effect, Enter, Leave, RecordCall, Skip
-from callwright.flows.model import Flow
+from callwright.flows.labels import label
+from callwright.flows.model import Flow, TagOptions
 from callwright.flows.state import Result, State, end_of_flow, finish
 from callwright.flows.steps import begin
 from callwright.reasons import Reason
@@ -16,19 +17,23 @@ MAX_ENTERED = 10_000  # steps of a call, those that were left out included
 
 def enter(state: State, index: int) -> Result:
     """Begin the step at `index` or the first after it whose conditions hold; without one the flow is over."""
-    skipped: tuple[Effect, ...] = ()
+    passed: tuple[Effect, ...] = ()
     for number in range(index, len(state.flow.steps)):
         state = replace(state, index=number, entered=state.entered + 1, keys=None, pressed=False, recorded=None)
         if state.entered > MAX_ENTERED:
-            return then(skipped, finish(state, Reason.FLOW_LOOP, f"more than {MAX_ENTERED} steps were taken"))
+            return then(passed, finish(state, Reason.FLOW_LOOP, f"more than {MAX_ENTERED} steps were taken"))
         step = state.step
         condition = unmet(step.conditions, state.variables)
-        if condition is None:
-            return then((*skipped, Enter(step.id, step.action)), begin(state))
-        skipped = (*skipped, Skip(step.id, f"{condition.variable} {condition.operator} {condition.value}"))
+        if condition is not None:
+            passed = (*passed, Skip(step.id, f"{condition.variable} {condition.operator} {condition.value}"))
+        elif isinstance(step.options, TagOptions):  # here, as it takes no time, and a flow may have hundreds in a row
+            done = label(step.options, state.variables)
+            passed = (*passed, Enter(step.id, step.action), done, Leave(step.id, "tagged", "; ".join(done.left_out)))
+        else:
+            return then((*passed, Enter(step.id, step.action)), begin(state))
     # A caller who was never answered hears what became of the last transfer.
     unheard = None if state.answered else state.failed
-    return then(skipped, end_of_flow(state, unheard or Reason.FLOW_ENDED))
+    return then(passed, end_of_flow(state, unheard or Reason.FLOW_ENDED))
 
 
 def leave(state: State, outcome: str, detail: str = "") -> Result:

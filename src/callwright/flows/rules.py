@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from callwright.errors import Invalid, Missing
+from callwright.flows.labels import check_labels
 from callwright.flows.model import (
     KEYS,
     MAX_NAME,
@@ -20,6 +21,7 @@ from callwright.flows.model import (
     SayOptions,
     SendKeysOptions,
     Step,
+    TagOptions,
     TransferOptions,
 )
 
@@ -96,6 +98,8 @@ def _check_options(options: Options, place: str) -> None:
                 )
             if on_finish is not None:
                 _check_url_of_flow(on_finish, f"{place}.onFinish")
+        case TagOptions():
+            check_labels(options, place)
         case SendKeysOptions(keys=keys):
             _check_keys(keys, f"{place}.keys")
 

@@ -34,6 +34,7 @@ from callwright.flows.model import (
     SendKeysOptions,
     Step,
     StepHead,
+    TagOptions,
     TransferOptions,
 )
 from callwright.flows.rules import check_bounds, check_step
@@ -56,6 +57,7 @@ __all__ = [
     "SayOptions",
     "SendKeysOptions",
     "Step",
+    "TagOptions",
     "TransferOptions",
     "as_text",
     "compile_flow",

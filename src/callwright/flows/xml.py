@@ -135,6 +135,8 @@ class _Document:
         rest = {name: value for name, value in attributes.items() if name not in of_step}
         step = {**self._values(of_step, _OF_STEP, _STEP_KINDS), "action": action}
         options = self._values(rest, _OPTION, _OPTION_KINDS, keep_zero="length" if action == "pause" else "")
+        if "metadata" in options:
+            options["metadata"] = self._object("metadata", options["metadata"])
         if options:
             step["options"] = options
         self._steps.append(step)
@@ -175,6 +177,13 @@ class _Document:
                 values[name] = text
         settle(values, kinds, keep_zero=keep_zero)
         return values
+
+    def _object(self, name: str, text: str) -> dict[str, Any]:
+        """An attribute that holds what JSON calls an object."""
+        try:
+            return msgspec.json.decode(text, type=dict[str, Any])
+        except msgspec.MsgspecError:
+            self._refuse(Invalid, f"""{name} must be an object as JSON has it, such as {name}='{{"customer": "42"}}'.""")
 
     def _refuse(self, kind: type[Problem], what: str) -> NoReturn:
         line, column = self._parser.CurrentLineNumber - 1, self._parser.CurrentColumnNumber + 1

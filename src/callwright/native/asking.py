@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from callwright import ids
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
+from callwright.clock import Clock
 from callwright.errors import BadQuery, Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
 from callwright.native.state import ServerState
@@ -81,6 +82,7 @@ class Parts:
     """
 
     store: Store
+    clock: Clock
     accounts: Accounts
     numbers: Numbers
     flows: Flows

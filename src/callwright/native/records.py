@@ -41,6 +41,8 @@ async def place_call(ask: Ask) -> Any:
         flow_body=wanted.flow_body,
         webhook_url=wanted.webhook_url,
         webhook_token=wanted.webhook_token,
+        tags=wanted.tags,
+        metadata=wanted.metadata,
     )
     return 201, views.call(call, rows.legs_of(parts.store, world.id, call.id), world)
 

@@ -84,6 +84,8 @@ def call(shown: Call, legs: Sequence[Leg], world: World) -> dict[str, Any]:
         "numberId": shown.number_id,
         "flowId": None if shown.called is None else shown.called.flow_id,
         "webhookUrl": shown.webhook_url,
+        "tags": shown.tags,
+        "metadata": shown.metadata,
         "createdAt": moment(shown.created_us),
         "updatedAt": moment(shown.updated_us),
         "endedAt": moment(shown.ended_us),

@@ -289,7 +289,7 @@ class CallActor(RunningCall):
         """Rows C1, C2, C4 and R3; wishes are live control (rows L1 to L6)."""
         if isinstance(asked.what, Wish):
             try:
-                if not self.record.live:
+                if not self.record.live and not asked.what.of_record:
                     raise over()
                 asked.answer = asked.what.carry_out(self)
             except Problem as problem:

@@ -108,6 +108,8 @@ def _write_down(call: LiveCall, effect: effects.Effect) -> None:
             call.note(journal.StepEnded(step=step, outcome=outcome, detail=detail))
         case effects.Skip(step=step, detail=detail):
             call.note(journal.StepSkipped(step=step, detail=detail))
+        case effects.Label(change=change, left_out=left_out):
+            call.record.label_as_far_as_fits(change, call.at_us, left_out=left_out)
         case effects.Store(variable=variable, value=value):
             call.note(journal.VariableSet(variable=variable, value=value))
         case _:

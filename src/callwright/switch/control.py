@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from callwright.calls import journal, rows
-from callwright.calls.model import Leg
+from callwright.calls.labelling import label_stored
+from callwright.calls.labels import Relabelling
+from callwright.calls.model import Call, Leg
 from callwright.clock import Clock
 from callwright.errors import Conflict, Invalid, NotFound
 from callwright.flows.schema import Flow
@@ -16,7 +19,7 @@ from callwright.recordings import rows as recording_rows
 from callwright.recordings.model import Recording
 from callwright.store import Store
 from callwright.switch.actor import CallActor
-from callwright.switch.mailbox import Wish, over
+from callwright.switch.mailbox import Over, Wish, over
 from callwright.switch.referring import Referral
 from callwright.trunks.routes import NoRoute
 
@@ -26,7 +29,7 @@ REFERRAL_S = 30.0
 
 class LiveControl(ABC):
     """Each method returns once what was asked is on record. It raises `NotFound` for what the world does not have, and
-    `Conflict` when the call, the leg or the recording is over or cannot have it now.
+    `Conflict` when the call, the leg or the recording is over or cannot have it now; labels are for calls that are over too.
     """
 
     _store: Store
@@ -69,6 +72,22 @@ class LiveControl(ABC):
                 return await asyncio.shield(waiting)
         except TimeoutError:
             return None
+
+    async def label_call(self, world_id: UUID, call_id: UUID, change: Relabelling) -> Call:
+        """Change a call's tags and metadata, whether it is up or over; returns it as it is then.
+
+        Raises `Invalid` when there would be too many.
+        """
+        actor = self._live(call_id)
+        if actor is not None and actor.record.call.world_id == world_id:
+            wish = Wish("label", lambda call: call.record.label(change, call.at_us), of_record=True)
+            with suppress(Over):  # it was put away meanwhile, with all that it had to write
+                labelled: Call = await actor.ask(wish)
+                return labelled
+        found = await label_stored(self._store, self._clock, world_id, call_id, change)
+        if found is None:
+            raise NotFound(f"No call found for ID `{call_id}`.")
+        return found
 
     async def pause_recording(self, world_id: UUID, recording_id: UUID) -> Recording:
         """Keep silence in place of sound until the recording is resumed; asked again it changes nothing."""

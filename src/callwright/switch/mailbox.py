@@ -55,12 +55,14 @@ class Ask(Enum):
 class Wish(NamedTuple):
     """What others want of a live call besides its end: `kind` is a word for the journal, `leg` the one it is about.
 
-    `carry_out` changes the call, returns what is to be answered, or raises `Problem` and changes nothing.
+    `carry_out` changes the call, returns what is to be answered, or raises `Problem` and changes nothing. With `of_record`
+    it is about the record alone: it is done when the call is over too, and no call is let go because it waits for the disk.
     """
 
     kind: str
     carry_out: Callable[[Any], Any]
     leg: UUID | None = None
+    of_record: bool = False
 
 
 class Asked:
@@ -85,8 +87,16 @@ class Asked:
         self.settle(over() if isinstance(self.what, Wish) else None)
 
 
-def over() -> Conflict:
-    return Conflict("The call is over.")
+class Over(Conflict):
+    """The call is over."""
+
+
+def over() -> Over:
+    return Over()
+
+
+def _of_record(what: Ask | Wish) -> bool:
+    return isinstance(what, Wish) and what.of_record
 
 
 class Due(NamedTuple):
@@ -279,7 +289,8 @@ class Mailbox(ABC, Generic[M]):
 
     async def _commit(self, change: Change) -> None:
         """Wait for the database. An intent that has waited too long dies: its commands are dropped, the call let go."""
-        dying = self._clock.call_later(self._patience_s, self._die) if self.commands or self._asked else None
+        urgent = self.commands or any(not _of_record(asked.what) for asked in self._asked)
+        dying = self._clock.call_later(self._patience_s, self._die) if urgent else None
         try:
             await self._write(change)
         finally:

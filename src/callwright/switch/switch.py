@@ -114,6 +114,8 @@ class Switch(LiveControl):
         flow_body: dict[str, Any],
         webhook_url: str | None,
         webhook_token: str | None,
+        tags: tuple[str, ...] = (),
+        metadata: Mapping[str, str] | None = None,
     ) -> Call:
         """Row N4: put a call on record and in the queue of the dialler; returns once it is committed."""
         line = self._lines[world.id]
@@ -131,6 +133,8 @@ class Switch(LiveControl):
             number_id=None if owned is None else owned.id,
             webhook_url=webhook_url,
             webhook_token=webhook_token,
+            tags=tags,
+            metadata=dict(metadata or {}),
             at_us=now,
             node=self._node,
         )

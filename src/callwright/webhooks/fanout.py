@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from callwright import ids
-from callwright.calls.events import Event, leg_events
+from callwright.calls.events import LABELLED, Event, leg_events
 from callwright.calls.rows import events_after, find_call, last_event_pos
 from callwright.clock import Clock
 from callwright.dialect.callbacks import CALL, LEG, TYPE_OF, WEBHOOK, endpoint_notice
@@ -87,6 +87,8 @@ class FanOut:
 
     def _told(self, event: Event, known: _Known) -> Iterator[tuple[Message, Receiver]]:
         """Who is told what because of an event: first of itself, then of the legs that were made or changed in it."""
+        if event.kind == LABELLED:
+            return
         type_ = TYPE_OF.get(event.kind)
         if type_ is None:
             _log.warning("event_unknown", call=event.call_id, kind=event.kind)  # a newer version was here

@@ -52,6 +52,24 @@ async def test_a_placed_call_is_answered_as_it_was_committed(rest: Rest) -> None
     assert b"s3cr3t" not in reply.body + shown.body
 
 
+async def test_labels_are_taken_and_never_shown(rest: Rest) -> None:
+    """What other software reads has the same bytes as without them."""
+    plain = await rest.live("POST", "/calls", PLACE)
+    labelled = await rest.live("POST", "/calls", {**PLACE, "tags": ["vip"], "metadata": {"customer": "42"}})
+    ids = [reply.json["data"][0]["id"] for reply in (plain, labelled)]
+    assert labelled.body.replace(ids[1].encode(), ids[0].encode()) == plain.body
+    for path in ("/calls/{}", "/calls/{}/legs"):
+        bodies = [(await rest.live("GET", path.format(id_))).body.replace(id_.encode(), b"") for id_ in ids]
+        assert b"vip" not in bodies[1]
+        assert b"tags" not in bodies[1]
+        assert len(bodies[0]) == len(bodies[1])
+    shown = (await rest.live("GET", "/calls")).json["data"]
+    assert [set(call) for call in shown] == [set(shown[0])] * 2
+    assert not {"tags", "metadata"} & set(shown[0])
+    reply = await rest.live("POST", "/calls", {**PLACE, "tags": ["vip", "x" * 65]})
+    assert (reply.status, reply.json["errors"][0]["code"], reply.json["errors"][0]["parameter"]) == (422, 10, "tags[1]")
+
+
 async def test_a_call_of_a_test_key_belongs_to_the_test_world(rest: Rest) -> None:
     reply = await rest.test("POST", "/calls", PLACE)
     assert rest.switch.asked[0][1] == "test"

@@ -105,6 +105,22 @@ def test_a_call_is_placed_and_its_journal_told(room, run, tmp_path):
     assert (shown["call"]["id"], shown["journal"][0]["kind"]) == (call_id.strip(), "call_made")
 
 
+def test_a_call_is_given_labels_and_its_labels_are_changed(room, run, tmp_path):
+    (tmp_path / "flow.json").write_text('{"steps": [{"action": "hangup"}]}')
+    place = ("call", "31205550100", "31612345678", "--flow", str(tmp_path / "flow.json"))
+    call_id = run(*place, "--tag", "vip", "--tag", "new", "--metadata", "customer=42", "--metadata", "note=a=b")[1].strip()
+    assert run("tag", call_id)[1] == "tag\tvip\ntag\tnew\ncustomer\t42\nnote\ta=b\n"
+    changed = run("tag", call_id, "--add", "paid", "--remove", "new", "--set", "customer=43", "--unset", "note", "--json")
+    assert json.loads(changed[1]) == {"id": call_id, "tags": ["vip", "paid"], "metadata": {"customer": "43"}}
+    assert "the call's tags are: vip, paid; its metadata: customer='43'" in run("journal", call_id)[1]
+    code, _, err = run("tag", call_id, "--set", "customer")
+    assert (code, "'customer': write NAME=VALUE" in err) == (2, True)
+    code, _, err = run("tag", call_id, "--add", "a,b")
+    assert (code, "addTags[0] must hold no comma" in err) == (1, True)
+    assert run("tag", SOMEWHERE, "--add", "vip")[0] == 1
+    assert run("tag", call_id, "--test")[0] == 1
+
+
 def test_a_stored_flow_is_named_by_its_id(room, run, tmp_path):
     (tmp_path / "flow.json").write_text('{"steps": [{"action": "pause", "options": {"length": 2}}]}')
     flow_id = run("flows", "save", str(tmp_path / "flow.json"))[1].strip()

@@ -48,7 +48,7 @@ def callwright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
             1,
             [
                 "error\tsteps[0].action\tStep 'a': 'dance' is not an action. Known: transfer, say, play, pause, record, "
-                "fetchCallFlow, sendKeys, hangup.",
+                "fetchCallFlow, sendKeys, tag, hangup.",
                 "error\tsteps[1].options.length\tStep 'b': length must be 0 to 86400 seconds; it was -1.0.",
             ],
         ),

@@ -130,7 +130,15 @@ def test_the_data_folder_may_be_named_anywhere(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [("keys", "list"), ("numbers", "list"), ("flows", "list"), ("journal", SOMEWHERE), ("keys", "revoke", SOMEWHERE)]
+    "command",
+    [
+        ("keys", "list"),
+        ("numbers", "list"),
+        ("flows", "list"),
+        ("journal", SOMEWHERE),
+        ("tag", SOMEWHERE),
+        ("keys", "revoke", SOMEWHERE),
+    ],
 )
 def test_reading_makes_no_folder(run, tmp_path, command):
     code, out, err = run(*command)

@@ -38,6 +38,11 @@ def spoken(entry):
     ("entry", "words"),
     [
         (journal.LegMade(leg=LEG), "leg 2 is made, outgoing, 31205550177 to 31205550199"),
+        (journal.CallLabelled(tags=(), metadata={}), "the call's tags are: none"),
+        (
+            journal.CallLabelled(tags=("vip", "new"), metadata={"customer": "42"}, left_out=("tag a: a call may have 20",)),
+            "the call's tags are: vip, new; its metadata: customer='42'; left out: tag a: a call may have 20",
+        ),
         (journal.CallMoved(status=CallStatus.ONGOING), "the call is ongoing"),
         (
             journal.LegMoved(leg=B, status=LegStatus.BUSY, reason=Reason.BUSY, detail="486 from the trunk"),

@@ -387,6 +387,82 @@ def test_what_is_wrong_with_a_call_request(body: bytes, error: type[Problem], pa
     assert (type(caught.value), caught.value.parameter) == (error, parameter)
 
 
+MANY = {f"{n:040}": "x" * 500 for n in range(50)}
+
+
+def labelled(sent: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    body = b'{"source":"31205550100","destination":"31205550123",' + STEPS + b"," + sent.encode() + b"}"
+    found = decode.call(body, flow_limit=LIMIT)
+    return found.tags, found.metadata
+
+
+@pytest.mark.parametrize(
+    ("sent", "tags", "metadata"),
+    [
+        ('"tags":["vip"," new ","vip"],"metadata":{"customer":"42"}', ("vip", "new"), {"customer": "42"}),
+        ('"Tags":["vip"],"METADATA":{"Customer.Id-1_a":"\u00e9 x"}', ("vip",), {"Customer.Id-1_a": "\u00e9 x"}),
+        # what clients write for what is not set, and what is encoded twice
+        ('"tags":null,"metadata":null', (), {}),
+        ('"tags":[],"metadata":[]', (), {}),
+        ('"tags":"","metadata":""', (), {}),
+        ('"metadata":{"a":null,"b":"","c":"x"}', (), {"c": "x"}),
+        ('"tags":"[\\"vip\\"]","metadata":"{\\"customer\\":\\"42\\"}"', ("vip",), {"customer": "42"}),
+        # as many and as long as may be
+        (
+            f'"tags":{json.dumps([f"{n:064}" for n in range(20)])},"metadata":{json.dumps(MANY)}',
+            tuple(f"{n:064}" for n in range(20)),
+            MANY,
+        ),
+    ],
+)
+def test_a_call_may_have_labels(sent: str, tags: tuple[str, ...], metadata: dict[str, str]) -> None:
+    assert labelled(sent) == (tags, metadata)
+
+
+@pytest.mark.parametrize(
+    ("sent", "parameter", "message"),
+    [
+        ('"tags":"vip"', "tags", 'tags must be an array of texts, such as ["vip", "new"].'),
+        ('"tags":{"a":"b"}', "tags", 'tags must be an array of texts, such as ["vip", "new"].'),
+        ('"tags":["vip",42]', "tags[1]", 'tags[1] must be a text, such as "vip"; it was the number 42; put it in quotes.'),
+        ('"tags":["vip",null]', "tags[1]", 'tags[1] must be a text, such as "vip"; it was null.'),
+        ('"tags":[" "]', "tags[0]", "tags[0] must have 1 to 64 characters; it has 0."),
+        (f'"tags":["{"x" * 65}"]', "tags[0]", "tags[0] must have 1 to 64 characters; it has 65."),
+        ('"tags":["a,b"]', "tags[0]", "tags[0] must hold no comma, which stands between tags; it was 'a,b'."),
+        ('"tags":["a\\nb"]', "tags[0]", "tags[0] must hold characters that can be printed; it holds U+000A."),
+        ('"tags":["a\u202eb"]', "tags[0]", "tags[0] must hold characters that can be printed; it holds U+202E."),
+        (f'"tags":{json.dumps([str(n) for n in range(21)])}', "tags", "tags may hold 20 tags; it holds 21."),
+        ('"metadata":"customer"', "metadata", "metadata must be an object; it is a string."),
+        ('"metadata":["a"]', "metadata", "metadata must be an object; it is an array."),
+        ('"metadata":{"a b":"c"}', "metadata.a b", "'a b' is no name for metadata: 1 to 40 of A-Z, a-z, 0-9, _, . and -."),
+        ('"metadata":{"a\\n":"c"}', "metadata.a\n", "'a\\n' is no name for metadata: 1 to 40 of A-Z, a-z, 0-9, _, . and -."),
+        (
+            '"metadata":{"customer":42}',
+            "metadata.customer",
+            'metadata.customer must be a text, such as "42"; it was the number 42; put it in quotes.',
+        ),
+        ('"metadata":{"vip":true}', "metadata.vip", 'metadata.vip must be a text, such as "42"; it was true.'),
+        ('"metadata":{"a":[1]}', "metadata.a", 'metadata.a must be a text, such as "42"; it was an array.'),
+        (f'"metadata":{{"a":"{"x" * 501}"}}', "metadata.a", "metadata.a must have 1 to 500 characters; it has 501."),
+        (
+            f'"metadata":{json.dumps({str(n): "x" for n in range(51)})}',
+            "metadata",
+            "metadata may hold 50 texts; it holds 51.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_labels(sent: str, parameter: str, message: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        labelled(sent)
+    assert (caught.value.parameter, caught.value.message) == (parameter, message)
+
+
+def test_a_tag_step_is_read_however_it_was_encoded() -> None:
+    sent = b'{"steps":[{"action":"tag","Options":{"TAGS":["vip"],"metadata":"{\\"customer\\":\\"{{pin}}\\"}","remove":null}}]}'
+    options = {"tags": ["vip"], "metadata": {"customer": "{{pin}}"}}
+    assert decode.flow(sent, limit=LIMIT)["steps"] == [{"action": "tag", "options": options, "id": "step-1"}]
+
+
 @pytest.mark.parametrize(
     ("body", "error", "parameter"),
     [

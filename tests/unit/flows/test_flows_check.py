@@ -43,6 +43,9 @@ def warnings(*steps: dict[str, Any], **head: Any) -> list[tuple[str, str, str]]:
     return [(one.step, one.parameter, one.sentence) for one in report.warnings]
 
 
+EARLIER = "it is empty unless an earlier flow of the call did."
+
+
 @pytest.mark.parametrize(
     "steps",
     [
@@ -192,7 +195,26 @@ def test_languages_that_nobody_writes_down() -> None:
         # one of the vendor's libraries says that such steps are ignored; so they are saved
         ([FETCH, SAY], [("s", "steps[1]", IGNORED.format("f"))]),
         ([TOLD, SAY], [("s", "steps[1]", IGNORED.format("r"))]),
-        ([ASK], [("ask", "steps[0].onKeypressVar", "no condition reads 'x', and no fetch tells of it.")]),
+        (
+            [ASK],
+            [("ask", "steps[0].onKeypressVar", "no condition reads 'x', no tag step writes it, and no fetch tells of it.")],
+        ),
+        ([{**PLAY, "onKeypressVar": "x"}, {"id": "t", "action": "tag", "options": {"metadata": {"choice": "{{ x }}"}}}], []),
+        (
+            [
+                {
+                    "id": "t",
+                    "action": "tag",
+                    "options": {"tags": "vip, menu-{{x}}", "metadata": {"choice": "{{y}}"}},
+                    "endKey": "#",
+                }
+            ],
+            [
+                ("t", "steps[0].endKey", "tag waits for no keys; ignored: endKey."),
+                ("t", "steps[0].options.tags", f"no step of this flow sets 'x'; {EARLIER}"),
+                ("t", "steps[0].options.metadata.choice", f"no step of this flow sets 'y'; {EARLIER}"),
+            ],
+        ),
         (
             [{**PLAY, "endKey": "#", "maxNumKeys": 4}],
             [("p", "steps[0].endKey", "keys end this step and are forgotten; onKeypressVar would keep them.")],

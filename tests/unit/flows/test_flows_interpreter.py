@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from callwright.calls.labels import Relabelling
 from callwright.flows.effects import (
     Answer,
     Answered,
@@ -22,6 +23,7 @@ from callwright.flows.effects import (
     Judged,
     Key,
     KeysSent,
+    Label,
     Leave,
     Party,
     PeerAnswered,
@@ -39,6 +41,7 @@ from callwright.flows.effects import (
     Timer,
     Verdict,
 )
+from callwright.flows.model import MAX_STEPS
 from callwright.flows.settings import FlowSettings
 from callwright.reasons import Reason
 from support.flow_driver import RECORDING, told
@@ -339,3 +342,69 @@ def test_keys_mean_nothing_to_a_step_that_does_not_listen() -> None:
         Leave("p", "played"),
         ENDED,
     ]
+
+
+# tag: what it writes, and that it takes no time
+
+
+def tagging(options: dict[str, Any], keys: str = "") -> list[Effect]:
+    """What a tag step writes after so many keys went into `x`."""
+    first = {"id": "k", "action": "pause", "options": {"length": 1}, "onKeypressVar": "x", "maxNumKeys": len(keys) or 1}
+    steps = [first, {"id": "t", "action": "tag", "options": options}]
+    inputs: list[Input] = [Begin(True), *(Key(key) for key in keys)] if keys else [Begin(True), PAUSED]
+    effects = told(steps, inputs)
+    assert effects[-4] == Enter("t", "tag")
+    assert effects[-1] == ENDED
+    return effects[-3:-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "keys", "change"),
+    [
+        ({"tags": ["vip", "new"]}, "", Relabelling(added=("vip", "new"))),
+        ({"tags": "vip , new", "remove": "old"}, "", Relabelling(added=("vip", "new"), removed=("old",))),
+        ({"metadata": {"a": "b", "c": None}}, "", Relabelling(metadata={"a": "b", "c": None})),
+        (
+            {"tags": "menu-{{x}}", "remove": ["asked-{{ x }}"], "metadata": {"pin": "{{x}}/{{x}}"}},
+            "12#",
+            Relabelling(added=("menu-12#",), removed=("asked-12#",), metadata={"pin": "12#/12#"}),
+        ),
+        # a variable that nobody set is empty, and so is what it alone makes up
+        (
+            {"tags": "{{x}},{{y}}-", "metadata": {"pin": "{{x}}", "who": "-{{y}}"}},
+            "",
+            Relabelling(added=("-",), metadata={"who": "-"}),
+        ),
+        # what is not a name in braces is a text
+        ({"tags": ["{{}}", "{x}", "{{x"]}, "7", Relabelling(added=("{{}}", "{x}", "{{x"))),
+        # variables can make two of them the same
+        ({"tags": ["7", "{{x}}"], "remove": ["7{{y}}", "8"]}, "7", Relabelling(added=("7",), removed=("8",))),
+    ],
+)
+def test_a_tag_step_writes_what_variables_hold(options: dict[str, Any], keys: str, change: Relabelling) -> None:
+    assert tagging(options, keys) == [Label(change), Leave("t", "tagged")]
+
+
+def test_what_becomes_too_long_is_left_out_and_the_step_says_so() -> None:
+    long = {"tags": ["ok", "{{x}}-{{x}}"], "metadata": {"a": "{{x}}" * 10, "b": "{{x}}"}}
+    wrote, left = tagging(long, "1" * 64)
+    reasons = (
+        "tag {{x}}-{{x}} must have 1 to 64 characters; it has 129",
+        "metadata a must have 1 to 500 characters; it has 640",
+    )
+    assert wrote == Label(Relabelling(added=("ok",), metadata={"b": "1" * 64}), reasons)
+    assert left == Leave("t", "tagged", "; ".join(reasons))
+
+
+def test_a_tag_step_answers_nobody_and_listens_to_nobody() -> None:
+    tag = {"id": "g", "action": "tag", "options": {"tags": ["x"]}, "onKeypressGoto": "t"}
+    assert told([tag, TRANSFER, HANGUP], [Begin(False)])[-2:] == [Enter("t", "transfer"), DIAL]
+    effects = told([TRANSFER, tag], [Begin(False), PeerFailed(Reason.BUSY)])
+    assert effects[-1] == Finish(Reason.BUSY), "the caller is refused as the transfer was"
+
+
+def test_as_many_tag_steps_as_a_flow_may_have_run_at_once() -> None:
+    steps = [{"id": f"t{n}", "action": "tag", "options": {"tags": [f"t{n}"]}} for n in range(MAX_STEPS)]
+    effects = told(steps, [Begin(True)])
+    assert [effect.change.added for effect in effects if isinstance(effect, Label)] == [(f"t{n}",) for n in range(MAX_STEPS)]
+    assert effects[-1] == ENDED

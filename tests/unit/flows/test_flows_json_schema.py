@@ -54,6 +54,7 @@ def test_every_option_is_described() -> None:
         ({"steps": [{"action": "hangup", "endKey": "##"}]}, "$.steps[0].endKey does not match"),
         ({"steps": [{"action": "hangup", "maxNumKeys": 0}]}, "$.steps[0].maxNumKeys is too small"),
         ({"steps": [{"action": "sendKeys", "options": {"keys": "x"}}]}, "$.steps[0].options.keys does not match"),
+        ({"steps": [{"action": "tag", "options": {"metadata": {"a": 42}}}]}, "$.steps[0].options.metadata.a"),
         ({"steps": [{"action": "hangup"}], "maxDuration": 0}, "$.maxDuration is too small"),
     ],
 )

@@ -54,6 +54,15 @@ def same_in_json(body: dict[str, Any]) -> dict[str, Any]:
                 ]
             },
         ),
+        # what XML has no other form for
+        (
+            """<Tag Tags="vip, menu-{{choice}}" metadata='{"customer": "{{pin}}"}' remove=""/>""",
+            {
+                "steps": [
+                    {"action": "tag", "options": {"tags": "vip, menu-{{choice}}", "metadata": {"customer": "{{pin}}"}}},
+                ]
+            },
+        ),
         # what belongs to the step and not to its options
         (
             '<Play id="menu" media="https://sounds.test/a.wav" onKeypressGoto="menu" onkeypressvar="digits" '
@@ -125,6 +134,8 @@ def test_every_encoding_says_the_same(document: bytes) -> None:
         ("<Dance/>", Invalid, "<Dance> is none and holds none; a step is one of: Transfer, Say,"),
         ("<Flow>\n  <Dance/>\n</Flow>", Invalid, "line 2, column 3: <Dance> is not a step. Known: Transfer, Say,"),
         ("<Flow><Group><Hangup/></Group></Flow>", Invalid, "line 1, column 7: <Group> is not a step."),
+        ("<Tag metadata='customer=42'/>", Invalid, "line 1, column 1: metadata must be an object as JSON has it, such as"),
+        ("<Tag metadata='[1]'/>", Invalid, "line 1, column 1: metadata must be an object as JSON has it, such as"),
         ("<Hangup/><Dance/>", Invalid, "line 1, column 10: <Dance> is not a step."),
         ("<Flow><Hangup/></Flow><Hangup/>", Invalid, "line 1, column 23: a step after </Flow>."),
         ("<Flow/><Flow><Hangup/></Flow>", Invalid, "line 1, column 8: <Flow> is not a step."),

@@ -60,6 +60,8 @@ async def test_a_call_says_how_each_leg_ended_and_what_to_do():
         "numberId": None,
         "flowId": None,
         "webhookUrl": "http://127.0.0.1/cb",
+        "tags": [],
+        "metadata": {},
         "createdAt": NOW,
         "updatedAt": "2023-11-14T22:13:21.123457Z",
         "endedAt": "2023-11-14T22:13:21.123457Z",

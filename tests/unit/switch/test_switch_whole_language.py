@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from callwright.calls import rows
+from callwright.calls.labels import Relabelling
 from callwright.errors import Problem
 from callwright.flows.check import check
 from callwright.flows.schema import compile_flow
@@ -46,7 +47,7 @@ scripts = st.builds(
 )
 DEEDS = (
     "far", "digit", "speak", "hush", "beep", "far hold", "far refer", "lose",
-    "replace", "add", "hold", "unhold", "refer", "pause", "resume", "delete call", "delete leg",
+    "replace", "add", "hold", "unhold", "refer", "pause", "resume", "delete call", "delete leg", "label",
 )  # fmt: skip
 deeds = st.lists(st.tuples(seconds, st.sampled_from(DEEDS), st.integers(0, 6)), max_size=16)
 
@@ -108,6 +109,9 @@ async def ask(platform: Platform, deed: str, which: int, other: dict[str, Any]) 
             await switch.resume_recording(world_id, made[which % len(made)].id)
         case "delete call":
             await switch.hang_up_call(world_id, call.id)
+        case "label":
+            change = Relabelling(added=(f"asked-{which}",), removed=("vip",), metadata={"choice": None, "asked": str(which)})
+            await switch.label_call(world_id, call.id, change)
         case "delete leg":
             await switch.hang_up_leg(world_id, leg.id)
 

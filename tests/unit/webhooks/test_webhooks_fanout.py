@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from callwright import ids
 from callwright.calls import rows
 from callwright.calls.events import TOPIC, Event, Snapshot
+from callwright.calls.labels import Relabelling
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import CalledNumber
 from callwright.dialect import callbacks, catalogue
@@ -399,3 +400,27 @@ def test_what_nobody_hears_leaves_others_their_turn() -> None:
         assert set(seen) == set(range(11))
 
     on_stage(play)
+
+
+def test_no_callback_tells_of_labels() -> None:
+    """Nobody is sent anything when they change, and the bodies that follow are those of a call that never had any."""
+
+    def bodies(*, labelled: bool) -> list[bytes]:
+        found: list[bytes] = []
+
+        async def play(stage: Stage) -> None:
+            story = Story(stage)
+            await story.webhook(A, *ALL)
+            await story.commit(story.record.take())
+            if labelled:
+                story.record.label(Relabelling(added=("vip",), metadata={"customer": "42"}), START_US)
+                await story.commit(story.record.take())
+            await story.goes_on()
+            assert await story.kinds(A) == WITH_LEGS
+            assert len(stage.deliveries(50)) == len(WITH_LEGS)
+            found.extend(one.body for one in stage.deliveries(50))
+
+        on_stage(play)
+        return found
+
+    assert bodies(labelled=True) == bodies(labelled=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from callwright.calls.journal import AnyEntry
+from callwright.calls.labels import LONGEST_TAG, LONGEST_VALUE, MOST_METADATA, MOST_TAGS, NAME_PATTERN
 from callwright.calls.model import CallStatus, Direction, LegStatus
 from callwright.native.described.common import identified
 from callwright.native.described.flows import EXAMPLE as FLOW_EXAMPLE
@@ -14,6 +15,7 @@ from callwright.openapi.shapes import (
     all_of,
     body,
     choice,
+    extended,
     identity,
     moment,
     or_null,
@@ -21,6 +23,7 @@ from callwright.openapi.shapes import (
     said,
     several,
     text,
+    texts_by_name,
     whole,
 )
 from callwright.reasons import Reason
@@ -58,20 +61,57 @@ LEG = record(
         "endedAt": or_null(moment("When it was over; null while it lasts.")),
     },
 )
-CALL_KEYS = {
-    "id": identity("The call."),
-    "world": choice("Whose it is.", ("live", "test")),
-    "status": choice("`queued`, `starting` and `ongoing` are not final.", CallStatus, "ended"),
-    "source": FROM,
-    "destination": TO,
-    "numberId": or_null(identity("The number of yours that was called, or that calls.")),
-    "flowId": or_null(identity("The flow that answered it; null for a call that brought its own.")),
-    "webhookUrl": or_null(text("The webhook it was placed with.", "https://example.com/voice"), None),
-    "createdAt": moment("When it was made."),
-    "updatedAt": moment("When it was changed last."),
-    "endedAt": or_null(moment("When it was over; null while it lasts.")),
+TAG = text("A word or a few, without a comma.", "vip", minLength=1, maxLength=LONGEST_TAG)
+TAGS = several(TAG, "Words to find it by.", maxItems=MOST_TAGS)
+METADATA = texts_by_name("Texts by name, to find it by.", {"customer": "42"}, maxLength=LONGEST_VALUE) | {
+    "maxProperties": MOST_METADATA,
+    "propertyNames": {"pattern": NAME_PATTERN},
 }
-CALL = record("Call", "A call with its legs, oldest first.", {**CALL_KEYS, "legs": several(LEG, "Its legs.")})
+LISTED = record(
+    "ListedCall",
+    "A call as lists, exports and the live feed have it.",
+    {
+        "id": identity("The call."),
+        "world": choice("Whose it is.", ("live", "test")),
+        "status": choice("`queued`, `starting` and `ongoing` are not final.", CallStatus, "ended"),
+        "source": FROM,
+        "destination": TO,
+        "numberId": or_null(identity("The number of yours that was called, or that calls.")),
+        "flowId": or_null(identity("The flow that answered it; null for a call that brought its own.")),
+        "tags": TAGS,
+        "metadata": METADATA,
+        "createdAt": moment("When it was made."),
+        "updatedAt": moment("When it was changed last."),
+        "endedAt": or_null(moment("When it was over; null while it lasts.")),
+    },
+)
+CALL = extended(
+    "Call",
+    "A call with its legs.",
+    LISTED,
+    {
+        "webhookUrl": or_null(text("The webhook it was placed with.", "https://example.com/voice"), None),
+        "legs": several(LEG, "Its legs, oldest first."),
+    },
+)
+LABELS = body(
+    "CallLabels",
+    "What to change of a call's labels.",
+    {
+        "tags": said(TAGS, "These in the place of all; not beside the next two."),
+        "addTags": said(TAGS, "These besides those that are there."),
+        "removeTags": said(TAGS, "Not these."),
+        "metadata": {
+            "type": "object",
+            "propertyNames": {"pattern": NAME_PATTERN},
+            "additionalProperties": {
+                "anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE}, {"type": "null"}]
+            },
+            "description": "Sets what it names, takes away what it names with null, leaves the others.",
+            "examples": [{"customer": "42", "draft": None}],
+        },
+    },
+)
 KINDS = tuple(str(entry.__struct_config__.tag) for entry in get_args(AnyEntry))
 ENTRY = record(
     "JournalEntry",
@@ -97,6 +137,8 @@ CALL_WANTED = body(
         "destination": text("Whom to call.", "31612345678"),
         "callFlow": said(flow_wanted(), "What to do once it is answered."),
         "webhook": WEBHOOK_OF_CALL,
+        "tags": TAGS,
+        "metadata": METADATA,
     },
     wanted=("source", "destination", "callFlow"),
 )
@@ -130,6 +172,17 @@ OPERATIONS = (
         summary="Show a call with its legs",
         sentence="Why each leg ended and what to do about it, its SIP code and Call-ID.",
         parameters=(identified("the call"),),
+        answers=(Answer(status=200, sentence="The call.", shape=CALL),),
+    ),
+    Operation(
+        method="PATCH",
+        path="/api/calls/{id}",
+        name="changeCall",
+        tag="calls",
+        summary="Change the tags and metadata of a call",
+        sentence="At any time, also when it is over.",
+        parameters=(identified("the call"),),
+        body=Body(shape=LABELS, example={"addTags": ["paid"], "metadata": {"customer": "42", "draft": None}}),
         answers=(Answer(status=200, sentence="The call.", shape=CALL),),
     ),
     Operation(
