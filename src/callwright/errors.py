@@ -68,7 +68,14 @@ class BadQuery(Problem):
 
     http, documented_http, code = 422, 422, 10
 
-    def __init__(self, message: str, *, parameter: str, example: str | None = None, remedy: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        parameter: str | None = None,
+        example: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
         """`example` is a parameter of the query, such as ``limit=100``, where another value of it would do."""
         super().__init__(message, parameter=parameter, remedy=remedy)
         self.example = example
