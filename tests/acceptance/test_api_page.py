@@ -61,7 +61,9 @@ class Reader:
             env=self._surroundings,
             check=False,
         )
-        assert done.stderr == "", (command, done.stderr)
+        # A line that sets itself a time has an answer without an end: curl says that it was over.
+        said = "" if "--max-time" not in command else "curl: (28)"
+        assert done.stderr.startswith(said) if said else done.stderr == "", (command, done.stderr)
         return done.stdout
 
     def differences(self, example: Example, answered: str) -> list[str]:
@@ -109,17 +111,19 @@ def _compare(shown: Any, ours: Any, place: str, known: dict[str, str]) -> list[s
 
 def _same_text(shown: str, ours: str, known: dict[str, str]) -> bool:
     """Whether two texts are one but for times, and for ids and cursors that go by another name here."""
-    shown = shown.replace(RECEIVER, known.get(RECEIVER, RECEIVER))
-    shown, ours = TIME.sub("TIME", shown), TIME.sub("TIME", ours)
+    shown, ours = TIME.sub("TIME", shown.replace(RECEIVER, known.get(RECEIVER, RECEIVER))), TIME.sub("TIME", ours)
+    if ANYTHING in shown:
+        for theirs, own in known.items():
+            shown = shown.replace(theirs, own)
+        return re.fullmatch(".*".join(re.escape(piece) for piece in shown.split(ANYTHING)), ours) is not None
     for pattern in (UUID, SEALED):
-        theirs, own = pattern.findall(shown), pattern.findall(ours)
-        if len(theirs) != len(own):
+        theirs_all, own_all = pattern.findall(shown), pattern.findall(ours)
+        if len(theirs_all) != len(own_all):
             return False
-        if any(known.setdefault(left, right) != right for left, right in zip(theirs, own, strict=True)):
+        if any(known.setdefault(theirs, own) != own for theirs, own in zip(theirs_all, own_all, strict=True)):
             return False
         shown, ours = pattern.sub("ID", shown), pattern.sub("ID", ours)
-    pieces = [re.escape(piece) for piece in shown.split(ANYTHING)]
-    return re.fullmatch(".*".join(pieces), ours) is not None
+    return shown == ours
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +187,8 @@ def test_the_page_has_an_answer_for_every_command() -> None:
         ([1], [1, 2], False),  # an item more
         ({"at": None}, {"at": "2027-01-01T00:00:00.000001Z"}, False),  # not yet
         ("text", "other", False),
+        ("id: …", "id: qKdP3mD2sR1uKqj0ZbSGQy0xq3cNq2yP", True),  # a cursor left out
+        ("id: abcdefghijklmnopqrstuv", "id: qKdP3mD2sR1uKqj0ZbSGQy0xq3cNq2yP", True),  # another cursor
     ],
 )
 def test_what_counts_as_the_same(shown: Any, ours: Any, same: bool) -> None:
