@@ -152,7 +152,11 @@ def _parameters(parameters: list[Mapping[str, Any]], schemas: Mapping[str, Any])
         schema = one["schema"]
         shown = _shown(one)
         place = {"path": "in the path", "query": "", "header": "a header"}[one["in"]]
-        notes = ", ".join(note for note in (place, "may be repeated" if one.get("explode") else "") if note)
+        if _stands_for_many(one):
+            schema, often = schema["additionalProperties"], "one for each name"
+        else:
+            often = "may be repeated" if one.get("explode") else ""
+        notes = ", ".join(note for note in (place, often) if note)
         rows.append(
             f"<tr><td><code>{escape(shown)}</code>{f'<br><i>{notes}</i>' if notes else ''}</td>"
             f"<td>{_type(schema, schemas)}{_limits(schema)}</td>"
@@ -163,7 +167,11 @@ def _parameters(parameters: list[Mapping[str, Any]], schemas: Mapping[str, Any])
 
 def _shown(parameter: Mapping[str, Any]) -> str:
     """A parameter that stands for many is shown as one of them: ``metadata.NAME``."""
-    return f"{parameter['name']}.NAME" if parameter.get("style") == "form" else str(parameter["name"])
+    return f"{parameter['name']}.NAME" if _stands_for_many(parameter) else str(parameter["name"])
+
+
+def _stands_for_many(parameter: Mapping[str, Any]) -> bool:
+    return parameter.get("style") == "form"
 
 
 def _answers(responses: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from support.asgi import Client
-from support.described import Proven
+from support.described import Proven, faults
 
 HEALTH = {"status": "ok", "parts": {"store": "ok"}}
 
@@ -58,6 +58,7 @@ async def test_what_is_as_described(method, target, sent, answer):
         ("GET", "/health", b"", {"status": 418, "content": FAILURE}, "418, which is not described"),
         ("GET", "/health", b"", {"media": "text/plain"}, "with text/plain"),
         ("GET", "/health", b"", {"status": 500, "content": {"error": {"code": 1}}}, "required property"),
+        ("GET", "/event-types", b"", {"content": {"data": [{}]}}, "'event' is a required property"),
         ("GET", "/nowhere", b"", {}, "is not described"),
         ("DELETE", "/keys/01a218c7-4436-7cd0-91e2-d6b22fa76cbf", b"", {"status": 204}, "with a body, and none is described"),
         ("GET", "/listen", b"", {"content": b'{"type":"what"}\n', "media": "application/x-ndjson"}, "'what' is not one of"),
@@ -82,6 +83,20 @@ async def test_what_is_as_described(method, target, sent, answer):
 async def test_what_is_not(method, target, sent, answer, said):
     with pytest.raises(AssertionError, match=said):
         await answering(**answer)(method, target, sent)
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "right"),
+    [
+        ("2026-05-04T10:00:00.000000Z", {"type": "string", "format": "date-time"}, True),
+        ("2026-05-04T10:00:00", {"type": "string", "format": "date-time"}, False),  # no zone
+        ("yesterday", {"type": "string", "format": "date-time"}, False),
+        ("01a218c7-4436-7cd0-91e2-d6b22fa76cbf", {"type": "string", "format": "uuid"}, True),
+        ("01a218c7", {"type": "string", "format": "uuid"}, False),
+    ],
+)
+def test_formats_are_looked_at(value, shape, right):
+    assert (faults(value, shape) == []) is right
 
 
 async def test_a_body_that_was_taken_and_is_not_described():
