@@ -36,6 +36,7 @@ from callwright.recordings.model import Recording
 from callwright.recordings.recordings import Recordings
 from callwright.recordings.rewrap import missing_keys
 from callwright.recordings.upkeep import Upkeep
+from callwright.retention.retention import Retention
 from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
@@ -129,6 +130,7 @@ class Core:
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
         self.upkeep = Upkeep(store, clock, self.recordings, objects)
+        self.retention = Retention(store, clock, rooms.retention(chosen), counted=metrics.calls_erased)
         self.transcriber = rooms.transcriber(chosen, self.speech_door, clock)
         at_once = 1 if chosen.transcription.model else chosen.transcription.at_once
         self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)

@@ -13,6 +13,7 @@ from callwright.cli.options import Json, Test, world_of
 from callwright.cli.place import Place
 from callwright.cli.provisioning import flows, keys, numbers
 from callwright.cli.recordings import recordings
+from callwright.cli.retention import retention
 from callwright.cli.voices import voices
 from callwright.cli.webhooks import endpoints, webhooks
 
@@ -30,6 +31,7 @@ app.add_typer(flows)
 app.add_typer(voices)
 app.add_typer(flow_commands)
 app.add_typer(recordings)
+app.add_typer(retention)
 app.add_typer(webhooks)
 app.add_typer(endpoints)
 app.add_typer(deliveries)
@@ -228,6 +230,41 @@ def doctor(
     from callwright.cli.doctor import run
 
     raise typer.Exit(run(context.obj, deep=deep, strict=strict, json=json))
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
+    recordings: Annotated[bool, typer.Option("--recordings", help="With the files of recordings that are here.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Take the place of a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write all that the server needs to go on into one file, while it runs or not.
+
+    The database is that of one moment, and was looked over; FILE is there once it is whole. It holds secrets.
+    """
+    from callwright.cli.backup import back_up
+
+    back_up(context.obj, file, overwrite=overwrite, recordings=recordings, json=json)
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that callwright backup made.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Move what is in the data folder aside; else it must be empty or new.")
+    ] = False,
+    no_resend: Annotated[
+        bool, typer.Option("--no-resend", help="Give callbacks up that were pending when the backup was made.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make a data folder of a backup. No server may work on it."""
+    from callwright.cli.backup import restore_from
+
+    restore_from(context.obj, file, replace=replace, resend=not no_resend, json=json)
 
 
 @app.command()

@@ -107,6 +107,7 @@ ENTRIES = (
     Entry("POST", "/calls", Who.WORLD, records.place_call),
     Entry("GET", "/calls/{id}", Who.WORLD, records.show_call),
     Entry("PATCH", "/calls/{id}", Who.WORLD, labels.change_call),
+    Entry("DELETE", "/calls/{id}/record", Who.OPERATOR, records.forget_call),
     Entry("GET", "/calls/{id}/journal", Who.WORLD, records.show_journal),
     Entry("GET", "/recordings", Who.WORLD, recordings.show_all),
     Entry("POST", "/recordings/rewrap", Who.OPERATOR, recordings.rewrap_keys),

@@ -10,7 +10,7 @@ from callwright.calls.model import CallStatus, Direction, LegStatus
 from callwright.native.described.common import identified
 from callwright.native.described.flows import EXAMPLE as FLOW_EXAMPLE
 from callwright.native.described.flows import flow_wanted
-from callwright.openapi.operation import Answer, Body, Operation
+from callwright.openapi.operation import Access, Answer, Body, Operation
 from callwright.openapi.shapes import (
     all_of,
     body,
@@ -184,6 +184,18 @@ OPERATIONS = (
         parameters=(identified("the call"),),
         body=Body(shape=LABELS, example={"addTags": ["paid"], "metadata": {"customer": "42", "draft": None}}),
         answers=(Answer(status=200, sentence="The call.", shape=CALL),),
+    ),
+    Operation(
+        method="DELETE",
+        path="/api/calls/{id}/record",
+        name="eraseCall",
+        tag="calls",
+        access=Access.SOCKET,
+        summary="Erase a call that is over",
+        sentence="With everything that is kept of it: legs, journal, recordings, transcriptions, deliveries.",
+        parameters=(identified("the call"),),
+        answers=(Answer(status=204, sentence="It is done."),),
+        failures=(409,),
     ),
     Operation(
         method="GET",
