@@ -27,6 +27,7 @@ from callwright.native import (
     elsewhere,
     endpoints,
     events,
+    feed,
     labels,
     listening,
     operations,
@@ -104,6 +105,7 @@ ENTRIES = (
     Entry("POST", "/deliveries/{id}/resend", Who.WORLD, deliveries.resend),
     Entry("GET", "/deliveries/{id}/attempts/{n}", Who.WORLD, deliveries.show_attempt),
     Entry("GET", "/listen", Who.WORLD, listening.listen),
+    Entry("GET", "/events", Who.WORLD, feed.watch),
     Entry("POST", "/calls", Who.WORLD, records.place_call),
     Entry("GET", "/calls/{id}", Who.WORLD, records.show_call),
     Entry("PATCH", "/calls/{id}", Who.WORLD, labels.change_call),
@@ -116,6 +118,7 @@ ENTRIES = (
     Entry("GET", "/recordings/{id}/sound", Who.WORLD, recordings.show_sound),
     Entry("POST", "/recordings/{id}/pause", Who.WORLD, recordings.pause),
     Entry("POST", "/recordings/{id}/resume", Who.WORLD, recordings.resume),
+    Entry("GET", "/transcriptions", Who.WORLD, recordings.show_transcriptions),
     Entry("GET", "/transcriptions/{id}", Who.WORLD, recordings.show_transcription),
     Entry("POST", "/calls/{id}/legs/{leg}/refer", Who.WORLD, control.refer_leg),
 )

@@ -215,6 +215,16 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
+        path="/api/transcriptions",
+        name="listTranscriptions",
+        tag="recordings",
+        summary="List transcriptions",
+        sentence="Without their texts.",
+        parameters=(*PAGED, Parameter(name="recording", shape=identity("Those of this recording alone."))),
+        answers=(Answer(status=200, sentence="A page of transcriptions.", shape=page_of("TranscriptionPage", TRANSCRIPTION)),),
+    ),
+    Operation(
+        method="GET",
         path="/api/transcriptions/{id}",
         name="showTranscription",
         tag="recordings",

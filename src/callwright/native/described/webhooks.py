@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callwright.dialect.callbacks import TYPE_OF, TYPES
-from callwright.native.described.common import NUMBER, PAGED, identified
+from callwright.native.described.common import LIMIT, NUMBER, PAGED, identified
 from callwright.native.described.deliveries import DELIVERY
 from callwright.native.described.keys import OVERLAP
 from callwright.native.webhooks import DEFAULT_TEST
@@ -105,6 +105,15 @@ ENDPOINT = record(
         "exhausted": whole("Deliveries that were given up, counted up to `countedTo`.", 0),
         "countedTo": whole("How far is counted.", 10_000),
         "live": {**or_null(LIVE), "description": "Null where nothing was sent to it of late."},
+    },
+)
+ENDPOINTS = record(
+    "EndpointPage",
+    "A page of endpoints, by URL.",
+    {
+        "data": several(ENDPOINT, "What is on this page."),
+        "next": or_null(identity("The `cursor` of what follows; null at the end."), None),
+        "limit": LIMIT.shape,
     },
 )
 _LIMITS = {"concurrency": or_null(CONCURRENCY), "rate": or_null(RATE)}
@@ -237,10 +246,11 @@ OPERATIONS = (
         summary="List endpoints by URL",
         sentence="Those that have failed or have limits of their own.",
         parameters=(
-            *PAGED,
+            LIMIT,
+            Parameter(name="cursor", shape=identity("The `next` of the page before.")),
             Parameter(name="url", shape=text("That one alone; its query does not matter.", "https://example.com/voice")),
         ),
-        answers=(Answer(status=200, sentence="A page of endpoints.", shape=page_of("EndpointPage", ENDPOINT)),),
+        answers=(Answer(status=200, sentence="A page of endpoints.", shape=ENDPOINTS),),
     ),
     Operation(
         method="POST",
