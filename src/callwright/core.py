@@ -121,6 +121,7 @@ class Core:
         )
         self.delivery_log = DeliveryLog(store, clock, self.deliverer.offer)
         self.endpoints = Endpoints(store, clock, self.deliverer)
+        self.exports = native.Exports(clock)
         self.listening = Listening(store, clock, render=self._callback, sign=sign)
         self.feed = Feed(
             store,
@@ -275,6 +276,7 @@ class Core:
             webhooks=self.webhooks,
             log=self.delivery_log,
             endpoints=self.endpoints,
+            exports=self.exports,
             listening=self.listening,
             feed=self.feed,
             settings=lambda: settings.rows(self._loaded),

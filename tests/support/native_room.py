@@ -21,7 +21,7 @@ from callwright.clock import SystemClock
 from callwright.dialect.callbacks import TYPE_OF
 from callwright.errors import Conflict, NotFound, Unavailable
 from callwright.flows.flows import Flows
-from callwright.native import Authority, Calling, Limits, Parts, line_of
+from callwright.native import Authority, Calling, Exports, Limits, Parts, line_of
 from callwright.numbers.numbers import Numbers
 from callwright.recordings import rows as recording_rows
 from callwright.recordings.files import Files
@@ -214,6 +214,7 @@ class NativeRoom:
             webhooks=self.webhooks,
             log=self.log,
             endpoints=self.endpoints,
+            exports=Exports(SystemClock()),
             listening=self.listening,
             feed=self.feed,
             limits=Limits(**limits),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from callwright.cli.calls import calls
 from callwright.cli.deliveries import deliveries
 from callwright.cli.flow import flow as flow_commands
 from callwright.cli.options import Json, Test, world_of
@@ -30,6 +31,7 @@ app.add_typer(numbers)
 app.add_typer(flows)
 app.add_typer(voices)
 app.add_typer(flow_commands)
+app.add_typer(calls)
 app.add_typer(recordings)
 app.add_typer(retention)
 app.add_typer(webhooks)

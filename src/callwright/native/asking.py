@@ -21,6 +21,7 @@ from callwright.calls.feed import Feed
 from callwright.clock import Clock
 from callwright.errors import BadQuery, Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
+from callwright.native.exporting import Exports
 from callwright.native.state import ServerState
 from callwright.numbers.numbers import Numbers
 from callwright.recordings.files import Files
@@ -94,6 +95,7 @@ class Parts:
     webhooks: Webhooks
     log: DeliveryLog
     endpoints: Endpoints
+    exports: Exports
     settings: Callable[[], Sequence[SettingRow]]
     health: Callable[[], Mapping[str, str | None]]
     calling: Calling | None = None

@@ -75,24 +75,31 @@ def finding(shown: Finding) -> dict[str, Any]:
     }
 
 
-def call(shown: Call, legs: Sequence[Leg], world: World) -> dict[str, Any]:
-    """A call with its legs, oldest first."""
+def listed_call(shown: Call, world: World) -> dict[str, Any]:
+    """A call as lists have it. ``reason`` is the name of why its first leg ended; that leg has the sentence."""
     return {
         "id": shown.id,
         "world": world.kind,
         "status": shown.status,
+        "direction": shown.direction,
         "source": shown.source,
         "destination": shown.destination,
         "numberId": shown.number_id,
-        "flowId": None if shown.called is None else shown.called.flow_id,
-        "webhookUrl": shown.webhook_url,
+        "flowId": shown.flow_id,
+        "reason": shown.reason,
         "tags": shown.tags,
         "metadata": shown.metadata,
+        "duration": shown.duration_s,
         "createdAt": moment(shown.created_us),
         "updatedAt": moment(shown.updated_us),
+        "answeredAt": moment(shown.answered_us),
         "endedAt": moment(shown.ended_us),
-        "legs": [_leg(leg) for leg in legs],
     }
+
+
+def call(shown: Call, legs: Sequence[Leg], world: World) -> dict[str, Any]:
+    """A call with its legs, oldest first."""
+    return listed_call(shown, world) | {"webhookUrl": shown.webhook_url, "legs": [_leg(leg) for leg in legs]}
 
 
 def call_told(shown: Snapshot, world: World) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from typing import get_args
 from callwright.calls.journal import AnyEntry
 from callwright.calls.labels import LONGEST_TAG, LONGEST_VALUE, MOST_METADATA, MOST_TAGS, NAME_PATTERN
 from callwright.calls.model import CallStatus, Direction, LegStatus
-from callwright.native.described.common import identified
+from callwright.native.described.common import LIMIT, identified
+from callwright.native.described.filters import FILTERS, SORT
 from callwright.native.described.flows import EXAMPLE as FLOW_EXAMPLE
 from callwright.native.described.flows import flow_wanted
-from callwright.openapi.operation import Access, Answer, Body, Operation
+from callwright.openapi.operation import Access, Answer, Body, Operation, Parameter
 from callwright.openapi.shapes import (
     all_of,
     body,
@@ -24,6 +25,7 @@ from callwright.openapi.shapes import (
     several,
     text,
     texts_by_name,
+    truth,
     whole,
 )
 from callwright.reasons import Reason
@@ -74,14 +76,18 @@ LISTED = record(
         "id": identity("The call."),
         "world": choice("Whose it is.", ("live", "test")),
         "status": choice("`queued`, `starting` and `ongoing` are not final.", CallStatus, "ended"),
+        "direction": choice("Of its first leg. `incoming`: from the telephone network to us.", Direction),
         "source": FROM,
         "destination": TO,
         "numberId": or_null(identity("The number of yours that was called, or that calls.")),
         "flowId": or_null(identity("The flow that answered it; null for a call that brought its own.")),
+        "reason": or_null(choice("Why its first leg is over; null while that lasts.", Reason, Reason.RING_TIMEOUT.value)),
         "tags": TAGS,
         "metadata": METADATA,
+        "duration": whole("Seconds from answer to end, rounded up; 0 while it lasts and when it was never answered.", 42),
         "createdAt": moment("When it was made."),
         "updatedAt": moment("When it was changed last."),
+        "answeredAt": or_null(moment("When the first of its legs was answered; null when none was.")),
         "endedAt": or_null(moment("When it was over; null while it lasts.")),
     },
 )
@@ -92,6 +98,26 @@ CALL = extended(
     {
         "webhookUrl": or_null(text("The webhook it was placed with.", "https://example.com/voice"), None),
         "legs": several(LEG, "Its legs, oldest first."),
+    },
+)
+CURSOR = text("Opaque, and good for ever with the same filters and sort.", "nW0xk3jYb2cQd1ZrS5a8Vw")
+PAGE = record(
+    "CallPage",
+    "A page of calls. There may be fewer than `limit`, even none, and yet a `next`.",
+    {
+        "data": several(LISTED, "What is on this page."),
+        "next": or_null(said(CURSOR, "The `cursor` of the page after this one; null at the end.")),
+        "prev": or_null(said(CURSOR, "The `cursor` of the page before this one; null at the beginning."), None),
+        "refresh": said(CURSOR, "The `cursor` of a list of what is made from now on."),
+        "total": record(
+            "Total",
+            "How many match now.",
+            {
+                "count": whole("How many were counted.", 12_345),
+                "exact": truth("False where counting stopped there: there may be more.", True),
+            },
+        ),
+        "limit": LIMIT.shape,
     },
 )
 LABELS = body(
@@ -154,6 +180,50 @@ REFERRED = record(
 )
 
 OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/api/calls",
+        name="listCalls",
+        tag="calls",
+        summary="List calls",
+        sentence="Any page of any number of calls. All that is given must be true of a call. Calls that come or go meanwhile "
+        "neither show a row twice nor hide one: a page begins behind a call, not behind a number of them.",
+        parameters=(
+            *FILTERS,
+            SORT,
+            LIMIT,
+            Parameter(
+                name="cursor",
+                shape=said(CURSOR, "A `next`, `prev` or `refresh`, with the very filters and the sort that it was given with."),
+            ),
+        ),
+        answers=(Answer(status=200, sentence="A page of calls.", shape=PAGE),),
+    ),
+    Operation(
+        method="GET",
+        path="/api/calls/export",
+        name="exportCalls",
+        tag="calls",
+        summary="Export calls as a file",
+        sentence="All that match and are there when it begins, a line for each. When it fails midway it is broken off: what "
+        "came to its end is whole. In CSV, tags stand between commas in one column, metadata as JSON, and a text that a "
+        "spreadsheet would take for a formula begins with an apostrophe.",
+        parameters=(
+            *FILTERS,
+            SORT,
+            Parameter(name="format", shape=choice("What it is made of.", ("csv", "ndjson")) | {"default": "csv"}),
+        ),
+        answers=(
+            Answer(
+                status=200,
+                sentence="A file.",
+                media="text/csv",
+                shape={"type": "string"},
+                headers={"Content-Disposition": "A name for the file: the world and the time are in it."},
+            ),
+            Answer(status=200, sentence="A file.", media="application/x-ndjson", shape={"type": "string"}, lines=LISTED),
+        ),
+    ),
     Operation(
         method="POST",
         path="/api/calls",
