@@ -61,11 +61,15 @@ def _close(value: Any) -> None:
 
 def faults(value: Any, schema: dict[str, Any]) -> list[str]:
     """Where a value is not as a schema of the document says."""
-    validator = jsonschema.Draft202012Validator(
-        {**schema, "components": {"schemas": strict()["components"]["schemas"]}},
-        format_checker=FORMATS,
-    )
+    validator = _validator(json.dumps(schema))
     return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(value)]
+
+
+@cache
+def _validator(schema: str) -> jsonschema.Draft202012Validator:
+    """Made once for each schema, as a file of calls has thousands of lines."""
+    whole = {**json.loads(schema), "components": {"schemas": strict()["components"]["schemas"]}}
+    return jsonschema.Draft202012Validator(whole, format_checker=FORMATS)
 
 
 def operation_of(method: str, path: str) -> dict[str, Any] | None:

@@ -69,6 +69,9 @@ METADATA = texts_by_name("Texts by name, to find it by.", {"customer": "42"}, ma
     "maxProperties": MOST_METADATA,
     "propertyNames": {"pattern": NAME_PATTERN},
 }
+# On record; what is sent has the limits above.
+TAGS_KEPT = several(text("A word or a few.", "vip"), "Words to find it by.")
+METADATA_KEPT = texts_by_name("Texts by name, to find it by.", {"customer": "42"})
 LISTED = record(
     "ListedCall",
     "A call as lists, exports and the live feed have it.",
@@ -82,8 +85,8 @@ LISTED = record(
         "numberId": or_null(identity("The number of yours that was called, or that calls.")),
         "flowId": or_null(identity("The flow that answered it; null for a call that brought its own.")),
         "reason": or_null(choice("Why its first leg is over; null while that lasts.", Reason, Reason.RING_TIMEOUT.value)),
-        "tags": TAGS,
-        "metadata": METADATA,
+        "tags": TAGS_KEPT,
+        "metadata": METADATA_KEPT,
         "duration": whole("Seconds from answer to end, rounded up; 0 while it lasts and when it was never answered.", 42),
         "createdAt": moment("When it was made."),
         "updatedAt": moment("When it was changed last."),
