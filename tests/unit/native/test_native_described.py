@@ -102,7 +102,8 @@ def _bounds():
 async def test_the_bounds_it_names_are_those_that_hold(one, name, bound, beyond):
     room = await NativeRoom.open()
     path = re.sub(r"{\w+}", SOMEWHERE, one.path.removeprefix("/api"))
-    assert (await room.customer(one.method, f"{path}?{name}={bound}")).status in (200, 404)
+    if one.answers[0].media != "text/event-stream":  # an answer that would not end
+        assert (await room.customer(one.method, f"{path}?{name}={bound}")).status in (200, 404)
     refused = await room.customer(one.method, f"{path}?{name}={bound + beyond}")
     assert (refused.status, refused.error["parameter"]) == (422, name)
 

@@ -87,7 +87,7 @@ LISTED = record(
         "reason": or_null(choice("Why its first leg is over; null while that lasts.", Reason, Reason.RING_TIMEOUT.value)),
         "tags": TAGS_KEPT,
         "metadata": METADATA_KEPT,
-        "duration": whole("Seconds from answer to end, rounded up; 0 while it lasts and when it was never answered.", 42),
+        "duration": whole("Seconds from answer to end, rounded up; 0 while it lasts and when it was never answered.", 42, None),
         "createdAt": moment("When it was made."),
         "updatedAt": moment("When it was changed last."),
         "answeredAt": or_null(moment("When the first of its legs was answered; null when none was.")),
