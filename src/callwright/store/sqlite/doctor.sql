@@ -213,25 +213,25 @@ WITH first AS MATERIALIZED (
     UNION ALL SELECT 'recordings', (SELECT COALESCE(MAX(pos), 0) FROM recordings) - ?1 >> 11
     UNION ALL SELECT 'transcriptions', (SELECT COALESCE(MAX(pos), 0) FROM transcriptions) - ?1 >> 11
 ), truth AS MATERIALIZED (
-    SELECT world_id, 'flows' AS list, x'' AS parent_id, pos >> 11 AS block, COUNT(*) AS n FROM flows
+    SELECT world_id, 'flows' AS list, x'' AS parent_id, pos >> 11 AS block, COUNT(*) AS n FROM flows NOT INDEXED
     WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'flows')
     GROUP BY world_id, pos >> 11
-    UNION ALL SELECT world_id, 'numbers', x'', pos >> 11, COUNT(*) FROM numbers
+    UNION ALL SELECT world_id, 'numbers', x'', pos >> 11, COUNT(*) FROM numbers NOT INDEXED
     WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'numbers')
     GROUP BY world_id, pos >> 11
-    UNION ALL SELECT world_id, 'numbers_of_flow', flow_id, pos >> 11, COUNT(*) FROM numbers
+    UNION ALL SELECT world_id, 'numbers_of_flow', flow_id, pos >> 11, COUNT(*) FROM numbers NOT INDEXED
     WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'numbers_of_flow') AND flow_id IS NOT NULL
     GROUP BY world_id, flow_id, pos >> 11
-    UNION ALL SELECT world_id, 'webhooks', x'', pos >> 11, COUNT(*) FROM webhooks
+    UNION ALL SELECT world_id, 'webhooks', x'', pos >> 11, COUNT(*) FROM webhooks NOT INDEXED
     WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'webhooks')
     GROUP BY world_id, pos >> 11
-    UNION ALL SELECT world_id, 'webhooks_of_world', x'', pos >> 11, COUNT(*) FROM webhooks
+    UNION ALL SELECT world_id, 'webhooks_of_world', x'', pos >> 11, COUNT(*) FROM webhooks NOT INDEXED
     WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'webhooks_of_world') AND number_id IS NULL
     GROUP BY world_id, pos >> 11
-    UNION ALL SELECT world_id, 'recordings', x'', pos >> 11, COUNT(*) FROM recordings
+    UNION ALL SELECT world_id, 'recordings', x'', pos >> 11, COUNT(*) FROM recordings NOT INDEXED
     WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'recordings')
     GROUP BY world_id, pos >> 11
-    UNION ALL SELECT world_id, 'transcriptions', x'', pos >> 11, COUNT(*) FROM transcriptions
+    UNION ALL SELECT world_id, 'transcriptions', x'', pos >> 11, COUNT(*) FROM transcriptions NOT INDEXED
     WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'transcriptions') GROUP BY world_id, pos >> 11
 ), kept AS MATERIALIZED (
     SELECT blocks.* FROM blocks JOIN first ON first.list = blocks.list WHERE level = 0 AND blocks.block >= first.block
