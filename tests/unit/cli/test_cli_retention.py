@@ -75,7 +75,9 @@ def test_a_tag_has_one_time(run, tmp_path):
     assert "retention.tags[0]" in err
 
 
-@pytest.mark.parametrize(("tag", "why"), [(" vip", "must not begin or end with a space"), ("", "1 to 64 characters"), ("x" * 65, "64")])
+@pytest.mark.parametrize(
+    ("tag", "why"), [(" vip", "must not begin or end with a space"), ("", "1 to 64 characters"), ("x" * 65, "64")]
+)
 def test_a_tag_that_no_call_can_have(run, tmp_path, tag, why):
     (tmp_path / "callwright.toml").write_text(f'[retention]\ntags = [{{tag = "{tag}", days = 1}}]\n')
     code, _, err = run("retention", "show")
