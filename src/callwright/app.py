@@ -150,11 +150,13 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         deliverer = asyncio.create_task(core.deliverer.run(), name="webhooks")
         upkeep = asyncio.create_task(core.upkeep.run(), name="recordings")
         queue = asyncio.create_task(core.queue.run(), name="transcriptions")
+        retention = asyncio.create_task(core.retention.run(), name="retention")
         stack.callback(core.files.close)
-        for worker in (deliverer, upkeep, queue):
+        for worker in (deliverer, upkeep, queue, retention):
             stack.push_async_callback(_cancel, worker)
         stack.push_async_callback(web.stop, servers)
         stack.callback(core.listening.close)  # before the servers wait for what they are answering
+        stack.callback(core.feed.close)
         await asyncio.sleep(0)  # requests are answered from here on; the children would only slow the start down
         supervisor.start()
         core.speech.start()
@@ -174,7 +176,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                     )
                 await core.door.open()
                 core.sounds.warm()
-                await _first(stops, deliverer, upkeep, queue, *(serving.task for serving in servers))
+                await _first(stops, deliverer, upkeep, queue, retention, *(serving.task for serving in servers))
                 watchdog.stopping()
                 await _drain(engine, switch, stops, chosen.drain.seconds)
             started.cancel()

@@ -18,6 +18,7 @@ from callwright.accounts.worlds import LIVE, TEST, Accounts, World
 from callwright.api import parts as api_parts
 from callwright.api.app import Api
 from callwright.calls import events
+from callwright.calls.feed import Feed
 from callwright.clock import Clock
 from callwright.datafolder import DataFolder
 from callwright.dialect import callbacks, decode, render
@@ -36,6 +37,7 @@ from callwright.recordings.model import Recording
 from callwright.recordings.recordings import Recordings
 from callwright.recordings.rewrap import missing_keys
 from callwright.recordings.upkeep import Upkeep
+from callwright.retention.retention import Retention
 from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
@@ -121,6 +123,12 @@ class Core:
         self.endpoints = Endpoints(store, clock, self.deliverer)
         self.exports = native.Exports(clock)
         self.listening = Listening(store, clock, render=self._callback, sign=sign)
+        self.feed = Feed(
+            store,
+            clock,
+            types=callbacks.TYPE_OF,
+            render=lambda event: native.line_of(self._world(event.world_id), event),
+        )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self.recording_keys = keys = rooms.recording_keys(chosen)
         objects = rooms.recording_objects(chosen)
@@ -130,6 +138,7 @@ class Core:
         self.files = Files(self.recordings, objects)
         self.transcriptions = Transcriptions(store, clock, keys, language=chosen.transcription.language)
         self.upkeep = Upkeep(store, clock, self.recordings, objects)
+        self.retention = Retention(store, clock, rooms.retention(chosen), counted=metrics.calls_erased)
         self.transcriber = rooms.transcriber(chosen, self.speech_door, clock)
         at_once = 1 if chosen.transcription.model else chosen.transcription.at_once
         self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)
@@ -265,6 +274,7 @@ class Core:
             endpoints=self.endpoints,
             exports=self.exports,
             listening=self.listening,
+            feed=self.feed,
             settings=lambda: settings.rows(self._loaded),
             health=health,
             calling=Calling(switch, self.webhooks),

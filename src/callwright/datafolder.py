@@ -9,6 +9,7 @@
     secrets/            signing keys
     run/control.sock    the command line speaks to the server here
     lock                held by the process that works on the folder; names it
+    .unfinished/        a backup that is being put into the folder (`callwright.backup`)
 
 Folders this module makes are open to their owner alone; `secrets` and `run` are made so again at every start.
 """
@@ -75,9 +76,15 @@ class DataFolder:
         self.run = root / "run"
         self.control_socket = self.run / _CONTROL
         self.lock_file = root / "lock"
+        self.unfinished = root / ".unfinished"
 
     def prepare(self) -> None:
         """Make what is missing and see that it can be written; raise `DataFolderError`."""
+        if self.unfinished.exists():
+            raise DataFolderError(
+                f"A restore into {self.root} was cut short, so the folder is not whole. "
+                "Run callwright restore again with --replace"
+            )
         for folder in (self.root, self.recordings, self.sounds, self.media_cache, self.speech_cache, self.secrets, self.run):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)

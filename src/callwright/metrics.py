@@ -122,6 +122,9 @@ class Metrics:
         self._recordings = _Labelled(
             registry, "recordings_total", "Recordings that are over, by what made them and how they ended.", "type", "status"
         )
+        self._erased = Counter(
+            "calls_erased_total", "Calls that were deleted as their time was over.", namespace="callwright", registry=registry
+        )
         self._legs = Gauge("legs_live", "Legs that are up or being set up.", namespace="callwright", registry=registry)
         self._legs.set_function(legs_live)
         self._commits = Histogram(
@@ -160,6 +163,9 @@ class Metrics:
     def recording_over(self, kind: str, status: str) -> None:
         """`kind` is ``ivr``, ``transfer`` or ``call``, `status` ``done`` or ``failed``."""
         self._recordings.inc(kind, status)
+
+    def calls_erased(self, calls: int) -> None:
+        self._erased.inc(calls)
 
     def sentence_spoken(self, source: str, result: str) -> None:
         """`source` is an engine or a service of the settings, `result` ``cached``, ``rendered``, ``failed`` or ``late``."""

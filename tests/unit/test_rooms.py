@@ -21,12 +21,12 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"flows", "numbers", "trunks", "recordings", "transcriptions"}),
     frozenset({"dialect"}),
     frozenset({"webhooks"}),
-    frozenset({"switch"}),
+    frozenset({"switch", "retention"}),
     frozenset({"api", "native"}),
     frozenset(
         {"app", "core", "web", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors", "watchdog"}
     ),
-    frozenset({"doctor"}),
+    frozenset({"doctor", "backup"}),
     frozenset({"cli", "__main__"}),
 )
 
@@ -72,11 +72,13 @@ ONLY = {
     "dialect": frozenset({"calls", "flows", "numbers", "trunks", "recordings", "transcriptions"}),
     "webhooks": frozenset({"dialect", "numbers", "calls", "accounts", "egress"}),
     "switch": frozenset({"flows", "numbers", "trunks", "calls", "accounts", "egress", "recordings", "transcriptions"}),
+    "retention": frozenset({"calls", "recordings"}),
     "api": frozenset(
         {"switch", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings", "transcriptions"}
     ),
     "native": frozenset(
-        {"switch", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings", "transcriptions"}
+        {"switch", "retention", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings"}
+        | {"transcriptions"}
     ),
 }
 

@@ -74,12 +74,11 @@ async def add_party(request: Request) -> Answer:
 async def show_legs(request: Request) -> Answer:
     parts, world_id, page = request.parts, request.world.id, request.page
     call_id = request.id("call")
-    legs = rows.legs_of(parts.store, world_id, call_id)
-    if not legs:  # a call has at least one from its first commit
+    total, newest_first = rows.page_of_legs(parts.store, world_id, call_id, limit=page.size, offset=page.offset)
+    if not total:  # a call has at least one from its first commit
         _no_call(call_id)
-    newest_first = legs[::-1][page.offset : page.offset + page.size]
     items = [render.leg_item(leg, parts.currency, linked=True) for leg in newest_first]
-    return Answer(200, envelope.listing(items, render.legs_path(call_id), page, len(legs)))
+    return Answer(200, envelope.listing(items, render.legs_path(call_id), page, total))
 
 
 async def show_leg(request: Request) -> Answer:

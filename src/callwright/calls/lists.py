@@ -6,7 +6,7 @@ by is sought row by row, in `calls.search`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -16,7 +16,18 @@ import msgspec
 from callwright.calls.model import LIVE_CALL, Call, CallStatus, Direction
 from callwright.calls.rows import LISTED, call_of
 from callwright.store import Param, Reader, Store
-from callwright.store.blocks import ALL, BLOCK, SPAN, Counted, Stretch, blocks_of, find, positions_of
+from callwright.store.blocks import (
+    ALL,
+    BLOCK,
+    NEWEST,
+    SPAN,
+    Counted,
+    CountersWrong,
+    Stretch,
+    blocks_of,
+    find,
+    positions_of,
+)
 
 EVER = -(1 << 62), 1 << 62
 CELLS = tuple((direction, status) for direction in Direction for status in CallStatus)
@@ -50,17 +61,33 @@ class Page(NamedTuple):
 
 
 def list_calls(store: Store, world_id: UUID, *, limit: int, offset: int, facets: Facets = Facets()) -> Page:  # noqa: B008
-    """A page, newest first. Its calls come without `called` and webhook, which no list shows."""
+    """A page, newest first. Its calls come without `called` and webhook, which no list shows.
+
+    Where the counters do not add up the rows themselves are counted, which takes longer the more there are.
+    """
     with store.snapshot():
-        return _Walk(store, world_id, facets).page(limit, offset)
+        walk = _Walk(store, world_id, facets)
+        try:
+            return walk.page(limit, offset)
+        except CountersWrong:
+            store.doubt("calls")
+            return walk.page_without_counters(limit, offset)
 
 
 def count_calls(store: Store | Reader, world_id: UUID, facets: Facets) -> int:
     """How many there are; a `Reader` is in a snapshot already."""
     if isinstance(store, Store):
         with store.snapshot():
-            return _Walk(store, world_id, facets).count()
-    return _Walk(store, world_id, facets).count()
+            return _count(_Walk(store, world_id, facets), lambda: store.doubt("calls"))
+    return _count(_Walk(store, world_id, facets), lambda: None)
+
+
+def _count(walk: _Walk, doubt: Callable[[], None]) -> int:
+    try:
+        return walk.count()
+    except CountersWrong:
+        doubt()
+        return walk.count_without_counters()
 
 
 class _Walk:
@@ -83,14 +110,31 @@ class _Walk:
         }
 
     def count(self) -> int:
-        return sum(span.n for span in self._counted(SPAN, *ALL)) if self._cells else 0
+        total = sum(span.n for span in self._counted(SPAN, *ALL)) if self._cells else 0
+        if total < 0:
+            raise CountersWrong
+        return total
+
+    def count_without_counters(self) -> int:
+        """The same, by counting rows."""
+        ((total,),) = self._select(_count_sql(self._shape), low=ALL[0], high=ALL[1])
+        return int(total or 0)
 
     def page(self, limit: int, offset: int) -> Page:
         if not self._cells:
             return Page(0, [])
         spans = self._counted(SPAN, *ALL)
         total, stretch = find(spans, self._blocks, limit=limit, offset=offset, both_ends=True)
-        return Page(total, [] if stretch is None else self._rows(stretch))
+        if stretch is None:
+            return Page(total, [])
+        calls = self._rows(stretch)
+        if len(calls) < stretch.take:
+            raise CountersWrong
+        return Page(total, calls)
+
+    def page_without_counters(self, limit: int, offset: int) -> Page:
+        """The same, by counting rows and passing over them."""
+        return Page(self.count_without_counters(), self._rows(Stretch(NEWEST, offset, limit)))
 
     def _blocks(self, span: int) -> list[Counted]:
         return self._counted(BLOCK, *blocks_of(span))
@@ -123,7 +167,10 @@ class _Walk:
         if created and ended:
             return n
         if level == SPAN:
-            return sum(inner.n for inner in self._blocks(block))
+            blocks = self._blocks(block)
+            if not blocks:
+                raise CountersWrong
+            return sum(inner.n for inner in blocks)
         low, high = positions_of(block)
         ((count,),) = self._select(_count_sql(self._shape), low=low, high=high)
         return int(count or 0)

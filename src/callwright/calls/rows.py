@@ -172,6 +172,17 @@ def legs_of(store: Store | Transaction, world_id: UUID, call_id: UUID) -> list[L
     return [_leg(row) for row in store.read("calls.legs_of", (world_id.bytes, call_id.bytes))]
 
 
+def page_of_legs(store: Store, world_id: UUID, call_id: UUID, *, limit: int, offset: int) -> tuple[int, list[Leg]]:
+    """How many legs a call has, and those of a page, newest first. They are numbered from 1 without a gap."""
+    key = (world_id.bytes, call_id.bytes)
+    with store.snapshot():
+        ((last,),) = store.read("calls.last_leg", key)
+        total = int(last or 0)
+        if offset >= total:
+            return total, []
+        return total, [_leg(row) for row in store.read("calls.page_of_legs", (*key, total - offset, limit))]
+
+
 def find_leg(store: Store, world_id: UUID, leg_id: UUID) -> Leg | None:
     for row in store.read("calls.find_leg", (world_id.bytes, leg_id.bytes)):
         return _leg(row)
@@ -199,6 +210,27 @@ def events_of(store: Store, world_id: UUID, call_id: UUID, *, after_seq: int = 0
 def events_after(store: Store, pos: int, limit: int) -> list[Event]:
     """Events of all worlds in the order of their commits, from the one after `pos`."""
     return [_event(row) for row in store.read("calls.events_after", (pos, limit))]
+
+
+def events_of_call_after(store: Store, world_id: UUID, call_id: UUID, pos: int, limit: int) -> list[Event]:
+    """Whatever is told of a call in the order of the commits, from the one after `pos`."""
+    return [_event(row) for row in store.read("calls.events_of_call_after", (world_id.bytes, call_id.bytes, pos, limit))]
+
+
+class EventTime(NamedTuple):
+    pos: int
+    at_us: int
+
+
+def first_event_after(store: Store, pos: int) -> EventTime | None:
+    rows: list[Any] = store.read("calls.first_event_after", (pos,))
+    return EventTime(*rows[0]) if rows else None
+
+
+def newest_event_ever(store: Store) -> int:
+    """The position of the newest event there ever was, also when it is gone. Positions are given without a hole."""
+    rows: list[Any] = store.read("calls.newest_event_ever")
+    return int(rows[0][0]) if rows else 0
 
 
 def last_event_pos(store: Store) -> int:

@@ -14,6 +14,7 @@ from callwright.cli.options import Json, Test, world_of
 from callwright.cli.place import Place
 from callwright.cli.provisioning import flows, keys, numbers
 from callwright.cli.recordings import recordings
+from callwright.cli.retention import retention
 from callwright.cli.voices import voices
 from callwright.cli.webhooks import endpoints, webhooks
 
@@ -32,6 +33,7 @@ app.add_typer(voices)
 app.add_typer(flow_commands)
 app.add_typer(calls)
 app.add_typer(recordings)
+app.add_typer(retention)
 app.add_typer(webhooks)
 app.add_typer(endpoints)
 app.add_typer(deliveries)
@@ -192,6 +194,63 @@ def listen(
 
 
 @app.command()
+def tail(
+    context: typer.Context,
+    call: Annotated[
+        str | None, typer.Option("--call", metavar="CALL_ID", help="One call, from its beginning until it is over.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="With --call: go on after the call is over.")] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Begin so long ago, such as 90s, 10m, 2h or 3d, or at a time.")
+    ] = None,
+    types: Annotated[
+        str, typer.Option("--type", help="What to tell of: call, leg, recording, transcription, webhook.")
+    ] = "call,recording,transcription",
+    status: Annotated[list[str] | None, typer.Option(help="Calls that become so; may be repeated.")] = None,
+    direction: Annotated[str | None, typer.Option(help="incoming or outgoing.")] = None,
+    source: Annotated[str | None, typer.Option(help="Who calls: 31612345678, or a part: 316*, *5678, *345*.")] = None,
+    destination: Annotated[str | None, typer.Option(help="Who is called, in the same way.")] = None,
+    number: Annotated[str | None, typer.Option(help="Calls of a number of yours, by its digits or id.")] = None,
+    flow: Annotated[str | None, typer.Option(metavar="FLOW_ID", help="Calls that run a stored flow.")] = None,
+    reason: Annotated[list[str] | None, typer.Option(help="Why they ended; may be repeated.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Calls with a tag; repeated, with all of them.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Calls with this in their metadata; may be repeated.")
+    ] = None,
+    test: Test = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each event.")] = False,
+) -> None:
+    """Tell what happens to calls, as it happens; a restart of the server loses nothing."""
+    from callwright.cli.moments import ago
+    from callwright.cli.tail import EVER, Wanted, run
+
+    query = [("type", types)]
+    query += [("status", one) for one in status or ()]
+    single = {"direction": direction, "source": source, "destination": destination, "number": number, "flow": flow}
+    query += [(name, value) for name, value in single.items() if value is not None]
+    query += [("reason", one) for one in reason or ()] + [("tag", one) for one in tag or ()]
+    for one in metadata or ():
+        name, equals, value = one.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{one!r}: write NAME=VALUE, such as customer=42", param_hint="--metadata")
+        query.append((f"metadata.{name}", value))
+    if call is None:
+        if follow:
+            raise typer.BadParameter("it goes on until Ctrl-C anyway; --follow is for --call", param_hint="--follow")
+    elif len(query) > 1:
+        raise typer.BadParameter("one call needs no filters: give --call, or the others", param_hint="--call")
+    elif "call" not in types.split(",") and not follow:
+        raise typer.BadParameter("without call its end is not told: add call, or --follow", param_hint="--type")
+    else:
+        query.append(("call", call))
+    if since is not None or call is not None:
+        query.append(("since", EVER if since is None else ago(since, "--since")))
+    worlds = ("test",) if test else ("live",) if call is None else ("live", "test")
+    wanted = Wanted(query, worlds, call, to_the_end=call is not None and not follow)
+    raise typer.Exit(run(context.obj, wanted, json=json))
+
+
+@app.command()
 def settings(
     context: typer.Context,
     json: Json = False,
@@ -221,15 +280,55 @@ def doctor(
         bool, typer.Option("--deep", help="Look at every call, callback, page and index; slow on a large database.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="First count all lists anew and make labels of tags and metadata; not while a server runs."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Look for what is wrong, or soon will be, and say what to do about it.
 
-    Works with the server running and stopped, and changes nothing. Exit status: 0 no faults, 1 faults, 2 asked wrongly.
+    Works with the server running and stopped, and without --fix changes nothing. Exit status: 0 no faults, 1 faults, 2 asked
+    wrongly.
     """
     from callwright.cli.doctor import run
 
-    raise typer.Exit(run(context.obj, deep=deep, strict=strict, json=json))
+    raise typer.Exit(run(context.obj, deep=deep, strict=strict, json=json, fixing=fix))
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
+    recordings: Annotated[bool, typer.Option("--recordings", help="With the files of recordings that are here.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Take the place of a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write all that the server needs to go on into one file, while it runs or not.
+
+    The database is that of one moment, and was looked over; FILE is there once it is whole. It holds secrets.
+    """
+    from callwright.cli.backup import back_up
+
+    back_up(context.obj, file, overwrite=overwrite, recordings=recordings, json=json)
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that callwright backup made.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Move what is in the data folder aside; else it must be empty or new.")
+    ] = False,
+    no_resend: Annotated[
+        bool, typer.Option("--no-resend", help="Give callbacks up that were pending when the backup was made.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make a data folder of a backup. No server may work on it."""
+    from callwright.cli.backup import restore_from
+
+    restore_from(context.obj, file, replace=replace, resend=not no_resend, json=json)
 
 
 @app.command()

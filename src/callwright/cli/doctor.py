@@ -14,7 +14,7 @@ from callwright.cli import show
 from callwright.cli.control import NoServer, Refused, reach
 from callwright.cli.place import Place
 from callwright.clock import SystemClock
-from callwright.doctor import Finding, Level, Machine, Scene, examine, exit_status, settings_faults, worst
+from callwright.doctor import Finding, Level, Machine, Scene, examine, exit_status, fix, settings_faults, worst
 from callwright.errors import DataFolderError, SettingsError
 from callwright.native import ServerState
 from callwright.settings import Loaded, Settings, load, rows
@@ -25,9 +25,11 @@ HIDDEN = "***"
 NO_FOLDER = Path(os.devnull)
 
 
-def run(place: Place, *, deep: bool, strict: bool, json: bool) -> int:
-    """Print the findings; the exit status."""
+def run(place: Place, *, deep: bool, strict: bool, json: bool, fixing: bool = False) -> int:
+    """Print the findings, of the folder as it is after `fixing`; the exit status. Raises `DataFolderError` for no fix."""
     findings: list[Finding] = []
+    if fixing:
+        findings.append(fix(place.folder, SystemClock()))
     server, in_force = _ask(place, findings)
     settings = _settings(place, in_force, findings)
     scene = Scene(folder=place.folder, settings=settings, machine=Machine(), clock=SystemClock(), server=server, deep=deep)

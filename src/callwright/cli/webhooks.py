@@ -256,7 +256,7 @@ def list_endpoints(context: typer.Context, test: Test = False, json: Json = Fals
     from callwright.cli.control import reach
 
     with reach(context.obj) as control:
-        found = _all(control, "/api/endpoints", world_of(test))
+        found = _all_endpoints(control, world_of(test))
     if json:
         show.as_json(found)
         return
@@ -387,6 +387,15 @@ def _all(control: Control, path: str, world: str) -> list[dict[str, Any]]:
         page = control.get(f"{path}?limit={PAGE}&offset={len(found)}", world=world)
         found += page["data"]
         total = page["total"] if page["data"] else 0
+    return found
+
+
+def _all_endpoints(control: Control, world: str) -> list[dict[str, Any]]:
+    page = control.get(f"/api/endpoints?limit={PAGE}", world=world)
+    found: list[dict[str, Any]] = page["data"]
+    while page["next"] is not None:
+        page = control.get(f"/api/endpoints?limit={PAGE}&cursor={page['next']}", world=world)
+        found += page["data"]
     return found
 
 

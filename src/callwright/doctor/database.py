@@ -16,7 +16,7 @@ _DAY_S = 86_400
 _RECENT = 10_000
 # Every page of a larger file is read with --deep alone.
 LARGE = 1_000_000_000
-_RESTORE = "Stop the server, keep a copy of the folder, and restore the last backup; docs/operations.md has the steps."
+_RESTORE = "Stop the server, keep a copy of the folder, and restore the last backup: callwright restore FILE --replace."
 
 
 def integrity(scene: Scene, survey: Survey) -> Findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from callwright.doctor import database, files, host, ports, recordings, records, server, voices
+from callwright.doctor import counters, database, files, host, ports, recordings, records, server, voices
 from callwright.doctor.findings import Finding, Findings, Level, fault
 from callwright.doctor.scene import Scene
 from callwright.errors import DataFolderError
@@ -36,6 +36,7 @@ OF_THE_DATABASE: tuple[Callable[[Scene, Survey], Findings], ...] = (
     database.growth,
     records.rules,
     records.stories,
+    *counters.CHECKS,
     records.stuck,
     records.deliveries,
     records.failing,

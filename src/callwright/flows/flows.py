@@ -15,9 +15,11 @@ from callwright.errors import NotFound
 from callwright.flows.check import Abilities, Report, check
 from callwright.flows.schema import Flow, compile_flow, with_step_ids
 from callwright.store import Store, Transaction, Write
+from callwright.store.blocks import CountedList
 
 # What a PUT replaces as a whole (contract §3.3).
 _FIELDS = ("title", "record", "default", "maxDuration", "steps")
+_ALL = CountedList("flows", "flows.list", "flows.count")
 
 
 class StoredFlow(msgspec.Struct, frozen=True):
@@ -67,8 +69,8 @@ class Flows:
         return _first(self._store.read("flows.find_default", (world_id.bytes,)))
 
     def page(self, world_id: UUID, *, limit: int, offset: int) -> Page:
-        ((total,),) = self._store.read("flows.count", (world_id.bytes,))
-        return Page(int(total or 0), [_flow(row) for row in self._store.read("flows.list", (world_id.bytes, limit, offset))])
+        total, rows = _ALL.page(self._store, world_id, limit=limit, offset=offset)
+        return Page(total, [_flow(row) for row in rows])
 
     def examine(self, body: dict[str, Any]) -> Report:
         """What is to be said about a flow as it was sent; `passed` of it raises what keeps it from running."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callwright.errors import Invalid
+from callwright.errors import BadQuery, Invalid, NotFound
 from callwright.native import views
 from callwright.native.asking import Ask, in_query, text_of
 from callwright.webhooks.endpoints import KnownEndpoint, endpoint_of
@@ -15,16 +15,24 @@ COUNTED_IN_LISTS, COUNTED = 100, 10_000
 
 
 async def show_all(ask: Ask) -> Any:
-    """By URL; with ``url`` that one alone, whose query does not matter."""
-    world, window = ask.world, ask.window("url")
+    """By URL, ``data`` and ``next``: the cursor of what follows, null at the end; with ``url`` that one alone, whose query does
+    not matter.
+    """
+    ask.only(("limit", "cursor", "url"))
+    world, limit = ask.world, ask.limit()
     if (url := ask.query("url")) is not None:
         with in_query("url=https://example.com/hook"):
             endpoint = endpoint_of(url)
         known = ask.parts.endpoints.find(world.id, endpoint)
-        found = [] if known is None else [_view(ask, known, COUNTED)]
-        return views.page(found, len(found), *window)
-    page = ask.parts.endpoints.page(world.id, limit=window.limit, offset=window.offset)
-    return views.page([_view(ask, known, COUNTED_IN_LISTS) for known in page.endpoints], page.total, *window)
+        return {"data": [] if known is None else [_view(ask, known, COUNTED)], "next": None, "limit": limit}
+    try:
+        page = ask.parts.endpoints.page(world.id, limit=limit, after=ask.query_id("cursor"))
+    except NotFound:
+        raise BadQuery(
+            "cursor is not the next of any page of this list.", parameter="cursor", remedy="Begin without it."
+        ) from None
+    data = [_view(ask, known, COUNTED_IN_LISTS) for known in page.endpoints]
+    return {"data": data, "next": page.after, "limit": limit}
 
 
 async def show(ask: Ask) -> Any:

@@ -80,6 +80,19 @@ async def resume(ask: Ask) -> Any:
     return await _pause(ask, paused=False)
 
 
+async def show_transcriptions(ask: Ask) -> Any:
+    """Those of a world, or with ``recording`` of one recording, newest first; without their texts."""
+    world, window, store = ask.world, ask.window("recording"), ask.parts.store
+    recording = ask.query("recording")
+    if recording is None:
+        page = transcription_rows.of_world(store, world.id, limit=window.limit, offset=window.offset)
+    elif (recording_id := ids.parse(recording)) is None:
+        raise NotFound(f"No recording found for ID `{recording[:80]}`.")
+    else:
+        page = transcription_rows.of_recording(store, world.id, recording_id, limit=window.limit, offset=window.offset)
+    return views.page([views.transcription(one) for one in page.transcriptions], page.total, *window)
+
+
 async def show_transcription(ask: Ask) -> Any:
     """With the text and its words, once they are there."""
     parts = ask.parts

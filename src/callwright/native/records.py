@@ -11,6 +11,7 @@ from callwright.dialect import decode
 from callwright.errors import NotFound, Unavailable
 from callwright.native import views
 from callwright.native.asking import Ask
+from callwright.retention.retention import forget
 
 
 async def show_call(ask: Ask) -> Any:
@@ -22,6 +23,12 @@ async def show_journal(ask: Ask) -> Any:
     """Every entry of a call in order."""
     world, call = _call(ask)
     return {"data": [views.told(line) for line in rows.journal_of(ask.parts.store, world.id, call.id)]}
+
+
+async def forget_call(ask: Ask) -> Any:
+    """Erase a call that is over, with everything that is kept of it; 204."""
+    await forget(ask.parts.store, ask.parts.clock, ask.world.id, ask.id("call"))
+    return 204, None
 
 
 async def place_call(ask: Ask) -> Any:

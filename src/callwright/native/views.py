@@ -10,9 +10,11 @@ import msgspec
 
 from callwright.accounts.worlds import Key, World
 from callwright.calls import journal
+from callwright.calls.events import Snapshot
 from callwright.calls.model import Call, Leg
 from callwright.calls.rows import Told
 from callwright.clock import SECOND_US, rfc3339
+from callwright.dialect.callbacks import EndpointNotice
 from callwright.flows.findings import Finding
 from callwright.flows.flows import StoredFlow
 from callwright.numbers.numbers import Number
@@ -100,6 +102,16 @@ def call(shown: Call, legs: Sequence[Leg], world: World) -> dict[str, Any]:
     return listed_call(shown, world) | {"webhookUrl": shown.webhook_url, "legs": [_leg(leg) for leg in legs]}
 
 
+def call_told(shown: Snapshot, world: World) -> dict[str, Any]:
+    """A call in the live feed, as it was: like in a list, and with its legs."""
+    return listed_call(shown.call, world) | {"legs": [_leg(leg) for leg in shown.legs]}
+
+
+def single_leg(shown: Leg) -> dict[str, Any]:
+    """A leg outside of its call."""
+    return {"callId": shown.call_id, **_leg(shown)}
+
+
 def _leg(shown: Leg) -> dict[str, Any]:
     reason = shown.reason
     return {
@@ -140,6 +152,13 @@ def recording(shown: Recording) -> dict[str, Any]:
         "createdAt": moment(shown.created_us),
         "updatedAt": moment(shown.updated_us),
     }
+
+
+def recording_told(shown: Recording) -> dict[str, Any]:
+    """A recording in the live feed, where nobody is told of its file."""
+    told = recording(shown)
+    del told["sealed"], told["detail"]
+    return told
 
 
 def transcription(shown: Transcription) -> dict[str, Any]:
@@ -201,6 +220,20 @@ def endpoint(shown: KnownEndpoint) -> dict[str, Any]:
         "disabledWhy": shown.disabled_why,
         "createdAt": moment(shown.created_us),
         "updatedAt": moment(shown.updated_us),
+    }
+
+
+def notice(shown: EndpointNotice) -> dict[str, Any]:
+    """An endpoint that is not sent anything any more, or again."""
+    return {
+        "id": shown.endpoint_id,
+        "url": shown.url,
+        "why": shown.why,
+        "failures": shown.failures,
+        "failingSince": moment(shown.failing_us),
+        "lastStatus": shown.last_status,
+        "lastError": shown.last_error,
+        "updatedAt": moment(shown.at_us),
     }
 
 

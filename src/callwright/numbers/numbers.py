@@ -18,6 +18,7 @@ from callwright.accounts.worlds import World
 from callwright.clock import Clock
 from callwright.errors import Invalid, NotFound
 from callwright.store import ConstraintViolated, Store, Transaction, Write
+from callwright.store.blocks import CountedList
 
 # ITU-T E.164 allows 15 digits; short codes start at three.
 _DIGITS = re.compile(r"[0-9]{3,15}")
@@ -36,6 +37,10 @@ class Number(msgspec.Struct, frozen=True):
 class Page(NamedTuple):
     total: int
     numbers: list[Number]
+
+
+_ALL = CountedList("numbers", "numbers.list", "numbers.count")
+_OF_FLOW = CountedList("numbers_of_flow", "numbers.list_of_flow", "numbers.count_of_flow")
 
 
 def normalised(text: str) -> str | None:
@@ -80,13 +85,9 @@ class Numbers:
 
     def page(self, world_id: UUID, *, limit: int, offset: int, flow_id: UUID | None = None) -> Page:
         """A page, newest first; with `flow_id` only the numbers bound to that flow."""
-        if flow_id is None:
-            ((total,),) = self._store.read("numbers.count", (world_id.bytes,))
-            rows = self._store.read("numbers.list", (world_id.bytes, limit, offset))
-        else:
-            ((total,),) = self._store.read("numbers.count_of_flow", (world_id.bytes, flow_id.bytes))
-            rows = self._store.read("numbers.list_of_flow", (world_id.bytes, flow_id.bytes, limit, offset))
-        return Page(int(total or 0), [_number(row) for row in rows])
+        listed = _ALL if flow_id is None else _OF_FLOW
+        total, rows = listed.page(self._store, world_id, parent_id=flow_id, limit=limit, offset=offset)
+        return Page(total, [_number(row) for row in rows])
 
     async def make(self, world: World, number: str, flow_id: UUID | None = None) -> Number:
         """Register a number, or bind one that is there to a flow. Raises `Invalid` when another live world owns it."""

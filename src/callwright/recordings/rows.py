@@ -10,6 +10,9 @@ import msgspec
 from callwright.recordings.keys import DataKey
 from callwright.recordings.model import Kept, Recording, RecordingStatus, RecordingType
 from callwright.store import Row, Store, Write
+from callwright.store.blocks import CountedList
+
+_ALL = CountedList("recordings", "recordings.of_world", "recordings.count_of_world")
 
 
 def insert(recording: Recording, data_key: DataKey = DataKey()) -> Write:  # noqa: B008
@@ -71,10 +74,12 @@ class Page(NamedTuple):
 
 
 def of_world(store: Store, world_id: UUID, *, limit: int, offset: int) -> Page:
-    return _page(store, "of_world", (world_id.bytes,), limit, offset)
+    total, found = _ALL.page(store, world_id, limit=limit, offset=offset)
+    return Page(total, [_recording(row) for row in found])
 
 
 def of_call(store: Store, world_id: UUID, call_id: UUID, *, limit: int, offset: int) -> Page:
+    """They are counted row by row: `calls.max_duration` bounds how many a call can have."""
     return _page(store, "of_call", (world_id.bytes, call_id.bytes), limit, offset)
 
 
@@ -144,8 +149,9 @@ class _RecordingRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def _page(store: Store, query: str, params: Row, limit: int, offset: int) -> Page:
-    ((total,),) = store.read(f"recordings.count_{query}", params)
-    found = store.read(f"recordings.{query}", (*params, limit, offset))
+    with store.snapshot():
+        ((total,),) = store.read(f"recordings.count_{query}", params)
+        found = store.read(f"recordings.{query}", (*params, limit, offset))
     return Page(int(total or 0), [_recording(row) for row in found])
 
 

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from callwright.calls.labels import wrong_with_tag
 from callwright.transcriptions import languages
 
 if TYPE_CHECKING:
@@ -111,6 +112,10 @@ def transcription_language(text: str) -> str | None:
     return None if languages.canonical(text) else f"must be a language such as {', '.join(languages.CONTRACT)}"
 
 
+def tag(text: str) -> str | None:
+    return "must not begin or end with a space" if text != text.strip() else wrong_with_tag(text)
+
+
 def conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
     """Yield key, value and fault of every setting that is right by itself but not beside the others."""
     sip, media = settings.sip, settings.media
@@ -139,6 +144,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
     if first <= sip.port <= last:
         yield "sip.port", sip.port, f"lies within media.ports, {first} to {last}; choose another port or another range"
     yield from _recording_conflicts(settings)
+    yield from _retention_conflicts(settings)
     named: dict[str, int] = {}
     for position, trunk in enumerate(settings.trunks):
         key = f"trunks[{position}]"
@@ -157,6 +163,18 @@ def _recording_conflicts(settings: Settings) -> Iterator[tuple[str, object, str]
         yield "recordings.access_key", kept.access_key, "and recordings.secret_key must both be set, or neither"
     if written.model and written.url:
         yield "transcription.model", written.model, "and transcription.url exclude each other: take one of them away"
+
+
+def _retention_conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    named: dict[str, int] = {}
+    for position, one in enumerate(settings.retention.tags):
+        if one.tag in named:
+            yield (
+                f"retention.tags[{position}].tag",
+                one.tag,
+                f"is that of retention.tags[{named[one.tag]}] too; keep one of them",
+            )
+        named.setdefault(one.tag, position)
 
 
 def is_loopback(text: str) -> bool:

@@ -11,6 +11,7 @@ from callwright.recordings.keyfile import read_keys
 from callwright.recordings.keys import Keyring
 from callwright.recordings.objects import Objects
 from callwright.recordings.s3 import S3Objects, S3Settings
+from callwright.retention.rules import Rules
 from callwright.settings.checks import host_and_port
 from callwright.settings.sections import Settings
 from callwright.sip.legs import EngineSettings
@@ -193,6 +194,10 @@ def recording_objects(settings: Settings) -> Objects | None:
             secret_key=given.secret_key,
         )
     )
+
+
+def retention(settings: Settings) -> Rules:
+    return Rules(settings.retention.calls, {one.tag: one.days for one in settings.retention.tags})
 
 
 def transcriber(settings: Settings, door: Transport, clock: Clock) -> Transcriber:

@@ -340,6 +340,36 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
     ] = 86_400.0
 
 
+class TagSection(Section, frozen=True, kw_only=True):
+    """How long calls with a tag are kept."""
+
+    tag: Annotated[str, Meta(description="The tag.", examples=["dispute"], extra={"check": checks.tag})]
+    days: Annotated[
+        int, Meta(ge=0, le=36_500, description="Days after its end that a call with it is kept; 0 for ever.", examples=[3650])
+    ]
+
+
+class RetentionSection(Section, frozen=True, kw_only=True):
+    """How long calls are kept, with everything that is kept of them: legs, journal, recordings, transcriptions, callbacks."""
+
+    calls: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_500,
+            description="Days after its end that a call is kept; 0 for ever. Set what the law and your customers ask for: "
+            "what is deleted is gone. A call whose callbacks are not settled waits for them.",
+        ),
+    ] = 0
+    tags: Annotated[
+        tuple[TagSection, ...],
+        Meta(
+            description="One such table for every tag whose calls are kept longer, or shorter, than others. Of a call with "
+            "several of them, the longest time counts."
+        ),
+    ] = ()
+
+
 class NumbersSection(Section, frozen=True, kw_only=True):
     """Who may take a telephone number."""
 
@@ -443,6 +473,7 @@ class Settings(Section, frozen=True, kw_only=True):
     speech: SpeechSection = SpeechSection()
     recordings: RecordingsSection = RecordingsSection()
     transcription: TranscriptionSection = TranscriptionSection()
+    retention: RetentionSection = RetentionSection()
     numbers: NumbersSection = NumbersSection()
     store: StoreSection = StoreSection()
     drain: DrainSection = DrainSection()

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import apsw
 
-from callwright.clock import Clock
+from callwright.clock import Clock, SystemClock
 from callwright.errors import DataFolderError, StoreUnavailable
 from callwright.log import Log
 from callwright.store import queries
@@ -26,14 +26,19 @@ from callwright.store.reading import Reader, ReaderThreads
 from callwright.store.writer import BUSY_MS, GroupWriter, InlineWriter, Writer
 
 T = TypeVar("T")
+# A list whose counters are wrong is told of once in this time.
+DOUBT_NS = 60_000_000_000
 _log = Log("store")
 
 
 class Store:
     """The database as the rooms see it."""
 
-    def __init__(self, writer: Writer, reader: apsw.Connection, threads: ReaderThreads | None = None) -> None:
+    def __init__(
+        self, writer: Writer, reader: apsw.Connection, threads: ReaderThreads | None = None, clock: Clock | None = None
+    ) -> None:
         """`reader` is read on the event loop; without `threads` long reads are made there too."""
+        self._clock = clock or SystemClock()
         self._writer = writer
         self._reader = reader
         self._named = queries.load()
@@ -41,6 +46,7 @@ class Store:
         self._threads = threads
         self._listeners: defaultdict[str, list[Callable[[Wake], None]]] = defaultdict(list)
         self._unhealthy: str | None = None
+        self._doubted_ns: dict[str, int] = {}
 
     @classmethod
     def open(
@@ -58,7 +64,7 @@ class Store:
         except apsw.Error as error:
             raise DataFolderError(f"The database {path} cannot be opened: {described(error)}") from error
         threads = ReaderThreads(lambda: Reader(_read_only(str(path)), queries.load()))
-        return cls(GroupWriter(connection, checkpointer, clock, on_commit), reader, threads)
+        return cls(GroupWriter(connection, checkpointer, clock, on_commit), reader, threads, clock)
 
     @classmethod
     def in_memory(cls) -> Store:
@@ -120,6 +126,18 @@ class Store:
     def unhealthy(self) -> str | None:
         """Why the last commit failed, or None."""
         return self._unhealthy
+
+    def doubt(self, name: str) -> None:
+        """Tell the operator, once a minute, that the counters of a list were found wrong."""
+        now_ns = self._clock.mono_ns()
+        if name not in self._doubted_ns or now_ns - self._doubted_ns[name] >= DOUBT_NS:
+            self._doubted_ns[name] = now_ns
+            _log.error(
+                "counters_wrong",
+                list=name,
+                meanwhile="its rows are counted for each request, which is slow",
+                remedy="stop the server and run callwright doctor --fix, which counts anew",
+            )
 
     def _settle(self, job: Job) -> None:
         """Tell what became of a job; on the event loop."""

@@ -9,7 +9,10 @@ import msgspec
 
 from callwright.recordings.keys import DataKey
 from callwright.store import Row, Store, Write
+from callwright.store.blocks import CountedList
 from callwright.transcriptions.model import Transcription, TranscriptionStatus
+
+_ALL = CountedList("transcriptions", "transcriptions.of_world", "transcriptions.count_of_world")
 
 
 class Kept(NamedTuple):
@@ -69,10 +72,16 @@ class Page(NamedTuple):
     transcriptions: list[Transcription]
 
 
+def of_world(store: Store, world_id: UUID, *, limit: int, offset: int) -> Page:
+    total, found = _ALL.page(store, world_id, limit=limit, offset=offset)
+    return Page(total, [_transcription(row) for row in found])
+
+
 def of_recording(store: Store, world_id: UUID, recording_id: UUID, *, limit: int, offset: int) -> Page:
     key = (world_id.bytes, recording_id.bytes)
-    ((total,),) = store.read("transcriptions.count_of_recording", key)
-    found = store.read("transcriptions.of_recording", (*key, limit, offset))
+    with store.snapshot():
+        ((total,),) = store.read("transcriptions.count_of_recording", key)
+        found = store.read("transcriptions.of_recording", (*key, limit, offset))
     return Page(int(total or 0), [_transcription(row) for row in found])
 
 

@@ -57,8 +57,10 @@ class Sender(Protocol):
 
 
 class Page(NamedTuple):
-    total: int
+    """`after` is the id of the last where more follow, else None."""
+
     endpoints: list[KnownEndpoint]
+    after: UUID | None
 
 
 class Endpoints:
@@ -68,11 +70,11 @@ class Endpoints:
         self._clock = clock
         self._sender = sender
 
-    def page(self, world_id: UUID, *, limit: int, offset: int) -> Page:
-        """By URL."""
-        ((total,),) = self._store.read("webhooks.count_endpoints", (world_id.bytes,))
-        rows = self._store.read("webhooks.list_endpoints", (world_id.bytes, limit, offset))
-        return Page(int(total or 0), [_known(row) for row in rows])
+    def page(self, world_id: UUID, *, limit: int, after: UUID | None = None) -> Page:
+        """By URL, from the one after an endpoint's on; raises `NotFound` where there is no such endpoint."""
+        url = "" if after is None else self.get(world_id, after).url
+        found = [_known(row) for row in self._store.read("webhooks.list_endpoints", (world_id.bytes, url, limit + 1))]
+        return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
     def find(self, world_id: UUID, url: str) -> KnownEndpoint | None:
         for row in self._store.read("webhooks.endpoint_by_url", (world_id.bytes, url)):

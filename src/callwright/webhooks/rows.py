@@ -6,7 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from callwright.store import Row, Store, Transaction, Write
+from callwright.store.blocks import NEWEST, CountedList
 from callwright.webhooks.model import Webhook
+
+_OF_WORLD = CountedList("webhooks_of_world", "webhooks.list_of_world", "webhooks.count_of_world")
+_ALL = CountedList("webhooks", "webhooks.list_all_webhooks", "webhooks.count_all_webhooks")
 
 
 def insert_webhook(webhook: Webhook) -> Write:
@@ -64,20 +68,25 @@ def count_of_world(source: Store | Transaction, world_id: UUID) -> int:
     return int(total or 0)
 
 
-def webhooks_of_world(store: Store, world_id: UUID, *, limit: int = -1, offset: int = 0) -> list[Webhook]:
+def webhooks_of_world(store: Store, world_id: UUID) -> list[Webhook]:
     """A world's own webhooks, newest first. The rooms above bound their number, so all of them may be asked for."""
-    return [_webhook(row) for row in store.read("webhooks.list_of_world", (world_id.bytes, limit, offset))]
+    return [_webhook(row) for row in store.read("webhooks.list_of_world", (world_id.bytes, NEWEST, -1, 0))]
 
 
-def all_webhooks(store: Store, world_id: UUID, *, limit: int, offset: int) -> list[tuple[Webhook, str | None]]:
-    """Webhooks of a world and of its numbers with those numbers, newest first."""
-    rows: list[Any] = store.read("webhooks.list_all_webhooks", (world_id.bytes, limit, offset))
-    return [(_webhook(row[:-1]), row[-1]) for row in rows]
+def page_of_world(store: Store, world_id: UUID, *, limit: int, offset: int) -> tuple[int, list[Webhook]]:
+    """How many webhooks of its own a world has, and those of a page, newest first."""
+    total, rows = _OF_WORLD.page(store, world_id, limit=limit, offset=offset)
+    return total, [_webhook(row) for row in rows]
 
 
-def count_all(store: Store, world_id: UUID) -> int:
-    ((total,),) = store.read("webhooks.count_all_webhooks", (world_id.bytes,))
-    return int(total or 0)
+def page_of_all(store: Store, world_id: UUID, *, limit: int, offset: int) -> tuple[int, list[tuple[Webhook, str | None]]]:
+    """How many webhooks a world and its numbers have, and those of a page with their numbers, newest first."""
+    total, rows = _ALL.page(store, world_id, limit=limit, offset=offset)
+    return total, [_of_number(row) for row in rows]
+
+
+def _of_number(row: Any) -> tuple[Webhook, str | None]:
+    return _webhook(row[:-1]), row[-1]
 
 
 def _first(rows: list[Row]) -> Webhook | None:

@@ -95,17 +95,12 @@ class Webhooks:
 
     def page(self, world_id: UUID, *, limit: int, offset: int) -> Page:
         """A page of the world's own webhooks, newest first."""
-        return Page(
-            rows.count_of_world(self._store, world_id),
-            rows.webhooks_of_world(self._store, world_id, limit=limit, offset=offset),
-        )
+        return Page(*rows.page_of_world(self._store, world_id, limit=limit, offset=offset))
 
     def all_page(self, world_id: UUID, *, limit: int, offset: int) -> AllPage:
         """A page of a world's own webhooks and those of its numbers, newest first."""
-        return AllPage(
-            rows.count_all(self._store, world_id),
-            [Shown(*row) for row in rows.all_webhooks(self._store, world_id, limit=limit, offset=offset)],
-        )
+        total, found = rows.page_of_all(self._store, world_id, limit=limit, offset=offset)
+        return AllPage(total, [Shown(*row) for row in found])
 
     async def create(
         self, world_id: UUID, *, url: str | None, token: str | None = None, events: tuple[str, ...] | None = None

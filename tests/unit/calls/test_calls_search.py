@@ -332,6 +332,13 @@ async def test_a_range_of_times_is_found_from_its_own_end() -> None:
     assert (await search.find(store, WORLD, wanted, limit=1)).total == search.Total(100, exact=True)
 
 
+async def test_more_than_the_index_of_ends_knows_is_checked() -> None:
+    store = Store.in_memory()
+    await put(store, *(call_like(n, source=source) for n, source in enumerate(("99945678", "99925678", "5678", "45678"))))
+    found = await search.find(store, WORLD, CallFilter(source=Sought("45678", At.END)), limit=10)
+    assert [call.source for call in found.calls] == ["45678", "99945678"]
+
+
 def test_the_end_of_the_index_is_that_of_the_filter() -> None:
     short, whole, longer = (
         terms_of(WORLD, CallFilter(source=Sought(text, At.END))).others[0] for text in ("78", "5678", "45678")

@@ -22,6 +22,8 @@ def test_what_happened_is_counted():
     metrics.call_ended("no_answer", "live")
     metrics.invite_refused("unknown_number")
     metrics.delivery("delivered")
+    metrics.calls_erased(50)
+    metrics.calls_erased(7)
     metrics.sentence_spoken("espeak", "rendered")
     metrics.store_commit(0.003)
     seen = values(metrics)
@@ -33,6 +35,7 @@ def test_what_happened_is_counted():
         'callwright_invites_refused_total{reason="unknown_number"}': 1,
         'callwright_deliveries_total{result="delivered"}': 1,
         'callwright_speech_sentences_total{result="rendered",source="espeak"}': 1,
+        "callwright_calls_erased_total": 57,
         "callwright_legs_live": 3,
         "callwright_store_commit_seconds_count": 1,
         "callwright_store_commit_seconds_sum": 0.003,

@@ -35,7 +35,7 @@ async def test_the_operators_paths_are_closed_on_the_network(entry):
 def test_keys_and_settings_are_the_operators():
     closed = {entry.path for entry in ENTRIES if entry.who is Who.OPERATOR}
     signing = {"/keys/signing", "/keys/signing/rotate", "/keys/signing/rotate/finish"}
-    assert closed == {"/keys", *signing, "/keys/{id}", "/recordings/rewrap", "/settings", "/state"}
+    assert closed == {"/calls/{id}/record", "/keys", *signing, "/keys/{id}", "/recordings/rewrap", "/settings", "/state"}
     assert [entry.path for entry in ENTRIES if entry.who is Who.ANYONE] == [
         "/health",
         "/schemas/flow.json",

@@ -234,3 +234,28 @@ async def test_many_are_sealed_anew_in_portions(monkeypatch):
     old.files.close()
     old.store.close()
     store.close()
+
+
+async def test_a_list_of_transcriptions(room):
+    one, other = await recording(room), await recording(room)
+    elsewhere = await recording(room, world="test")
+    made = [await room.transcriptions.make(of, "en-UK") for of in (one, other, one)]
+    await room.transcriptions.make(elsewhere, "en-UK")
+
+    async def listed(query: str) -> tuple[int, list[str]]:
+        page = (await room.customer("GET", f"/transcriptions{query}")).content
+        return page["total"], [found["id"] for found in page["data"]]
+
+    first, second, third = (str(transcription.id) for transcription in made)
+    assert await listed("") == (3, [third, second, first])
+    assert await listed("?limit=1&offset=1") == (3, [second])
+    assert await listed(f"?recording={one.id}") == (2, [third, first])
+    assert await listed(f"?recording={elsewhere.id}") == (0, [])
+    assert (await room.customer("GET", "/transcriptions?recording=nonsense")).status == 404
+    assert (await room.customer("GET", "/transcriptions?call=x")).error["parameter"] == "call"
+    alone = (await room.customer("GET", f"/transcriptions/{first}")).content
+    assert alone == (await room.customer("GET", "/transcriptions?offset=2")).content["data"][0] | {
+        "text": None,
+        "words": None,
+        "engine": None,
+    }

@@ -250,5 +250,28 @@ async def test_worlds_are_apart():
             tried += 1
     assert tried == 11
     for name in ids:
-        assert (await room.customer("GET", f"/{name}")).content["total"] == 0
-        assert (await room.operator("GET", f"/{name}", world="test")).content["total"] == 1
+        assert (await room.customer("GET", f"/{name}")).content["data"] == []
+        assert len((await room.operator("GET", f"/{name}", world="test")).content["data"]) == 1
+
+
+async def test_endpoints_are_paged_by_url():
+    room = await NativeRoom.open()
+    urls = [f"https://app.example.com/{n}" for n in (3, 1, 5, 2, 4)]
+    for url in urls:
+        assert (await room.customer("POST", "/endpoints", {"url": url, "rate": 5})).status == 201
+    found, query = [], ""
+    while query is not None:
+        page = (await room.customer("GET", f"/endpoints?limit=2{query}")).content
+        assert len(page["data"]) == 2 or page["next"] is None
+        found += [one["url"] for one in page["data"]]
+        query = page["next"] and f"&cursor={page['next']}"
+    assert found == sorted(urls)
+    one = (await room.customer("GET", f"/endpoints?url={urls[0]}?a=b")).content
+    assert ([shown["url"] for shown in one["data"]], one["next"]) == ([urls[0]], None)
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "018c3a4e-0000-7000-8000-000000000000"])
+async def test_a_cursor_of_no_page_of_endpoints_is_refused(cursor):
+    room = await NativeRoom.open()
+    refused = await room.customer("GET", f"/endpoints?cursor={cursor}")
+    assert (refused.status, refused.error["parameter"]) == (422, "cursor")

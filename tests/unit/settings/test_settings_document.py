@@ -5,7 +5,7 @@ from pathlib import Path
 
 from callwright.settings import Row, Settings, document, load, rows
 from callwright.settings.schema import description, fields, known_keys
-from callwright.settings.sections import TrunkSection
+from callwright.settings.sections import TagSection, TrunkSection
 from callwright.simulator.settings import CalleeScript
 
 NOWHERE = Path("/nowhere")
@@ -30,6 +30,7 @@ def test_uncommented_it_is_the_defaults(tmp_path):
     loaded = load({}, {}, path, NOWHERE)
     assert loaded.settings == Settings()
     assert {key for key, origin in loaded.origins.items() if origin == "default"} == {
+        "retention.tags",
         "simulator.callees",
         "speech.providers",
         "trunks",
@@ -51,7 +52,10 @@ def test_its_examples_are_settings_too(tmp_path):
 
 
 def test_every_setting_is_explained():
-    kinds = [*known_keys().items(), *((f.name, f.type) for kind in (TrunkSection, CalleeScript) for f in fields(kind).values())]
+    kinds = [
+        *known_keys().items(),
+        *((f.name, f.type) for kind in (TrunkSection, TagSection, CalleeScript) for f in fields(kind).values()),
+    ]
     for key, kind in kinds:
         text = description(kind)
         assert text.endswith("."), key

@@ -595,7 +595,7 @@ def test_a_webhook_made_while_the_clock_was_ahead_hears_what_happens() -> None:
         "find_endpoint": (BLOB, "u"),
         "find_deliveries": ("[1]",),
         "find_of_number": (BLOB, BLOB),
-        "list_of_world": (BLOB, -1, 0),
+        "list_of_world": (BLOB, 9, -1, 0),
         "count_of_world": (BLOB,),
         "promote_lane": (0, BLOB, BLOB, "u"),
         "promote_lanes": (0, "[1]"),
@@ -645,7 +645,7 @@ def test_what_is_old_is_found_by_its_age_alone(name: str, params: tuple[Param, .
 
 
 @pytest.mark.parametrize("analysed", [False, True])
-@pytest.mark.parametrize(("name", "params"), {"list_of_world": (BLOB, 9, 0), "count_of_world": (BLOB,)}.items())
+@pytest.mark.parametrize(("name", "params"), {"list_of_world": (BLOB, 9, 9, 0), "count_of_world": (BLOB,)}.items())
 def test_webhooks_of_numbers_cost_those_of_the_account_nothing(name: str, params: tuple[Param, ...], analysed: bool) -> None:
     store = Store.in_memory()
     connection = store._writer._connection  # type: ignore[attr-defined]
@@ -659,7 +659,7 @@ def test_webhooks_of_numbers_cost_those_of_the_account_nothing(name: str, params
         connection.execute("ANALYZE")
     plan = [line for *_, line in connection.execute(f"EXPLAIN QUERY PLAN {store._named[f'webhooks.{name}']}", params)]
     store.close()
-    assert ["INDEX webhooks_of_world (world_id=?)" in line for line in plan] == [True], plan
+    assert ["INDEX webhooks_of_world (world_id=?" in line for line in plan] == [True], plan
 
 
 def _break_commits(store: Store) -> list[bool]:

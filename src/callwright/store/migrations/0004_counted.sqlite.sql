@@ -47,17 +47,18 @@ CREATE TRIGGER calls_labelled AFTER INSERT ON calls WHEN NEW.tags IS NOT NULL OR
     INSERT INTO call_labels SELECT NEW.world_id, '', value, NEW.pos FROM json_each(NEW.tags) GROUP BY value;
     INSERT INTO call_labels SELECT NEW.world_id, key, value, NEW.pos FROM json_each(NEW.metadata);
 END;
+-- SQLite seeks no rows by several columns that are IN a UNION, unless that is within another SELECT.
 CREATE TRIGGER calls_relabelled AFTER UPDATE OF tags, metadata ON calls BEGIN
-    DELETE FROM call_labels WHERE world_id = OLD.world_id AND pos = OLD.pos AND (name, value) IN (
+    DELETE FROM call_labels WHERE world_id = OLD.world_id AND pos = OLD.pos AND (name, value) IN (SELECT * FROM (
         SELECT '', value FROM json_each(OLD.tags) UNION ALL SELECT key, value FROM json_each(OLD.metadata)
-    );
+    ));
     INSERT INTO call_labels SELECT NEW.world_id, '', value, NEW.pos FROM json_each(NEW.tags) GROUP BY value;
     INSERT INTO call_labels SELECT NEW.world_id, key, value, NEW.pos FROM json_each(NEW.metadata);
 END;
 CREATE TRIGGER calls_unlabelled AFTER DELETE ON calls WHEN OLD.tags IS NOT NULL OR OLD.metadata IS NOT NULL BEGIN
-    DELETE FROM call_labels WHERE world_id = OLD.world_id AND pos = OLD.pos AND (name, value) IN (
+    DELETE FROM call_labels WHERE world_id = OLD.world_id AND pos = OLD.pos AND (name, value) IN (SELECT * FROM (
         SELECT '', value FROM json_each(OLD.tags) UNION ALL SELECT key, value FROM json_each(OLD.metadata)
-    );
+    ));
 END;
 
 -- counters
@@ -162,6 +163,8 @@ UNION ALL SELECT world_id, number_id, 1, block >> 8,
     SUM(outgoing_ongoing), SUM(outgoing_ended), SUM(outgoing_no_answer), SUM(outgoing_busy), SUM(outgoing_failed),
     MIN(oldest_us), MAX(newest_us), MIN(first_end_us), MAX(last_end_us)
 FROM summed WHERE number_id IS NOT NULL GROUP BY world_id, number_id, block >> 8;
+
+CREATE INDEX transcriptions_by_pos ON transcriptions (world_id, pos);
 
 -- The same of the other lists, whole or by what they belong to; an empty parent_id is the whole list.
 CREATE TABLE blocks (

@@ -67,12 +67,13 @@ ON CONFLICT (world_id, number_id, level, block) DO UPDATE SET
     first_end_us = MIN(first_end_us, excluded.first_end_us), last_end_us = MAX(last_end_us, excluded.last_end_us);
 
 -- name: drop_emptied
-DELETE FROM call_blocks WHERE n = 0 AND (world_id, number_id, level, block) IN (
+-- SQLite seeks no rows by several columns that are IN a UNION, unless that is within another SELECT.
+DELETE FROM call_blocks WHERE n = 0 AND (world_id, number_id, level, block) IN (SELECT * FROM (
     SELECT world_id, x'', 0, pos >> 11 FROM uncounted WHERE now IS NULL
     UNION ALL SELECT world_id, x'', 1, pos >> 19 FROM uncounted WHERE now IS NULL
     UNION ALL SELECT world_id, number_id, 0, pos >> 11 FROM uncounted WHERE now IS NULL AND number_id IS NOT NULL
     UNION ALL SELECT world_id, number_id, 1, pos >> 19 FROM uncounted WHERE now IS NULL AND number_id IS NOT NULL
-);
+));
 
 -- name: all_counted
 DELETE FROM uncounted;
@@ -155,3 +156,11 @@ UNION ALL SELECT world_id, 'recordings', x'', 0, pos >> 11, COUNT(*) FROM record
 UNION ALL SELECT world_id, 'recordings', x'', 1, pos >> 19, COUNT(*) FROM recordings GROUP BY world_id, pos >> 19
 UNION ALL SELECT world_id, 'transcriptions', x'', 0, pos >> 11, COUNT(*) FROM transcriptions GROUP BY world_id, pos >> 11
 UNION ALL SELECT world_id, 'transcriptions', x'', 1, pos >> 19, COUNT(*) FROM transcriptions GROUP BY world_id, pos >> 19;
+
+-- name: forget_labels
+DELETE FROM call_labels;
+
+-- name: label_all_calls
+INSERT INTO call_labels
+SELECT calls.world_id, '', tag.value, calls.pos FROM calls, json_each(calls.tags) AS tag GROUP BY calls.pos, tag.value
+UNION ALL SELECT calls.world_id, one.key, one.value, calls.pos FROM calls, json_each(calls.metadata) AS one;

@@ -72,6 +72,14 @@ SELECT call_id, n, id, direction, source, destination, created_us,
     status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
 FROM legs WHERE world_id = ? AND call_id = ? ORDER BY n;
 
+-- name: last_leg
+SELECT MAX(n) FROM legs WHERE world_id = ? AND call_id = ?;
+
+-- name: page_of_legs
+SELECT call_id, n, id, direction, source, destination, created_us,
+    status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
+FROM legs WHERE world_id = ? AND call_id = ? AND n <= ? ORDER BY n DESC LIMIT ?;
+
 -- name: find_leg
 SELECT call_id, n, id, direction, source, destination, created_us,
     status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
@@ -98,3 +106,13 @@ SELECT MAX(pos) FROM calls INDEXED BY calls_by_pos WHERE world_id = ?;
 SELECT MIN(block), MAX(block) FROM call_blocks
 WHERE world_id = ? AND number_id = ? AND level = ? AND block BETWEEN ? AND ?
     AND newest_us >= ? AND oldest_us < ? AND (? OR (last_end_us >= ? AND first_end_us < ?));
+
+-- name: events_of_call_after
+SELECT pos, world_id, id, call_id, seq, kind, at_us, content FROM events
+WHERE world_id = ? AND call_id = ? AND pos > ? ORDER BY pos LIMIT ?;
+
+-- name: first_event_after
+SELECT pos, at_us FROM events WHERE pos > ? ORDER BY pos LIMIT 1;
+
+-- name: newest_event_ever
+SELECT seq FROM sqlite_sequence WHERE name = 'events';

@@ -96,3 +96,150 @@ SELECT file FROM recordings WHERE status = 'done' AND kept <> 'object' ORDER BY 
 
 -- name: recordings_waiting
 SELECT COUNT(*), MIN(updated_us) FROM recordings INDEXED BY recordings_waiting WHERE kept = 'waiting';
+
+-- name: uncounted
+SELECT COUNT(*) FROM uncounted;
+
+-- name: wrong_blocks_of_calls
+-- Of the blocks from that of a position on. One statement, so that rows and counters are of one moment.
+WITH summed AS MATERIALIZED (
+    SELECT world_id, number_id, pos >> 11 AS block, COUNT(*) AS n,
+        SUM(direction = 'incoming' AND status = 'queued') AS incoming_queued,
+        SUM(direction = 'incoming' AND status = 'starting') AS incoming_starting,
+        SUM(direction = 'incoming' AND status = 'ongoing') AS incoming_ongoing,
+        SUM(direction = 'incoming' AND status = 'ended') AS incoming_ended,
+        SUM(direction = 'incoming' AND status = 'no_answer') AS incoming_no_answer,
+        SUM(direction = 'incoming' AND status = 'busy') AS incoming_busy,
+        SUM(direction = 'incoming' AND status = 'failed') AS incoming_failed,
+        SUM(direction = 'outgoing' AND status = 'queued') AS outgoing_queued,
+        SUM(direction = 'outgoing' AND status = 'starting') AS outgoing_starting,
+        SUM(direction = 'outgoing' AND status = 'ongoing') AS outgoing_ongoing,
+        SUM(direction = 'outgoing' AND status = 'ended') AS outgoing_ended,
+        SUM(direction = 'outgoing' AND status = 'no_answer') AS outgoing_no_answer,
+        SUM(direction = 'outgoing' AND status = 'busy') AS outgoing_busy,
+        SUM(direction = 'outgoing' AND status = 'failed') AS outgoing_failed,
+        MIN(created_us) AS oldest_us, MAX(created_us) AS newest_us, MIN(ended_us) AS first_end_us, MAX(ended_us) AS last_end_us
+    FROM calls WHERE pos >= ?1 & -2048 GROUP BY world_id, number_id, block
+), truth AS MATERIALIZED (
+    SELECT world_id, x'' AS number_id, block,
+        SUM(n) AS n, SUM(incoming_queued) AS incoming_queued, SUM(incoming_starting) AS incoming_starting,
+        SUM(incoming_ongoing) AS incoming_ongoing, SUM(incoming_ended) AS incoming_ended, SUM(incoming_no_answer) AS
+        incoming_no_answer, SUM(incoming_busy) AS incoming_busy, SUM(incoming_failed) AS incoming_failed,
+        SUM(outgoing_queued) AS outgoing_queued, SUM(outgoing_starting) AS outgoing_starting, SUM(outgoing_ongoing) AS
+        outgoing_ongoing, SUM(outgoing_ended) AS outgoing_ended, SUM(outgoing_no_answer) AS outgoing_no_answer,
+        SUM(outgoing_busy) AS outgoing_busy, SUM(outgoing_failed) AS outgoing_failed,
+        MIN(oldest_us) AS oldest_us, MAX(newest_us) AS newest_us,
+        MIN(first_end_us) AS first_end_us, MAX(last_end_us) AS last_end_us
+    FROM summed GROUP BY world_id, block
+    UNION ALL SELECT * FROM summed WHERE number_id IS NOT NULL
+), kept AS MATERIALIZED (
+    SELECT * FROM call_blocks WHERE level = 0 AND block >= ?1 >> 11
+)
+SELECT COALESCE(kept.number_id, truth.number_id), kept.n, truth.n FROM truth FULL JOIN kept
+    ON kept.world_id = truth.world_id AND kept.number_id = truth.number_id AND kept.block = truth.block
+WHERE (
+    kept.n, kept.incoming_queued, kept.incoming_starting, kept.incoming_ongoing, kept.incoming_ended,
+    kept.incoming_no_answer, kept.incoming_busy, kept.incoming_failed, kept.outgoing_queued, kept.outgoing_starting,
+    kept.outgoing_ongoing, kept.outgoing_ended, kept.outgoing_no_answer, kept.outgoing_busy, kept.outgoing_failed
+) IS NOT (
+    truth.n, truth.incoming_queued, truth.incoming_starting, truth.incoming_ongoing, truth.incoming_ended,
+    truth.incoming_no_answer, truth.incoming_busy, truth.incoming_failed, truth.outgoing_queued, truth.outgoing_starting,
+    truth.outgoing_ongoing, truth.outgoing_ended, truth.outgoing_no_answer, truth.outgoing_busy, truth.outgoing_failed
+) OR kept.oldest_us > truth.oldest_us OR kept.newest_us < truth.newest_us
+    OR kept.first_end_us > truth.first_end_us OR kept.last_end_us < truth.last_end_us
+LIMIT ?2;
+
+-- name: wrong_spans_of_calls
+-- The same of the spans, held against their blocks.
+WITH truth AS MATERIALIZED (
+    SELECT world_id, number_id, block >> 8 AS block,
+        SUM(n) AS n, SUM(incoming_queued) AS incoming_queued, SUM(incoming_starting) AS incoming_starting,
+        SUM(incoming_ongoing) AS incoming_ongoing, SUM(incoming_ended) AS incoming_ended, SUM(incoming_no_answer) AS
+        incoming_no_answer, SUM(incoming_busy) AS incoming_busy, SUM(incoming_failed) AS incoming_failed,
+        SUM(outgoing_queued) AS outgoing_queued, SUM(outgoing_starting) AS outgoing_starting, SUM(outgoing_ongoing) AS
+        outgoing_ongoing, SUM(outgoing_ended) AS outgoing_ended, SUM(outgoing_no_answer) AS outgoing_no_answer,
+        SUM(outgoing_busy) AS outgoing_busy, SUM(outgoing_failed) AS outgoing_failed,
+        MIN(oldest_us) AS oldest_us, MAX(newest_us) AS newest_us,
+        MIN(first_end_us) AS first_end_us, MAX(last_end_us) AS last_end_us
+    FROM call_blocks WHERE level = 0 AND block >> 8 >= ?1 >> 19 GROUP BY world_id, number_id, block >> 8
+), kept AS MATERIALIZED (
+    SELECT * FROM call_blocks WHERE level = 1 AND block >= ?1 >> 19
+)
+SELECT COALESCE(kept.number_id, truth.number_id), kept.n, truth.n FROM truth FULL JOIN kept
+    ON kept.world_id = truth.world_id AND kept.number_id = truth.number_id AND kept.block = truth.block
+WHERE (
+    kept.n, kept.incoming_queued, kept.incoming_starting, kept.incoming_ongoing, kept.incoming_ended,
+    kept.incoming_no_answer, kept.incoming_busy, kept.incoming_failed, kept.outgoing_queued, kept.outgoing_starting,
+    kept.outgoing_ongoing, kept.outgoing_ended, kept.outgoing_no_answer, kept.outgoing_busy, kept.outgoing_failed
+) IS NOT (
+    truth.n, truth.incoming_queued, truth.incoming_starting, truth.incoming_ongoing, truth.incoming_ended,
+    truth.incoming_no_answer, truth.incoming_busy, truth.incoming_failed, truth.outgoing_queued, truth.outgoing_starting,
+    truth.outgoing_ongoing, truth.outgoing_ended, truth.outgoing_no_answer, truth.outgoing_busy, truth.outgoing_failed
+) OR kept.oldest_us > truth.oldest_us OR kept.newest_us < truth.newest_us
+    OR kept.first_end_us > truth.first_end_us OR kept.last_end_us < truth.last_end_us
+LIMIT ?2;
+
+-- name: wrong_blocks_of_lists
+-- Of each list as many positions as are asked for, from the newest on.
+WITH first AS MATERIALIZED (
+    SELECT 'flows' AS list, (SELECT COALESCE(MAX(pos), 0) FROM flows) - ?1 >> 11 AS block
+    UNION ALL SELECT 'numbers', (SELECT COALESCE(MAX(pos), 0) FROM numbers) - ?1 >> 11
+    UNION ALL SELECT 'numbers_of_flow', (SELECT COALESCE(MAX(pos), 0) FROM numbers) - ?1 >> 11
+    UNION ALL SELECT 'webhooks', (SELECT COALESCE(MAX(pos), 0) FROM webhooks) - ?1 >> 11
+    UNION ALL SELECT 'webhooks_of_world', (SELECT COALESCE(MAX(pos), 0) FROM webhooks) - ?1 >> 11
+    UNION ALL SELECT 'recordings', (SELECT COALESCE(MAX(pos), 0) FROM recordings) - ?1 >> 11
+    UNION ALL SELECT 'transcriptions', (SELECT COALESCE(MAX(pos), 0) FROM transcriptions) - ?1 >> 11
+), truth AS MATERIALIZED (
+    SELECT world_id, 'flows' AS list, x'' AS parent_id, pos >> 11 AS block, COUNT(*) AS n FROM flows
+    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'flows') GROUP BY world_id, pos >> 11
+    UNION ALL SELECT world_id, 'numbers', x'', pos >> 11, COUNT(*) FROM numbers
+    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'numbers') GROUP BY world_id, pos >> 11
+    UNION ALL SELECT world_id, 'numbers_of_flow', flow_id, pos >> 11, COUNT(*) FROM numbers
+    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'numbers_of_flow') AND flow_id IS NOT NULL GROUP BY world_id, flow_id, pos >> 11
+    UNION ALL SELECT world_id, 'webhooks', x'', pos >> 11, COUNT(*) FROM webhooks
+    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'webhooks') GROUP BY world_id, pos >> 11
+    UNION ALL SELECT world_id, 'webhooks_of_world', x'', pos >> 11, COUNT(*) FROM webhooks
+    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'webhooks_of_world') AND number_id IS NULL GROUP BY world_id, pos >> 11
+    UNION ALL SELECT world_id, 'recordings', x'', pos >> 11, COUNT(*) FROM recordings
+    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'recordings') GROUP BY world_id, pos >> 11
+    UNION ALL SELECT world_id, 'transcriptions', x'', pos >> 11, COUNT(*) FROM transcriptions
+    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'transcriptions') GROUP BY world_id, pos >> 11
+), kept AS MATERIALIZED (
+    SELECT blocks.* FROM blocks JOIN first ON first.list = blocks.list WHERE level = 0 AND blocks.block >= first.block
+)
+SELECT COALESCE(kept.list, truth.list), kept.n, truth.n FROM truth FULL JOIN kept
+    ON kept.world_id = truth.world_id AND kept.list = truth.list AND kept.parent_id = truth.parent_id
+    AND kept.block = truth.block
+WHERE kept.n IS NOT truth.n LIMIT ?2;
+
+-- name: wrong_spans_of_lists
+WITH truth AS MATERIALIZED (
+    SELECT world_id, list, parent_id, block >> 8 AS block, SUM(n) AS n FROM blocks WHERE level = 0
+    GROUP BY world_id, list, parent_id, block >> 8
+), kept AS MATERIALIZED (
+    SELECT * FROM blocks WHERE level = 1
+)
+SELECT COALESCE(kept.list, truth.list), kept.n, truth.n FROM truth FULL JOIN kept
+    ON kept.world_id = truth.world_id AND kept.list = truth.list AND kept.parent_id = truth.parent_id
+    AND kept.block = truth.block
+WHERE kept.n IS NOT truth.n LIMIT ?1;
+
+-- name: labels_missing
+-- Of the calls from a position on: their tags and metadata by which they are not found.
+SELECT id, name, value FROM (
+    SELECT calls.id, calls.world_id, calls.pos, '' AS name, tag.value FROM calls, json_each(calls.tags) AS tag
+    WHERE calls.pos >= ?1
+    UNION ALL SELECT calls.id, calls.world_id, calls.pos, one.key, one.value FROM calls, json_each(calls.metadata) AS one
+    WHERE calls.pos >= ?1
+) AS wanted WHERE NOT EXISTS (
+    SELECT 1 FROM call_labels AS kept WHERE kept.world_id = wanted.world_id AND kept.name = wanted.name
+        AND kept.value = wanted.value AND kept.pos = wanted.pos
+) LIMIT ?2;
+
+-- name: labels_left
+-- What no call has, or not any more.
+SELECT calls.id, kept.name, kept.value FROM call_labels AS kept
+LEFT JOIN calls ON calls.pos = kept.pos AND calls.world_id = kept.world_id
+WHERE NOT EXISTS (SELECT 1 FROM json_each(calls.tags) WHERE kept.name = '' AND value = kept.value)
+    AND NOT EXISTS (SELECT 1 FROM json_each(calls.metadata) WHERE key = kept.name AND value = kept.value)
+LIMIT ?;

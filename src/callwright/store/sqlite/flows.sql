@@ -5,11 +5,11 @@ SELECT world_id, id, is_default, body, created_us, updated_us FROM flows WHERE w
 SELECT world_id, id, is_default, body, created_us, updated_us FROM flows WHERE world_id = ? AND is_default = 1;
 
 -- name: count
-SELECT COUNT(*) FROM flows WHERE world_id = ?;
+SELECT COUNT(*) FROM flows INDEXED BY flows_by_pos WHERE world_id = ?;
 
 -- name: list
 SELECT world_id, id, is_default, body, created_us, updated_us FROM flows
-WHERE world_id = ? ORDER BY pos DESC LIMIT ? OFFSET ?;
+INDEXED BY flows_by_pos WHERE world_id = ? AND pos <= ? ORDER BY pos DESC LIMIT ? OFFSET ?;
 
 -- name: insert
 INSERT INTO flows (world_id, id, is_default, body, created_us, updated_us) VALUES (?, ?, ?, ?, ?, ?);

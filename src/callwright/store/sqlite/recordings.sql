@@ -18,21 +18,21 @@ FROM recordings WHERE world_id = ? AND id = ?;
 SELECT key_id, data_key FROM recordings WHERE world_id = ? AND id = ?;
 
 -- name: count_of_world
-SELECT COUNT(*) FROM recordings WHERE world_id = ?;
+SELECT COUNT(*) FROM recordings INDEXED BY recordings_by_pos WHERE world_id = ?;
 
 -- name: of_world
 SELECT world_id, id, call_id, leg_id, type, tracks, file, key_id, created_us, status, kept, duration_ms, detail, updated_us
-FROM recordings INDEXED BY recordings_by_pos WHERE world_id = ? ORDER BY pos DESC LIMIT ? OFFSET ?;
+FROM recordings INDEXED BY recordings_by_pos WHERE world_id = ? AND pos <= ? ORDER BY pos DESC LIMIT ? OFFSET ?;
 
 -- name: count_of_call
-SELECT COUNT(*) FROM recordings WHERE world_id = ? AND call_id = ?;
+SELECT COUNT(*) FROM recordings INDEXED BY recordings_of_call WHERE world_id = ? AND call_id = ?;
 
 -- name: of_call
 SELECT world_id, id, call_id, leg_id, type, tracks, file, key_id, created_us, status, kept, duration_ms, detail, updated_us
 FROM recordings INDEXED BY recordings_of_call WHERE world_id = ? AND call_id = ? ORDER BY pos DESC LIMIT ? OFFSET ?;
 
 -- name: count_of_leg
-SELECT COUNT(*) FROM recordings WHERE world_id = ? AND leg_id = ?;
+SELECT COUNT(*) FROM recordings INDEXED BY recordings_of_leg WHERE world_id = ? AND leg_id = ?;
 
 -- name: of_leg
 SELECT world_id, id, call_id, leg_id, type, tracks, file, key_id, created_us, status, kept, duration_ms, detail, updated_us

@@ -14,8 +14,16 @@ FROM transcriptions WHERE world_id = ? AND id = ?;
 -- name: content
 SELECT key_id, data_key, content FROM transcriptions WHERE world_id = ? AND id = ?;
 
+-- name: count_of_world
+SELECT COUNT(*) FROM transcriptions INDEXED BY transcriptions_by_pos WHERE world_id = ?;
+
+-- name: of_world
+SELECT world_id, id, recording_id, call_id, leg_id, language, created_us, status, error, key_id, updated_us
+FROM transcriptions INDEXED BY transcriptions_by_pos
+WHERE world_id = ? AND pos <= ? ORDER BY pos DESC LIMIT ? OFFSET ?;
+
 -- name: count_of_recording
-SELECT COUNT(*) FROM transcriptions WHERE world_id = ? AND recording_id = ?;
+SELECT COUNT(*) FROM transcriptions INDEXED BY transcriptions_of_recording WHERE world_id = ? AND recording_id = ?;
 
 -- name: of_recording
 SELECT world_id, id, recording_id, call_id, leg_id, language, created_us, status, error, key_id, updated_us

@@ -21,7 +21,8 @@ SELECT COUNT(*) FROM webhooks INDEXED BY webhooks_of_world WHERE world_id = ? AN
 
 -- name: list_of_world
 SELECT world_id, id, number_id, url, target, token, events, old_token, old_until_us, created_us, updated_us
-FROM webhooks INDEXED BY webhooks_of_world WHERE world_id = ? AND number_id IS NULL ORDER BY pos DESC LIMIT ? OFFSET ?;
+FROM webhooks INDEXED BY webhooks_of_world
+WHERE world_id = ? AND number_id IS NULL AND pos <= ? ORDER BY pos DESC LIMIT ? OFFSET ?;
 
 -- name: fanned_out
 SELECT pos FROM fanned_out;
@@ -362,10 +363,7 @@ SELECT disabled_us, disabled_why FROM endpoints WHERE world_id = ? AND url = ? A
 
 -- name: list_endpoints
 SELECT id, url, concurrency, rate, failures, failing_us, disabled_us, disabled_why, created_us, updated_us FROM endpoints
-WHERE world_id = ? ORDER BY url LIMIT ? OFFSET ?;
-
--- name: count_endpoints
-SELECT COUNT(*) FROM endpoints WHERE world_id = ?;
+WHERE world_id = ? AND url > ? ORDER BY url LIMIT ?;
 
 -- name: oldest_pending
 SELECT COALESCE(settled_us, since_us) FROM deliveries INDEXED BY deliveries_by_age
@@ -399,7 +397,7 @@ WHERE world_id = ? AND endpoint = ? AND state = ? LIMIT ?);
 SELECT w.world_id, w.id, w.number_id, w.url, w.target, w.token, w.events, w.old_token, w.old_until_us, w.created_us,
     w.updated_us, n.number
 FROM webhooks AS w INDEXED BY webhooks_by_pos LEFT JOIN numbers AS n ON n.world_id = w.world_id AND n.id = w.number_id
-WHERE w.world_id = ? ORDER BY w.pos DESC LIMIT ? OFFSET ?;
+WHERE w.world_id = ? AND w.pos <= ? ORDER BY w.pos DESC LIMIT ? OFFSET ?;
 
 -- name: count_all_webhooks
-SELECT COUNT(*) FROM webhooks WHERE world_id = ?;
+SELECT COUNT(*) FROM webhooks INDEXED BY webhooks_by_pos WHERE world_id = ?;

@@ -1,0 +1,155 @@
+"""Making a backup: the database of one moment, and beside it what a server needs to go on from there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from callwright.audiofile import PEAKS_SUFFIX
+from callwright.backup.archive import BLOCK, DATABASE, FORMAT, SETTINGS, About, Archive
+from callwright.clock import SECOND_US, Clock, rfc3339
+from callwright.datafolder import DataFolder
+from callwright.errors import CallwrightError, DataFolderError
+from callwright.store.copying import copy_database, survey_part
+
+
+class BackupFailed(CallwrightError):
+    """A backup was not made."""
+
+
+class Made(NamedTuple):
+    """Bytes of the backup and of the database in it, and how many files it has."""
+
+    size: int
+    database: int
+    files: int
+
+
+def make(folder: DataFolder, target: Path, clock: Clock, *, program: str, overwrite: bool, recordings: bool) -> Made:
+    """Write a backup of a data folder, whether a server works on it or not; `target` is there when it is whole, not before.
+
+    Raises `BackupFailed`, and `DataFolderError` for a folder that cannot be read.
+    """
+    _refuse(folder, target, overwrite=overwrite)
+    about = About(FORMAT, program, rfc3339(clock.now_us()))
+    now_s = clock.now_us() // SECOND_US
+    try:
+        with _partial(target) as (path, file):
+            database = copy_database(folder.database, path, BLOCK)
+            _examine(path, database)
+            archive = Archive(file, about, target.parent)
+            try:
+                archive.add_written(DATABASE, database, now_s)
+                for name, there in _files(folder, recordings=recordings):
+                    _add(archive, name, there)
+                archive.finish()
+            finally:
+                archive.close()
+            size = file.tell()
+            file.flush()
+            os.fsync(file.fileno())
+            if target.exists() and not overwrite:
+                raise _there(target)
+            path.rename(target)
+            _sync(target.parent)
+    except OSError as error:
+        raise BackupFailed(f"{target} cannot be written: {error.strerror}. Nothing of it is left.") from error
+    return Made(size, database, archive.files)
+
+
+def _refuse(folder: DataFolder, target: Path, *, overwrite: bool) -> None:
+    if not folder.database.exists():
+        raise DataFolderError(f"{folder.root} holds no Callwright data. Name another folder with --data")
+    owner = folder.database.stat().st_uid
+    if owner != os.geteuid():
+        # The files beside a database belong to whoever opens it first, and the server could not write to them.
+        raise DataFolderError(f"{folder.database} belongs to uid {owner}. Run this command as that user: sudo -u '#{owner}' …")
+    if target.is_dir():
+        raise BackupFailed(f"{target} is a folder. Name a file in it.")
+    if not target.parent.is_dir():
+        raise BackupFailed(f"{target.parent} is no folder. Make it first, or name another.")
+    if target.exists() and not overwrite:
+        raise _there(target)
+
+
+def _there(target: Path) -> BackupFailed:
+    return BackupFailed(f"{target} is there already. Name another file, or say --overwrite.")
+
+
+@contextmanager
+def _partial(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A file beside the target, for its owner alone. What a run that was killed left of it is written over."""
+    path = target.with_name(f".{target.name}.partial")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+b") as file:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupFailed(f"Another backup is being written to {target}. Wait for it, or name another file.") from None
+        try:
+            os.fchmod(descriptor, 0o600)
+            file.truncate(0)
+            yield path, file
+        except BaseException:
+            with suppress(FileNotFoundError):
+                path.unlink()
+            raise
+
+
+def _examine(path: Path, size: int) -> None:
+    """See that the copy is a database that this program can work with."""
+    survey = survey_part(path, BLOCK, size)
+    try:
+        if faults := survey.faults(deep=False):
+            raise _damaged(faults[0])
+        history = survey.history()
+        if history.foreign:
+            raise BackupFailed(
+                f"The database is not this program's: migration {history.foreign[0]}. Use the callwright of the same version."
+            )
+        if not history.pending and survey.read("blocks.any_uncounted") != [(0,)]:
+            raise BackupFailed("The database has calls that are not counted. Look at it with: callwright doctor")
+    except DataFolderError as error:
+        raise _damaged(error) from error
+    finally:
+        survey.close()
+
+
+def _damaged(why: object) -> BackupFailed:
+    return BackupFailed(f"The database is damaged: {why}. Look at it with: callwright doctor --deep")
+
+
+def _files(folder: DataFolder, *, recordings: bool) -> Iterator[tuple[str, Path]]:
+    """Name in the backup and place of each file besides the database."""
+    settings = folder.root / SETTINGS
+    if settings.is_file():
+        yield SETTINGS, settings
+    for root in (folder.secrets, folder.sounds, *((folder.recordings,) if recordings else ())):
+        for where, folders, names in os.walk(root):
+            folders.sort()
+            for name in sorted(names):
+                there = Path(where, name)
+                if not name.endswith(PEAKS_SUFFIX) and there.is_file():  # waveforms are drawn anew
+                    yield there.relative_to(folder.root).as_posix(), there
+
+
+def _add(archive: Archive, name: str, there: Path) -> None:
+    try:
+        file = there.open("rb")
+    except FileNotFoundError:
+        return  # a recording that was deleted meanwhile
+    with file:
+        told = os.fstat(file.fileno())
+        archive.add(name, file, told.st_size, int(told.st_mtime))
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,94 @@
+"""What is kept beside the rows so that lists are fast: whether the counters and the labels are those of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from callwright.doctor.findings import Finding, Findings, fault, ok, some
+from callwright.doctor.scene import Scene
+from callwright.store.survey import Survey
+
+# Without --deep so many positions of each list are looked at, from the newest on.
+NEWEST = 20_000
+EVER = 1 << 62
+MOST = 20
+REMEDY = "Lists are slow until then: stop the server, and run callwright doctor --fix, which counts anew."
+_DEEP = "callwright doctor --deep compares all."
+
+
+def calls(scene: Scene, survey: Survey) -> Findings:
+    """The counters of calls, of the whole world and of each number."""
+    newest = _whole(survey.read("doctor.newest_pos"))
+    first = -EVER if scene.deep else newest - NEWEST
+    wrong = [_of_calls(*row) for row in _wrong(survey, "wrong_blocks_of_calls", first, MOST)]
+    wrong += [_of_calls(*row) for row in _wrong(survey, "wrong_spans_of_calls", first, MOST)]
+    yield _told("counters.calls", wrong, "blocks of calls", scene)
+
+
+def lists(scene: Scene, survey: Survey) -> Findings:
+    """Those of call flows, numbers, webhooks, recordings and transcriptions."""
+    wrong = [_of_list(*row) for row in _wrong(survey, "wrong_blocks_of_lists", EVER if scene.deep else NEWEST, MOST)]
+    wrong += [_of_list(*row) for row in _wrong(survey, "wrong_spans_of_lists", MOST)]
+    yield _told("counters.lists", wrong, "blocks of other lists", scene)
+
+
+def staged(scene: Scene, survey: Survey) -> Findings:
+    """What is still to be counted: nothing, between two transactions."""
+    left = _whole(survey.read("doctor.uncounted"))
+    if left:
+        yield fault(
+            "counters.staged",
+            f"{left} changes of calls are not counted: something other than Callwright wrote them",
+            "The next call puts it right where a server runs; else callwright doctor --fix does.",
+        )
+    else:
+        yield ok("counters.staged", "every change is counted")
+
+
+def labels(scene: Scene, survey: Survey) -> Findings:
+    """Tags and metadata, and what calls are found by."""
+    newest = _whole(survey.read("doctor.newest_pos"))
+    first = -EVER if scene.deep else newest - NEWEST
+    missing = [f"call {UUID(bytes=row[0])}" for row in _wrong(survey, "labels_missing", first, MOST)]
+    left = [f"{value!r}"[:40] for _, _, value in _wrong(survey, "labels_left", MOST)] if scene.deep else []
+    if missing or left:
+        told = [f"not found by a tag or metadata of its own: {some(missing)}"] if missing else []
+        told += [f"found by what no call has: {some(left)}"] if left else []
+        yield fault("records.labels", "; ".join(told), REMEDY)
+    else:
+        yield ok("records.labels", f"calls are found by their tags and metadata{_extent(scene)}")
+
+
+def _told(check: str, wrong: list[str], what: str, scene: Scene) -> Finding:
+    if wrong:
+        return fault(check, f"{what} that disagree with the rows: {some(wrong)}", REMEDY)
+    return ok(check, f"counters and rows agree{_extent(scene)}")
+
+
+def _extent(scene: Scene) -> str:
+    return "" if scene.deep else f", of the newest {NEWEST}; {_DEEP}"
+
+
+def _of_calls(number_id: bytes, counted: int | None, there: int | None) -> str:
+    of = f"number {UUID(bytes=number_id)}" if number_id else "the whole list"
+    if counted == there:
+        return f"one of {of}, by status, direction or time"
+    return f"one of {of}: {counted or 0} counted, {there or 0} there"
+
+
+def _of_list(name: str, counted: int | None, there: int | None) -> str:
+    return f"one of {name}: {counted or 0} counted, {there or 0} there"
+
+
+def _wrong(survey: Survey, query: str, *params: int) -> list[Any]:
+    return survey.read(f"doctor.{query}", params)
+
+
+def _whole(rows: Any) -> int:
+    ((value,),) = rows
+    return int(value or 0)
+
+
+CHECKS: tuple[Callable[[Scene, Survey], Findings], ...] = (calls, lists, staged, labels)

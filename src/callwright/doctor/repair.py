@@ -1,0 +1,47 @@
+"""``callwright doctor --fix``: what is kept beside the rows is made anew from them. The rows are left as they are."""
+
+from __future__ import annotations
+
+import asyncio
+
+from callwright.clock import Clock
+from callwright.datafolder import DataFolder, FolderInUse
+from callwright.doctor.findings import Finding, ok
+from callwright.errors import DataFolderError
+from callwright.store import Store
+from callwright.store.blocks import count_anew
+from callwright.store.survey import Survey
+
+
+def fix(folder: DataFolder, clock: Clock) -> Finding:
+    """Count all calls and lists anew, and label the calls. Raises `DataFolderError` where that cannot be done now."""
+    if not folder.database.exists():
+        raise DataFolderError(f"{folder.root} holds no database, so there is nothing to fix.")
+    try:
+        lock = folder.lock("callwright doctor --fix")
+    except FolderInUse as error:
+        raise DataFolderError(
+            f"{error.name or 'Another process'} (pid {error.pid or 'unknown'}) works on {folder.root}, and no call could be "
+            "written while all are counted. Stop it, run callwright doctor --fix, and start it again."
+        ) from error
+    with lock:
+        _refuse_other_schema(folder)
+        store = Store.open(folder.database, clock)
+        try:
+            asyncio.run(store.transact(count_anew))
+        finally:
+            store.close()
+    return ok("fix", "the counters of all lists, tags and metadata were made anew from the rows")
+
+
+def _refuse_other_schema(folder: DataFolder) -> None:
+    survey = Survey.of(folder.database)
+    try:
+        pending, foreign = survey.history()
+    finally:
+        survey.close()
+    if pending or foreign:
+        raise DataFolderError(
+            f"The database is not of this program's version ({', '.join(foreign) or 'migrations are pending'}): nothing was "
+            "fixed. callwright doctor tells what to do."
+        )

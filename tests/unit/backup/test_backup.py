@@ -1,0 +1,419 @@
+"""Backups of a folder that nobody works on, and what is done with a file that is none."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from datetime import UTC, datetime
+
+import apsw
+import msgspec
+import pytest
+
+from callwright.backup import archive, making, restoring
+from callwright.backup.archive import BadBackup
+from callwright.backup.making import BackupFailed, make
+from callwright.backup.restoring import RestoreRefused, restore
+from callwright.clock import SystemClock
+from callwright.datafolder import DataFolder
+from callwright.errors import DataFolderError
+from callwright.store import Store
+from callwright.store.survey import Survey
+from support.old_calls import OldCalls
+
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+async def folder(tmp_path):
+    """A folder with calls, one of which is up, and with a callback that is pending."""
+    folder = DataFolder(tmp_path / "data")
+    folder.prepare()
+    store = Store.open(folder.database, CLOCK)
+    old = OldCalls(folder.recordings, store)
+    call_id = await old.with_everything(20)
+    await old.deliver(call_id, "pending")
+    await old.call(None)
+    store.close()
+    (folder.root / "callwright.toml").write_text("# ours\n")
+    (folder.secrets / "key").write_text("secret")
+    (folder.sounds / "de").mkdir()
+    (folder.sounds / "de" / f"{'long' * 30}.wav").write_bytes(b"sound" * 1000)
+    return folder
+
+
+def back_up(folder, target, **options):
+    return make(folder, target, CLOCK, program="9.9", **({"overwrite": False, "recordings": False} | options))
+
+
+def put_back(file, folder, **options):
+    return restore(file, folder, CLOCK, **({"replace": False, "resend": True} | options))
+
+
+def content(folder):
+    """What is in the database, apart from SQLite's own counters."""
+    connection = apsw.Connection(str(folder.database))
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+    found = {name: list(connection.execute(f"SELECT * FROM {name}")) for name in tables}
+    connection.close()
+    return found
+
+
+def files(root):
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and not path.name.startswith(("callwright.db", "lock"))
+    }
+
+
+def names(file):
+    with tarfile.open(file) as tar:
+        return tar.getnames()
+
+
+def test_what_was_backed_up_is_restored(folder, tmp_path):
+    file = tmp_path / "backup"
+    made = back_up(folder, file)
+    assert (made.size, made.files, file.stat().st_mode & 0o777) == (file.stat().st_size, 4, 0o600)
+    assert made.database == folder.database.stat().st_size
+    assert sorted(os.listdir(tmp_path)) == ["backup", "data"]
+    assert not [name for name in os.listdir(folder.root) if "-wal" in name or "-shm" in name]
+    assert names(file)[:3] == ["callwright.db", "callwright.toml", "secrets/key"]
+    new = DataFolder(tmp_path / "new" / "data")
+    restored = put_back(file, new)
+    assert (restored.about.program, restored.pending, restored.given_up, restored.aside) == ("9.9", 1, 0, None)
+    assert content(new) == content(folder)
+    there = files(folder.root)
+    assert files(new.root) == {name: there[name] for name in there if not name.startswith("recordings/")}
+    assert new.root.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o077 for path in new.root.rglob("*")} == {0}
+    new.prepare()
+    store = Store.open(new.database, CLOCK)
+    store.close()
+
+
+def test_recordings_when_they_are_asked_for(folder, tmp_path):
+    file = tmp_path / "backup"
+    back_up(folder, file, recordings=True)
+    new = DataFolder(tmp_path / "new")
+    put_back(file, new)
+    assert files(new.root) == files(folder.root)
+    assert any(name.startswith("recordings/") for name in files(new.root))
+
+
+def test_a_log_of_writes_that_a_dead_server_left_is_in_it(folder, tmp_path):
+    store = Store.open(folder.database, CLOCK)
+    store._writer._connection.execute("INSERT INTO nodes VALUES ('late', 1)")
+    assert folder.database.with_name("callwright.db-wal").stat().st_size
+    back_up(folder, tmp_path / "backup")
+    store.close()
+    new = DataFolder(tmp_path / "new")
+    put_back(tmp_path / "backup", new)
+    assert content(new)["nodes"] == [("late", 1)]
+
+
+def test_what_is_there_is_not_written_over(folder, tmp_path):
+    file = tmp_path / "backup"
+    file.write_bytes(b"dear")
+    with pytest.raises(BackupFailed, match="--overwrite"):
+        back_up(folder, file)
+    assert file.read_bytes() == b"dear"
+    back_up(folder, file, overwrite=True)
+    assert names(file)[0] == "callwright.db"
+
+
+@pytest.mark.parametrize(
+    ("target", "why"), [("data", "is a folder"), ("nowhere/backup", "Make it first"), ("data/callwright.db", "there already")]
+)
+def test_a_target_that_cannot_be(folder, tmp_path, target, why):
+    with pytest.raises(BackupFailed, match=why):
+        back_up(folder, tmp_path / target)
+
+
+def test_a_folder_without_a_database(tmp_path):
+    with pytest.raises(DataFolderError, match="holds no Callwright data"):
+        back_up(DataFolder(tmp_path), tmp_path / "backup")
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("INSERT INTO migrations VALUES (9999, 'later', 'x')", "9999"),
+        ("INSERT INTO uncounted SELECT world_id, NULL, pos, direction, NULL, status, 1, NULL FROM calls", "not counted"),
+    ],
+)
+def test_a_database_that_is_not_well_is_no_backup(folder, tmp_path, sql, why):
+    connection = apsw.Connection(str(folder.database))
+    connection.execute(sql)
+    connection.close()
+    with pytest.raises(BackupFailed, match=why):
+        back_up(folder, tmp_path / "backup")
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_a_damaged_database_is_no_backup(folder, tmp_path):
+    with folder.database.open("r+b") as file:
+        file.seek(-4096, os.SEEK_END)
+        file.write(b"\xff" * 4096)
+    with pytest.raises(BackupFailed, match="The database is damaged"):
+        back_up(folder, tmp_path / "backup")
+    assert os.listdir(tmp_path) == ["data"]
+
+
+@pytest.mark.parametrize("portion", [0, 1, 2])
+def test_a_full_disk_leaves_nothing(folder, tmp_path, monkeypatch, portion):
+    copied = []
+
+    def copy(source, target, size, name, real=archive._copy):
+        copied.append(name)
+        if len(copied) > portion:
+            raise OSError(28, os.strerror(28))
+        return real(source, target, size, name)
+
+    monkeypatch.setattr(archive, "_copy", copy)
+    with pytest.raises(BackupFailed, match="No space left on device"):
+        back_up(folder, tmp_path / "backup")
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_a_disk_that_is_full_for_the_database(folder, tmp_path, monkeypatch):
+    def full(path, into, offset):
+        raise DataFolderError("FullError")
+
+    monkeypatch.setattr(making, "copy_database", full)
+    with pytest.raises(DataFolderError, match="FullError"):
+        back_up(folder, tmp_path / "backup")
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_two_at_once_do_not_write_into_each_other(folder, tmp_path):
+    with making._partial(tmp_path / "backup"), pytest.raises(BackupFailed, match="Another backup"):
+        back_up(folder, tmp_path / "backup")
+
+
+@pytest.mark.parametrize("name", [b"back\\slash.wav", b"latin-\xe9.wav"])
+def test_a_name_that_could_not_be_restored(folder, tmp_path, name):
+    (folder.sounds / os.fsdecode(name)).write_bytes(b"sound")
+    with pytest.raises(BadBackup, match="Rename it"):
+        back_up(folder, tmp_path / "backup")
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_what_a_killed_one_left_is_written_over(folder, tmp_path):
+    (tmp_path / ".backup.partial").write_bytes(b"x" * 10_000_000)
+    made = back_up(folder, tmp_path / "backup")
+    assert (tmp_path / "backup").stat().st_size == made.size
+    put_back(tmp_path / "backup", DataFolder(tmp_path / "new"))
+
+
+class TestRestore:
+    def test_what_is_there_stays_without_replace(self, folder, tmp_path):
+        back_up(folder, tmp_path / "backup")
+        before = content(folder), files(folder.root)
+        with pytest.raises(RestoreRefused, match=r"callwright\.db, callwright\.toml, secrets, sounds already"):
+            put_back(tmp_path / "backup", folder)
+        assert (content(folder), files(folder.root)) == before
+
+    def test_what_is_there_is_moved_aside(self, folder, tmp_path):
+        back_up(folder, tmp_path / "backup")
+        before = content(folder)
+        (folder.root / "callwright.toml").write_text("# changed since\n")
+        connection = apsw.Connection(str(folder.database))
+        connection.execute("DELETE FROM calls")
+        connection.close()
+        recordings = {name for name in files(folder.root) if name.startswith("recordings/")}
+        restored = put_back(tmp_path / "backup", folder, replace=True)
+        assert content(folder) == before
+        assert (folder.root / "callwright.toml").read_text() == "# ours\n"
+        assert (restored.aside / "callwright.toml").read_text() == "# changed since\n"
+        assert recordings <= set(files(folder.root))  # the backup has none, and these are still spoken of
+        assert not folder.unfinished.exists()
+        folder.prepare()
+
+    def test_not_under_a_running_server(self, folder, tmp_path):
+        back_up(folder, tmp_path / "backup")
+        with folder.lock("callwright serve"), pytest.raises(DataFolderError, match="in use by callwright serve"):
+            put_back(tmp_path / "backup", folder, replace=True)
+
+    def test_empty_folders_are_not_in_the_way(self, folder, tmp_path):
+        back_up(folder, tmp_path / "backup")
+        new = DataFolder(tmp_path / "new")
+        new.prepare()
+        put_back(tmp_path / "backup", new)
+        assert content(new) == content(folder)
+
+    def test_callbacks_that_were_pending_are_given_up_when_it_is_asked_for(self, folder, tmp_path):
+        back_up(folder, tmp_path / "backup")
+        new = DataFolder(tmp_path / "new")
+        assert put_back(tmp_path / "backup", new, resend=False).given_up == 1
+        assert {(row[14], row[-1]) for row in content(new)["deliveries"]} == {("delivered", None), ("exhausted", "restored")}
+        survey = Survey.of(new.database)
+        assert survey.read("backup.pending") == [(0,)]
+        assert survey.read("backup.outbox") == [(0,)]
+
+    @pytest.mark.parametrize("moves", range(9))
+    def test_one_that_was_killed_while_it_moved_is_told_and_done_again(self, folder, tmp_path, monkeypatch, moves):
+        back_up(folder, tmp_path / "backup")
+        before = content(folder)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(restoring.Path, "rename", _renaming(moves))
+            with pytest.raises(Cut):
+                put_back(tmp_path / "backup", folder, replace=True)
+        if moves:
+            with pytest.raises(DataFolderError, match="callwright restore again"):
+                folder.prepare()
+        else:
+            folder.prepare()
+            assert content(folder) == before
+        put_back(tmp_path / "backup", folder, replace=True)
+        folder.prepare()
+        assert content(folder) == before
+        assert set(files(tmp_path)) >= {"data/callwright.toml", "data/secrets/key"}
+
+    def test_a_folder_of_somebody_else(self, folder, tmp_path, monkeypatch):
+        back_up(folder, tmp_path / "backup")
+        monkeypatch.setattr(os, "geteuid", lambda: 12_345)
+        with pytest.raises(RestoreRefused, match="sudo -u '#"):
+            put_back(tmp_path / "backup", folder, replace=True)
+        with pytest.raises(DataFolderError, match="sudo -u '#"):
+            back_up(folder, tmp_path / "another")
+
+
+class Cut(BaseException):
+    pass
+
+
+def _renaming(most):
+    """So many times, and then no more."""
+    real = restoring.Path.rename
+    left = [most]
+
+    def rename(self, target):
+        if not left[0]:
+            raise Cut
+        left[0] -= 1
+        return real(self, target)
+
+    return rename
+
+
+def tar(path, members, lines=None, about=None):
+    """An archive as somebody else may make it: pairs of a member, or its name, and its bytes; then a list."""
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as made:
+        listed = [] if lines is None else lines
+        for member, data in members:
+            info = member if isinstance(member, tarfile.TarInfo) else tarfile.TarInfo(member)
+            info.size = len(data)
+            made.addfile(info, io.BytesIO(data))
+            if lines is None:
+                sum_ = archive.hashlib.sha256(data).hexdigest()
+                listed.append({"name": info.name, "size": len(data), "sha256": sum_})
+        head = about or {"format": 1, "program": "1", "madeAt": "2026-01-01T00:00:00Z"}
+        text = b"".join(json.dumps(line).encode() + b"\n" for line in (head, *listed))
+        info = tarfile.TarInfo(archive.LIST)
+        info.size = len(text)
+        made.addfile(info, io.BytesIO(text))
+    return path
+
+
+def link(name, to):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.SYMTYPE, to
+    return info
+
+
+DB = ("callwright.db", b"not a database")
+BAD = {
+    "out of the folder": ([DB, ("secrets/../../out", b"x")], None, "no backup has"),
+    "from the root": ([DB, ("/tmp/out", b"x")], None, "no backup has"),
+    "a file of another kind": ([DB, ("lock", b"x")], None, "no backup has"),
+    "a folder's own name": ([DB, ("secrets", b"x")], None, "no backup has"),
+    "a link": ([DB, (link("secrets/key", "/etc/passwd"), b"")], None, "does not hold what its list says"),
+    "listed, and another is there": (
+        [DB, ("secrets/a", b"x")],
+        [{"name": "callwright.db", "size": 14, "sha256": ""}, {"name": "secrets/b", "size": 1, "sha256": ""}],
+        "damaged|does not hold",
+    ),
+    "not listed": (
+        [DB, ("secrets/a", b"x")],
+        [{"name": "callwright.db", "size": 14, "sha256": archive.hashlib.sha256(b"not a database").hexdigest()}],
+        "its list does not have",
+    ),
+    "no database": ([("secrets/a", b"x")], None, "has no database"),
+    "nothing": ([], None, "has no database"),
+    "a database that is none": ([DB], None, "NotADB"),
+    "another sum": ([DB], [{"name": "callwright.db", "size": 14, "sha256": "0" * 64}], "damaged"),
+    "twice": ([DB, DB], None, "exists|File"),
+}
+
+
+@pytest.mark.parametrize("which", BAD)
+def test_a_file_that_was_made_to_do_harm_or_damaged(tmp_path, which):
+    members, lines, why = BAD[which]
+    file = tar(tmp_path / "file", members, lines)
+    new = DataFolder(tmp_path / "new")
+    with pytest.raises((BadBackup, DataFolderError, RestoreRefused), match=why):
+        put_back(file, new)
+    assert sorted(os.listdir(tmp_path)) in (["file"], ["file", "new"])
+    assert not new.root.exists() or os.listdir(new.root) == ["lock"]
+
+
+def test_a_file_of_a_newer_program(tmp_path):
+    about = {"format": 2, "program": "7.0", "madeAt": "2030-01-01T00:00:00Z", "more": 1}
+    with pytest.raises(BadBackup, match=r"Callwright 7\.0.*Restore it with that version"):
+        put_back(tar(tmp_path / "file", [DB], about=about), DataFolder(tmp_path / "new"))
+
+
+def test_a_database_of_a_newer_program(folder, tmp_path):
+    database = tmp_path / "newer.db"
+    database.write_bytes(folder.database.read_bytes())
+    connection = apsw.Connection(str(database))
+    connection.execute("INSERT INTO migrations VALUES (9999, 'later', 'x')")
+    connection.close()
+    file = tar(tmp_path / "file", [("callwright.db", database.read_bytes())])
+    with pytest.raises(BadBackup, match="9999"):
+        put_back(file, DataFolder(tmp_path / "new"))
+
+
+def test_no_end_that_is_missing_is_overlooked(folder, tmp_path):
+    file, cut = tmp_path / "backup", tmp_path / "cut"
+    back_up(folder, file)
+    whole = file.read_bytes()
+    ends = [0, 1, 511, 512, 513, 5000, len(whole) // 2, len(whole) - 1024 - 512, len(whole) - 1025]
+    for end in ends:
+        cut.write_bytes(whole[:end])
+        with pytest.raises(BadBackup):
+            put_back(cut, DataFolder(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("what", [b"", b"\0" * 10_240, b"SQLite format 3\0" * 100, b"<html>" * 1000])
+def test_a_file_that_is_something_else(tmp_path, what):
+    (tmp_path / "file").write_bytes(what)
+    with pytest.raises(BadBackup):
+        put_back(tmp_path / "file", DataFolder(tmp_path / "new"))
+
+
+def test_a_byte_that_changed_is_seen(folder, tmp_path):
+    file = tmp_path / "backup"
+    made = back_up(folder, file)
+    with file.open("r+b") as changed:
+        changed.seek(512 + made.database - 1)
+        byte = changed.read(1)
+        changed.seek(-1, os.SEEK_CUR)
+        changed.write(bytes([byte[0] ^ 1]))
+    with pytest.raises(BadBackup, match="damaged"):
+        put_back(file, DataFolder(tmp_path / "new"))
+
+
+def test_the_list_tells_when_it_was_made(folder, tmp_path):
+    back_up(folder, tmp_path / "backup")
+    with tarfile.open(tmp_path / "backup") as made:
+        first = made.extractfile(archive.LIST).readline()
+    about = msgspec.json.decode(first)
+    assert (about["format"], about["program"]) == (1, "9.9")
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(about["madeAt"])).total_seconds()) < 3600
