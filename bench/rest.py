@@ -5,10 +5,10 @@
 Both answer from one database file, filled by the real writer, and send the same bytes, which is checked first:
 
 ours     `callwright serve` with its default settings, a key made by it, its children idle beside it
-by hand  bench/rest_by_hand.py: the same queries, key check and paging in plain functions, on plain uvicorn
+by hand  bench/rest_by_hand.py: the same counters, rows and key check in plain functions, on plain uvicorn
 
 They take turns under the load; a ratio is of two turns that follow each other. Single calls are asked for over 1,000 ids.
-The list counts its rows on every request, which takes as long as the list is: `--calls 100` shows it without.
+How long the list is makes no difference to either; `lists` shows pages further on.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ PRAGMAS = ("journal_mode = WAL", "synchronous = full", "foreign_keys = 0", "wal_
 Statement = tuple[str, Any]
 
 
-def lifecycle(world_id: UUID = WORLD) -> Iterator[Change]:
+def lifecycle(world_id: UUID = WORLD, called: CalledNumber = NUMBER, source: str = "31205550177") -> Iterator[Change]:
     """The changes of one call, as `CallActor` makes them."""
     at_us = CLOCK.now_us()
     call_id, leg_id = ids.uuid7(at_us), ids.uuid7(at_us)
@@ -66,9 +66,9 @@ def lifecycle(world_id: UUID = WORLD) -> Iterator[Change]:
         call_id=call_id,
         leg_id=leg_id,
         world_id=world_id,
-        source="31205550177",
-        destination=NUMBER.number,
-        called=NUMBER,
+        source=source,
+        destination=called.number,
+        called=called,
         sip_call_id=f"{call_id}@192.0.2.7",
         dialog=DIALOG,
         at_us=at_us,
@@ -76,7 +76,7 @@ def lifecycle(world_id: UUID = WORLD) -> Iterator[Change]:
     )
     made = record.take()
     at_us = CLOCK.now_us()
-    record.note(journal.FlowStarted(flow_id=NUMBER.flow_id, flow=FLOW), at_us)
+    record.note(journal.FlowStarted(flow_id=called.flow_id, flow=FLOW), at_us)
     record.note(journal.StepStarted(step="step-1", action="pause"), at_us)
     record.intend_answer(leg_id, at_us)
     yield made + record.take()
@@ -106,12 +106,14 @@ class Round(NamedTuple):
     cpu_s: dict[str, float]
 
 
-async def drive(store: Store, lifecycles: int, callers: int, waits_s: list[float]) -> None:
+async def drive(
+    store: Store, lifecycles: int, callers: int, waits_s: list[float], make: Callable[[], Iterator[Change]] = lifecycle
+) -> None:
     """Have so many callers run lifecycles, and note how long each waited for each commit."""
 
     async def caller(calls: int) -> None:
         for _ in range(calls):
-            for change in lifecycle():
+            for change in make():
                 began = time.perf_counter()
                 await store.commit(change)
                 waits_s.append(time.perf_counter() - began)
@@ -119,7 +121,14 @@ async def drive(store: Store, lifecycles: int, callers: int, waits_s: list[float
     await asyncio.gather(*(caller(len(range(one, lifecycles, callers))) for one in range(callers)))
 
 
-def run_real(path: Path, lifecycles: int, callers: int) -> Round:
+def run_real(
+    path: Path,
+    lifecycles: int,
+    callers: int,
+    *,
+    synchronous: str = "full",
+    make: Callable[[], Iterator[Change]] = lifecycle,
+) -> Round:
     """Drive lifecycles through the store."""
     groups, commits_s, waits_s, cpu_s, seconds = [0], list[float](), list[float](), dict[str, float](), 0.0
 
@@ -127,7 +136,7 @@ def run_real(path: Path, lifecycles: int, callers: int) -> Round:
         nonlocal seconds
         before = thread_seconds()
         began = time.perf_counter()
-        await drive(store, lifecycles, callers, waits_s)
+        await drive(store, lifecycles, callers, waits_s, make)
         seconds = time.perf_counter() - began
         cpu_s.update({name: used - before[name] for name, used in thread_seconds().items()})
 
@@ -135,7 +144,7 @@ def run_real(path: Path, lifecycles: int, callers: int) -> Round:
         connection.set_commit_hook(lambda: groups.append(connection.total_changes()) is not None)
 
     with each_connection(count_rows):
-        store = Store.open(path, CLOCK, on_commit=commits_s.append)
+        store = Store.open(path, CLOCK, synchronous=synchronous, on_commit=commits_s.append)
     try:
         del groups[:-1]  # those of the migrations
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

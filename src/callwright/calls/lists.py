@@ -98,6 +98,8 @@ class _Walk:
         self._facets = facets
         self._cells = facets.cells
         self._timed = facets.created is not None or facets.ended is not None
+        cells = () if self._cells == CELLS else self._cells
+        self._shape = _Shape(cells, facets.number_id is not None, facets.created is not None, facets.ended is not None)
         created_from, created_to = facets.created or EVER
         ended_from, ended_to = facets.ended or EVER
         self._params: dict[str, Param] = {
@@ -147,25 +149,13 @@ class _Walk:
 
     def _counted(self, level: int, first: int, last: int) -> list[Counted]:
         """Newest first; of a block that a span of time cuts, its rows are counted."""
-        counted = []
-        for row in self._select(_blocks_sql(self._cells), level=level, first=first, last=last):
-            block, n, *bounds = (int(column or 0) for column in row)
-            if self._timed and n:
-                n = self._within(level, block, n, bounds)
-            counted.append(Counted(block, n))
-        return counted
+        ((found,),) = self._select(_blocks_sql(self._shape), level=level, first=first, last=last)
+        if not self._timed:
+            return _counted_of(str(found))
+        return [Counted(block, n if whole or not n else self._cut(level, block)) for block, n, whole in _touched_of(str(found))]
 
-    def _within(self, level: int, block: int, n: int, bounds: list[int]) -> int:
-        """How many of a block's or span's rows are in the spans of time."""
-        oldest, newest, first_end, last_end = bounds
-        params = self._params
-        created = _overlap(oldest, newest, params["created_from"], params["created_to"])
-        # Calls that are not over have no end, and are no part of `n` when ends are asked for.
-        ended = True if self._facets.ended is None else _overlap(first_end, last_end, params["ended_from"], params["ended_to"])
-        if created is False or ended is False:
-            return 0
-        if created and ended:
-            return n
+    def _cut(self, level: int, block: int) -> int:
+        """How many rows of a block or span are in the spans of time."""
         if level == SPAN:
             blocks = self._blocks(block)
             if not blocks:
@@ -175,24 +165,9 @@ class _Walk:
         ((count,),) = self._select(_count_sql(self._shape), low=low, high=high)
         return int(count or 0)
 
-    @property
-    def _shape(self) -> _Shape:
-        facets = self._facets
-        cells = () if self._cells == CELLS else self._cells
-        return _Shape(cells, facets.number_id is not None, facets.created is not None, facets.ended is not None)
-
     def _select(self, sql: str, **more: Param) -> list[tuple[Param, ...]]:
         params: Mapping[str, Param] = self._params | more
         return self._store.select(sql, params)
-
-
-def _overlap(first: int, last: int, begin: Param, end: Param) -> bool | None:
-    """Whether a block's times are all in a span (True), or none of them (False), or it must be looked at (None)."""
-    assert isinstance(begin, int)
-    assert isinstance(end, int)
-    if last < begin or first >= end:
-        return False
-    return True if begin <= first and last < end else None
 
 
 class _Shape(NamedTuple):
@@ -204,13 +179,36 @@ class _Shape(NamedTuple):
     ended: bool
 
 
+class _Touched(NamedTuple):
+    """A block or span that spans of time touch, the rows of the list in it, and whether all of them are in those spans."""
+
+    block: int
+    n: int
+    whole: int
+
+
+_counted_of = msgspec.json.Decoder(list[Counted]).decode
+_touched_of = msgspec.json.Decoder(list[_Touched]).decode
+
+
 @lru_cache(maxsize=256)
-def _blocks_sql(cells: tuple[tuple[Direction, CallStatus], ...]) -> str:
-    n = "n" if cells == CELLS else " + ".join(f"{direction.value}_{status.value}" for direction, status in cells)
+def _blocks_sql(shape: _Shape) -> str:
+    """All blocks come as one text: for each row that is stepped to, Python's lock is given away and waited for."""
+    n = " + ".join(f"{direction.value}_{status.value}" for direction, status in shape.cells) or "n"
+    terms = ["world_id = :world", "number_id = :number", "level = :level", "block BETWEEN :first AND :last"]
+    whole = []
+    for asked, name, first, last in (
+        (shape.created, "created", "oldest_us", "newest_us"),
+        (shape.ended, "ended", "first_end_us", "last_end_us"),
+    ):
+        if asked:
+            # Calls that are not over have no end, and are no part of `n` when ends are asked for.
+            terms.append(f"{last} >= :{name}_from AND {first} < :{name}_to")
+            whole.append(f"{first} >= :{name}_from AND {last} < :{name}_to")
+    columns = f"block, {n} AS n" + (f", {' AND '.join(whole)} AS whole" if whole else "")
     return (
-        f"SELECT block, {n}, oldest_us, newest_us, first_end_us, last_end_us FROM call_blocks "
-        "WHERE world_id = :world AND number_id = :number AND level = :level AND block BETWEEN :first AND :last "
-        "ORDER BY block DESC"
+        f"SELECT json_group_array(json_array(block, n{', whole' if whole else ''})) FROM "
+        f"(SELECT {columns} FROM call_blocks WHERE {' AND '.join(terms)} ORDER BY block DESC)"
     )
 
 
