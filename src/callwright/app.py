@@ -156,6 +156,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             stack.push_async_callback(_cancel, worker)
         stack.push_async_callback(web.stop, servers)
         stack.callback(core.listening.close)  # before the servers wait for what they are answering
+        stack.callback(core.feed.close)
         await asyncio.sleep(0)  # requests are answered from here on; the children would only slow the start down
         supervisor.start()
         core.speech.start()

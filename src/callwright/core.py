@@ -18,6 +18,7 @@ from callwright.accounts.worlds import LIVE, TEST, Accounts, World
 from callwright.api import parts as api_parts
 from callwright.api.app import Api
 from callwright.calls import events
+from callwright.calls.feed import Feed
 from callwright.clock import Clock
 from callwright.datafolder import DataFolder
 from callwright.dialect import callbacks, decode, render
@@ -120,7 +121,14 @@ class Core:
         )
         self.delivery_log = DeliveryLog(store, clock, self.deliverer.offer)
         self.endpoints = Endpoints(store, clock, self.deliverer)
+        self.exports = native.Exports(clock)
         self.listening = Listening(store, clock, render=self._callback, sign=sign)
+        self.feed = Feed(
+            store,
+            clock,
+            types=callbacks.TYPE_OF,
+            render=lambda event: native.line_of(self._world(event.world_id), event),
+        )
         store.on(events.TOPIC, lambda wake: self.deliverer.wake(wake.world_id, wake.subject_id))
         self.recording_keys = keys = rooms.recording_keys(chosen)
         objects = rooms.recording_objects(chosen)
@@ -264,7 +272,9 @@ class Core:
             webhooks=self.webhooks,
             log=self.delivery_log,
             endpoints=self.endpoints,
+            exports=self.exports,
             listening=self.listening,
+            feed=self.feed,
             settings=lambda: settings.rows(self._loaded),
             health=health,
             calling=Calling(switch, self.webhooks),

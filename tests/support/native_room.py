@@ -11,15 +11,17 @@ from msgspec.structs import replace
 
 from callwright import ids
 from callwright.accounts.worlds import Accounts, World
+from callwright.calls.feed import Feed
 from callwright.calls.labelling import label_stored
 from callwright.calls.labels import Relabelling
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call
 from callwright.cli.control import call_asgi
 from callwright.clock import SystemClock
+from callwright.dialect.callbacks import TYPE_OF
 from callwright.errors import Conflict, NotFound, Unavailable
 from callwright.flows.flows import Flows
-from callwright.native import Authority, Calling, Limits, Parts, native_app
+from callwright.native import Authority, Calling, Exports, Limits, Parts, line_of, native_app
 from callwright.numbers.numbers import Numbers
 from callwright.recordings import rows as recording_rows
 from callwright.recordings.files import Files
@@ -181,6 +183,12 @@ class NativeRoom:
             render=lambda event: json.dumps({"kind": event.kind}).encode(),
             sign=lambda attempt, url, now_us: [("signed-for", url.text), ("signed-with", attempt.token or "the signing key")],
         )
+        self.feed = Feed(
+            self.store,
+            SystemClock(),
+            types=TYPE_OF,
+            render=lambda event: line_of(self.accounts.world_by_id(event.world_id), event),  # type: ignore[arg-type]
+        )
         self.lacking: dict[str, str | None] = {"store": None, "sip": None}
         self.parts = Parts(
             store=self.store,
@@ -198,7 +206,9 @@ class NativeRoom:
             webhooks=self.webhooks,
             log=self.log,
             endpoints=self.endpoints,
+            exports=Exports(SystemClock()),
             listening=self.listening,
+            feed=self.feed,
             limits=Limits(**limits),
         )
         self._apps = {authority: native_app(self.parts, authority) for authority in Authority}

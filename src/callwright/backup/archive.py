@@ -30,6 +30,7 @@ BLOCK = tarfile.BLOCKSIZE
 PORTION = 1 << 20
 
 _NAME = re.compile(rf"{re.escape(DATABASE)}|{re.escape(SETTINGS)}|(?:{'|'.join(FOLDERS)})(?:/[^/\0\\]+)+")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # stands for bytes that are no UTF-8
 _UP = frozenset({".", ".."})
 
 
@@ -66,7 +67,9 @@ class Archive:
         self.files = 0
 
     def add(self, name: str, source: Readable, size: int, mtime_s: int) -> None:
-        """Append a file. Raises `BadBackup` when `source` ends before `size` bytes."""
+        """Append a file. Raises `BadBackup` when `source` ends before `size` bytes, and for a name that cannot be restored."""
+        if not _is_ours(name):
+            raise BadBackup(f"{name!r} cannot be in a backup, because of its name. Rename it, or take it out of the folder.")
         self._file.write(_head(name, size, mtime_s))
         self._note(name, size, _copy(source, self._file, size, name))
         self._pad(size)
@@ -167,7 +170,7 @@ class Contents:
         """What is put into the data folder itself; every name is looked at, so that none can lead out of it."""
         top: dict[str, None] = {}
         for entry in self._lines():
-            if not _NAME.fullmatch(entry.name) or _UP & set(entry.name.split("/")):
+            if not _is_ours(entry.name):
                 raise BadBackup(f"{self._path} lists a file that no backup has: {entry.name[:80]!r}.")
             top[entry.name.partition("/")[0]] = None
         if next(iter(top), None) != DATABASE:
@@ -186,6 +189,11 @@ class Contents:
                 yield msgspec.json.decode(line, type=Entry)
             except msgspec.MsgspecError as error:
                 raise BadBackup(f"{self._path} is damaged: its list cannot be read ({error}).") from error
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file of this name is one that backups have, and lies in the data folder wherever that is."""
+    return _NAME.fullmatch(name) is not None and not _UP & set(name.split("/")) and not _SURROGATE.search(name)
 
 
 def _head(name: str, size: int, mtime_s: int) -> bytes:

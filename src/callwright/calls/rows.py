@@ -212,6 +212,27 @@ def events_after(store: Store, pos: int, limit: int) -> list[Event]:
     return [_event(row) for row in store.read("calls.events_after", (pos, limit))]
 
 
+def events_of_call_after(store: Store, world_id: UUID, call_id: UUID, pos: int, limit: int) -> list[Event]:
+    """Whatever is told of a call in the order of the commits, from the one after `pos`."""
+    return [_event(row) for row in store.read("calls.events_of_call_after", (world_id.bytes, call_id.bytes, pos, limit))]
+
+
+class EventTime(NamedTuple):
+    pos: int
+    at_us: int
+
+
+def first_event_after(store: Store, pos: int) -> EventTime | None:
+    rows: list[Any] = store.read("calls.first_event_after", (pos,))
+    return EventTime(*rows[0]) if rows else None
+
+
+def newest_event_ever(store: Store) -> int:
+    """The position of the newest event there ever was, also when it is gone. Positions are given without a hole."""
+    rows: list[Any] = store.read("calls.newest_event_ever")
+    return int(rows[0][0]) if rows else 0
+
+
 def last_event_pos(store: Store) -> int:
     ((pos,),) = store.read("calls.last_event_pos")
     return int(pos or 0)

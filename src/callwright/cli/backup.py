@@ -53,7 +53,8 @@ def restore_from(place: Place, file: Path, *, replace: bool, resend: bool, json:
 
 
 def _told(target: Path, made: Made) -> str:
-    return f"{target}: {made.size / MB:.1f} MB, of which the database is {made.database / MB:.1f} MB, in {made.files} files."
+    others = f"{made.files - 1} other files" if made.files != 2 else "another file"
+    return f"{target}: {made.size / MB:.1f} MB, of which the database is {made.database / MB:.1f} MB, and {others}."
 
 
 def _left_out(place: Place, *, recordings: bool) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from callwright.cli.calls import calls
 from callwright.cli.deliveries import deliveries
 from callwright.cli.flow import flow as flow_commands
 from callwright.cli.options import Json, Test, world_of
@@ -30,6 +31,7 @@ app.add_typer(numbers)
 app.add_typer(flows)
 app.add_typer(voices)
 app.add_typer(flow_commands)
+app.add_typer(calls)
 app.add_typer(recordings)
 app.add_typer(retention)
 app.add_typer(webhooks)
@@ -189,6 +191,63 @@ def listen(
         raise typer.BadParameter("the key says which world it is", param_hint="--test")
     wanted = Wanted(forward, events, token, world_of(test), server, key, answer)
     raise typer.Exit(run(context.obj, wanted, count=1 if once else count, json=json))
+
+
+@app.command()
+def tail(
+    context: typer.Context,
+    call: Annotated[
+        str | None, typer.Option("--call", metavar="CALL_ID", help="One call, from its beginning until it is over.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="With --call: go on after the call is over.")] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Begin so long ago, such as 90s, 10m, 2h or 3d, or at a time.")
+    ] = None,
+    types: Annotated[
+        str, typer.Option("--type", help="What to tell of: call, leg, recording, transcription, webhook.")
+    ] = "call,recording,transcription",
+    status: Annotated[list[str] | None, typer.Option(help="Calls that become so; may be repeated.")] = None,
+    direction: Annotated[str | None, typer.Option(help="incoming or outgoing.")] = None,
+    source: Annotated[str | None, typer.Option(help="Who calls: 31612345678, or a part: 316*, *5678, *345*.")] = None,
+    destination: Annotated[str | None, typer.Option(help="Who is called, in the same way.")] = None,
+    number: Annotated[str | None, typer.Option(help="Calls of a number of yours, by its digits or id.")] = None,
+    flow: Annotated[str | None, typer.Option(metavar="FLOW_ID", help="Calls that run a stored flow.")] = None,
+    reason: Annotated[list[str] | None, typer.Option(help="Why they ended; may be repeated.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Calls with a tag; repeated, with all of them.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Calls with this in their metadata; may be repeated.")
+    ] = None,
+    test: Test = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each event.")] = False,
+) -> None:
+    """Tell what happens to calls, as it happens; a restart of the server loses nothing."""
+    from callwright.cli.moments import ago
+    from callwright.cli.tail import EVER, Wanted, run
+
+    query = [("type", types)]
+    query += [("status", one) for one in status or ()]
+    single = {"direction": direction, "source": source, "destination": destination, "number": number, "flow": flow}
+    query += [(name, value) for name, value in single.items() if value is not None]
+    query += [("reason", one) for one in reason or ()] + [("tag", one) for one in tag or ()]
+    for one in metadata or ():
+        name, equals, value = one.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{one!r}: write NAME=VALUE, such as customer=42", param_hint="--metadata")
+        query.append((f"metadata.{name}", value))
+    if call is None:
+        if follow:
+            raise typer.BadParameter("it goes on until Ctrl-C anyway; --follow is for --call", param_hint="--follow")
+    elif len(query) > 1:
+        raise typer.BadParameter("one call needs no filters: give --call, or the others", param_hint="--call")
+    elif "call" not in types.split(",") and not follow:
+        raise typer.BadParameter("without call its end is not told: add call, or --follow", param_hint="--type")
+    else:
+        query.append(("call", call))
+    if since is not None or call is not None:
+        query.append(("since", EVER if since is None else ago(since, "--since")))
+    worlds = ("test",) if test else ("live",) if call is None else ("live", "test")
+    wanted = Wanted(query, worlds, call, to_the_end=call is not None and not follow)
+    raise typer.Exit(run(context.obj, wanted, json=json))
 
 
 @app.command()

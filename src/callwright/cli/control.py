@@ -11,8 +11,8 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
@@ -28,6 +28,7 @@ WORLD_HEADER = "Callwright-World"
 # A server that has just taken the lock is given 5 s until it listens.
 ATTEMPTS, PAUSE_S = 100, 0.05
 ANSWER_S = 60.0
+PORTION = 1 << 18
 
 
 class Refused(CallwrightError):
@@ -45,6 +46,10 @@ class NoServer(CallwrightError):
 
 class Transport(Protocol):
     def exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]: ...
+
+    def copy(self, path: str, headers: dict[str, str], to: Callable[[bytes], object]) -> tuple[int, bytes]:
+        """Have an answer as it comes; one that is no 2xx is returned instead."""
+        ...
 
 
 class Control:
@@ -75,6 +80,12 @@ class Control:
         if 200 <= status < 300:
             return received
         raise refusal(status, received)
+
+    def copy(self, path: str, to: Callable[[bytes], object], *, world: str = "live") -> None:
+        """Pass an answer on as it comes, however long it is; raise `Refused` for any other than a 2xx."""
+        status, received = self._transport.copy(path, {WORLD_HEADER: world, "Host": "localhost"}, to)
+        if not 200 <= status < 300:
+            raise refusal(status, received)
 
 
 def refusal(status: int, received: bytes) -> Refused:
@@ -155,17 +166,42 @@ class _Socket:
         self._answer_s = answer_s
 
     def exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        with self._asked(method, path, body, headers) as answer, _line_troubles():
+            return answer.status, answer.read()
+
+    def copy(self, path: str, headers: dict[str, str], to: Callable[[bytes], object]) -> tuple[int, bytes]:
+        with self._asked("GET", path, b"", headers) as answer:
+            if not 200 <= answer.status < 300:
+                return answer.status, _portion(answer)
+            while piece := _portion(answer):
+                to(piece)
+            return answer.status, b""
+
+    @contextmanager
+    def _asked(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
         line = _line(self._folder, self._answer_s)
         if line is None:
             raise NoServer("The server went away while it was being asked.")
-        try:
-            line.request(method, path, body, headers)
-            answer = line.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise NoServer(f"The server did not answer: {str(error) or type(error).__name__}.") from error
-        finally:
-            line.close()
+        with closing(line):
+            with _line_troubles():
+                line.request(method, path, body, headers)
+                answer = line.getresponse()
+            yield answer
+
+
+@contextmanager
+def _line_troubles() -> Iterator[None]:
+    try:
+        yield
+    except http.client.IncompleteRead as error:
+        raise NoServer("The server broke its answer off; its log may say why.") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise NoServer(f"The server did not answer: {str(error) or type(error).__name__}.") from error
+
+
+def _portion(answer: http.client.HTTPResponse) -> bytes:
+    with _line_troubles():
+        return answer.read(PORTION)
 
 
 def connection(place: Place, answer_s: float) -> http.client.HTTPConnection:
@@ -195,6 +231,9 @@ class _InProcess:
     def exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         return self._runner.run(call_asgi(self._app, method, path, headers, body))
 
+    def copy(self, path: str, headers: dict[str, str], to: Callable[[bytes], object]) -> tuple[int, bytes]:
+        return self._runner.run(call_asgi(self._app, "GET", path, headers, b"", to))
+
 
 @contextmanager
 def _inside(place: Place) -> Iterator[Transport]:
@@ -203,7 +242,7 @@ def _inside(place: Place) -> Iterator[Transport]:
     from callwright.clock import SystemClock
     from callwright.egress.post import HttpDoor
     from callwright.flows.flows import Flows
-    from callwright.native import Limits, Parts, control_app
+    from callwright.native import Exports, Limits, Parts, control_app
     from callwright.numbers.numbers import Numbers
     from callwright.recordings.files import Files
     from callwright.recordings.recordings import Recordings
@@ -242,6 +281,7 @@ def _inside(place: Place) -> Iterator[Transport]:
             ),
             log=DeliveryLog(store, clock),
             endpoints=Endpoints(store, clock),
+            exports=Exports(clock),
             settings=lambda: rows(loaded),
             health=lambda: {"server": "no server runs on this folder"},
             limits=Limits(
@@ -256,8 +296,15 @@ def _inside(place: Place) -> Iterator[Transport]:
         store.close()
 
 
-async def call_asgi(app: ASGIApp, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-    """Put one request to an ASGI application and return status and body of its answer."""
+async def call_asgi(
+    app: ASGIApp,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes,
+    to: Callable[[bytes], object] | None = None,
+) -> tuple[int, bytes]:
+    """Put one request to an ASGI application and return status and body of its answer; with `to` a 2xx's body goes there."""
     path, _, query = path.partition("?")
     scope = {
         "type": "http",
@@ -278,14 +325,17 @@ async def call_asgi(app: ASGIApp, method: str, path: str, headers: dict[str, str
     received = bytearray()
 
     async def receive() -> Message:
-        return requests.pop() if requests else {"type": "http.disconnect"}
+        if not requests:
+            await asyncio.Event().wait()  # whoever asks does not go away
+        return requests.pop()
 
     async def send(message: Message) -> None:
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
         elif message["type"] == "http.response.body":
-            received.extend(message.get("body", b""))
+            take = received.extend if to is None or not 200 <= status < 300 else to
+            take(message.get("body", b""))
 
     await app(scope, receive, send)
     return status, bytes(received)

@@ -5,6 +5,8 @@ operator: no key, the world named by the header ``Callwright-World``. Over TCP a
 """
 
 from callwright.native.asking import CONTROL_WORLD_HEADER, Authority, Calling, Limits, Parts
+from callwright.native.exporting import Exports
+from callwright.native.feed import line_of
 from callwright.native.routes import control_app, native_app
 from callwright.native.state import ChildState, ServerState
 
@@ -13,9 +15,11 @@ __all__ = [
     "Authority",
     "Calling",
     "ChildState",
+    "Exports",
     "Limits",
     "Parts",
     "ServerState",
     "control_app",
+    "line_of",
     "native_app",
 ]

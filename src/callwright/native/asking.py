@@ -17,9 +17,11 @@ from starlette.requests import Request
 
 from callwright import ids
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
+from callwright.calls.feed import Feed
 from callwright.clock import Clock
 from callwright.errors import BadQuery, Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
+from callwright.native.exporting import Exports
 from callwright.native.state import ServerState
 from callwright.numbers.numbers import Numbers
 from callwright.recordings.files import Files
@@ -76,7 +78,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the interface works with; `calling` and `listening` are None where no server runs, as nothing happens there.
+    """What the interface works with; `calling`, `listening` and `feed` are None where no server runs, as nothing happens there.
 
     `health` names each part of the server and says what it lacks, or None; `state` is there where a server runs.
     """
@@ -93,10 +95,12 @@ class Parts:
     webhooks: Webhooks
     log: DeliveryLog
     endpoints: Endpoints
+    exports: Exports
     settings: Callable[[], Sequence[SettingRow]]
     health: Callable[[], Mapping[str, str | None]]
     calling: Calling | None = None
     listening: Listening | None = None
+    feed: Feed | None = None
     state: Callable[[], ServerState] | None = None
     limits: Limits = field(default_factory=Limits)
     currency: str = "EUR"

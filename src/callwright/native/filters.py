@@ -13,6 +13,7 @@ from uuid import UUID
 
 from callwright import ids
 from callwright.calls.filters import At, CallFilter, Sought
+from callwright.calls.labels import LONGEST_NAME, NAME_PATTERN
 from callwright.calls.lists import EVER
 from callwright.calls.model import LIVE_CALL, CallStatus, Direction
 from callwright.clock import SECOND_US
@@ -46,7 +47,7 @@ LONGEST_DURATION_S = 10**9
 _STATUSES = {status.value: status for status in CallStatus}
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _REASONS = {reason.value: reason for reason in Reason}
-_METADATA_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_METADATA_NAME = re.compile(NAME_PATTERN)
 # As `normalised` reads a number; a part of one may be of any length.
 _PART_OF_NUMBER = re.compile(r"[+0-9\s().\-/]+", re.ASCII)
 
@@ -206,7 +207,7 @@ def _metadata(ask: Ask, names: Sequence[str]) -> Iterator[tuple[str, str]]:
         inner = name.removeprefix(METADATA)
         if not _METADATA_NAME.fullmatch(inner):
             raise BadQuery(
-                f"{name[:60]} names no metadata: 1 to 40 letters, digits, _, . or - are wanted after {METADATA}",
+                f"{name[:60]} names no metadata: 1 to {LONGEST_NAME} letters, digits, _, . or - are wanted after {METADATA}",
                 parameter=name[:60],
                 example=f"{METADATA}customer=42",
             )

@@ -22,11 +22,13 @@ from starlette.types import ASGIApp
 from callwright.errors import Forbidden, NoRoute, NotFound, Problem, StoreUnavailable, Unavailable, WrongMethod
 from callwright.log import Log
 from callwright.native import (
+    calls,
     control,
     deliveries,
     elsewhere,
     endpoints,
     events,
+    feed,
     labels,
     listening,
     operations,
@@ -100,7 +102,10 @@ ENTRIES = (
     Entry("POST", "/deliveries/{id}/resend", Who.WORLD, deliveries.resend),
     Entry("GET", "/deliveries/{id}/attempts/{n}", Who.WORLD, deliveries.show_attempt),
     Entry("GET", "/listen", Who.WORLD, listening.listen),
+    Entry("GET", "/events", Who.WORLD, feed.watch),
+    Entry("GET", "/calls", Who.WORLD, calls.show_all),
     Entry("POST", "/calls", Who.WORLD, records.place_call),
+    Entry("GET", "/calls/export", Who.WORLD, calls.export),
     Entry("GET", "/calls/{id}", Who.WORLD, records.show_call),
     Entry("PATCH", "/calls/{id}", Who.WORLD, labels.change_call),
     Entry("DELETE", "/calls/{id}/record", Who.OPERATOR, records.forget_call),

@@ -10,9 +10,11 @@ import msgspec
 
 from callwright.accounts.worlds import Key, World
 from callwright.calls import journal
+from callwright.calls.events import Snapshot
 from callwright.calls.model import Call, Leg
 from callwright.calls.rows import Told
 from callwright.clock import SECOND_US, rfc3339
+from callwright.dialect.callbacks import EndpointNotice
 from callwright.flows.findings import Finding
 from callwright.flows.flows import StoredFlow
 from callwright.numbers.numbers import Number
@@ -73,24 +75,43 @@ def finding(shown: Finding) -> dict[str, Any]:
     }
 
 
-def call(shown: Call, legs: Sequence[Leg], world: World) -> dict[str, Any]:
-    """A call with its legs, oldest first."""
+def listed_call(shown: Call, world: World) -> dict[str, Any]:
+    """A call as lists have it. ``reason`` is the name of why its first leg ended; that leg has the sentence."""
     return {
         "id": shown.id,
         "world": world.kind,
         "status": shown.status,
+        "direction": shown.direction,
         "source": shown.source,
         "destination": shown.destination,
         "numberId": shown.number_id,
-        "flowId": None if shown.called is None else shown.called.flow_id,
-        "webhookUrl": shown.webhook_url,
+        "flowId": shown.flow_id,
+        "reason": shown.reason,
         "tags": shown.tags,
         "metadata": shown.metadata,
+        "duration": shown.duration_s,
         "createdAt": moment(shown.created_us),
         "updatedAt": moment(shown.updated_us),
+        "answeredAt": moment(shown.answered_us),
         "endedAt": moment(shown.ended_us),
-        "legs": [_leg(leg) for leg in legs],
     }
+
+
+def call(shown: Call, legs: Sequence[Leg], world: World) -> dict[str, Any]:
+    """A call with its legs, oldest first."""
+    return listed_call(shown, world) | {"webhookUrl": shown.webhook_url, "legs": [_leg(leg) for leg in legs]}
+
+
+def call_told(shown: Snapshot, world: World) -> dict[str, Any]:
+    """A call in the live feed, as it was: like in a list, and with its legs."""
+    told = call(shown.call, shown.legs, world)
+    del told["webhookUrl"]
+    return told
+
+
+def single_leg(shown: Leg) -> dict[str, Any]:
+    """A leg outside of its call."""
+    return {"callId": shown.call_id, **_leg(shown)}
 
 
 def _leg(shown: Leg) -> dict[str, Any]:
@@ -133,6 +154,13 @@ def recording(shown: Recording) -> dict[str, Any]:
         "createdAt": moment(shown.created_us),
         "updatedAt": moment(shown.updated_us),
     }
+
+
+def recording_told(shown: Recording) -> dict[str, Any]:
+    """A recording in the live feed, where nobody is told of its file."""
+    told = recording(shown)
+    del told["sealed"], told["detail"]
+    return told
 
 
 def transcription(shown: Transcription) -> dict[str, Any]:
@@ -194,6 +222,20 @@ def endpoint(shown: KnownEndpoint) -> dict[str, Any]:
         "disabledWhy": shown.disabled_why,
         "createdAt": moment(shown.created_us),
         "updatedAt": moment(shown.updated_us),
+    }
+
+
+def notice(shown: EndpointNotice) -> dict[str, Any]:
+    """An endpoint that is not sent anything any more, or again."""
+    return {
+        "id": shown.endpoint_id,
+        "url": shown.url,
+        "why": shown.why,
+        "failures": shown.failures,
+        "failingSince": moment(shown.failing_us),
+        "lastStatus": shown.last_status,
+        "lastError": shown.last_error,
+        "updatedAt": moment(shown.at_us),
     }
 
 

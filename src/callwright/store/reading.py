@@ -33,11 +33,11 @@ class Reader:
         return list(self._connection.execute(sql, params))
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[Reader]:
         """Whatever is read within is of one moment; nothing may be awaited there."""
         self._connection.execute("BEGIN")
         try:
-            yield
+            yield self
         finally:
             self._connection.execute("COMMIT")
 

@@ -92,7 +92,7 @@ class Store:
         """As `read`, for a statement that is put together as a list is asked for."""
         return self._reading.select(sql, params)
 
-    def snapshot(self) -> AbstractContextManager[None]:
+    def snapshot(self) -> AbstractContextManager[Reader]:
         """Whatever is read within is of one moment; nothing may be awaited there."""
         return self._reading.snapshot()
 
@@ -100,8 +100,8 @@ class Store:
         """Run reads that take long on a thread of their own, all of one moment."""
         if self._threads is not None:
             return await self._threads.run(read)
-        with self.snapshot():
-            return read(self._reading)
+        with self.snapshot() as reader:
+            return read(reader)
 
     async def commit(self, change: Change) -> None:
         """Write a change; return when it is durable. Whoever stops waiting stops neither it nor its wake-ups.

@@ -7,19 +7,19 @@ and nothing waits for it: what it is told is rendered and signed at the moment i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import suppress
-from typing import NamedTuple, Self
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from callwright.calls.events import TOPIC, Event, leg_events
+from callwright.calls.events import Event, leg_events
+from callwright.calls.following import BATCH, Position, Seat, Seats
 from callwright.calls.rows import events_after, last_event_pos
 from callwright.clock import Clock
 from callwright.dialect.callbacks import CALL, LEG, TYPE_OF
 from callwright.egress import BadUrl, Header, Url, parse
-from callwright.errors import Invalid, Missing, Unavailable
+from callwright.errors import Invalid, Missing
 from callwright.log import Log
 from callwright.store import Store
 from callwright.webhooks.attempts import ID_HEADER
@@ -28,20 +28,8 @@ from callwright.webhooks.signing import Signable
 MOST_LISTENERS = 20
 # So that those of the test world leave room for the live one.
 MOST_OF_A_WORLD = 10
-BATCH = 100
-# So long after the last word another is said, so that both ends know of each other.
-KEEP_ALIVE_S = 15.0
-# What a listener has to take the last line when the server stops, which nobody else should wait for.
-PARTING_S = 0.5
 
 _log = Log("webhooks")
-
-
-class Position(NamedTuple):
-    """How far a listener was told: up to an event's message of this number, or with 0 all of the event."""
-
-    pos: int
-    message: int
 
 
 class Told(NamedTuple):
@@ -67,23 +55,6 @@ class _Unstored(NamedTuple):
     old_until_us: int | None = None
 
 
-class Seat:
-    """The place of one listener, taken until it is left."""
-
-    def __init__(self, world_id: UUID, leave: Callable[[Seat], None]) -> None:
-        self.world_id = world_id
-        self.woken = asyncio.Event()
-        # Ends the connection, whatever is still to go out on it.
-        self.cut: Callable[[], None] = lambda: None
-        self._leave = leave
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._leave(self)
-
-
 class Listening:
     def __init__(
         self,
@@ -98,16 +69,11 @@ class Listening:
         self.clock = clock
         self._render = render
         self._sign = sign
-        self._seats: set[Seat] = set()
-        self._closed = False
-        store.on(TOPIC, lambda wake: self._wake())
+        self._seats = Seats(store, clock, "listen to", most=MOST_LISTENERS, most_of_a_world=MOST_OF_A_WORLD)
 
     def close(self) -> None:
-        """Let every listener go, within `PARTING_S`, and take no more."""
-        self._closed = True
-        for seat in self._seats:
-            self.clock.call_later(PARTING_S, lambda seat=seat: seat.cut())  # type: ignore[misc]
-        self._wake()
+        """Let every listener go, and take no more."""
+        self._seats.close()
 
     def here(self) -> Position:
         """Where what happens from now on will be told from."""
@@ -115,21 +81,13 @@ class Listening:
 
     def admit(self, world_id: UUID) -> Seat:
         """A seat for a listener of a world. Raises `Unavailable` when there are as many as may be."""
-        if self._closed:
-            raise Unavailable("The server is stopping.", remedy="Try again in a moment.")
-        if sum(seat.world_id == world_id for seat in self._seats) >= MOST_OF_A_WORLD:
-            raise Unavailable(f"{MOST_OF_A_WORLD} listen to this world already, as many as may.", remedy="End one of them.")
-        if len(self._seats) >= MOST_LISTENERS:
-            raise Unavailable(f"{MOST_LISTENERS} listen already, as many as may.", remedy="End one of them.")
-        seat = Seat(world_id, self._seats.discard)
-        self._seats.add(seat)
-        return seat
+        return self._seats.take(world_id)
 
     async def follow(
         self, seat: Seat, url: Url, token: str | None, types: Collection[str], after: Position
-    ) -> AsyncIterator[Told | None]:
+    ) -> AsyncGenerator[Told | None]:
         """Tell a world's events in the order of their commits; None when there was none for `KEEP_ALIVE_S`. Ends on `close`."""
-        while not self._closed:
+        while not self._seats.closed:
             seat.woken.clear()
             events = events_after(self._store, after.pos - 1 if after.message else after.pos, BATCH)
             for event in events:
@@ -138,7 +96,7 @@ class Listening:
                     if number > told and TYPE_OF[part.kind] in types and (body := self._rendered(part)) is not None:
                         yield self._told(Position(event.pos, number), part, body, url, token)
                 after = Position(event.pos, 0)
-            if not events and await self._is_quiet(seat.woken):
+            if not events and await seat.is_quiet():
                 yield None
             await asyncio.sleep(0)  # with much to tell, others get their turn
 
@@ -158,17 +116,6 @@ class Listening:
         ]
         call_id = None if event.call_id == event.world_id else event.call_id
         return Told(position, event.id, event.kind, call_id, event.at_us, headers, body)
-
-    async def _is_quiet(self, woken: asyncio.Event) -> bool:
-        with suppress(TimeoutError):
-            async with self.clock.timeout(KEEP_ALIVE_S):
-                await woken.wait()
-                return False
-        return True
-
-    def _wake(self) -> None:
-        for seat in self._seats:
-            seat.woken.set()
 
 
 def url_of(text: str | None, parameter: str = "url") -> Url:

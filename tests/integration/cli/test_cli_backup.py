@@ -153,7 +153,7 @@ def test_what_the_command_says(large, tmp_path):
     out, err = callwright(large.root, "backup", str(tmp_path / "backup")).communicate()
     lines = err.splitlines()
     assert out == ""
-    assert "in 2 files" in lines[0]
+    assert "MB, and another file." in lines[0]
     assert "Recordings are not in it" in lines[1]
     again = callwright(large.root, "backup", str(tmp_path / "backup"))
     _, err = again.communicate()

@@ -10,6 +10,10 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 
+from callwright import ids
+from callwright.calls import export
+from callwright.calls.model import Call, CallStatus
+from callwright.calls.search import Search
 from callwright.cli import control, main
 from callwright.cli.control import NoServer, Refused, reach
 from callwright.cli.place import Place
@@ -21,6 +25,7 @@ from callwright.store import Change
 from callwright.webhooks import ledger
 from callwright.webhooks.log import Filter
 from callwright.webhooks.model import State
+from support.call_rows import put
 from support.native_room import NOW, NOW_US, NativeRoom
 
 HOOK = "https://one.test/hook"
@@ -233,3 +238,30 @@ def test_a_server_that_is_just_starting_is_waited_for(tmp_path, monkeypatch):
         with reach(Place(tmp_path / "data", None)):
             pass
     assert len(pauses) == control.ATTEMPTS - 1
+
+
+def test_calls_are_listed_and_exported_by_the_server(room, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "BATCH", 2)
+    world = room.accounts.world("live").id
+    for n in range(5):
+        call = Call(
+            id=ids.uuid7(NOW_US), world_id=world, status=CallStatus.ENDED, source=f"{n}", destination="1",
+            created_us=NOW_US, updated_us=NOW_US, ended_us=NOW_US,
+        )  # fmt: skip
+        asyncio.run(put(room.store, call))
+    assert [line.split("\t")[3] for line in run("calls", "list")[1].splitlines()] == list("43210")
+    assert run("calls", "export", str(tmp_path / "calls.ndjson"))[0] == 0
+    lines = (tmp_path / "calls.ndjson").read_text().splitlines()
+    assert [json.loads(line)["source"] for line in lines] == list("43210")
+    # one that the server does not bring to an end
+    batch = Search.batch
+
+    def fail(self, place, *given, **named):
+        if place.boundary < 4:
+            raise OSError("the disk is gone")
+        return batch(self, place, *given, **named)
+
+    monkeypatch.setattr(Search, "batch", fail)
+    code, _, err = run("calls", "export", str(tmp_path / "half.csv"))
+    assert (code, err) == (1, "callwright: The server broke its answer off; its log may say why.\n")
+    assert not (tmp_path / "half.csv").exists()

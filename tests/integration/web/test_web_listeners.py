@@ -11,8 +11,7 @@ import pytest
 from callwright import web
 from callwright.calls.events import TOPIC
 from callwright.calls.rows import insert_other_event
-from callwright.native import Authority, native_app
-from callwright.native import listening as lines
+from callwright.native import Authority, native_app, streaming
 from callwright.store import Change, Wake
 from support.native_room import NOW_US, NativeRoom
 
@@ -59,11 +58,11 @@ async def test_a_server_that_stops_does_not_wait_for_it(bound, caplog):
             await web.stop([serving])
     # uvicorn tells here, with a traceback, of whom it waited for in vain.
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
-    assert not room.listening._seats
+    assert not room.listening._seats.taken
 
 
 async def test_one_who_takes_nothing_is_cut_off(bound, caplog, monkeypatch):
-    monkeypatch.setattr(lines, "CUT_S", 0.01)
+    monkeypatch.setattr(streaming, "CUT_S", 0.01)
     room = await NativeRoom.open()
     serving, silent = await stuck_listener(room, bound)
     with silent:

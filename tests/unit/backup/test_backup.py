@@ -194,6 +194,14 @@ def test_two_at_once_do_not_write_into_each_other(folder, tmp_path):
         back_up(folder, tmp_path / "backup")
 
 
+@pytest.mark.parametrize("name", [b"back\\slash.wav", b"latin-\xe9.wav"])
+def test_a_name_that_could_not_be_restored(folder, tmp_path, name):
+    (folder.sounds / os.fsdecode(name)).write_bytes(b"sound")
+    with pytest.raises(BadBackup, match="Rename it"):
+        back_up(folder, tmp_path / "backup")
+    assert os.listdir(tmp_path) == ["data"]
+
+
 def test_what_a_killed_one_left_is_written_over(folder, tmp_path):
     (tmp_path / ".backup.partial").write_bytes(b"x" * 10_000_000)
     made = back_up(folder, tmp_path / "backup")

@@ -11,53 +11,24 @@ import pytest
 
 from callwright.calls.events import TOPIC
 from callwright.calls.rows import insert_other_event
-from callwright.native import Authority, listening, native_app
+from callwright.native import Authority, native_app, streaming
 from callwright.store import Change, Wake
 from callwright.webhooks.listening import MOST_OF_A_WORLD
+from support.held_request import HeldRequest
 from support.native_room import NOW, NOW_US, NativeRoom
 
 URL = "http://localhost:3000/hook"
 
 
-class Line:
-    """An open request: what was sent is read line by line; `taking` holds the server up while it is clear."""
+class Line(HeldRequest):
+    """An open request, read line by line."""
 
     def __init__(self, room: NativeRoom, query: str, *, world: str = "live", token: str | None = None) -> None:
-        headers = [(b"callwright-world", world.encode())] + ([] if token is None else [(b"callwright-token", token.encode())])
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
-            "path": "/listen", "raw_path": b"/listen", "query_string": query.encode(), "root_path": "", "headers": headers,
-            "client": None, "server": None,
-        }  # fmt: skip
-        self.taking = asyncio.Event()
-        self.taking.set()
-        self.gone = asyncio.Event()
-        self.started: dict | None = None
-        self.ended = False
-        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
-        self.task = asyncio.create_task(native_app(room.parts, Authority.SOCKET)(scope, self._receive, self._send))
-
-    async def _receive(self):
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message):
-        await self.taking.wait()
-        if message["type"] == "http.response.start":
-            self.started = message
-            return
-        self.ended = not message.get("more_body", False)
-        if message["body"]:
-            self._lines.put_nowait(message["body"])
+        headers = {"Callwright-World": world} | ({} if token is None else {"Callwright-Token": token})
+        super().__init__(native_app(room.parts, Authority.SOCKET), f"/listen?{query}", headers)
 
     async def next(self):
-        async with asyncio.timeout(10):
-            return json.loads(await self._lines.get())
-
-    async def close(self):
-        self.gone.set()
-        async with asyncio.timeout(10):
-            await self.task
+        return json.loads(await self.piece())
 
 
 async def happen(room: NativeRoom, n: int, world: str = "live", kind: str = "callUpdated") -> None:
@@ -168,9 +139,9 @@ async def test_a_stopping_server_says_so():
 
 async def test_a_slow_one_is_let_go_with_a_word(monkeypatch, caplog):
     room = await NativeRoom.open()
-    monkeypatch.setattr(listening, "SLOW_S", -1.0)
     line = Line(room, f"url={URL}")
     await line.next()
+    monkeypatch.setattr(streaming, "SLOW_S", -1.0)
     await happen(room, 1)
     assert (await line.next())["type"] == "event"
     assert (await line.next())["type"] == "dropped"
@@ -181,7 +152,7 @@ async def test_a_slow_one_is_let_go_with_a_word(monkeypatch, caplog):
 
 async def test_one_who_takes_nothing_is_cut_off(monkeypatch, caplog):
     room = await NativeRoom.open()
-    monkeypatch.setattr(listening, "CUT_S", 0.01)
+    monkeypatch.setattr(streaming, "CUT_S", 0.01)
     line = Line(room, f"url={URL}")
     await line.next()
     line.taking.clear()
@@ -190,7 +161,7 @@ async def test_one_who_takes_nothing_is_cut_off(monkeypatch, caplog):
         await line.task
     assert not line.ended
     assert [record.getMessage() for record in caplog.records] == ["listener_dropped"]
-    assert not room.listening._seats
+    assert not room.listening._seats.taken
 
 
 async def test_the_test_world_leaves_room_for_the_live_one():
@@ -206,7 +177,7 @@ async def test_the_test_world_leaves_room_for_the_live_one():
     assert {line.started["status"] for line in more} == {503}
     for line in (*lines, live):
         await line.close()
-    assert not room.listening._seats
+    assert not room.listening._seats.taken
 
 
 async def test_one_that_is_gone_before_its_first_line_leaves_its_seat():
@@ -215,4 +186,4 @@ async def test_one_that_is_gone_before_its_first_line_leaves_its_seat():
         line = Line(room, f"url={URL}")
         line.taking.clear()
         await line.close()
-    assert not room.listening._seats
+    assert not room.listening._seats.taken

@@ -11,13 +11,14 @@ import msgspec
 import pytest
 
 from callwright.calls.events import TOPIC, Snapshot
+from callwright.calls.following import KEEP_ALIVE_S, Position
 from callwright.calls.model import Call, CallStatus, Direction, Leg, LegStatus
 from callwright.calls.rows import insert_event, insert_other_event
 from callwright.egress import parse
 from callwright.errors import Unavailable
 from callwright.store import Change, Wake
 from callwright.webhooks import listening
-from callwright.webhooks.listening import Listening, Position, Told
+from callwright.webhooks.listening import Listening, Told
 from callwright.webhooks.signing import Signer
 from support.webhook_stage import OTHER_WORLD, START_US, WORLD, Stage, on_stage, render
 
@@ -111,8 +112,8 @@ def test_nothing_is_written_for_a_listener_and_nothing_waits_for_it() -> None:
 def test_silence_is_told_and_is_no_silence_when_something_happens() -> None:
     async def play(stage: Stage) -> None:
         ear = Ear(stage, listener(stage))
-        assert await ear.next(listening.KEEP_ALIVE_S + 0.1) is None
-        assert await ear.next(listening.KEEP_ALIVE_S + 0.1) is None
+        assert await ear.next(KEEP_ALIVE_S + 0.1) is None
+        assert await ear.next(KEEP_ALIVE_S + 0.1) is None
         await stage.events(11)
         assert await ear.next() is not None
         await ear.close()
@@ -190,7 +191,7 @@ def test_listeners_are_so_many_and_go_when_the_server_stops() -> None:
         with pytest.raises(Unavailable, match="10 listen to this world already"):
             room.admit(WORLD)
         others = [room.admit(OTHER_WORLD) for _ in range(listening.MOST_LISTENERS - len(ears))]
-        with pytest.raises(Unavailable, match="20 listen already"):
+        with pytest.raises(Unavailable, match="20 listen to the worlds already"):
             room.admit(UUID(int=77))
         with others[0]:
             pass

@@ -98,3 +98,21 @@ WHERE pos > ? ORDER BY pos LIMIT ?;
 
 -- name: last_event_pos
 SELECT MAX(pos) FROM events;
+
+-- name: events_of_call_after
+SELECT pos, world_id, id, call_id, seq, kind, at_us, content FROM events
+WHERE world_id = ? AND call_id = ? AND pos > ? ORDER BY pos LIMIT ?;
+
+-- name: first_event_after
+SELECT pos, at_us FROM events WHERE pos > ? ORDER BY pos LIMIT 1;
+
+-- name: newest_event_ever
+SELECT seq FROM sqlite_sequence WHERE name = 'events';
+
+-- name: last_pos
+SELECT MAX(pos) FROM calls INDEXED BY calls_by_pos WHERE world_id = ?;
+
+-- name: edge_blocks
+SELECT MIN(block), MAX(block) FROM call_blocks
+WHERE world_id = ? AND number_id = ? AND level = ? AND block BETWEEN ? AND ?
+    AND newest_us >= ? AND oldest_us < ? AND (? OR (last_end_us >= ? AND first_end_us < ?));
