@@ -158,12 +158,19 @@ class _Walk:
         """How many rows of a block or span are in the spans of time."""
         if level == SPAN:
             blocks = self._blocks(block)
-            if not blocks:
+            if not blocks and not self._has_blocks(block):
                 raise CountersWrong
             return sum(inner.n for inner in blocks)
         low, high = positions_of(block)
         ((count,),) = self._select(_count_sql(self._shape), low=low, high=high)
         return int(count or 0)
+
+    def _has_blocks(self, span: int) -> bool:
+        """Whether there are any, those besides that the spans of time do not touch."""
+        first, last = blocks_of(span)
+        sql = _blocks_sql(self._shape._replace(created=False, ended=False))
+        ((found,),) = self._select(sql, level=BLOCK, first=first, last=last)
+        return _counted_of(str(found)) != []
 
     def _select(self, sql: str, **more: Param) -> list[tuple[Param, ...]]:
         params: Mapping[str, Param] = self._params | more

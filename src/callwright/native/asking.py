@@ -43,6 +43,10 @@ SOME_ID = "018f9d6e-7b1c-7c3e-9f54-2d0a4c1b8e77"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+# The right form of a query, where a name in it is not known.
+_SUCH = ("status=ended", "call=01890a5d-ac96-774b-bcce-b302099a8057", "url=https://example.com/callback", "limit=100")
+
+
 class Authority(Enum):
     """What the transport says about the caller: who reaches the control socket owns the data folder."""
 
@@ -166,10 +170,17 @@ class Ask:
         for name in self.names():
             if name not in known:
                 raise BadQuery(
-                    f"{name[:40]} is not known here{nearest(name, known)}; there are {', '.join(known)}.", parameter=name[:40]
+                    f"{name[:40]} is not known here{nearest(name, known)}; there are {', '.join(known)}.",
+                    parameter=name[:40],
+                    example=next((such for such in _SUCH if such.partition("=")[0] in known), None),
                 )
             if name not in repeated and len(self.queries(name)) > 1:
-                raise BadQuery(f"{name} is given more than once.", parameter=name, remedy="Give it once.")
+                raise BadQuery(
+                    f"{name} is given more than once.",
+                    parameter=name,
+                    example=f"{name}={self.queries(name)[0][:40]}",
+                    remedy="Give it once.",
+                )
 
     async def body(self) -> bytes:
         most = self.parts.limits.body

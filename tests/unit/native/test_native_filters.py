@@ -86,9 +86,9 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
     ("query", "parameter", "said", "example"),
     [
         # unknown
-        ("sources=1", "sources", "is not known here: the nearest is source; there are status, direction", None),
+        ("sources=1", "sources", "is not known here: the nearest is source; there are status, direction", "status=ended"),
         ("createdfrom=1", "createdfrom", "the nearest is createdFrom", None),
-        ("meta.customer=1", "meta.customer", "is not known here", None),
+        ("meta.customer=1", "meta.customer", "is not known here", "status=ended"),
         ("source=1&source=2", "source", "given more than once", None),
         ("metadata.customer=1&metadata.customer=2", "metadata.customer", "given more than once", None),
         # bad words
