@@ -18,6 +18,10 @@ from callwright.errors import CallwrightError, DataFolderError
 from callwright.store.copying import copy_database, survey_part
 
 
+# What disks of a network say that lock nothing; there two backups with one name at once are the operator's to avoid.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
 class BackupFailed(CallwrightError):
     """A backup was not made."""
 
@@ -94,6 +98,9 @@ def _partial(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise _busy(target) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
         if not _has_name(descriptor, path):  # it was that other's, which is done
             raise _busy(target)
         try:

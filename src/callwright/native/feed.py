@@ -139,7 +139,8 @@ def _piece(kind: str, data: bytes, id_: bytes | None = None) -> bytes:
 
 _GAP = _encode(
     {
-        "message": "Events that would be told here are gone: what they were about was deleted, or cannot be read.",
+        "message": "Events that would be told here are gone: what they were about was deleted, a backup was restored, "
+        "or they cannot be read.",
         "remedy": "Ask for the list again (GET /api/calls); what follows is whole.",
     }
 )

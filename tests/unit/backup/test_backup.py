@@ -269,6 +269,16 @@ def test_a_disk_of_a_network_that_syncs_no_folders(folder, tmp_path, monkeypatch
     assert names(tmp_path / "backup")[-1] == archive.LIST
 
 
+def test_a_disk_of_a_network_that_locks_nothing(folder, tmp_path, monkeypatch):
+    def flock(descriptor, how):
+        raise OSError(37, os.strerror(37))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(making.fcntl, "flock", flock)
+        back_up(folder, tmp_path / "backup")
+    put_back(tmp_path / "backup", DataFolder(tmp_path / "new"))
+
+
 def test_two_at_once_do_not_write_into_each_other(folder, tmp_path):
     with making._partial(tmp_path / "backup"), pytest.raises(BackupFailed, match="Another backup"):
         back_up(folder, tmp_path / "backup")
