@@ -17,7 +17,6 @@ from callwright.datafolder import DataFolder
 from callwright.errors import CallwrightError, DataFolderError
 from callwright.store.copying import copy_database, survey_part
 
-
 # What disks of a network say that lock nothing; there two backups with one name at once are the operator's to avoid.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 from datetime import UTC, datetime
 
@@ -277,6 +279,23 @@ def test_a_disk_of_a_network_that_locks_nothing(folder, tmp_path, monkeypatch):
         patched.setattr(making.fcntl, "flock", flock)
         back_up(folder, tmp_path / "backup")
     put_back(tmp_path / "backup", DataFolder(tmp_path / "new"))
+
+
+def test_a_disk_of_a_network_where_its_lock_is_one_that_sqlite_minds(folder, tmp_path, monkeypatch):
+    """NFS makes one kind of lock of the other, so that the lock on the file looks like that of another program."""
+    program = "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.lockf(f, 2); print(flush=True); sys.stdin.read()"
+    others = []
+
+    def flock(descriptor, how):
+        arguments = [sys.executable, "-c", program, str(tmp_path / ".backup.partial")]
+        others.append(subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        others[0].stdout.readline()
+
+    monkeypatch.setattr(making.fcntl, "flock", flock)
+    try:
+        back_up(folder, tmp_path / "backup")
+    finally:
+        others[0].communicate()
 
 
 def test_two_at_once_do_not_write_into_each_other(folder, tmp_path):
