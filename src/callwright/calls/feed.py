@@ -125,18 +125,23 @@ class Feed:
         return Position(told, 0)
 
     async def follow(self, seat: Seat, watched: Watched, after: Position) -> AsyncGenerator[Step]:
-        """Tell what is watched in the order of the commits, and something every `KEEP_ALIVE_S`. Ends on `close`."""
-        caught_up, told_ns = False, self.clock.mono_ns()
+        """Tell what is watched in the order of the commits, and something every `KEEP_ALIVE_S`. Ends on `close`.
+
+        Of holes with nothing between them that is watched, one is told: after each, one who follows asks for the list again.
+        """
+        caught_up, in_hole, told_ns = False, False, self.clock.mono_ns()
         while not self._seats.closed:
             seat.woken.clear()
             newest = newest_event_ever(self._store)  # first: what comes after it is not passed over
             events = self._next(watched, after)
             for position, what in self._steps(watched, events, after, newest):
                 after = position
-                if what is not None:
+                if what is not None and not (in_hole and what is Sign.GAP):
+                    in_hole = what is Sign.GAP
                     yield Step(after, what)
                     told_ns = self.clock.mono_ns()
             if len(events) < BATCH:
+                in_hole = False
                 if not caught_up:
                     caught_up = True
                     yield Step(after, Sign.CAUGHT_UP)
