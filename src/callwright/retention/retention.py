@@ -33,6 +33,8 @@ HOUR_US = 3_600 * SECOND_US
 LONGEST_HOURS = 24
 # What a call still has to write when it ends is written by then.
 LAST_WORDS_US = 60 * SECOND_US
+# A clock that is put forward so far while the server runs is taken for wrong: what is deleted by it is gone.
+STEPPED_US = 24 * HOUR_US
 
 _log = Log("retention")
 
@@ -60,6 +62,7 @@ class Retention:
         self._rules = rules
         self._counted = counted
         self._look_again_us: dict[tuple[UUID, int], int] = {}
+        self._began_us, self._began_ns = clock.now_us(), clock.mono_ns()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -68,12 +71,24 @@ class Retention:
         await self._clock.sleep(FIRST_S)
         while True:
             try:
-                await self.erase_old()
+                if self._believes_the_clock():
+                    await self.erase_old()
             except StoreUnavailable:
                 pass  # the store has told
             except Exception:
                 _log.exception("retention_failed")
             await self._clock.sleep(EVERY_S)
+
+    def _believes_the_clock(self) -> bool:
+        stepped_us = self._clock.now_us() - self._began_us - (self._clock.mono_ns() - self._began_ns) // 1000
+        if stepped_us < STEPPED_US:
+            return True
+        _log.error(
+            "retention_waits",
+            why=f"the clock was put forward by {stepped_us // HOUR_US} hours since the server started",
+            remedy="set it right; or, where it is right now, start the server again",
+        )
+        return False
 
     async def erase_old(self) -> Erased:
         """Erase what is old now; what waits for something stays until the next time."""

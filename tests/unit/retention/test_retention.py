@@ -267,6 +267,37 @@ def test_it_looks_each_hour_and_goes_on_after_a_fault(tmp_path):
         assert runner.run(run()) == [room.FIRST_S, room.FIRST_S + room.EVERY_S, room.FIRST_S + 2 * room.EVERY_S]
 
 
+class Stepping(VirtualClock):
+    """A clock that can be put forward."""
+
+    ahead_us = 0
+
+    def now_us(self):
+        return super().now_us() + self.ahead_us
+
+
+def test_nothing_is_deleted_by_a_clock_that_jumped(tmp_path, caplog):
+    async def run():
+        clock = Stepping(asyncio.get_running_loop(), NOW_US)
+        old = OldCalls(tmp_path)
+        call_id = await old.call(9)
+        await old.fan_out()
+        running = asyncio.create_task(Retention(old.store, clock, Rules(10)).run())
+        clock.ahead_us = 365 * DAY_US
+        await clock.sleep(2 * room.EVERY_S)
+        assert await old.calls() == [call_id]
+        assert [record.getMessage() for record in caplog.records] == ["retention_waits"] * 2
+        clock.ahead_us = 0  # somebody has seen to it
+        await clock.sleep(DAY_US / 1e6 - 3 * room.EVERY_S)
+        assert await old.calls() == [call_id]
+        await clock.sleep(3 * room.EVERY_S)
+        assert await old.calls() == []
+        running.cancel()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(run())
+
+
 TAGS = ("a", "b", "c")
 CALL = st.tuples(st.one_of(st.none(), st.integers(0, 60)), st.sets(st.sampled_from(TAGS)), st.booleans(), st.integers(0, 3))
 
