@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
@@ -19,7 +20,7 @@ from callwright.backup.making import make
 from callwright.backup.restoring import restore
 from callwright.clock import SystemClock
 from callwright.datafolder import DataFolder
-from callwright.store import Store
+from callwright.store import Store, copying
 from callwright.store.survey import Survey
 from support.old_calls import OldCalls
 from support.server import until
@@ -48,8 +49,8 @@ def faults(data: Path) -> list[str]:
     return [f"{one['check']}: {one['seen']}" for one in told["findings"] if one["level"] == "fault"]
 
 
-async def test_nothing_acknowledged_is_missing_and_all_is_exact(tmp_path):
-    """Calls begin and end on many hands; the backup begins in the middle, and they go on until it is there."""
+async def test_nothing_acknowledged_is_missing_and_all_is_exact(tmp_path, monkeypatch):
+    """Calls begin and end on many hands; the backup begins in the middle, and they go on while it is written."""
     folder = DataFolder(tmp_path / "data")
     folder.prepare()
     store = Store.open(folder.database, CLOCK)
@@ -70,6 +71,14 @@ async def test_nothing_acknowledged_is_missing_and_all_is_exact(tmp_path):
     try:
         await some.wait()
         before = list(acknowledged)
+
+        def write_when_others_did(self, data, offset, real=copying._Part.xWrite):
+            end = time.monotonic() + 30
+            while len(acknowledged) == len(before) and time.monotonic() < end:
+                time.sleep(0.001)
+            return real(self, data, offset)
+
+        monkeypatch.setattr(copying._Part, "xWrite", write_when_others_did)
         backup = asyncio.create_task(
             asyncio.to_thread(make, folder, tmp_path / "backup", CLOCK, program="1", overwrite=False, recordings=False)
         )
