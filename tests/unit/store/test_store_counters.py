@@ -223,6 +223,20 @@ def _migrated(connection: apsw.Connection) -> apsw.Connection:
     return connection
 
 
+@pytest.mark.parametrize(
+    "facets", [Facets(created=(20, 30)), Facets(ended=(20, 30)), Facets(number_id=NUMBER, created=(20, 30))]
+)
+async def test_a_span_of_time_that_lies_between_two_blocks_holds_no_call(
+    store: Store, facets: Facets, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store.commit(written(call(1)))
+    store._reader.execute("UPDATE sqlite_sequence SET seq = 5000 WHERE name = 'calls'")
+    await store.commit(written(call(99)))
+    assert lists.list_calls(store, WORLD, limit=10, offset=0, facets=facets) == (0, [])
+    assert lists.count_calls(store, WORLD, facets) == 0
+    assert caplog.records == []
+
+
 async def test_a_page_beyond_the_end_and_an_empty_list(store: Store) -> None:
     listed = CountedList("flows", "flows.list", "flows.count")
     assert listed.page(store, WORLD, limit=10, offset=0) == (0, [])
