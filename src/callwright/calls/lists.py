@@ -141,12 +141,6 @@ class _Walk:
     def _blocks(self, span: int) -> list[Counted]:
         return self._counted(BLOCK, *blocks_of(span))
 
-    def _has_blocks(self, span: int) -> bool:
-        first, last = blocks_of(span)
-        any_time = self._shape._replace(created=False, ended=False)
-        ((found,),) = self._select(_blocks_sql(any_time), level=BLOCK, first=first, last=last)
-        return found != "[]"
-
     def _rows(self, stretch: Stretch) -> list[Call]:
         sql = _page_sql(self._shape, stretch.newest_first)
         rows = self._select(sql, edge=stretch.edge, take=stretch.take, skip=stretch.skip)
@@ -164,13 +158,19 @@ class _Walk:
         """How many rows of a block or span are in the spans of time."""
         if level == SPAN:
             blocks = self._blocks(block)
-            # The times of a span are those of its blocks together, which need not touch what lies between two of them.
             if not blocks and not self._has_blocks(block):
                 raise CountersWrong
             return sum(inner.n for inner in blocks)
         low, high = positions_of(block)
         ((count,),) = self._select(_count_sql(self._shape), low=low, high=high)
         return int(count or 0)
+
+    def _has_blocks(self, span: int) -> bool:
+        """Whether there are any, those besides that the spans of time do not touch."""
+        first, last = blocks_of(span)
+        sql = _blocks_sql(self._shape._replace(created=False, ended=False))
+        ((found,),) = self._select(sql, level=BLOCK, first=first, last=last)
+        return _counted_of(str(found)) != []
 
     def _select(self, sql: str, **more: Param) -> list[tuple[Param, ...]]:
         params: Mapping[str, Param] = self._params | more

@@ -107,7 +107,7 @@ class Search:
         """The first place of the list that there is now, or of what was made since."""
         ((last,),) = self._reader.read("calls.last_pos", (self._world_id.bytes,))
         floor = ALL[0] if since is None else since
-        top = max(int(last or 0) + 1, floor)
+        top = int(last or 0) + 1
         return Place(False, top if self._newest_first else floor, floor, top)
 
     def page(self, place: Place, limit: int) -> Found:

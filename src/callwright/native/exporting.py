@@ -15,13 +15,10 @@ from callwright.calls.export import Export, Format, head
 from callwright.clock import Clock
 from callwright.errors import Unavailable
 from callwright.log import Log
+from callwright.native.streaming import CUT_S, cut_of, gone_from
 
 # Each holds two batches, of a megabyte or two.
 MOST_OF_A_WORLD = 4
-# A client that takes nothing for so long is let go.
-CUT_S = 60.0
-# What the server under the application offers for that (`web.CUT`).
-CUT = "callwright.cut"
 
 _TYPES = {Format.CSV: "text/csv; charset=utf-8; header=present", Format.NDJSON: "application/x-ndjson"}
 _log = Log("native")
@@ -72,7 +69,7 @@ class Download(Response):
             return
         with self._exports.under_way(self._world):
             sending = asyncio.create_task(self._send_all(send))
-            gone = asyncio.create_task(_gone(receive))
+            gone = asyncio.create_task(gone_from(receive))
             try:
                 await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -81,7 +78,7 @@ class Download(Response):
                 sent, _ = await asyncio.gather(sending, gone, return_exceptions=True)
         if isinstance(sent, TimeoutError):
             _log.warning("export_dropped", detail=f"nothing of it was taken for {CUT_S:.0f} s")
-            scope.get("extensions", {}).get(CUT, {}).get("now", lambda: None)()
+            cut_of(scope)()
         elif isinstance(sent, Exception):
             raise sent
 
@@ -106,8 +103,3 @@ class Download(Response):
         if lines or not more:
             async with self._exports.clock.timeout(CUT_S):
                 await send({"type": "http.response.body", "body": lines, "more_body": more})
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -50,7 +50,7 @@ class Stream(Response):
         self._partings = partings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._seat.cut = _cut(scope)
+        self._seat.cut = cut_of(scope)
         with self._seat:
             if scope["method"] == "HEAD":
                 await self._pieces.aclose()
@@ -61,7 +61,7 @@ class Stream(Response):
 
     async def _send_until_gone(self, receive: Receive, send: Send) -> None:
         streaming = asyncio.create_task(self._stream(send))
-        gone = asyncio.create_task(_gone(receive))
+        gone = asyncio.create_task(gone_from(receive))
         try:
             await asyncio.wait({streaming, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -106,11 +106,11 @@ def _piece(body: bytes, *, last: bool) -> Message:
     return {"type": "http.response.body", "body": body, "more_body": not last}
 
 
-def _cut(scope: Scope) -> Callable[[], None]:
+def cut_of(scope: Scope) -> Callable[[], None]:
     cut: Callable[[], None] = scope.get("extensions", {}).get(CUT, {}).get("now", lambda: None)
     return cut
 
 
-async def _gone(receive: Receive) -> None:
+async def gone_from(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -104,9 +104,7 @@ def call(shown: Call, legs: Sequence[Leg], world: World) -> dict[str, Any]:
 
 def call_told(shown: Snapshot, world: World) -> dict[str, Any]:
     """A call in the live feed, as it was: like in a list, and with its legs."""
-    told = call(shown.call, shown.legs, world)
-    del told["webhookUrl"]
-    return told
+    return listed_call(shown.call, world) | {"legs": [_leg(leg) for leg in shown.legs]}
 
 
 def single_leg(shown: Leg) -> dict[str, Any]:

@@ -332,6 +332,23 @@ async def test_a_range_of_times_is_found_from_its_own_end() -> None:
     assert (await search.find(store, WORLD, wanted, limit=1)).total == search.Total(100, exact=True)
 
 
+async def test_more_than_the_index_of_ends_knows_is_checked() -> None:
+    store = Store.in_memory()
+    await put(store, *(call_like(n, source=source) for n, source in enumerate(("99945678", "99925678", "5678", "45678"))))
+    found = await search.find(store, WORLD, CallFilter(source=Sought("45678", At.END)), limit=10)
+    assert [call.source for call in found.calls] == ["45678", "99945678"]
+
+
+async def test_a_range_may_begin_with_the_newest_call_and_end_before_the_oldest() -> None:
+    store = Store.in_memory()
+    await put(store, *(call_like(n) for n in range(3)))
+    for begin, end, n in ((2, 9, 1), (3, 9, 0), (-9, 0, 0), (-9, 1, 1)):
+        span = START_US + begin * SECOND, START_US + end * SECOND
+        for wanted in (CallFilter(created=span), CallFilter(ended=(span[0] + SECOND, span[1] + SECOND))):
+            found = await search.find(store, WORLD, wanted, limit=10)
+            assert (len(found.calls), found.total) == (n, search.Total(n, exact=True)), (begin, end, wanted)
+
+
 def test_the_end_of_the_index_is_that_of_the_filter() -> None:
     short, whole, longer = (
         terms_of(WORLD, CallFilter(source=Sought(text, At.END))).others[0] for text in ("78", "5678", "45678")

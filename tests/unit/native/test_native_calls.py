@@ -362,7 +362,17 @@ async def test_a_file_says_what_it_is():
     assert (head.status, head.body, head.whole) == (200, b"", True)
     # with nothing to tell, a table has its names, and lines are none
     assert (await exported(room, "tag=x")).body.decode() == ",".join(KEYS) + "\r\n"
-    assert (await exported(room, "tag=x&format=ndjson")).body == b""
+    nothing = await exported(room, "tag=x&format=ndjson")
+    assert (nothing.body, nothing.whole) == (b"", True)
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
+async def test_no_caller_writes_a_formula(begin: str):
+    room = await NativeRoom.open()
+    await made(room, 0, source=f'{begin}HYPERLINK("x")', destination=f"a{begin}", tags=(f"{begin}1", "b"))
+    text = (await exported(room, "")).body.decode()
+    _, row = csv.reader(io.StringIO(text, newline=""), strict=True)
+    assert (row[4], row[5], row[9]) == (f'\'{begin}HYPERLINK("x")', f"a{begin}", f"'{begin}1,b")
 
 
 async def test_what_happens_meanwhile_is_not_of_it(monkeypatch: pytest.MonkeyPatch):

@@ -101,7 +101,8 @@ SELECT COUNT(*), MIN(updated_us) FROM recordings INDEXED BY recordings_waiting W
 SELECT COUNT(*) FROM uncounted;
 
 -- name: wrong_blocks_of_calls
--- Of the blocks from that of a position on. One statement, so that rows and counters are of one moment.
+-- Of the blocks from that of a position on. One statement, so that rows and counters are of one moment; and sums instead of a
+-- FULL JOIN, for which SQLite makes no index.
 WITH summed AS MATERIALIZED (
     SELECT world_id, number_id, pos >> 11 AS block, COUNT(*) AS n,
         SUM(direction = 'incoming' AND status = 'queued') AS incoming_queued,
@@ -123,10 +124,11 @@ WITH summed AS MATERIALIZED (
 ), truth AS MATERIALIZED (
     SELECT world_id, x'' AS number_id, block,
         SUM(n) AS n, SUM(incoming_queued) AS incoming_queued, SUM(incoming_starting) AS incoming_starting,
-        SUM(incoming_ongoing) AS incoming_ongoing, SUM(incoming_ended) AS incoming_ended, SUM(incoming_no_answer) AS
-        incoming_no_answer, SUM(incoming_busy) AS incoming_busy, SUM(incoming_failed) AS incoming_failed,
-        SUM(outgoing_queued) AS outgoing_queued, SUM(outgoing_starting) AS outgoing_starting, SUM(outgoing_ongoing) AS
-        outgoing_ongoing, SUM(outgoing_ended) AS outgoing_ended, SUM(outgoing_no_answer) AS outgoing_no_answer,
+        SUM(incoming_ongoing) AS incoming_ongoing, SUM(incoming_ended) AS incoming_ended,
+        SUM(incoming_no_answer) AS incoming_no_answer, SUM(incoming_busy) AS incoming_busy,
+        SUM(incoming_failed) AS incoming_failed, SUM(outgoing_queued) AS outgoing_queued,
+        SUM(outgoing_starting) AS outgoing_starting, SUM(outgoing_ongoing) AS outgoing_ongoing,
+        SUM(outgoing_ended) AS outgoing_ended, SUM(outgoing_no_answer) AS outgoing_no_answer,
         SUM(outgoing_busy) AS outgoing_busy, SUM(outgoing_failed) AS outgoing_failed,
         MIN(oldest_us) AS oldest_us, MAX(newest_us) AS newest_us,
         MIN(first_end_us) AS first_end_us, MAX(last_end_us) AS last_end_us
@@ -135,18 +137,28 @@ WITH summed AS MATERIALIZED (
 ), kept AS MATERIALIZED (
     SELECT * FROM call_blocks WHERE level = 0 AND block >= ?1 >> 11
 )
-SELECT COALESCE(kept.number_id, truth.number_id), kept.n, truth.n FROM truth FULL JOIN kept
-    ON kept.world_id = truth.world_id AND kept.number_id = truth.number_id AND kept.block = truth.block
-WHERE (
-    kept.n, kept.incoming_queued, kept.incoming_starting, kept.incoming_ongoing, kept.incoming_ended,
-    kept.incoming_no_answer, kept.incoming_busy, kept.incoming_failed, kept.outgoing_queued, kept.outgoing_starting,
-    kept.outgoing_ongoing, kept.outgoing_ended, kept.outgoing_no_answer, kept.outgoing_busy, kept.outgoing_failed
-) IS NOT (
-    truth.n, truth.incoming_queued, truth.incoming_starting, truth.incoming_ongoing, truth.incoming_ended,
-    truth.incoming_no_answer, truth.incoming_busy, truth.incoming_failed, truth.outgoing_queued, truth.outgoing_starting,
-    truth.outgoing_ongoing, truth.outgoing_ended, truth.outgoing_no_answer, truth.outgoing_busy, truth.outgoing_failed
-) OR kept.oldest_us > truth.oldest_us OR kept.newest_us < truth.newest_us
-    OR kept.first_end_us > truth.first_end_us OR kept.last_end_us < truth.last_end_us
+SELECT number_id, SUM(n) FILTER (WHERE kept), -SUM(n) FILTER (WHERE NOT kept) FROM (
+    SELECT 1 AS kept, world_id, number_id, block, n,
+        incoming_queued, incoming_starting, incoming_ongoing, incoming_ended, incoming_no_answer, incoming_busy,
+        incoming_failed, outgoing_queued, outgoing_starting, outgoing_ongoing, outgoing_ended, outgoing_no_answer,
+        outgoing_busy, outgoing_failed,
+        oldest_us, newest_us, first_end_us, last_end_us
+    FROM kept
+    UNION ALL SELECT 0, world_id, number_id, block, -n,
+        -incoming_queued, -incoming_starting, -incoming_ongoing, -incoming_ended, -incoming_no_answer, -incoming_busy,
+        -incoming_failed, -outgoing_queued, -outgoing_starting, -outgoing_ongoing, -outgoing_ended, -outgoing_no_answer,
+        -outgoing_busy, -outgoing_failed,
+        oldest_us, newest_us, first_end_us, last_end_us
+    FROM truth
+) GROUP BY world_id, number_id, block
+HAVING SUM(n) <> 0 OR SUM(incoming_queued) <> 0 OR SUM(incoming_starting) <> 0 OR SUM(incoming_ongoing) <> 0
+    OR SUM(incoming_ended) <> 0 OR SUM(incoming_no_answer) <> 0 OR SUM(incoming_busy) <> 0 OR SUM(incoming_failed) <> 0
+    OR SUM(outgoing_queued) <> 0 OR SUM(outgoing_starting) <> 0 OR SUM(outgoing_ongoing) <> 0 OR SUM(outgoing_ended) <> 0
+    OR SUM(outgoing_no_answer) <> 0 OR SUM(outgoing_busy) <> 0 OR SUM(outgoing_failed) <> 0
+    OR MIN(oldest_us) FILTER (WHERE kept) > MIN(oldest_us) FILTER (WHERE NOT kept)
+    OR MAX(newest_us) FILTER (WHERE kept) < MAX(newest_us) FILTER (WHERE NOT kept)
+    OR MIN(first_end_us) FILTER (WHERE kept) > MIN(first_end_us) FILTER (WHERE NOT kept)
+    OR MAX(last_end_us) FILTER (WHERE kept) < MAX(last_end_us) FILTER (WHERE NOT kept)
 LIMIT ?2;
 
 -- name: wrong_spans_of_calls
@@ -154,10 +166,11 @@ LIMIT ?2;
 WITH truth AS MATERIALIZED (
     SELECT world_id, number_id, block >> 8 AS block,
         SUM(n) AS n, SUM(incoming_queued) AS incoming_queued, SUM(incoming_starting) AS incoming_starting,
-        SUM(incoming_ongoing) AS incoming_ongoing, SUM(incoming_ended) AS incoming_ended, SUM(incoming_no_answer) AS
-        incoming_no_answer, SUM(incoming_busy) AS incoming_busy, SUM(incoming_failed) AS incoming_failed,
-        SUM(outgoing_queued) AS outgoing_queued, SUM(outgoing_starting) AS outgoing_starting, SUM(outgoing_ongoing) AS
-        outgoing_ongoing, SUM(outgoing_ended) AS outgoing_ended, SUM(outgoing_no_answer) AS outgoing_no_answer,
+        SUM(incoming_ongoing) AS incoming_ongoing, SUM(incoming_ended) AS incoming_ended,
+        SUM(incoming_no_answer) AS incoming_no_answer, SUM(incoming_busy) AS incoming_busy,
+        SUM(incoming_failed) AS incoming_failed, SUM(outgoing_queued) AS outgoing_queued,
+        SUM(outgoing_starting) AS outgoing_starting, SUM(outgoing_ongoing) AS outgoing_ongoing,
+        SUM(outgoing_ended) AS outgoing_ended, SUM(outgoing_no_answer) AS outgoing_no_answer,
         SUM(outgoing_busy) AS outgoing_busy, SUM(outgoing_failed) AS outgoing_failed,
         MIN(oldest_us) AS oldest_us, MAX(newest_us) AS newest_us,
         MIN(first_end_us) AS first_end_us, MAX(last_end_us) AS last_end_us
@@ -165,18 +178,28 @@ WITH truth AS MATERIALIZED (
 ), kept AS MATERIALIZED (
     SELECT * FROM call_blocks WHERE level = 1 AND block >= ?1 >> 19
 )
-SELECT COALESCE(kept.number_id, truth.number_id), kept.n, truth.n FROM truth FULL JOIN kept
-    ON kept.world_id = truth.world_id AND kept.number_id = truth.number_id AND kept.block = truth.block
-WHERE (
-    kept.n, kept.incoming_queued, kept.incoming_starting, kept.incoming_ongoing, kept.incoming_ended,
-    kept.incoming_no_answer, kept.incoming_busy, kept.incoming_failed, kept.outgoing_queued, kept.outgoing_starting,
-    kept.outgoing_ongoing, kept.outgoing_ended, kept.outgoing_no_answer, kept.outgoing_busy, kept.outgoing_failed
-) IS NOT (
-    truth.n, truth.incoming_queued, truth.incoming_starting, truth.incoming_ongoing, truth.incoming_ended,
-    truth.incoming_no_answer, truth.incoming_busy, truth.incoming_failed, truth.outgoing_queued, truth.outgoing_starting,
-    truth.outgoing_ongoing, truth.outgoing_ended, truth.outgoing_no_answer, truth.outgoing_busy, truth.outgoing_failed
-) OR kept.oldest_us > truth.oldest_us OR kept.newest_us < truth.newest_us
-    OR kept.first_end_us > truth.first_end_us OR kept.last_end_us < truth.last_end_us
+SELECT number_id, SUM(n) FILTER (WHERE kept), -SUM(n) FILTER (WHERE NOT kept) FROM (
+    SELECT 1 AS kept, world_id, number_id, block, n,
+        incoming_queued, incoming_starting, incoming_ongoing, incoming_ended, incoming_no_answer, incoming_busy,
+        incoming_failed, outgoing_queued, outgoing_starting, outgoing_ongoing, outgoing_ended, outgoing_no_answer,
+        outgoing_busy, outgoing_failed,
+        oldest_us, newest_us, first_end_us, last_end_us
+    FROM kept
+    UNION ALL SELECT 0, world_id, number_id, block, -n,
+        -incoming_queued, -incoming_starting, -incoming_ongoing, -incoming_ended, -incoming_no_answer, -incoming_busy,
+        -incoming_failed, -outgoing_queued, -outgoing_starting, -outgoing_ongoing, -outgoing_ended, -outgoing_no_answer,
+        -outgoing_busy, -outgoing_failed,
+        oldest_us, newest_us, first_end_us, last_end_us
+    FROM truth
+) GROUP BY world_id, number_id, block
+HAVING SUM(n) <> 0 OR SUM(incoming_queued) <> 0 OR SUM(incoming_starting) <> 0 OR SUM(incoming_ongoing) <> 0
+    OR SUM(incoming_ended) <> 0 OR SUM(incoming_no_answer) <> 0 OR SUM(incoming_busy) <> 0 OR SUM(incoming_failed) <> 0
+    OR SUM(outgoing_queued) <> 0 OR SUM(outgoing_starting) <> 0 OR SUM(outgoing_ongoing) <> 0 OR SUM(outgoing_ended) <> 0
+    OR SUM(outgoing_no_answer) <> 0 OR SUM(outgoing_busy) <> 0 OR SUM(outgoing_failed) <> 0
+    OR MIN(oldest_us) FILTER (WHERE kept) > MIN(oldest_us) FILTER (WHERE NOT kept)
+    OR MAX(newest_us) FILTER (WHERE kept) < MAX(newest_us) FILTER (WHERE NOT kept)
+    OR MIN(first_end_us) FILTER (WHERE kept) > MIN(first_end_us) FILTER (WHERE NOT kept)
+    OR MAX(last_end_us) FILTER (WHERE kept) < MAX(last_end_us) FILTER (WHERE NOT kept)
 LIMIT ?2;
 
 -- name: wrong_blocks_of_lists
@@ -190,27 +213,33 @@ WITH first AS MATERIALIZED (
     UNION ALL SELECT 'recordings', (SELECT COALESCE(MAX(pos), 0) FROM recordings) - ?1 >> 11
     UNION ALL SELECT 'transcriptions', (SELECT COALESCE(MAX(pos), 0) FROM transcriptions) - ?1 >> 11
 ), truth AS MATERIALIZED (
-    SELECT world_id, 'flows' AS list, x'' AS parent_id, pos >> 11 AS block, COUNT(*) AS n FROM flows
-    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'flows') GROUP BY world_id, pos >> 11
-    UNION ALL SELECT world_id, 'numbers', x'', pos >> 11, COUNT(*) FROM numbers
-    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'numbers') GROUP BY world_id, pos >> 11
-    UNION ALL SELECT world_id, 'numbers_of_flow', flow_id, pos >> 11, COUNT(*) FROM numbers
-    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'numbers_of_flow') AND flow_id IS NOT NULL GROUP BY world_id, flow_id, pos >> 11
-    UNION ALL SELECT world_id, 'webhooks', x'', pos >> 11, COUNT(*) FROM webhooks
-    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'webhooks') GROUP BY world_id, pos >> 11
-    UNION ALL SELECT world_id, 'webhooks_of_world', x'', pos >> 11, COUNT(*) FROM webhooks
-    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'webhooks_of_world') AND number_id IS NULL GROUP BY world_id, pos >> 11
-    UNION ALL SELECT world_id, 'recordings', x'', pos >> 11, COUNT(*) FROM recordings
-    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'recordings') GROUP BY world_id, pos >> 11
-    UNION ALL SELECT world_id, 'transcriptions', x'', pos >> 11, COUNT(*) FROM transcriptions
-    WHERE pos >> 11 >= (SELECT block FROM first WHERE list = 'transcriptions') GROUP BY world_id, pos >> 11
+    SELECT world_id, 'flows' AS list, x'' AS parent_id, pos >> 11 AS block, COUNT(*) AS n FROM flows NOT INDEXED
+    WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'flows')
+    GROUP BY world_id, pos >> 11
+    UNION ALL SELECT world_id, 'numbers', x'', pos >> 11, COUNT(*) FROM numbers NOT INDEXED
+    WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'numbers')
+    GROUP BY world_id, pos >> 11
+    UNION ALL SELECT world_id, 'numbers_of_flow', flow_id, pos >> 11, COUNT(*) FROM numbers NOT INDEXED
+    WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'numbers_of_flow') AND flow_id IS NOT NULL
+    GROUP BY world_id, flow_id, pos >> 11
+    UNION ALL SELECT world_id, 'webhooks', x'', pos >> 11, COUNT(*) FROM webhooks NOT INDEXED
+    WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'webhooks')
+    GROUP BY world_id, pos >> 11
+    UNION ALL SELECT world_id, 'webhooks_of_world', x'', pos >> 11, COUNT(*) FROM webhooks NOT INDEXED
+    WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'webhooks_of_world') AND number_id IS NULL
+    GROUP BY world_id, pos >> 11
+    UNION ALL SELECT world_id, 'recordings', x'', pos >> 11, COUNT(*) FROM recordings NOT INDEXED
+    WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'recordings')
+    GROUP BY world_id, pos >> 11
+    UNION ALL SELECT world_id, 'transcriptions', x'', pos >> 11, COUNT(*) FROM transcriptions NOT INDEXED
+    WHERE pos >= (SELECT block << 11 FROM first WHERE list = 'transcriptions') GROUP BY world_id, pos >> 11
 ), kept AS MATERIALIZED (
     SELECT blocks.* FROM blocks JOIN first ON first.list = blocks.list WHERE level = 0 AND blocks.block >= first.block
 )
-SELECT COALESCE(kept.list, truth.list), kept.n, truth.n FROM truth FULL JOIN kept
-    ON kept.world_id = truth.world_id AND kept.list = truth.list AND kept.parent_id = truth.parent_id
-    AND kept.block = truth.block
-WHERE kept.n IS NOT truth.n LIMIT ?2;
+SELECT list, SUM(n) FILTER (WHERE kept), -SUM(n) FILTER (WHERE NOT kept) FROM (
+    SELECT 1 AS kept, world_id, list, parent_id, block, n FROM kept
+    UNION ALL SELECT 0, world_id, list, parent_id, block, -n FROM truth
+) GROUP BY world_id, list, parent_id, block HAVING SUM(n) <> 0 LIMIT ?2;
 
 -- name: wrong_spans_of_lists
 WITH truth AS MATERIALIZED (
@@ -219,10 +248,10 @@ WITH truth AS MATERIALIZED (
 ), kept AS MATERIALIZED (
     SELECT * FROM blocks WHERE level = 1
 )
-SELECT COALESCE(kept.list, truth.list), kept.n, truth.n FROM truth FULL JOIN kept
-    ON kept.world_id = truth.world_id AND kept.list = truth.list AND kept.parent_id = truth.parent_id
-    AND kept.block = truth.block
-WHERE kept.n IS NOT truth.n LIMIT ?1;
+SELECT list, SUM(n) FILTER (WHERE kept), -SUM(n) FILTER (WHERE NOT kept) FROM (
+    SELECT 1 AS kept, world_id, list, parent_id, block, n FROM kept
+    UNION ALL SELECT 0, world_id, list, parent_id, block, -n FROM truth
+) GROUP BY world_id, list, parent_id, block HAVING SUM(n) <> 0 LIMIT ?1;
 
 -- name: labels_missing
 -- Of the calls from a position on: their tags and metadata by which they are not found.
