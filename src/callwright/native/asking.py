@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 import msgspec
@@ -40,6 +40,32 @@ DEFAULT_LIMIT = 100
 MOST_LIMIT = 1_000
 MOMENT = "2026-05-04T10:00:00Z"  # these two as examples
 SOME_ID = "018f9d6e-7b1c-7c3e-9f54-2d0a4c1b8e77"
+# Of each name that queries know, a value that is right.
+_VALUES = {
+    "status": "ended",
+    "direction": "incoming",
+    "source": "316*",
+    "destination": "31205550100",
+    "number": "31205550100",
+    "flow": SOME_ID,
+    "reason": "busy",
+    "tag": "vip",
+    "metadata.NAME": "42",
+    "createdFrom": MOMENT,
+    "createdTo": MOMENT,
+    "endedFrom": MOMENT,
+    "endedTo": MOMENT,
+    "durationFrom": "10",
+    "durationTo": "60",
+    "sort": "oldest",
+    "format": "ndjson",
+    "limit": str(DEFAULT_LIMIT),
+    "offset": "0",
+    "call": SOME_ID,
+    "state": "exhausted",
+    "endpoint": "https://example.com/hook",
+    "url": "https://example.com/hook",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -166,10 +192,13 @@ class Ask:
         for name in self.names():
             if name not in known:
                 raise BadQuery(
-                    f"{name[:40]} is not known here{nearest(name, known)}; there are {', '.join(known)}.", parameter=name[:40]
+                    f"{name[:40]} is not known here{nearest(name, known)}; there are {', '.join(known)}.",
+                    parameter=name[:40],
+                    example=_example_of(_closest(name, known) or next(iter(known), "")),
                 )
-            if name not in repeated and len(self.queries(name)) > 1:
-                raise BadQuery(f"{name} is given more than once.", parameter=name, remedy="Give it once.")
+            if name not in repeated and len(given := self.queries(name)) > 1:
+                example = _example_of(name) or f"{name}={quote(given[0])}"
+                raise BadQuery(f"{name} is given more than once.", parameter=name, remedy="Give it once.", example=example)
 
     async def body(self) -> bytes:
         most = self.parts.limits.body
@@ -245,8 +274,18 @@ def in_query(example: str) -> Iterator[None]:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Part of a sentence on a name that is not known; nothing where none is like it."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f": the nearest is {close[0]}" if close else ""
+    close = _closest(name, known)
+    return "" if close is None else f": the nearest is {close}"
+
+
+def _closest(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
+
+
+def _example_of(name: str) -> str | None:
+    """A query in which a name stands rightly, or None for a name without an example."""
+    value = _VALUES.get(name)
+    return None if value is None else f"{name}={value}"
 
 
 def id_of(value: object, parameter: str) -> UUID:

@@ -57,14 +57,18 @@ async def export(ask: Ask) -> Any:
 
 
 def _newest_first(ask: Ask) -> bool:
-    text = ask.query("sort") or "newest"
+    text = ask.query("sort")
+    if text is None:
+        return True
     if text not in ("newest", "oldest"):
         raise BadQuery(f"sort must be newest or oldest; it was {text[:20]!r}.", parameter="sort", example="sort=oldest")
     return text == "newest"
 
 
 def _format(ask: Ask) -> Format:
-    text = ask.query("format") or Format.CSV.value
+    text = ask.query("format")
+    if text is None:
+        return Format.CSV
     if text not in _FORMATS:
         raise BadQuery(f"format must be csv or ndjson; it was {text[:20]!r}.", parameter="format", example="format=ndjson")
     return _FORMATS[text]

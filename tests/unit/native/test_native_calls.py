@@ -217,6 +217,8 @@ async def test_a_cursor_is_of_one_list_in_one_world():
     ("path", "parameter", "said"),
     [
         ("/calls?sort=up", "sort", "must be newest or oldest"),
+        ("/calls?sort=", "sort", "must be newest or oldest; it was ''"),
+        ("/calls/export?format=", "format", "must be csv or ndjson; it was ''"),
         ("/calls?limit=1001", "limit", "from 1 to 1000"),
         ("/calls?offset=1", "offset", "is not known here"),
         ("/calls?format=csv", "format", "is not known here"),
@@ -230,6 +232,7 @@ async def test_what_cannot_be_asked(path: str, parameter: str, said: str):
     reply = await room.customer("GET", path)
     assert (reply.status, reply.error["parameter"]) == (422, parameter)
     assert said in reply.error["message"]
+    assert reply.error["example"] is not None
 
 
 TEXTS = st.text(st.characters(min_codepoint=1, exclude_categories=["Cs"]), max_size=12)
