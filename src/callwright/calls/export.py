@@ -116,9 +116,12 @@ class Export:
         """The lines of a batch, of which there may be none, and where the next begins; None after the last."""
 
         def read(reader: Reader) -> tuple[bytes, Place | None]:
-            search = Search(reader, self._world_id, self._wanted, newest_first=self._newest_first)
+            search = Search(reader, self._world_id, self._wanted, newest_first=self._newest_first, doubt=self._doubt)
             found: Batch = search.batch(place or search.begin(), _LINES[self._form], BATCH, kind=self._kind)
             end = _ENDS[self._form]
             return "".join(line + end for line in found.shown).encode(), found.next
 
         return await self._store.look(read)
+
+    def _doubt(self) -> None:
+        self._store.doubt("calls")

@@ -7,6 +7,7 @@ by is sought row by row, in `calls.search`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -63,38 +64,45 @@ class Page(NamedTuple):
 def list_calls(store: Store, world_id: UUID, *, limit: int, offset: int, facets: Facets = Facets()) -> Page:  # noqa: B008
     """A page, newest first. Its calls come without `called` and webhook, which no list shows.
 
-    Where the counters do not add up the rows themselves are counted, which takes longer the more there are.
+    Raises `CountersWrong` where the counters do not add up.
     """
-    with store.snapshot():
-        walk = _Walk(store, world_id, facets)
-        try:
-            return walk.page(limit, offset)
-        except CountersWrong:
-            store.doubt("calls")
-            return walk.page_without_counters(limit, offset)
+    with store.snapshot() as reader:
+        return _Walk(reader, world_id, facets).page(limit, offset)
 
 
-def count_calls(store: Store | Reader, world_id: UUID, facets: Facets) -> int:
-    """How many there are; a `Reader` is in a snapshot already."""
+async def page_of_calls(store: Store, world_id: UUID, *, limit: int, offset: int, facets: Facets = Facets()) -> Page:  # noqa: B008
+    """As `list_calls`; where the counters do not add up the rows themselves are counted, which takes longer the more there
+    are, but holds nobody else up.
+    """
+    with suppress(CountersWrong):
+        return list_calls(store, world_id, limit=limit, offset=offset, facets=facets)
+    store.doubt("calls")
+    return await store.look(lambda reader: _Walk(reader, world_id, facets).page_without_counters(limit, offset))
+
+
+def count_calls(store: Store | Reader, world_id: UUID, facets: Facets, doubt: Callable[[], None] | None = None) -> int:
+    """How many there are; a `Reader` is in a snapshot already.
+
+    `doubt` is called where the counters do not add up, before the rows themselves are counted; without it that is told to
+    the operator. Where it raises, they are not.
+    """
     if isinstance(store, Store):
-        with store.snapshot():
-            return _count(_Walk(store, world_id, facets), lambda: store.doubt("calls"))
-    return _count(_Walk(store, world_id, facets), lambda: None)
-
-
-def _count(walk: _Walk, doubt: Callable[[], None]) -> int:
+        with store.snapshot() as reader:
+            return count_calls(reader, world_id, facets, doubt or (lambda: store.doubt("calls")))
+    walk = _Walk(store, world_id, facets)
     try:
         return walk.count()
     except CountersWrong:
-        doubt()
+        if doubt is not None:
+            doubt()
         return walk.count_without_counters()
 
 
 class _Walk:
     """One look at one list, in one snapshot."""
 
-    def __init__(self, store: Store | Reader, world_id: UUID, facets: Facets) -> None:
-        self._store = store
+    def __init__(self, reader: Reader, world_id: UUID, facets: Facets) -> None:
+        self._reader = reader
         self._facets = facets
         self._cells = facets.cells
         self._timed = facets.created is not None or facets.ended is not None
@@ -174,7 +182,7 @@ class _Walk:
 
     def _select(self, sql: str, **more: Param) -> list[tuple[Param, ...]]:
         params: Mapping[str, Param] = self._params | more
-        return self._store.select(sql, params)
+        return self._reader.select(sql, params)
 
 
 class _Shape(NamedTuple):
