@@ -21,7 +21,8 @@ T = TypeVar("T")
 SIZE = 20
 WARM = 10
 SLOW_S, SLOW_TIMES = 1.0, 5  # how long one slow statement is repeated
-PLACES = ("page 1", "page 1,000", "middle", "last", "any")
+ANY = "any"  # another each time, mostly from where nobody has looked lately
+PLACES = ("page 1", "page 1,000", "middle", "last", ANY)
 
 
 class Measured(NamedTuple):
@@ -41,7 +42,7 @@ class Measured(NamedTuple):
 
     @property
     def worst_p99(self) -> float:
-        return max(p99 for _, p99 in self.pages.values())
+        return max(p99 for place, (_, p99) in self.pages.items() if place != ANY)
 
 
 def facets_of(history: History) -> dict[str, Facets]:

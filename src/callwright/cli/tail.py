@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from callwright.cli import show
 from callwright.cli.control import WORLD_HEADER, NoServer, Refused, connection, refusal
@@ -133,7 +133,7 @@ def _read(place: Place, query: Sequence[tuple[str, str]], world: str, last_id: s
     headers = {WORLD_HEADER: world} | ({"Last-Event-ID": last_id} if last_id else {})
     line = connection(place, SILENT_S)
     try:
-        line.request("GET", f"/api/events?{urlencode(query)}", headers=headers)
+        line.request("GET", f"/api/events?{urlencode(query, quote_via=quote)}", headers=headers)
         answer = line.getresponse()
         if answer.status != 200:
             raise refusal(answer.status, answer.read())

@@ -155,10 +155,14 @@ def test_calls_of_a_filter_and_what_is_refused(served, tmp_path, capsys, said, m
     kinds = [(frame.kind, frame.comments) for frame in (next(frames), next(frames), next(frames))]
     frames.close()
     assert kinds == [("", ("the live world",)), ("callCreated", ()), ("", ("caught up",))]
-    with pytest.raises(SystemExit) as ended:
-        main(["--data", str(tmp_path), "tail", "--source", "*12"])
-    assert ended.value.code == 1
-    assert "source is looked for by an end of 4 characters" in capsys.readouterr().err
+    for option, value, told in (
+        ("--source", "*12", "source is looked for by an end of 4 characters"),
+        ("--direction", "in coming", "it was 'in coming'"),  # a space arrives as one
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["--data", str(tmp_path), "tail", option, value])
+        assert ended.value.code == 1
+        assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

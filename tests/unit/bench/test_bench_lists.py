@@ -58,7 +58,7 @@ def test_it_asks_for_every_list_and_says_which_aims_are_met(tmp_path: Path) -> N
     done = run(*TINY, "--rows", str(ROWS), "--parts", "pages,writes", "--keep", str(tmp_path / "kept"))
     assert done.stderr == ""
     assert aims(done.stdout) == [
-        *("last page / page 1, p50", "any page, p99", "any total, p50"),
+        *("last page / page 1, p50", "those pages, p99", "pages by chance, p99", "any total, p50"),
         *("counters, share of throughput", "FULL / NORMAL with 256 waiting"),
     ]
     totals = {row[0]: row[1] for row in cells(done.stdout)}

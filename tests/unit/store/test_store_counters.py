@@ -69,8 +69,14 @@ FACETS = (
 )
 
 
-@pytest.mark.parametrize("damage", ["DELETE FROM call_blocks WHERE level = 0", f"UPDATE call_blocks SET {NEGATIVE}"])
-@pytest.mark.parametrize("facets", FACETS)
+@pytest.mark.parametrize(
+    ("damage", "facets"),
+    [
+        # That no block has calls of some time is nothing wrong, even where the bounds of its span let it seem so.
+        *(("DELETE FROM call_blocks WHERE level = 0", facets) for facets in FACETS if not (facets.created or facets.ended)),
+        *((f"UPDATE call_blocks SET {NEGATIVE}", facets) for facets in FACETS),
+    ],
+)
 async def test_a_page_of_calls_that_counters_cannot_find_is_found_all_the_same(
     store: Store, damage: str, facets: Facets, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -80,10 +86,10 @@ async def test_a_page_of_calls_that_counters_cannot_find_is_found_all_the_same(
     for offset in (0, 3, len(ids) - 5):
         page = await lists.page_of_calls(store, WORLD, limit=10, offset=offset, facets=facets)
         assert (page.total, [one.id for one in page.calls]) == (len(ids), ids[offset : offset + 10])
-    if facets.created or "-100" in damage:
+    if "-100" in damage:
         assert lists.count_calls(store, WORLD, facets) == len(ids)
     # A block that a span of time cuts is counted by its rows anyway.
-    assert len(caplog.records) == int("DELETE" in damage or not (facets.created or facets.ended))
+    assert len(caplog.records) == int(not (facets.created or facets.ended))
 
 
 @pytest.mark.parametrize("where", ["TRUE", "level = 0", "level = 1"])
