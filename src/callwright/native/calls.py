@@ -52,8 +52,10 @@ async def export(ask: Ask) -> Any:
     exports = ask.parts.exports
     exports.check(world)
     calls = Export(ask.parts.store, world.id, world.kind, wanted, form, newest_first=newest_first)
+    first = await calls.batch()  # here, as what fails before anything is sent is answered like any other request
+    exports.check(world)  # once more, as several may have waited for theirs
     at = rfc3339(exports.clock.now_us()).replace("-", "").replace(":", "")
-    return Download(calls, form, f"calls-{world.kind}-{at}.{form.value}", world, exports)
+    return Download(calls, form, f"calls-{world.kind}-{at}.{form.value}", world, exports, first)
 
 
 def _newest_first(ask: Ask) -> bool:

@@ -435,6 +435,17 @@ async def test_one_that_fails_midway_is_broken_off(monkeypatch: pytest.MonkeyPat
     await take_all(room)
 
 
+async def test_one_that_fails_before_it_begins_is_answered(monkeypatch: pytest.MonkeyPatch):
+    room = await NativeRoom.open()
+
+    def fail(self: search.Search, *given: Any, **named: Any) -> search.Batch:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(search.Search, "batch", fail)
+    reply = await room.customer("GET", "/calls/export")
+    assert (reply.status, reply.error["message"]) == (500, "Something failed inside the server; its log has the details.")
+
+
 async def test_a_few_at_a_time():
     room = await NativeRoom.open()
     await made(room, 0)
