@@ -137,21 +137,28 @@ class _Walk:
         total, stretch = find(spans, self._blocks, limit=limit, offset=offset, both_ends=True)
         if stretch is None:
             return Page(total, [])
-        calls = self._rows(stretch)
+        calls = self._rows(stretch, self._end(spans, stretch.newest_first) if self._timed else ALL[0])
         if len(calls) < stretch.take:
             raise CountersWrong
         return Page(total, calls)
 
     def page_without_counters(self, limit: int, offset: int) -> Page:
         """The same, by counting rows and passing over them."""
-        return Page(self.count_without_counters(), self._rows(Stretch(NEWEST, offset, limit)))
+        return Page(self.count_without_counters(), self._rows(Stretch(NEWEST, offset, limit), ALL[0]))
+
+    def _end(self, spans: list[Counted], newest_first: bool) -> int:
+        """The position after which no call is in the spans of time, on the way from one end to the other."""
+        span = spans[-1 if newest_first else 0].block
+        first, last = blocks_of(span)
+        touched = [one.block for one in self._blocks(span)] or [last, first]
+        return positions_of(touched[-1])[0] if newest_first else positions_of(touched[0])[1]
 
     def _blocks(self, span: int) -> list[Counted]:
         return self._counted(BLOCK, *blocks_of(span))
 
-    def _rows(self, stretch: Stretch) -> list[Call]:
+    def _rows(self, stretch: Stretch, end: int) -> list[Call]:
         sql = _page_sql(self._shape, stretch.newest_first)
-        rows = self._select(sql, edge=stretch.edge, take=stretch.take, skip=stretch.skip)
+        rows = self._select(sql, edge=stretch.edge, end=end, take=stretch.take, skip=stretch.skip)
         calls = [call_of(row) for row in rows]
         return calls if stretch.newest_first else calls[::-1]
 
@@ -229,9 +236,15 @@ def _blocks_sql(shape: _Shape) -> str:
 
 @lru_cache(maxsize=256)
 def _page_sql(shape: _Shape, newest_first: bool) -> str:
-    """The statement takes positions from an index for each pair of direction and status, merged, and then the rows."""
-    order, side = ("DESC", "<=") if newest_first else ("ASC", ">=")
-    arms = " UNION ALL ".join(_arms(shape, f"pos {side} :edge"))
+    """The statement takes positions from an index for each pair of direction and status, merged, and then the rows.
+
+    Spans of time have an end: of a pair that has no call there all older ones would be looked at in vain.
+    """
+    order, side, other = ("DESC", "<=", ">=") if newest_first else ("ASC", ">=", "<=")
+    place = f"pos {side} :edge"
+    if shape.created or shape.ended:
+        place += f" AND pos {other} :end"
+    arms = " UNION ALL ".join(_arms(shape, place))
     return (
         f"SELECT {LISTED} FROM calls WHERE pos IN "
         f"(SELECT pos FROM ({arms} ORDER BY pos {order} LIMIT :take OFFSET :skip)) ORDER BY pos {order}"

@@ -39,7 +39,9 @@ class Reader:
         try:
             yield self
         finally:
-            self._connection.execute("COMMIT")
+            # A disk that fails has ended it already, and that is what is to be told.
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
 
 
 class ReaderThreads:

@@ -57,6 +57,20 @@ async def test_a_snapshot_ends_with_what_fails_in_it(store: Store, kind: str) ->
         assert names(one) == ["a"]
 
 
+async def test_what_is_told_of_a_disk_that_fails_in_a_snapshot_is_that(store: Store) -> None:
+    """SQLite has rolled back by then."""
+
+    def fail() -> None:
+        store._reader.execute("ROLLBACK")
+        raise apsw.IOError("the disk")
+
+    with pytest.raises(apsw.IOError, match="the disk"), store.snapshot():
+        fail()
+    await store.commit(account("a"))
+    with store.snapshot():
+        assert names(store) == ["a"]
+
+
 async def test_a_long_read_is_of_one_moment_and_holds_nobody_up(store: Store) -> None:
     await store.commit(account("a"))
     begun, go_on = asyncio.Event(), threading.Event()
