@@ -64,7 +64,7 @@ class Store:
         except apsw.Error as error:
             raise DataFolderError(f"The database {path} cannot be opened: {described(error)}") from error
         threads = ReaderThreads(lambda: Reader(_read_only(str(path)), queries.load()))
-        return cls(GroupWriter(connection, checkpointer, clock, on_commit), reader, threads, clock)
+        return cls(GroupWriter(connection, checkpointer, clock, on_commit, threads.held), reader, threads, clock)
 
     @classmethod
     def in_memory(cls) -> Store:
