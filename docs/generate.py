@@ -11,6 +11,8 @@ import msgspec
 from callwright import settings
 from callwright.dialect import catalogue, examples
 from callwright.dialect.callbacks import TYPES
+from callwright.native.described import TAGS, interface
+from callwright.openapi.operation import Access, Operation
 from callwright.reasons import Reason, Refusal
 
 REASONS = """\
@@ -120,7 +122,35 @@ def reasons() -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.toml": settings.document, "reasons.md": reasons, "events.md": events}
+BEGIN, END = "<!-- made by scripts/docs -->\n", "<!-- so far -->"
+WHO = {Access.ANYONE: "anyone", Access.KEY: "key", Access.SOCKET: "socket"}
+
+
+def api() -> str:
+    """The page as it is, with the table of operations in its place."""
+    before, _, rest = (Path(__file__).parent / "api.md").read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + operations() + END + after
+
+
+def operations() -> str:
+    rows = [
+        f"| {one.method} | `{one.path}` | {WHO[one.access]} | {one.summary} | {', '.join(_statuses(one))} |\n"
+        for one in sorted(interface().operations, key=lambda one: list(TAGS).index(one.tag))
+    ]
+    return "| Method | Path | Who | What | Answers |\n|---|---|---|---|---|\n" + "".join(rows)
+
+
+def _statuses(operation: Operation) -> list[str]:
+    return list(dict.fromkeys(str(answer.status) for answer in operation.answers))
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.toml": settings.document,
+    "reasons.md": reasons,
+    "events.md": events,
+    "api.md": api,
+}
 
 
 def main(folder: Path) -> None:

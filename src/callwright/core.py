@@ -218,7 +218,7 @@ class Core:
         return self.transcriptions.request(recording, language, at_us).change
 
     def public_app(self, switch: Switch, health: Health, metrics: MetricsEndpoint) -> ASGIApp:
-        """What listens on TCP: the compatible interface, with ``/api`` and ``/metrics`` beside it."""
+        """What listens on TCP: the compatible interface, with ``/api``, ``/metrics`` and what describes them beside it."""
         limits = self.settings.api
         api = Api(
             api_parts.Parts(
@@ -240,10 +240,14 @@ class Core:
             routes=[Mount("/api", native.native_app(self._native_parts(switch, health), native.Authority.NETWORK))]
         )
 
+        description = native.published()
+
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             path: str = scope["path"]
             if path == "/metrics":
                 await metrics(scope, receive, send)
+            elif path in description.paths:
+                await description(scope, receive, send)
             elif path.startswith("/api/"):
                 await mounted(scope, receive, send)
             else:

@@ -21,7 +21,7 @@ from callwright.clock import SystemClock
 from callwright.dialect.callbacks import TYPE_OF
 from callwright.errors import Conflict, NotFound, Unavailable
 from callwright.flows.flows import Flows
-from callwright.native import Authority, Calling, Exports, Limits, Parts, line_of, native_app
+from callwright.native import Authority, Calling, Exports, Limits, Parts, line_of
 from callwright.numbers.numbers import Numbers
 from callwright.recordings import rows as recording_rows
 from callwright.recordings.files import Files
@@ -29,6 +29,7 @@ from callwright.recordings.keys import Keyring
 from callwright.recordings.model import Recording, RecordingStatus
 from callwright.recordings.recordings import Recordings
 from callwright.store import Change, Store
+from callwright.switch.referring import Referral
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.webhooks.endpoints import Endpoints
 from callwright.webhooks.health import Health
@@ -37,6 +38,7 @@ from callwright.webhooks.listening import Listening
 from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.model import Endpoint
 from callwright.webhooks.webhooks import Webhooks
+from support.described import native_app
 
 NOW_US = 1_700_000_000_123_456
 NOW = "2023-11-14T22:13:20.123456Z"
@@ -78,6 +80,12 @@ class Switchboard:
         self._clock = clock
         self.asked: list[dict[str, Any]] = []
         self.refuses = False
+        self.referrals: list[Referral | None] = []
+
+    async def refer_leg(self, world_id: UUID, call_id: UUID, leg_id: UUID, to: str) -> Referral | None:
+        """The next of `referrals`, whatever the leg; None for one that is not known in time."""
+        self.asked.append({"call": call_id, "leg": leg_id, "to": to})
+        return self.referrals.pop(0)
 
     async def pause_recording(self, world_id: UUID, recording_id: UUID) -> Recording:
         return await self._move(world_id, recording_id, RecordingStatus.PAUSED)

@@ -15,8 +15,9 @@ from callwright import web
 from callwright.calls.events import TOPIC
 from callwright.calls.rows import insert_other_event
 from callwright.datafolder import DataFolder
-from callwright.native import Authority, control_app, native_app
+from callwright.native import Authority, control_app
 from callwright.store import Change, Wake
+from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
 

@@ -16,7 +16,7 @@ BASE = frozenset({"telephony", "audiofile", "store", "ipc", "clock", "ids", "err
 
 # Floor by floor, from the ground up. A room may import base and any room on a lower floor.
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"sip", "media", "simulator", "speech", "egress"}),
+    frozenset({"sip", "media", "simulator", "speech", "egress", "openapi"}),
     frozenset({"calls", "accounts"}),
     frozenset({"flows", "numbers", "trunks", "recordings", "transcriptions"}),
     frozenset({"dialect"}),
@@ -62,6 +62,7 @@ ONLY = {
     "media": frozenset(),
     "simulator": frozenset(),
     "egress": frozenset(),
+    "openapi": frozenset(),
     "flows": frozenset({"calls", "accounts"}),
     "speech": frozenset({"egress"}),
     "audiofile": frozenset({"errors"}),
@@ -78,7 +79,7 @@ ONLY = {
     ),
     "native": frozenset(
         {"switch", "retention", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings"}
-        | {"transcriptions"}
+        | {"transcriptions", "openapi"}
     ),
 }
 

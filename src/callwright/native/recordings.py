@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from callwright import ids
 from callwright.errors import Conflict, NotFound, Unavailable
 from callwright.native import views
 from callwright.native.asking import Ask
@@ -26,11 +25,9 @@ MOST_TRANSCRIPTIONS = 100
 async def show_all(ask: Ask) -> Any:
     """Those of a world, or with ``call`` of one call, newest first."""
     world, window, store = ask.world, ask.window("call"), ask.parts.store
-    call = ask.query("call")
-    if call is None:
+    call_id = ask.query_id("call")
+    if call_id is None:
         page = rows.of_world(store, world.id, limit=window.limit, offset=window.offset)
-    elif (call_id := ids.parse(call)) is None:
-        raise NotFound(f"No call found for ID `{call[:80]}`.")
     else:
         page = rows.of_call(store, world.id, call_id, limit=window.limit, offset=window.offset)
     return views.page([views.recording(recording) for recording in page.recordings], page.total, *window)
@@ -83,11 +80,9 @@ async def resume(ask: Ask) -> Any:
 async def show_transcriptions(ask: Ask) -> Any:
     """Those of a world, or with ``recording`` of one recording, newest first; without their texts."""
     world, window, store = ask.world, ask.window("recording"), ask.parts.store
-    recording = ask.query("recording")
-    if recording is None:
+    recording_id = ask.query_id("recording")
+    if recording_id is None:
         page = transcription_rows.of_world(store, world.id, limit=window.limit, offset=window.offset)
-    elif (recording_id := ids.parse(recording)) is None:
-        raise NotFound(f"No recording found for ID `{recording[:80]}`.")
     else:
         page = transcription_rows.of_recording(store, world.id, recording_id, limit=window.limit, offset=window.offset)
     return views.page([views.transcription(one) for one in page.transcriptions], page.total, *window)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from starlette.applications import Starlette
@@ -39,6 +39,10 @@ from callwright.native import (
     webhooks,
 )
 from callwright.native.asking import Ask, Authority, Parts
+from callwright.openapi.published import Published
+
+if TYPE_CHECKING:
+    from callwright.openapi.document import Interface
 
 _log = Log("native")
 _encode = msgspec.json.Encoder().encode
@@ -138,9 +142,25 @@ def native_app(parts: Parts, authority: Authority) -> Starlette:
 
 def control_app(parts: Parts) -> ASGIApp:
     """What listens on the control socket."""
+    description = published()
     return Starlette(
-        routes=[Mount("/api", native_app(parts, Authority.SOCKET))], exception_handlers={HTTPException: _no_such_thing}
+        routes=[
+            Mount("/api", native_app(parts, Authority.SOCKET)),
+            *(Route(path, description) for path in sorted(description.paths)),
+        ],
+        exception_handlers={HTTPException: _no_such_thing},
     )
+
+
+def published() -> Published:
+    """The description of the interface, which nobody pays for before it is read."""
+
+    def interface() -> Interface:
+        from callwright.native import described
+
+        return described.interface()
+
+    return Published(interface)
 
 
 def _endpoint(entries: dict[str, Entry], parts: Parts, authority: Authority) -> Callable[[Request], Awaitable[Response]]:

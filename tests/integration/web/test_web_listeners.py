@@ -11,8 +11,9 @@ import pytest
 from callwright import web
 from callwright.calls.events import TOPIC
 from callwright.calls.rows import insert_other_event
-from callwright.native import Authority, native_app, streaming
+from callwright.native import Authority, streaming
 from callwright.store import Change, Wake
+from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
 ASKED = b"GET /listen?url=http://localhost/ HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -10,8 +10,9 @@ import pytest
 
 from callwright.cli.control import call_asgi
 from callwright.errors import StoreUnavailable
-from callwright.native import Authority, ChildState, ServerState, native_app
+from callwright.native import Authority, ChildState, ServerState
 from callwright.native.routes import ENTRIES, Who
+from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
 SOMEWHERE = "01890000-0000-7000-8000-000000000000"

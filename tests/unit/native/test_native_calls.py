@@ -21,11 +21,12 @@ from callwright.calls import export as exporting
 from callwright.calls import search
 from callwright.calls.model import Call, CallStatus, Direction
 from callwright.clock import VirtualClock, VirtualLoop
-from callwright.native import Authority, Exports, native_app
+from callwright.native import Authority, Exports
 from callwright.native import exporting as sending
 from callwright.native.cursors import seal
 from callwright.reasons import Reason
 from support.call_rows import change, put, remove
+from support.described import native_app
 from support.native_room import NOW, NOW_US, NativeRoom
 
 NUMBER, FLOW = UUID(int=11), UUID(int=21)

@@ -17,12 +17,13 @@ from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call
 from callwright.calls.rows import insert_other_event
 from callwright.dialect.callbacks import WEBHOOK_DISABLED, EndpointNotice
-from callwright.native import Authority, native_app, streaming
+from callwright.native import Authority, streaming
 from callwright.recordings import events as recording_events
 from callwright.recordings.model import Recording, RecordingStatus, RecordingType
 from callwright.store import Change, Wake
 from callwright.transcriptions import events as transcription_events
 from callwright.transcriptions.model import Transcription
+from support.described import native_app
 from support.event_source import EventSource, Heard
 from support.held_request import HeldRequest
 from support.kept_calls import moved, requested

@@ -10,7 +10,8 @@ import pytest
 from callwright import ids
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call
-from callwright.native import Authority, native_app
+from callwright.native import Authority
+from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
 PLACE = {

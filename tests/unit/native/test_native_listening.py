@@ -11,9 +11,10 @@ import pytest
 
 from callwright.calls.events import TOPIC
 from callwright.calls.rows import insert_other_event
-from callwright.native import Authority, native_app, streaming
+from callwright.native import Authority, streaming
 from callwright.store import Change, Wake
 from callwright.webhooks.listening import MOST_OF_A_WORLD
+from support.described import native_app
 from support.held_request import HeldRequest
 from support.native_room import NOW, NOW_US, NativeRoom
 

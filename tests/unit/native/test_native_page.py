@@ -1,4 +1,4 @@
-"""The reference page names what there is."""
+"""The page of the interface names what there is beside its operations, whose table is made of the program."""
 
 from __future__ import annotations
 
@@ -6,17 +6,10 @@ import re
 from pathlib import Path
 
 from callwright.metrics import Metrics
-from callwright.native.routes import ENTRIES, Who
+from callwright.openapi.document import FAILURES
 from callwright.webhooks.backlog import Backlog
 
-PAGE = (Path(__file__).parents[3] / "docs" / "native-api.md").read_text(encoding="utf-8")
-WHO = {Who.ANYONE: "anyone", Who.WORLD: "world", Who.OPERATOR: "socket"}
-
-
-def test_every_path_with_who_may_ask():
-    listed = re.findall(r"^\| (\w+) \| `/api(/\S+)` \| (\w+) \|", PAGE, re.MULTILINE)
-    assert listed == [(entry.method, entry.path, WHO[entry.who]) for entry in _by_page(listed)]
-    assert len(listed) == len(ENTRIES)
+PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 def test_every_metric():
@@ -28,6 +21,6 @@ def test_every_metric():
     assert {name for name in re.findall(r"`(callwright_\w+)`", PAGE) if not name.endswith("_")} == own
 
 
-def _by_page(listed):
-    order = [row[:2] for row in listed]
-    return sorted(ENTRIES, key=lambda entry: order.index((entry.method, entry.path)))
+def test_every_status_of_a_failure():
+    told = {int(status) for status in re.findall(r"^\| ([45]\d\d) \| [\d, ]+ \|", PAGE, re.MULTILINE)}
+    assert told == {405, *FAILURES}

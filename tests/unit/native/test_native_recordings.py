@@ -83,7 +83,7 @@ async def test_a_recording_and_lists_of_them(room):
     assert (await room.operator("GET", "/recordings?limit=1&offset=1")).content["data"] == [shown(one)]
     assert (await room.operator("GET", "/recordings", world="test")).content["total"] == 1
     assert (await room.customer("GET", f"/recordings?call={uuid4()}")).content["total"] == 0
-    assert (await room.customer("GET", "/recordings?call=x")).status == 404
+    assert (await room.customer("GET", "/recordings?call=x")).status == 422
     written = {
         "id": str(transcription.id), "recordingId": str(one.id), "callId": str(CALL), "legId": str(LEG), "language": "en-GB",
         "status": "created", "error": None, "createdAt": NOW, "updatedAt": NOW,
@@ -251,7 +251,7 @@ async def test_a_list_of_transcriptions(room):
     assert await listed("?limit=1&offset=1") == (3, [second])
     assert await listed(f"?recording={one.id}") == (2, [third, first])
     assert await listed(f"?recording={elsewhere.id}") == (0, [])
-    assert (await room.customer("GET", "/transcriptions?recording=nonsense")).status == 404
+    assert (await room.customer("GET", "/transcriptions?recording=nonsense")).status == 422
     assert (await room.customer("GET", "/transcriptions?call=x")).error["parameter"] == "call"
     alone = (await room.customer("GET", f"/transcriptions/{first}")).content
     assert alone == (await room.customer("GET", "/transcriptions?offset=2")).content["data"][0] | {

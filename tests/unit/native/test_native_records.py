@@ -7,8 +7,9 @@ from dataclasses import replace
 from callwright import ids
 from callwright.calls import journal
 from callwright.calls.lifecycle import CallRecord
-from callwright.native import Authority, native_app
+from callwright.native import Authority
 from callwright.reasons import Reason
+from support.described import native_app
 from support.native_room import NOW, NOW_US, NativeRoom
 
 PLACE = {

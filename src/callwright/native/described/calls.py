@@ -1,0 +1,300 @@
+"""Calls, their legs and their journal (`native.records`, `native.control`)."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from callwright.calls.journal import AnyEntry
+from callwright.calls.labels import LONGEST_TAG, LONGEST_VALUE, MOST_METADATA, MOST_TAGS, NAME_PATTERN
+from callwright.calls.model import CallStatus, Direction, LegStatus
+from callwright.native.described.common import LIMIT, identified
+from callwright.native.described.filters import FILTERS, SORT
+from callwright.native.described.flows import EXAMPLE as FLOW_EXAMPLE
+from callwright.native.described.flows import flow_wanted
+from callwright.openapi.operation import Access, Answer, Body, Operation, Parameter
+from callwright.openapi.shapes import (
+    all_of,
+    body,
+    choice,
+    extended,
+    identity,
+    moment,
+    or_null,
+    record,
+    said,
+    several,
+    text,
+    texts_by_name,
+    truth,
+    whole,
+)
+from callwright.reasons import Reason
+from callwright.telephony import ReferOutcome
+
+FROM, TO = text("Who calls: digits, or a URI.", "31612345678"), text("Who is called: digits, or a URI.", "31205550100")
+REASON = record(
+    "Reason",
+    "Why a leg is over, with what to do about it.",
+    {
+        "name": choice("One of a closed list.", Reason, Reason.RING_TIMEOUT.value),
+        "sentence": text("What happened.", Reason.RING_TIMEOUT.sentence),
+        "remedy": text("What to do about it.", Reason.RING_TIMEOUT.remedy),
+    },
+)
+LEG = record(
+    "Leg",
+    "A leg of a call: one telephone's connection with us.",
+    {
+        "id": identity("The leg."),
+        "n": whole("Its number in the call, from 1.", 1, 1),
+        "direction": choice("`incoming`: from the telephone network to us.", Direction),
+        "source": FROM,
+        "destination": TO,
+        "status": choice("`hangup`, `busy`, `no_answer` and `failed` are final.", LegStatus, "hangup"),
+        "intent": or_null(text("What is being done with it.", "answer"), None),
+        "reason": {**or_null(REASON), "description": "Why it is over; null while it lasts."},
+        "detail": text("More of it, as it was seen.", ""),
+        "sipCode": or_null(whole("The last SIP answer.", 200)),
+        "sipCallId": text("Its Call-ID in SIP, to find it in traces.", "8f2a@192.0.2.7"),
+        "duration": whole("Seconds from answer to end, rounded up; 0 until it is over.", 42),
+        "createdAt": moment("When it was made."),
+        "updatedAt": moment("When it was changed last."),
+        "answeredAt": or_null(moment("When it was answered; null when it was not.")),
+        "endedAt": or_null(moment("When it was over; null while it lasts.")),
+    },
+)
+TAG = text("A word or a few, without a comma.", "vip", minLength=1, maxLength=LONGEST_TAG)
+TAGS = several(TAG, "Words to find it by.", maxItems=MOST_TAGS)
+METADATA = texts_by_name("Texts by name, to find it by.", {"customer": "42"}, maxLength=LONGEST_VALUE) | {
+    "maxProperties": MOST_METADATA,
+    "propertyNames": {"pattern": NAME_PATTERN},
+}
+# On record; what is sent has the limits above.
+TAGS_KEPT = several(text("A word or a few.", "vip"), "Words to find it by.")
+METADATA_KEPT = texts_by_name("Texts by name, to find it by.", {"customer": "42"})
+LISTED = record(
+    "ListedCall",
+    "A call as lists, exports and the live feed have it.",
+    {
+        "id": identity("The call."),
+        "world": choice("Whose it is.", ("live", "test")),
+        "status": choice("`queued`, `starting` and `ongoing` are not final.", CallStatus, "ended"),
+        "direction": choice("Of its first leg. `incoming`: from the telephone network to us.", Direction),
+        "source": FROM,
+        "destination": TO,
+        "numberId": or_null(identity("The number of yours that was called, or that calls.")),
+        "flowId": or_null(identity("The flow that answered it; null for a call that brought its own.")),
+        "reason": or_null(choice("Why its first leg is over; null while that lasts.", Reason, Reason.RING_TIMEOUT.value)),
+        "tags": TAGS_KEPT,
+        "metadata": METADATA_KEPT,
+        "duration": whole("Seconds from answer to end, rounded up; 0 while it lasts and when it was never answered.", 42, None),
+        "createdAt": moment("When it was made."),
+        "updatedAt": moment("When it was changed last."),
+        "answeredAt": or_null(moment("When the first of its legs was answered; null when none was.")),
+        "endedAt": or_null(moment("When it was over; null while it lasts.")),
+    },
+)
+CALL = extended(
+    "Call",
+    "A call with its legs.",
+    LISTED,
+    {
+        "webhookUrl": or_null(text("The webhook it was placed with.", "https://example.com/voice"), None),
+        "legs": several(LEG, "Its legs, oldest first."),
+    },
+)
+CURSOR = text("Opaque, and good for ever with the same filters and sort.", "nW0xk3jYb2cQd1ZrS5a8Vw")
+PAGE = record(
+    "CallPage",
+    "A page of calls. There may be fewer than `limit`, even none, and yet a `next`.",
+    {
+        "data": several(LISTED, "What is on this page."),
+        "next": or_null(said(CURSOR, "The `cursor` of the page after this one; null at the end.")),
+        "prev": or_null(said(CURSOR, "The `cursor` of the page before this one; null at the beginning."), None),
+        "refresh": said(CURSOR, "The `cursor` of a list of what is made from now on."),
+        "total": record(
+            "Total",
+            "How many match now.",
+            {
+                "count": whole("How many were counted.", 12_345),
+                "exact": truth("False where counting stopped there: there may be more.", True),
+            },
+        ),
+        "limit": LIMIT.shape,
+    },
+)
+LABELS = body(
+    "CallLabels",
+    "What to change of a call's labels.",
+    {
+        "tags": said(TAGS, "These in the place of all; not beside the next two."),
+        "addTags": said(TAGS, "These besides those that are there."),
+        "removeTags": said(TAGS, "Not these."),
+        "metadata": {
+            "type": "object",
+            "propertyNames": {"pattern": NAME_PATTERN},
+            "additionalProperties": {
+                "anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE}, {"type": "null"}]
+            },
+            "description": "Sets what it names, takes away what it names with null, leaves the others.",
+            "examples": [{"customer": "42", "draft": None}],
+        },
+    },
+)
+KINDS = tuple(str(entry.__struct_config__.tag) for entry in get_args(AnyEntry))
+ENTRY = record(
+    "JournalEntry",
+    "Something that happened to a call, with keys of its kind beside these.",
+    {
+        "seq": whole("Its place, from 1.", 1, 1),
+        "at": moment("When it happened."),
+        "kind": choice("What it is.", KINDS, "leg_moved"),
+    },
+)
+ENTRY["additionalProperties"] = True
+WEBHOOK_OF_CALL = body(
+    "CallWebhook",
+    "Where to tell what happens to the call.",
+    {"url": text("A URL.", "https://example.com/voice"), "token": text("What to sign with.", "foobar")},
+    wanted=("url",),
+)
+CALL_WANTED = body(
+    "CallWanted",
+    "A call to be placed, as the compatible interface takes it.",
+    {
+        "source": text("A number of yours, or what is to be shown.", "31205550100"),
+        "destination": text("Whom to call.", "31612345678"),
+        "callFlow": said(flow_wanted(), "What to do once it is answered."),
+        "webhook": WEBHOOK_OF_CALL,
+        "tags": TAGS,
+        "metadata": METADATA,
+    },
+    wanted=("source", "destination", "callFlow"),
+)
+REFER = body("Refer", "Whom to call in our place.", {"to": text("A number or a sip: URI.", "31612345678")}, wanted=("to",))
+REFERRED = record(
+    "Referred",
+    "What became of it.",
+    {
+        "outcome": choice("`unknown`: it took it and told no more.", (*(one.value for one in ReferOutcome), "pending")),
+        "sipCode": or_null(whole("The far end's: of its new call, or of its refusal.", 200)),
+        "detail": text("More of it.", ""),
+    },
+)
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/api/calls",
+        name="listCalls",
+        tag="calls",
+        summary="List calls",
+        sentence="Any page of any number of calls. All that is given must be true of a call. Calls that come or go meanwhile "
+        "neither show a row twice nor hide one: a page begins behind a call, not behind a number of them.",
+        parameters=(
+            *FILTERS,
+            SORT,
+            LIMIT,
+            Parameter(
+                name="cursor",
+                shape=said(CURSOR, "A `next`, `prev` or `refresh`, with the very filters and the sort that it was given with."),
+            ),
+        ),
+        answers=(Answer(status=200, sentence="A page of calls.", shape=PAGE),),
+    ),
+    Operation(
+        method="GET",
+        path="/api/calls/export",
+        name="exportCalls",
+        tag="calls",
+        summary="Export calls as a file",
+        sentence="All that match and are there when it begins, a line for each. When it fails midway it is broken off: what "
+        "came to its end is whole. In CSV, tags stand between commas in one column, metadata as JSON, and a text that a "
+        "spreadsheet would take for a formula begins with an apostrophe.",
+        parameters=(
+            *FILTERS,
+            SORT,
+            Parameter(name="format", shape=choice("What it is made of.", ("csv", "ndjson")) | {"default": "csv"}),
+        ),
+        answers=(
+            Answer(
+                status=200,
+                sentence="A file.",
+                media="text/csv",
+                shape={"type": "string"},
+                headers={"Content-Disposition": "A name for the file: the world and the time are in it."},
+            ),
+            Answer(status=200, sentence="A file.", media="application/x-ndjson", shape={"type": "string"}, lines=LISTED),
+        ),
+    ),
+    Operation(
+        method="POST",
+        path="/api/calls",
+        name="placeCall",
+        tag="calls",
+        summary="Place a call",
+        sentence="The body is that of the compatible `POST /calls`.",
+        body=Body(shape=CALL_WANTED, example={"source": "31205550100", "destination": "31612345678", "callFlow": FLOW_EXAMPLE}),
+        answers=(Answer(status=201, sentence="The call.", shape=CALL),),
+    ),
+    Operation(
+        method="GET",
+        path="/api/calls/{id}",
+        name="showCall",
+        tag="calls",
+        summary="Show a call with its legs",
+        sentence="Why each leg ended and what to do about it, its SIP code and Call-ID.",
+        parameters=(identified("the call"),),
+        answers=(Answer(status=200, sentence="The call.", shape=CALL),),
+    ),
+    Operation(
+        method="PATCH",
+        path="/api/calls/{id}",
+        name="changeCall",
+        tag="calls",
+        summary="Change the tags and metadata of a call",
+        sentence="At any time, also when it is over.",
+        parameters=(identified("the call"),),
+        body=Body(shape=LABELS, example={"addTags": ["paid"], "metadata": {"customer": "42", "draft": None}}),
+        answers=(Answer(status=200, sentence="The call.", shape=CALL),),
+    ),
+    Operation(
+        method="DELETE",
+        path="/api/calls/{id}/record",
+        name="eraseCall",
+        tag="calls",
+        access=Access.SOCKET,
+        summary="Erase a call that is over",
+        sentence="With everything that is kept of it: legs, journal, recordings, transcriptions, deliveries.",
+        parameters=(identified("the call"),),
+        answers=(Answer(status=204, sentence="It is done."),),
+        failures=(409,),
+    ),
+    Operation(
+        method="GET",
+        path="/api/calls/{id}/journal",
+        name="showJournal",
+        tag="calls",
+        summary="Show everything that happened to a call, in order",
+        parameters=(identified("the call"),),
+        answers=(
+            Answer(status=200, sentence="The journal.", shape=all_of("Journal", ENTRY, "The journal of a call, in order.")),
+        ),
+    ),
+    Operation(
+        method="POST",
+        path="/api/calls/{id}/legs/{leg}/refer",
+        name="referLeg",
+        tag="calls",
+        summary="Have the far end of a leg call someone else in our place",
+        sentence="A blind transfer by REFER. The answer waits up to half a minute for what becomes of it; it is in the journal "
+        "once it is known.",
+        parameters=(identified("the call"), identified("the leg", "leg")),
+        body=Body(shape=REFER),
+        answers=(
+            Answer(status=200, sentence="What became of it.", shape=REFERRED),
+            Answer(status=202, sentence="It is not known yet.", shape=REFERRED),
+        ),
+        failures=(409,),
+    ),
+)

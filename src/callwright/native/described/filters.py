@@ -1,0 +1,49 @@
+"""What calls are looked for by: the same words for the list, its export and the live feed (`native.filters`)."""
+
+from __future__ import annotations
+
+from callwright.calls.model import CallStatus, Direction
+from callwright.native.asking import MOMENT
+from callwright.native.filters import LONGEST_DURATION_S, LONGEST_RANGE_DAYS, SHORTEST_END
+from callwright.openapi.operation import Parameter
+from callwright.openapi.shapes import choice, identity, moment, several, text, texts_by_name, whole
+from callwright.reasons import Reason
+
+
+def _words(said: str, example: str) -> Parameter:
+    name, _, value = example.partition("=")
+    return Parameter(name=name, shape=several(text("A word of the list.", value), said), repeated=True)
+
+
+_SOUGHT = (
+    f"`31612345678` whole, `316*` its beginning, `*5678` its end of at least {SHORTEST_END} characters, `*345*` anywhere, "
+    f"which needs a created range of at most {LONGEST_RANGE_DAYS} days. A `+` is one, and never a space."
+)
+_STATUSES = ", ".join(f"`{one.value}`" for one in CallStatus)
+
+FILTERS = (
+    _words(f"Any of these statuses: {_STATUSES}. Several with commas.", "status=ended,failed"),
+    Parameter(name="direction", shape=choice("Of the first leg.", Direction)),
+    Parameter(name="source", shape=text(f"Who called: {_SOUGHT}", "316*")),
+    Parameter(name="destination", shape=text(f"Who was called: {_SOUGHT}", "31205550100")),
+    Parameter(name="number", shape=text("A number of this world, by its digits or its id.", "31205550100")),
+    Parameter(name="flow", shape=identity("The flow that answered.")),
+    _words("Any of these reasons why the first leg ended. Several with commas.", f"reason={Reason.BUSY.value}"),
+    Parameter(name="tag", shape=several(text("A tag.", "vip"), "All of these tags; one each time it is given."), repeated=True),
+    Parameter(
+        name="metadata",
+        shape=texts_by_name(
+            "A metadata value: `metadata.customer=42`. Several names may be asked for, each once.", {"metadata.customer": "42"}
+        ),
+        open=True,
+    ),
+    Parameter(name="createdFrom", shape=moment("Made at this time or later.", MOMENT)),
+    Parameter(name="createdTo", shape=moment("Made before this time.", "2026-05-05T10:00:00Z")),
+    Parameter(name="endedFrom", shape=moment("Over at this time or later.", MOMENT)),
+    Parameter(name="endedTo", shape=moment("Over before this time.", "2026-05-05T10:00:00Z")),
+    Parameter(name="durationFrom", shape=whole("Seconds from answer to end, at least.", 10, 0, LONGEST_DURATION_S)),
+    Parameter(name="durationTo", shape=whole("Seconds from answer to end, at most.", 60, 0, LONGEST_DURATION_S)),
+)
+SORT = Parameter(
+    name="sort", shape=choice("`newest` first, or `oldest`.", ("newest", "oldest"), "newest") | {"default": "newest"}
+)

@@ -1,0 +1,83 @@
+"""What is said of one operation: who may ask, with what, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from callwright.openapi.shapes import Shape
+
+JSON = "application/json"
+
+
+class Access(Enum):
+    """Who may ask. The values are what a reader is told."""
+
+    ANYONE = "anyone"
+    KEY = "an access key, or the control socket"
+    SOCKET = "the control socket alone"
+
+
+class Place(Enum):
+    """Where a parameter stands, in OpenAPI's words."""
+
+    PATH = "path"
+    QUERY = "query"
+    HEADER = "header"
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """`shape` has the sentence. One that is `repeated` may be given several times, and its shape is a list's.
+
+    One that is `open` stands for many of its kind: its name is what comes before a dot, ``metadata`` for ``metadata.NAME``.
+    """
+
+    name: str
+    shape: Shape
+    place: Place = Place.QUERY
+    repeated: bool = False
+    open: bool = False
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent; `example` where the one made of the shape's examples would say less."""
+
+    shape: Shape
+    example: Any = None
+    optional: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer without a `shape` has no body, or one of another `media` than JSON; `lines` is what a line of it is."""
+
+    status: int
+    sentence: str
+    shape: Shape | None = None
+    example: Any = None
+    media: str = JSON
+    lines: Shape | None = None
+    headers: dict[str, str] = {}
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """`name` is what programs that are made of the document call it. `failures` are statuses beside those of its kind:
+    every operation has 500 and 503, a key 401, what is read of the request 400, 413 and 422, an id in the path 404.
+    """
+
+    method: str
+    path: str
+    name: str
+    tag: str
+    access: Access = Access.KEY
+    summary: str
+    sentence: str = ""
+    parameters: Sequence[Parameter] = ()
+    body: Body | None = None
+    answers: Sequence[Answer]
+    failures: Sequence[int] = ()
+
+    def of(self, place: Place) -> list[Parameter]:
+        return [parameter for parameter in self.parameters if parameter.place is place]

@@ -1,0 +1,166 @@
+"""The OpenAPI document of the native interface: valid, whole, and true of its examples."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from uuid import UUID
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from callwright.cli.control import call_asgi
+from callwright.native import control_app, described
+from callwright.native.described.filters import FILTERS as TOLD
+from callwright.native.filters import FILTERS, REPEATED
+from callwright.native.routes import ENTRIES, Who
+from callwright.openapi.operation import Access, Place
+from callwright.openapi.shapes import Named
+from callwright.switch.referring import Referral
+from callwright.telephony import ReferOutcome
+from support import described as proof
+from support.native_room import NativeRoom
+
+SOMEWHERE = "01890000-0000-7000-8000-000000000000"
+OPERATIONS = described.interface().operations
+ACCESS = {Who.ANYONE: Access.ANYONE, Who.WORLD: Access.KEY, Who.OPERATOR: Access.SOCKET}
+
+
+def test_every_route_is_described_with_who_may_ask_and_nothing_else_is():
+    told = {(one.method, one.path): one.access for one in OPERATIONS}
+    assert told == {(entry.method, f"/api{entry.path}"): ACCESS[entry.who] for entry in ENTRIES}
+
+
+def test_the_document_is_valid_openapi():
+    assert [error.message for error in OpenAPIV31SpecValidator(proof.document()).iter_errors()] == []
+
+
+def test_names_are_used_once():
+    names = [one.name for one in OPERATIONS]
+    assert len(names) == len(set(names))
+    shapes = {}
+    for one in OPERATIONS:
+        for shape in _named([one.body and one.body.shape, *(answer.shape for answer in one.answers)]):
+            assert shapes.setdefault(shape.name, shape) == shape, f"two shapes are called {shape.name}"
+
+
+@pytest.mark.parametrize("one", OPERATIONS, ids=lambda one: one.name)
+def test_an_operation_is_whole(one):
+    in_path = re.findall(r"{(\w+)}", one.path)
+    assert [parameter.name for parameter in one.of(Place.PATH)] == in_path
+    assert one.tag in described.TAGS
+    assert not one.summary.endswith(".")
+    sentences = [one.sentence, *(answer.sentence for answer in one.answers)]
+    sentences += [parameter.shape["description"] for parameter in one.parameters]
+    assert [sentence for sentence in sentences if sentence and not sentence.endswith(".")] == []
+
+
+@pytest.mark.parametrize("one", OPERATIONS, ids=lambda one: one.name)
+def test_its_examples_are_as_it_says(one):
+    operation = proof.document()["paths"][one.path][one.method.lower()]
+    sides = [
+        operation.get("requestBody", {}),
+        *(proof.response_of(operation, int(status)) for status in operation["responses"]),
+    ]
+    for side in sides:
+        content = side.get("content", {}).get("application/json")
+        assert content is None or proof.faults(content["example"], content["schema"]) == []
+    for parameter in operation.get("parameters", ()):
+        for example in parameter["schema"].get("examples", ()):
+            assert proof.faults(example, parameter["schema"]) == []
+
+
+def test_every_key_has_a_sentence():
+    schemas = proof.document()["components"]["schemas"]
+    without = [
+        f"{name}.{key}"
+        for name, schema in schemas.items()
+        if not name.startswith("Flow")  # the published schema of flows, which says what it says
+        for key, shape in schema.get("properties", {}).items()
+        if "$ref" not in shape and not shape.get("description")
+    ]
+    assert without == []
+
+
+def test_filters_of_calls_are_those_that_are_read():
+    assert [one.name for one in TOLD if not one.open] == list(FILTERS)
+    assert {one.name for one in TOLD if one.repeated} == set(REPEATED)
+
+
+def _bounds():
+    for one in OPERATIONS:
+        for parameter in one.of(Place.QUERY):
+            for word, beyond in (("minimum", -1), ("maximum", 1)):
+                if word in parameter.shape:
+                    yield pytest.param(
+                        one, parameter.name, parameter.shape[word], beyond, id=f"{one.name}-{parameter.name}-{word}"
+                    )
+
+
+@pytest.mark.parametrize(("one", "name", "bound", "beyond"), list(_bounds()))
+async def test_the_bounds_it_names_are_those_that_hold(one, name, bound, beyond):
+    room = await NativeRoom.open()
+    path = re.sub(r"{\w+}", SOMEWHERE, one.path.removeprefix("/api"))
+    if one.answers[0].media != "text/event-stream":  # an answer that would not end
+        assert (await room.customer(one.method, f"{path}?{name}={bound}")).status in (200, 404)
+    refused = await room.customer(one.method, f"{path}?{name}={bound + beyond}")
+    assert (refused.status, refused.error["parameter"]) == (422, name)
+
+
+WRONG = [
+    pytest.param(one, parameter.name, text, id=f"{one.name}-{parameter.name}")
+    for one in OPERATIONS
+    for parameter in one.of(Place.QUERY)
+    for word, text in (("enum", "nonsense"), ("format", "yesterday"))
+    if word in parameter.shape
+]
+
+
+@pytest.mark.parametrize(("one", "name", "text"), WRONG)
+async def test_what_it_says_of_a_parameter_is_wanted_of_it(one, name, text):
+    room = await NativeRoom.open()
+    refused = await room.customer(one.method, re.sub(r"{\w+}", SOMEWHERE, f"{one.path.removeprefix('/api')}?{name}={text}"))
+    assert (refused.status, refused.error.get("parameter")) == (422, name)
+    assert refused.error["example"].startswith(f"{name}=")
+
+
+@pytest.mark.parametrize(
+    ("became", "status", "outcome"),
+    [
+        (Referral(ReferOutcome.DONE, 200), 200, "done"),
+        (Referral(ReferOutcome.REFUSED, 603, "Decline"), 200, "refused"),
+        (None, 202, "pending"),
+    ],
+)
+async def test_what_became_of_a_referral(became, status, outcome):
+    room = await NativeRoom.open()
+    room.switchboard.referrals = [became]
+    reply = await room.customer("POST", f"/calls/{SOMEWHERE}/legs/{SOMEWHERE}/refer", {"to": "+31612345678"})
+    assert (reply.status, reply.content["outcome"]) == (status, outcome)
+    assert room.switchboard.asked == [{"call": UUID(SOMEWHERE), "leg": UUID(SOMEWHERE), "to": "31612345678"}]
+
+
+async def test_it_is_there_over_the_control_socket_too():
+    room = await NativeRoom.open()
+    for path in ("/openapi.json", "/docs"):
+        status, body = await call_asgi(control_app(room.parts), "GET", path, {}, b"")
+        assert status == 200
+        assert len(body) > 10_000
+
+
+def test_a_server_starts_without_it():
+    """What the interface says of itself is imported when somebody asks for it."""
+    read = "{'callwright.native.described', 'callwright.openapi.page'} & set(sys.modules)"
+    code = f"import sys, callwright.native; sys.exit(bool({read}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def _named(value):
+    if isinstance(value, Named):
+        yield value
+    if isinstance(value, dict):
+        value = value.values()
+    if not isinstance(value, str | None) and hasattr(value, "__iter__"):
+        for inner in value:
+            yield from _named(inner)
