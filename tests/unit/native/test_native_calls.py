@@ -350,6 +350,18 @@ async def test_a_file_has_all_that_matches_in_batches(monkeypatch: pytest.Monkey
     assert (sent.body.count(b"\r\n"), sent.body.count(b",test,"), len(sent.pieces)) == (9, 8, 3)
 
 
+async def test_long_calls_come_in_smaller_batches(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exporting, "BATCH", 8)
+    monkeypatch.setattr(exporting, "FIRST_BATCH", 2)
+    monkeypatch.setattr(exporting, "BATCH_BYTES", 3_000)
+    room = await NativeRoom.open()
+    for n in range(20):
+        await made(room, n, metadata={"a": "x" * (1 if n < 10 else 1_000)})
+    sent = await exported(room, "format=ndjson&sort=oldest")
+    assert [len(lines_of(piece)) for piece in sent.pieces] == [2, 4, 8, 2, 4]
+    assert [line["source"] for line in lines_of(sent.body)] == [f"3161234567{n}" for n in range(20)]
+
+
 async def test_a_file_says_what_it_is():
     room = await NativeRoom.open()
     await made(room, 0)
