@@ -62,6 +62,7 @@ _VALUES = {
     "limit": str(DEFAULT_LIMIT),
     "offset": "0",
     "call": SOME_ID,
+    "recording": SOME_ID,
     "state": "exhausted",
     "endpoint": "https://example.com/hook",
     "url": "https://example.com/hook",

@@ -203,6 +203,9 @@ async def test_a_cursor_is_of_one_list_in_one_world():
             (f"status=ended&cursor=A{cursor}", "live"),
             (f"status=ended&cursor={cursor[:-1]}", "live"),
             (f"status=ended&cursor={cursor[:8]}", "live"),
+            (f"status=ended&cursor={cursor}!", "live"),
+            (f"status=ended&cursor={cursor[:5]}%20{cursor[5:]}", "live"),
+            (f"status=ended&cursor={cursor}==", "live"),
             ("status=ended&cursor=", "live"),
             ("status=ended&cursor=%C3%A9", "live"),
         ):
