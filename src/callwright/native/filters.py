@@ -13,7 +13,7 @@ from uuid import UUID
 
 from callwright import ids
 from callwright.calls.filters import At, CallFilter, Sought
-from callwright.calls.labels import LONGEST_NAME, NAME_PATTERN, wrong_with_tag, wrong_with_value
+from callwright.calls.labels import LONGEST_NAME, MOST_METADATA, MOST_TAGS, NAME_PATTERN, wrong_with_tag, wrong_with_value
 from callwright.calls.lists import EVER
 from callwright.calls.model import LIVE_CALL, CallStatus, Direction
 from callwright.clock import SECOND_US
@@ -252,6 +252,14 @@ _OF_THE_ENDED = {"durationFrom": "10", "reason": "callee_hangup"}
 
 def _check_conflicts(ask: Ask, wanted: CallFilter) -> None:
     """What can be true of no call is a mistake, which an empty list would hide."""
+    for name, asked, most in (("tag", wanted.tags, MOST_TAGS), ("metadata", wanted.metadata, MOST_METADATA)):
+        if len(asked) > most:
+            raise BadQuery(
+                f"{name} is asked for {len(asked)} times, and no call has more than {most}.",
+                parameter=name,
+                example="tag=vip" if name == "tag" else f"{METADATA}customer=42",
+                remedy="Ask for fewer; a call must have all of them.",
+            )
     if wanted.statuses and wanted.statuses <= LIVE_CALL:
         named = next((name for name in ("endedFrom", "endedTo") if ask.query(name) is not None), None)
         if named is None and wanted.duration is not None and wanted.duration[0] > 0:

@@ -131,6 +131,8 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         ("durationFrom=9&durationTo=8", "durationTo", "must not be more than durationTo", None),
         (f"status=ongoing&endedTo={MAY}", "endedTo", "endedTo and status=ongoing can not both be", None),
         ("status=queued,ongoing&durationFrom=1", "durationFrom", "durationFrom and status=queued, ongoing", None),
+        ("&".join(f"tag={n}" for n in range(21)), "tag", "asked for 21 times, and no call has more than 20", "tag=vip"),
+        ("&".join(f"metadata.{n}=1" for n in range(51)), "metadata", "and no call has more than 50", "metadata.customer=42"),
         ("status=ongoing&reason=busy", "reason", "reason and status=ongoing can not both be", None),
         (f"createdFrom={JUNE}&endedTo={JUNE}", "endedTo", "must be after createdFrom", None),
     ],
@@ -156,6 +158,12 @@ async def test_every_example_is_right():
             call_filter(await asked(query))
         assert refused.value.example is not None
         call_filter(await asked(quote(refused.value.example, safe="=&")))
+
+
+async def test_as_many_labels_as_a_call_has_may_be_asked_for():
+    room = await NativeRoom.open()
+    labels = [*(f"tag={n}" for n in range(20)), *(f"metadata.{n}=1" for n in range(50))]
+    assert (await room.customer("GET", f"/calls?{'&'.join(labels)}")).content["data"] == []
 
 
 async def test_who_does_not_search_needs_no_range():
