@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -179,19 +179,23 @@ class Ask:
 
     def queries(self, name: str) -> list[str]:
         """All that the query has of a name."""
-        return [text for known, text in self._query if known == name]
+        return self._query.get(name, [])
 
     def names(self) -> list[str]:
         """Whatever the query names, each once."""
-        return list(dict.fromkeys(name for name, _ in self._query))
+        return list(self._query)
 
     def header(self, name: str) -> str | None:
         return self._request.headers.get(name)
 
-    def only(self, known: Sequence[str], *, repeated: Sequence[str] = ()) -> None:
-        """Raise `BadQuery` for anything else in the query, or given twice where it means one thing."""
+    def only(self, known: Sequence[str], *, repeated: Sequence[str] = (), also: Collection[str] = ()) -> None:
+        """Raise `BadQuery` for anything else in the query, or given twice where it means one thing.
+
+        Those of `also` are known too, but are no news to who asks.
+        """
+        names = frozenset((*known, *also))
         for name in self.names():
-            if name not in known:
+            if name not in names:
                 raise BadQuery(
                     f"{name[:40]} is not known here{nearest(name, known)}; there are {', '.join(known)}.",
                     parameter=name[:40],
@@ -308,13 +312,17 @@ def moment_of(text: str, parameter: str) -> int:
         raise Invalid(f"{parameter} must be a time such as {MOMENT}; it was {text[:40]!r}.", parameter=parameter) from None
 
 
-def _query_of(request: Request) -> list[tuple[str, str]]:
-    """Names and values in order. A `+` is one: a number may begin with it, and a time have it before its zone. Only forms
+def _query_of(request: Request) -> dict[str, list[str]]:
+    """Values by their names, in order. A `+` is one: a number may begin with it, and a time have it before its zone. Only forms
     mean a space by it.
     """
     raw = request.scope["query_string"].decode("utf-8", "replace")
-    pairs = (pair.partition("=") for pair in raw.split("&") if pair)
-    return [(unquote(name), unquote(text)) for name, _, text in pairs]
+    given: dict[str, list[str]] = {}
+    for pair in raw.split("&"):
+        if pair:
+            name, _, text = pair.partition("=")
+            given.setdefault(unquote(name), []).append(unquote(text))
+    return given
 
 
 def checked_kind(kind: object, parameter: str) -> str:

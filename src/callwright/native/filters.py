@@ -58,7 +58,7 @@ def call_filter(ask: Ask, *, besides: Sequence[str] = (), searched: bool = True)
     Where calls are `searched`, a text anywhere in a number is looked for in a limited range of times only.
     """
     names = tuple(name for name in ask.names() if name.startswith(METADATA))
-    ask.only((*FILTERS, f"{METADATA}NAME", *names, *besides), repeated=REPEATED)
+    ask.only((*FILTERS, f"{METADATA}NAME", *besides), repeated=REPEATED, also=names)
     wanted = CallFilter(
         statuses=frozenset(_words(ask, "status", _STATUSES, example="status=ended,failed")),
         direction=_direction(ask),

@@ -90,6 +90,7 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         ("createdfrom=1", "createdfrom", "the nearest is createdFrom", f"createdFrom={MOMENT}"),
         ("meta.customer=1", "meta.customer", "is not known here", "status=ended"),
         ("metadata=1", "metadata", "the nearest is metadata.NAME", "metadata.NAME=42"),
+        ("metadata.x=1&offset=1", "offset", "durationTo, metadata.NAME.", "status=ended"),
         ("source=1&source=2", "source", "given more than once", "source=316*"),
         ("metadata.customer=1&metadata.customer=2", "metadata.customer", "given more than once", "metadata.customer=1"),
         # bad words
