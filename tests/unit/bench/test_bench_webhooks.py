@@ -33,13 +33,21 @@ def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
 
 
 def test_what_it_finds_is_told_as_json(tmp_path: Path) -> None:
-    done = run(*TINY, "--parts", "hanging,full,backlog", "--json", "--folder", str(tmp_path))
+    done = run(*TINY, "--parts", "hanging,full", "--json", "--folder", str(tmp_path))
     assert done.stderr == ""
     found: dict[str, Any] = json.loads(done.stdout)
-    assert list(found) == ["machine", "hanging", "full", "backlog"]
+    assert list(found) == ["machine", "hanging", "full"]
     hanging = {name: [(one["events"], one["missing"]) for one in turns] for name, turns in found["hanging"].items()}
     assert hanging == {"none": [(20, 0)], "some": [(16, 0)]}
     assert [(len(found["full"][one]), found["full"][one][0]["outbox"]["posts"]) for one in ("1", "3")] == [(1, 60)] * 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.long
+def test_a_backlog_is_drained(tmp_path: Path) -> None:
+    done = run(*TINY, "--parts", "backlog", "--json", "--folder", str(tmp_path))
+    assert done.stderr == ""
+    found: dict[str, Any] = json.loads(done.stdout)
     there = found["backlog"]["with"]
     assert (there["deliveries"], there["drained"]["deliveries"], there["drained"]["left"]) == (40, 40, 0)
     assert there["beside"]["failed"] >= 1
