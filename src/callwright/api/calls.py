@@ -35,7 +35,7 @@ async def place(request: Request) -> Answer:
 
 async def show_all(request: Request) -> Answer:
     page = request.page
-    found = lists.list_calls(request.parts.store, request.world.id, limit=page.size, offset=page.offset)
+    found = await lists.page_of_calls(request.parts.store, request.world.id, limit=page.size, offset=page.offset)
     items = [render.call_item(call, linked=True) for call in found.calls]
     return Answer(200, envelope.listing(items, "/calls", page, found.total))
 

@@ -15,8 +15,11 @@ from callwright.calls.search import Batch, Place, Search
 from callwright.calls.terms import DURATION_S
 from callwright.store import Reader, Store
 
-# Rows that are looked at for one batch; as many are in memory at a time, and twice that.
+# Rows that are looked at for one batch; as many are in memory at a time, and twice that. A call may have metadata of 25,000
+# characters: once a batch has more bytes than this, fewer rows are looked at.
 BATCH = 4_000
+FIRST_BATCH = 500
+BATCH_BYTES = 2_000_000
 
 
 class Format(Enum):
@@ -111,14 +114,20 @@ class Export:
         self._wanted = wanted
         self._form = form
         self._newest_first = newest_first
+        self._rows = min(FIRST_BATCH, BATCH)
 
     async def batch(self, place: Place | None = None) -> tuple[bytes, Place | None]:
         """The lines of a batch, of which there may be none, and where the next begins; None after the last."""
 
         def read(reader: Reader) -> tuple[bytes, Place | None]:
-            search = Search(reader, self._world_id, self._wanted, newest_first=self._newest_first)
-            found: Batch = search.batch(place or search.begin(), _LINES[self._form], BATCH, kind=self._kind)
+            search = Search(reader, self._world_id, self._wanted, newest_first=self._newest_first, doubt=self._doubt)
+            found: Batch = search.batch(place or search.begin(), _LINES[self._form], self._rows, kind=self._kind)
             end = _ENDS[self._form]
             return "".join(line + end for line in found.shown).encode(), found.next
 
-        return await self._store.look(read)
+        lines, after = await self._store.look(read)
+        self._rows = max(self._rows // 4, 1) if len(lines) > BATCH_BYTES else min(self._rows * 2, BATCH)
+        return lines, after
+
+    def _doubt(self) -> None:
+        self._store.doubt("calls")

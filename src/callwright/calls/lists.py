@@ -7,6 +7,7 @@ by is sought row by row, in `calls.search`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -63,38 +64,45 @@ class Page(NamedTuple):
 def list_calls(store: Store, world_id: UUID, *, limit: int, offset: int, facets: Facets = Facets()) -> Page:  # noqa: B008
     """A page, newest first. Its calls come without `called` and webhook, which no list shows.
 
-    Where the counters do not add up the rows themselves are counted, which takes longer the more there are.
+    Raises `CountersWrong` where the counters do not add up.
     """
-    with store.snapshot():
-        walk = _Walk(store, world_id, facets)
-        try:
-            return walk.page(limit, offset)
-        except CountersWrong:
-            store.doubt("calls")
-            return walk.page_without_counters(limit, offset)
+    with store.snapshot() as reader:
+        return _Walk(reader, world_id, facets).page(limit, offset)
 
 
-def count_calls(store: Store | Reader, world_id: UUID, facets: Facets) -> int:
-    """How many there are; a `Reader` is in a snapshot already."""
+async def page_of_calls(store: Store, world_id: UUID, *, limit: int, offset: int, facets: Facets = Facets()) -> Page:  # noqa: B008
+    """As `list_calls`; where the counters do not add up the rows themselves are counted, which takes longer the more there
+    are, but holds nobody else up.
+    """
+    with suppress(CountersWrong):
+        return list_calls(store, world_id, limit=limit, offset=offset, facets=facets)
+    store.doubt("calls")
+    return await store.look(lambda reader: _Walk(reader, world_id, facets).page_without_counters(limit, offset))
+
+
+def count_calls(store: Store | Reader, world_id: UUID, facets: Facets, doubt: Callable[[], None] | None = None) -> int:
+    """How many there are; a `Reader` is in a snapshot already.
+
+    `doubt` is called where the counters do not add up, before the rows themselves are counted; without it that is told to
+    the operator. Where it raises, they are not.
+    """
     if isinstance(store, Store):
-        with store.snapshot():
-            return _count(_Walk(store, world_id, facets), lambda: store.doubt("calls"))
-    return _count(_Walk(store, world_id, facets), lambda: None)
-
-
-def _count(walk: _Walk, doubt: Callable[[], None]) -> int:
+        with store.snapshot() as reader:
+            return count_calls(reader, world_id, facets, doubt or (lambda: store.doubt("calls")))
+    walk = _Walk(store, world_id, facets)
     try:
         return walk.count()
     except CountersWrong:
-        doubt()
+        if doubt is not None:
+            doubt()
         return walk.count_without_counters()
 
 
 class _Walk:
     """One look at one list, in one snapshot."""
 
-    def __init__(self, store: Store | Reader, world_id: UUID, facets: Facets) -> None:
-        self._store = store
+    def __init__(self, reader: Reader, world_id: UUID, facets: Facets) -> None:
+        self._reader = reader
         self._facets = facets
         self._cells = facets.cells
         self._timed = facets.created is not None or facets.ended is not None
@@ -129,21 +137,28 @@ class _Walk:
         total, stretch = find(spans, self._blocks, limit=limit, offset=offset, both_ends=True)
         if stretch is None:
             return Page(total, [])
-        calls = self._rows(stretch)
+        calls = self._rows(stretch, self._end(spans, stretch.newest_first) if self._timed else ALL[0])
         if len(calls) < stretch.take:
             raise CountersWrong
         return Page(total, calls)
 
     def page_without_counters(self, limit: int, offset: int) -> Page:
         """The same, by counting rows and passing over them."""
-        return Page(self.count_without_counters(), self._rows(Stretch(NEWEST, offset, limit)))
+        return Page(self.count_without_counters(), self._rows(Stretch(NEWEST, offset, limit), ALL[0]))
+
+    def _end(self, spans: list[Counted], newest_first: bool) -> int:
+        """The position after which no call is in the spans of time, on the way from one end to the other."""
+        span = spans[-1 if newest_first else 0].block
+        first, last = blocks_of(span)
+        touched = [one.block for one in self._blocks(span)] or [last, first]
+        return positions_of(touched[-1])[0] if newest_first else positions_of(touched[0])[1]
 
     def _blocks(self, span: int) -> list[Counted]:
         return self._counted(BLOCK, *blocks_of(span))
 
-    def _rows(self, stretch: Stretch) -> list[Call]:
+    def _rows(self, stretch: Stretch, end: int) -> list[Call]:
         sql = _page_sql(self._shape, stretch.newest_first)
-        rows = self._select(sql, edge=stretch.edge, take=stretch.take, skip=stretch.skip)
+        rows = self._select(sql, edge=stretch.edge, end=end, take=stretch.take, skip=stretch.skip)
         calls = [call_of(row) for row in rows]
         return calls if stretch.newest_first else calls[::-1]
 
@@ -174,7 +189,7 @@ class _Walk:
 
     def _select(self, sql: str, **more: Param) -> list[tuple[Param, ...]]:
         params: Mapping[str, Param] = self._params | more
-        return self._store.select(sql, params)
+        return self._reader.select(sql, params)
 
 
 class _Shape(NamedTuple):
@@ -221,9 +236,15 @@ def _blocks_sql(shape: _Shape) -> str:
 
 @lru_cache(maxsize=256)
 def _page_sql(shape: _Shape, newest_first: bool) -> str:
-    """The statement takes positions from an index for each pair of direction and status, merged, and then the rows."""
-    order, side = ("DESC", "<=") if newest_first else ("ASC", ">=")
-    arms = " UNION ALL ".join(_arms(shape, f"pos {side} :edge"))
+    """The statement takes positions from an index for each pair of direction and status, merged, and then the rows.
+
+    Spans of time have an end: of a pair that has no call there all older ones would be looked at in vain.
+    """
+    order, side, other = ("DESC", "<=", ">=") if newest_first else ("ASC", ">=", "<=")
+    place = f"pos {side} :edge"
+    if shape.created or shape.ended:
+        place += f" AND pos {other} :end"
+    arms = " UNION ALL ".join(_arms(shape, place))
     return (
         f"SELECT {LISTED} FROM calls WHERE pos IN "
         f"(SELECT pos FROM ({arms} ORDER BY pos {order} LIMIT :take OFFSET :skip)) ORDER BY pos {order}"

@@ -7,7 +7,8 @@ may be short, or empty, and yet have a next one, and counting stops somewhere an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from callwright.calls.model import Call
 from callwright.calls.rows import LISTED, call_of
 from callwright.calls.terms import Term, terms_of
 from callwright.store import Param, Reader, Row, Store
-from callwright.store.blocks import ALL, BLOCK, SPAN, blocks_of, positions_of
+from callwright.store.blocks import ALL, BLOCK, SPAN, CountersWrong, blocks_of, positions_of
 
 # Rows that are looked at for one page, and calls that are counted.
 LOOKED_AT, COUNTED = 50_000, 10_000
@@ -78,21 +79,36 @@ async def find(
 ) -> Found:
     """A page of a list: its first, the one at a `place`, or the first of those made `since` another was begun."""
 
-    def read(reader: Reader) -> Found:
-        search = Search(reader, world_id, wanted, newest_first=newest_first)
+    def read(reader: Reader, doubt: Callable[[], None]) -> Found:
+        search = Search(reader, world_id, wanted, newest_first=newest_first, doubt=doubt)
         return search.page(place or search.begin(since), limit)
 
-    # What the counters know is found at once; but of ends they know too little for that.
-    if wanted.counted and wanted.ended is None:
-        with store.snapshot() as reader:
-            return read(reader)
-    return await store.look(read)
+    # What the counters know is found at once, unless they are wrong. Of times they know too little for that: one call made
+    # by a clock that was wrong has a range begin far from where its other calls are.
+    if wanted.counted and wanted.created is None and wanted.ended is None:
+        with suppress(CountersWrong), store.snapshot() as reader:
+            return read(reader, _give_up)
+    return await store.look(lambda reader: read(reader, lambda: store.doubt("calls")))
+
+
+def _give_up() -> None:
+    raise CountersWrong
 
 
 class Search:
     """One look for calls, in one snapshot."""
 
-    def __init__(self, reader: Reader, world_id: UUID, wanted: CallFilter, *, newest_first: bool) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        world_id: UUID,
+        wanted: CallFilter,
+        *,
+        newest_first: bool,
+        doubt: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`doubt` is called where counters are wrong, before rows are counted in their place."""
+        self._doubt = doubt
         self._reader = reader
         self._world_id = world_id
         self._wanted = wanted
@@ -163,7 +179,7 @@ class Search:
         if not others:
             return facets
         reach, lead = min(((self._reach(term), term) for term in others), key=_first)
-        known = count_calls(self._reader, self._world_id, msgspec.structs.replace(self._wanted.facets, ended=None))
+        known = count_calls(self._reader, self._world_id, msgspec.structs.replace(self._wanted.facets, ended=None), self._doubt)
         return lead if reach <= known else facets
 
     def _reach(self, term: Term) -> int:
@@ -229,7 +245,7 @@ class Search:
 
     def _total(self) -> Total:
         if self._wanted.counted:
-            return Total(count_calls(self._reader, self._world_id, self._wanted.facets), exact=True)
+            return Total(count_calls(self._reader, self._world_id, self._wanted.facets, self._doubt), exact=True)
         sql = f"SELECT COUNT(*), COUNT(shown), MIN(pos) FROM ({self._looked_at('1', 'DESC')})"
         count = looked_at = 0
         high, size = self._high, CHUNKS[1] if self._rest else COUNTED + 1

@@ -160,6 +160,7 @@ def _write(control: Control, path: str, file: str, world: str) -> None:
         with open(file, "xb") as opened:
             try:
                 control.copy(path, opened.write, world=world)
+                opened.flush()
             except BaseException:
                 Path(file).unlink()
                 raise

@@ -63,15 +63,15 @@ def rules(scene: Scene, survey: Survey) -> Findings:
 def stories(scene: Scene, survey: Survey) -> Findings:
     """Events and journal of a sample of ended calls."""
     wrong_events, wrong_journals = [], []
-    sample = _rows(survey, "doctor.newest_calls", _after(scene, survey), -1 if scene.deep else SAMPLE)
-    for world, call in sample:
-        world_id, call_id = UUID(bytes=world), UUID(bytes=call)
+    looked_at = 0
+    for world_id, call_id in _ended(scene, survey):
+        looked_at += 1
         if not _ends_once(survey, world_id, call_id):
             wrong_events.append(str(call_id))
         # Rows and journal are two reads, and a last word may be written between them.
         if not any(_agree(survey, world_id, call_id) for _ in range(2)):
             wrong_journals.append(str(call_id))
-    of = f"of {len(sample)} calls looked at"
+    of = f"of {looked_at} calls looked at"
     if wrong_events:
         yield fault("records.events", f"not one last event that ends the call: {some(wrong_events)}", _ASK)
     else:
@@ -80,6 +80,17 @@ def stories(scene: Scene, survey: Survey) -> Findings:
         yield fault("records.journal", f"the journal tells another story than the rows: {some(wrong_journals)}", _ASK)
     else:
         yield ok("records.journal", f"journal and rows agree {of}")
+
+
+def _ended(scene: Scene, survey: Survey) -> Iterator[tuple[UUID, UUID]]:
+    """Ended calls, newest first, by world and id: some, or in depth all of them, of which a few are in memory at a time."""
+    after, before = _after(scene, survey), 1 << 62
+    while some_of_them := _rows(survey, "doctor.newest_calls", after, before, SAMPLE):
+        for _, world, call in some_of_them:
+            yield UUID(bytes=world), UUID(bytes=call)
+        if not scene.deep:
+            return
+        before = some_of_them[-1][0]
 
 
 def _ends_once(survey: Survey, world_id: UUID, call_id: UUID) -> bool:

@@ -26,7 +26,7 @@ def fix(folder: DataFolder, clock: Clock) -> Finding:
         ) from error
     with lock:
         _refuse_other_schema(folder)
-        store = Store.open(folder.database, clock)
+        store = Store.open(folder.database, clock, rebuilds=True)
         try:
             asyncio.run(store.transact(count_anew))
         finally:

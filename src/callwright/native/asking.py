@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 import msgspec
@@ -40,11 +40,34 @@ DEFAULT_LIMIT = 100
 MOST_LIMIT = 1_000
 MOMENT = "2026-05-04T10:00:00Z"  # these two as examples
 SOME_ID = "018f9d6e-7b1c-7c3e-9f54-2d0a4c1b8e77"
+# Of each name that queries know, a value that is right.
+_VALUES = {
+    "status": "ended",
+    "direction": "incoming",
+    "source": "316*",
+    "destination": "31205550100",
+    "number": "31205550100",
+    "flow": SOME_ID,
+    "reason": "busy",
+    "tag": "vip",
+    "metadata.NAME": "42",
+    "createdFrom": MOMENT,
+    "createdTo": MOMENT,
+    "endedFrom": MOMENT,
+    "endedTo": MOMENT,
+    "durationFrom": "10",
+    "durationTo": "60",
+    "sort": "oldest",
+    "format": "ndjson",
+    "limit": str(DEFAULT_LIMIT),
+    "offset": "0",
+    "call": SOME_ID,
+    "recording": SOME_ID,
+    "state": "exhausted",
+    "endpoint": "https://example.com/hook",
+    "url": "https://example.com/hook",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-# The right form of a query, where a name in it is not known.
-_SUCH = ("status=ended", "call=01890a5d-ac96-774b-bcce-b302099a8057", "url=https://example.com/callback", "limit=100")
 
 
 class Authority(Enum):
@@ -156,31 +179,31 @@ class Ask:
 
     def queries(self, name: str) -> list[str]:
         """All that the query has of a name."""
-        return [text for known, text in self._query if known == name]
+        return self._query.get(name, [])
 
     def names(self) -> list[str]:
         """Whatever the query names, each once."""
-        return list(dict.fromkeys(name for name, _ in self._query))
+        return list(self._query)
 
     def header(self, name: str) -> str | None:
         return self._request.headers.get(name)
 
-    def only(self, known: Sequence[str], *, repeated: Sequence[str] = ()) -> None:
-        """Raise `BadQuery` for anything else in the query, or given twice where it means one thing."""
+    def only(self, known: Sequence[str], *, repeated: Sequence[str] = (), also: Collection[str] = ()) -> None:
+        """Raise `BadQuery` for anything else in the query, or given twice where it means one thing.
+
+        Those of `also` are known too, but are no news to who asks.
+        """
+        names = frozenset((*known, *also))
         for name in self.names():
-            if name not in known:
+            if name not in names:
                 raise BadQuery(
                     f"{name[:40]} is not known here{nearest(name, known)}; there are {', '.join(known)}.",
                     parameter=name[:40],
-                    example=next((such for such in _SUCH if such.partition("=")[0] in known), None),
+                    example=_example_of(_closest(name, known) or next(iter(known), "")),
                 )
-            if name not in repeated and len(self.queries(name)) > 1:
-                raise BadQuery(
-                    f"{name} is given more than once.",
-                    parameter=name,
-                    example=f"{name}={self.queries(name)[0][:40]}",
-                    remedy="Give it once.",
-                )
+            if name not in repeated and len(given := self.queries(name)) > 1:
+                example = _example_of(name) or f"{name}={quote(given[0])}"
+                raise BadQuery(f"{name} is given more than once.", parameter=name, remedy="Give it once.", example=example)
 
     async def body(self) -> bytes:
         most = self.parts.limits.body
@@ -256,8 +279,18 @@ def in_query(example: str) -> Iterator[None]:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Part of a sentence on a name that is not known; nothing where none is like it."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f": the nearest is {close[0]}" if close else ""
+    close = _closest(name, known)
+    return "" if close is None else f": the nearest is {close}"
+
+
+def _closest(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
+
+
+def _example_of(name: str) -> str | None:
+    """A query in which a name stands rightly, or None for a name without an example."""
+    value = _VALUES.get(name)
+    return None if value is None else f"{name}={value}"
 
 
 def id_of(value: object, parameter: str) -> UUID:
@@ -279,13 +312,17 @@ def moment_of(text: str, parameter: str) -> int:
         raise Invalid(f"{parameter} must be a time such as {MOMENT}; it was {text[:40]!r}.", parameter=parameter) from None
 
 
-def _query_of(request: Request) -> list[tuple[str, str]]:
-    """Names and values in order. A `+` is one: a number may begin with it, and a time have it before its zone. Only forms
+def _query_of(request: Request) -> dict[str, list[str]]:
+    """Values by their names, in order. A `+` is one: a number may begin with it, and a time have it before its zone. Only forms
     mean a space by it.
     """
     raw = request.scope["query_string"].decode("utf-8", "replace")
-    pairs = (pair.partition("=") for pair in raw.split("&") if pair)
-    return [(unquote(name), unquote(text)) for name, _, text in pairs]
+    given: dict[str, list[str]] = {}
+    for pair in raw.split("&"):
+        if pair:
+            name, _, text = pair.partition("=")
+            given.setdefault(unquote(name), []).append(unquote(text))
+    return given
 
 
 def checked_kind(kind: object, parameter: str) -> str:

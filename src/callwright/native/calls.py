@@ -52,19 +52,25 @@ async def export(ask: Ask) -> Any:
     exports = ask.parts.exports
     exports.check(world)
     calls = Export(ask.parts.store, world.id, world.kind, wanted, form, newest_first=newest_first)
+    first = await calls.batch()  # here, as what fails before anything is sent is answered like any other request
+    exports.check(world)  # once more, as several may have waited for theirs
     at = rfc3339(exports.clock.now_us()).replace("-", "").replace(":", "")
-    return Download(calls, form, f"calls-{world.kind}-{at}.{form.value}", world, exports)
+    return Download(calls, form, f"calls-{world.kind}-{at}.{form.value}", world, exports, first)
 
 
 def _newest_first(ask: Ask) -> bool:
-    text = ask.query("sort") or "newest"
+    text = ask.query("sort")
+    if text is None:
+        return True
     if text not in ("newest", "oldest"):
         raise BadQuery(f"sort must be newest or oldest; it was {text[:20]!r}.", parameter="sort", example="sort=oldest")
     return text == "newest"
 
 
 def _format(ask: Ask) -> Format:
-    text = ask.query("format") or Format.CSV.value
+    text = ask.query("format")
+    if text is None:
+        return Format.CSV
     if text not in _FORMATS:
         raise BadQuery(f"format must be csv or ndjson; it was {text[:20]!r}.", parameter="format", example="format=ndjson")
     return _FORMATS[text]

@@ -21,7 +21,7 @@ def seal(world: World, of: str, *numbers: int) -> str:
     """Write up to four numbers as a cursor of the list or stream `of`."""
     plain = struct.pack(f">{len(numbers)}q", *numbers)
     mac = _mac(world, of, plain)
-    return base64.urlsafe_b64encode(mac + _masked(world, mac, plain)).rstrip(b"=").decode()
+    return _text(mac + _masked(world, mac, plain))
 
 
 def unseal(world: World, of: str, cursor: str) -> tuple[int, ...] | None:
@@ -30,10 +30,16 @@ def unseal(world: World, of: str, cursor: str) -> tuple[int, ...] | None:
         raw = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
     except (binascii.Error, ValueError):
         return None
+    if _text(raw) != cursor:  # Python passes over characters that are none of base64
+        return None
     mac, plain = raw[:_MAC], _masked(world, raw[:_MAC], raw[_MAC:])
     if not plain or len(plain) % 8 or len(plain) > 32 or not hmac.compare_digest(mac, _mac(world, of, plain)):
         return None
     return struct.unpack(f">{len(plain) // 8}q", plain)
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _mac(world: World, of: str, plain: bytes) -> bytes:

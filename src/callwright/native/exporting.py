@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from callwright.accounts.worlds import World
 from callwright.calls.export import Export, Format, head
+from callwright.calls.search import Place
 from callwright.clock import Clock
 from callwright.errors import Unavailable
 from callwright.log import Log
@@ -49,9 +50,13 @@ class Exports:
 
 
 class Download(Response):
-    """An export as it is made. When that fails midway it is broken off, which no client takes for the end."""
+    """An export as it is made, of which the `first` batch is read. When the making fails midway it is broken off, which no
+    client takes for the end.
+    """
 
-    def __init__(self, calls: Export, form: Format, name: str, world: World, exports: Exports) -> None:
+    def __init__(
+        self, calls: Export, form: Format, name: str, world: World, exports: Exports, first: tuple[bytes, Place | None]
+    ) -> None:
         super().__init__(
             headers={"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'},
             media_type=_TYPES[form],
@@ -61,6 +66,7 @@ class Download(Response):
         self._form = form
         self._world = world
         self._exports = exports
+        self._first = first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "HEAD":
@@ -83,7 +89,7 @@ class Download(Response):
             raise sent
 
     async def _send_all(self, send: Send) -> None:
-        lines, place = await self._calls.batch()
+        lines, place = self._first
         await self._start(send)
         lines = head(self._form) + lines
         while place is not None:

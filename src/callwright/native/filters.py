@@ -13,7 +13,7 @@ from uuid import UUID
 
 from callwright import ids
 from callwright.calls.filters import At, CallFilter, Sought
-from callwright.calls.labels import LONGEST_NAME, NAME_PATTERN
+from callwright.calls.labels import LONGEST_NAME, MOST_METADATA, MOST_TAGS, NAME_PATTERN, wrong_with_tag, wrong_with_value
 from callwright.calls.lists import EVER
 from callwright.calls.model import LIVE_CALL, CallStatus, Direction
 from callwright.clock import SECOND_US
@@ -58,7 +58,7 @@ def call_filter(ask: Ask, *, besides: Sequence[str] = (), searched: bool = True)
     Where calls are `searched`, a text anywhere in a number is looked for in a limited range of times only.
     """
     names = tuple(name for name in ask.names() if name.startswith(METADATA))
-    ask.only((*FILTERS, f"{METADATA}NAME", *names, *besides), repeated=REPEATED)
+    ask.only((*FILTERS, f"{METADATA}NAME", *besides), repeated=REPEATED, also=names)
     wanted = CallFilter(
         statuses=frozenset(_words(ask, "status", _STATUSES, example="status=ended,failed")),
         direction=_direction(ask),
@@ -196,10 +196,19 @@ def _digits(part: str, at: At) -> str:
 
 
 def _tags(ask: Ask) -> Iterator[str]:
-    for tag in ask.queries("tag"):
-        if not tag.strip():
-            raise BadQuery("tag is empty.", parameter="tag", example="tag=vip")
-        yield tag.strip()
+    """No call has a tag that cannot be one."""
+    for given in ask.queries("tag"):
+        tag = given.strip()
+        if "," in tag:
+            raise BadQuery(
+                f"tag is one tag, and none holds a comma; it was {tag[:40]!r}.",
+                parameter="tag",
+                example="tag=vip&tag=new",
+                remedy="Repeat tag for each that a call must have.",
+            )
+        if (wrong := wrong_with_tag(tag)) is not None:
+            raise BadQuery(f"tag {wrong}.", parameter="tag", example="tag=vip")
+        yield tag
 
 
 def _metadata(ask: Ask, names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -211,7 +220,10 @@ def _metadata(ask: Ask, names: Sequence[str]) -> Iterator[tuple[str, str]]:
                 parameter=name[:60],
                 example=f"{METADATA}customer=42",
             )
-        yield inner, ask.query(name) or ""
+        value = ask.query(name) or ""
+        if (wrong := wrong_with_value(value)) is not None:
+            raise BadQuery(f"{name} {wrong}.", parameter=name, example=f"{name}=42")
+        yield inner, value
 
 
 def _span(ask: Ask, first: str, last: str) -> tuple[int, int] | None:
@@ -235,18 +247,31 @@ def _duration(ask: Ask) -> tuple[int, int] | None:
     return least, most
 
 
+_OF_THE_ENDED = {"durationFrom": "10", "reason": "callee_hangup"}
+
+
 def _check_conflicts(ask: Ask, wanted: CallFilter) -> None:
     """What can be true of no call is a mistake, which an empty list would hide."""
+    for name, asked, most in (("tag", wanted.tags, MOST_TAGS), ("metadata", wanted.metadata, MOST_METADATA)):
+        if len(asked) > most:
+            raise BadQuery(
+                f"{name} is asked for {len(asked)} times, and no call has more than {most}.",
+                parameter=name,
+                example="tag=vip" if name == "tag" else f"{METADATA}customer=42",
+                remedy="Ask for fewer; a call must have all of them.",
+            )
     if wanted.statuses and wanted.statuses <= LIVE_CALL:
         named = next((name for name in ("endedFrom", "endedTo") if ask.query(name) is not None), None)
         if named is None and wanted.duration is not None and wanted.duration[0] > 0:
             named = "durationFrom"
+        if named is None and wanted.reasons:
+            named = "reason"
         if named is not None:
             statuses = ", ".join(status.value for status in CallStatus if status in wanted.statuses)
             raise BadQuery(
                 f"{named} and status={statuses} can not both be: such calls have not ended.",
                 parameter=named,
-                example=f"status=ended&{named}={10 if named == 'durationFrom' else MOMENT}",
+                example=f"status=ended&{named}={_OF_THE_ENDED.get(named, MOMENT)}",
             )
     if wanted.created is not None and wanted.ended is not None and wanted.ended[1] <= wanted.created[0]:
         raise BadQuery(

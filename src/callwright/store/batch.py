@@ -15,6 +15,9 @@ from callwright.store.change import Row, Wake, Write
 
 _PLAIN_INSERT = re.compile(r"\AINSERT INTO [^;]*\bVALUES \([?, ]+\)\Z")
 
+# Of one statement: SQLite knows 32,766 parameters, and the text for each number of rows is kept.
+MOST_ROWS = 256
+
 # Errors that are the statement's own fault, and only its.
 _OF_THE_JOB = (apsw.ConstraintError, apsw.SQLError, apsw.BindingsError, apsw.MismatchError, apsw.TooBigError, apsw.RangeError)
 
@@ -60,7 +63,7 @@ class Transaction:
             position += 1
             if query in self._inserts:
                 first = position
-                while position < end and writes[position].query == query:
+                while position < end and writes[position].query == query and position - first < MOST_ROWS - 1:
                     params += writes[position].params
                     position += 1
                 execute(self._insert(query, 1 + position - first), params)

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import apsw
@@ -39,7 +39,9 @@ class Reader:
         try:
             yield self
         finally:
-            self._connection.execute("COMMIT")
+            # A disk that fails has ended it already, and that is what is to be told.
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
 
 
 class ReaderThreads:
@@ -49,6 +51,11 @@ class ReaderThreads:
         self._own = threading.local()
         self._connect = connect
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="store-reader")
+        self._beginning = threading.Lock()
+
+    def held(self) -> AbstractContextManager[object]:
+        """No further read begins within; those that have begun go on."""
+        return self._beginning
 
     async def run(self, read: Callable[[Reader], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, read)
@@ -61,5 +68,7 @@ class ReaderThreads:
         reader: Any = getattr(self._own, "reader", None)
         if reader is None:
             reader = self._own.reader = self._connect()
+        with self._beginning:
+            pass
         with reader.snapshot():
             return read(reader)

@@ -28,6 +28,9 @@ from callwright.store.writer import BUSY_MS, GroupWriter, InlineWriter, Writer
 T = TypeVar("T")
 # A list whose counters are wrong is told of once in this time.
 DOUBT_NS = 60_000_000_000
+# A database of more bytes is migrated with temporary files.
+LARGE = 100_000_000
+TEMPORARY_IN_MEMORY = "PRAGMA temp_store = MEMORY"
 _log = Log("store")
 
 
@@ -50,21 +53,32 @@ class Store:
 
     @classmethod
     def open(
-        cls, path: Path, clock: Clock, *, synchronous: str = "full", on_commit: Callable[[float], None] = lambda seconds: None
+        cls,
+        path: Path,
+        clock: Clock,
+        *,
+        synchronous: str = "full",
+        on_commit: Callable[[float], None] = lambda seconds: None,
+        rebuilds: bool = False,
     ) -> Store:
-        """Open or make the database file; `on_commit` is told the seconds each group commit took.
+        """Open or make the database file; `on_commit` is told the seconds each group commit took. Who `rebuilds` goes through
+        whole tables in one transaction.
 
         Raises `DataFolderError` when the file cannot be used.
         """
         try:
             connection = _connect(str(path), synchronous)
+            if path.stat().st_size > LARGE:
+                _sort_in_files(connection, path.parent)
             migrate(connection)
+            if not rebuilds:
+                connection.execute(TEMPORARY_IN_MEMORY)
             reader = _read_only(str(path))
             checkpointer = _connect(str(path), synchronous)
         except apsw.Error as error:
             raise DataFolderError(f"The database {path} cannot be opened: {described(error)}") from error
         threads = ReaderThreads(lambda: Reader(_read_only(str(path)), queries.load()))
-        return cls(GroupWriter(connection, checkpointer, clock, on_commit), reader, threads, clock)
+        return cls(GroupWriter(connection, checkpointer, clock, on_commit, threads.held), reader, threads, clock)
 
     @classmethod
     def in_memory(cls) -> Store:
@@ -176,10 +190,19 @@ def _connect(path: str, synchronous: str) -> apsw.Connection:
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA cache_size = -16384")
     # What a statement with triggers changes is kept aside while it runs; in files that takes as long as the statement.
-    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(TEMPORARY_IN_MEMORY)
     # What was deleted is written over, so that an erased call cannot be read in the file. FAST leaves whole pages as they are.
     connection.execute("PRAGMA secure_delete = ON")
     return connection
+
+
+def _sort_in_files(connection: apsw.Connection, folder: Path) -> None:
+    """Ten million calls, put into another order for an index or a sum, are gigabytes. The files have no name from the first on,
+    and are where there must be room anyway.
+    """
+    connection.execute("PRAGMA temp_store = FILE")
+    name = str(folder.absolute()).replace("'", "''")
+    connection.execute(f"PRAGMA temp_store_directory = '{name}'")
 
 
 def _read_only(path: str) -> apsw.Connection:

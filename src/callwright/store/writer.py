@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import apsw
@@ -48,13 +49,20 @@ class InlineWriter:
 
 class GroupWriter:
     def __init__(
-        self, connection: apsw.Connection, checkpointer: apsw.Connection, clock: Clock, on_commit: Callable[[float], None]
+        self,
+        connection: apsw.Connection,
+        checkpointer: apsw.Connection,
+        clock: Clock,
+        on_commit: Callable[[float], None],
+        hold_reads: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
+        """No long read begins in what `hold_reads` gives: while some always overlap the log of writes is never emptied."""
         self._connection = connection
         self._transaction = Transaction(connection, queries.load())
         self._checkpointer = checkpointer
         self._clock = clock
         self._on_commit = on_commit
+        self._hold_reads = hold_reads
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._wal_pages = 0
         self._copying_pages = 0  # where the last copying began
@@ -148,9 +156,10 @@ class GroupWriter:
         # Giving the file back takes some 50 ms, in which nothing is committed; beginning it anew takes less than one.
         very_long = self._wal_pages > 2 * TRUNCATE_PAGES
         try:
-            self._connection.wal_checkpoint(
-                mode=apsw.SQLITE_CHECKPOINT_TRUNCATE if very_long else apsw.SQLITE_CHECKPOINT_RESTART
-            )
+            with self._hold_reads():
+                self._connection.wal_checkpoint(
+                    mode=apsw.SQLITE_CHECKPOINT_TRUNCATE if very_long else apsw.SQLITE_CHECKPOINT_RESTART
+                )
             self._wal_pages = self._copying_pages = self._copied_pages = 0
             self._empty_at = TRUNCATE_PAGES
         except apsw.Error as error:

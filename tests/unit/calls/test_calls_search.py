@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callwright import ids
-from callwright.calls import search
+from callwright.calls import lists, search
 from callwright.calls.filters import At, CallFilter, Sought
 from callwright.calls.lists import EVER
 from callwright.calls.model import LIVE_CALL, Call, CallStatus, Direction
 from callwright.calls.terms import terms_of
+from callwright.clock import SystemClock
 from callwright.reasons import Reason
-from callwright.store import Store
+from callwright.store import Store, Transaction
 from support.call_rows import change, put, remove
 
 WORLD, OTHER = UUID(int=1), UUID(int=2)
@@ -347,6 +350,33 @@ async def test_a_range_may_begin_with_the_newest_call_and_end_before_the_oldest(
         for wanted in (CallFilter(created=span), CallFilter(ended=(span[0] + SECOND, span[1] + SECOND))):
             found = await search.find(store, WORLD, wanted, limit=10)
             assert (len(found.calls), found.total) == (n, search.Total(n, exact=True)), (begin, end, wanted)
+
+
+@pytest.mark.parametrize("wanted", [CallFilter(), CallFilter(direction=Direction.OUTGOING), CallFilter(source=Sought("9"))])
+async def test_where_counters_are_wrong_calls_are_counted_on_a_thread_and_the_operator_is_told(
+    wanted: CallFilter, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.open(tmp_path / "a.db", SystemClock(), synchronous="off")
+    await put(store, *(call_like(n, source="9") for n in range(5)))
+
+    def damage(transaction: Transaction) -> None:
+        transaction._connection.execute("UPDATE call_blocks SET n = -1, outgoing_ended = -1 WHERE level = 1")
+
+    await store.transact(damage)
+    counted_on = []
+    by_rows = lists._Walk.count_without_counters
+
+    def count(walk: Any) -> int:
+        counted_on.append(threading.current_thread())
+        return by_rows(walk)
+
+    monkeypatch.setattr(lists._Walk, "count_without_counters", count)
+    found = await search.find(store, WORLD, wanted, limit=2)
+    assert (found.total, len(found.calls)) == (search.Total(5, exact=True), 2)
+    assert counted_on
+    assert threading.main_thread() not in counted_on
+    assert [record.getMessage() for record in caplog.records] == ["counters_wrong"]
+    store.close()
 
 
 def test_the_end_of_the_index_is_that_of_the_filter() -> None:

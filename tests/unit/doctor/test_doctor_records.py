@@ -145,6 +145,17 @@ def test_a_journal_that_tells_another_story(patient, hurt):
     assert wrong == [Said("records.journal", "fault", f"the journal tells another story than the rows: {call}")]
 
 
+def test_in_depth_every_ended_call_is_read_some_at_a_time(patient, monkeypatch):
+    ended = patient.ask("SELECT COUNT(*) FROM calls WHERE ended_us IS NOT NULL")
+    assert ended > 2
+    monkeypatch.setattr(records, "SAMPLE", 2)
+    for deep, looked_at in ((False, 2), (True, ended)):
+        assert [finding.seen for finding in patient.says(records.stories, deep=deep)] == [
+            f"one ending, and it is the last, of {looked_at} calls looked at",
+            f"journal and rows agree of {looked_at} calls looked at",
+        ]
+
+
 def revive(patient, age_us, answered_us_ago="NULL"):
     """Make a call live again that is so old, and was answered then."""
     patient.sql(

@@ -203,6 +203,9 @@ async def test_a_cursor_is_of_one_list_in_one_world():
             (f"status=ended&cursor=A{cursor}", "live"),
             (f"status=ended&cursor={cursor[:-1]}", "live"),
             (f"status=ended&cursor={cursor[:8]}", "live"),
+            (f"status=ended&cursor={cursor}!", "live"),
+            (f"status=ended&cursor={cursor[:5]}%20{cursor[5:]}", "live"),
+            (f"status=ended&cursor={cursor}==", "live"),
             ("status=ended&cursor=", "live"),
             ("status=ended&cursor=%C3%A9", "live"),
         ):
@@ -218,6 +221,8 @@ async def test_a_cursor_is_of_one_list_in_one_world():
     ("path", "parameter", "said"),
     [
         ("/calls?sort=up", "sort", "must be newest or oldest"),
+        ("/calls?sort=", "sort", "must be newest or oldest; it was ''"),
+        ("/calls/export?format=", "format", "must be csv or ndjson; it was ''"),
         ("/calls?limit=1001", "limit", "from 1 to 1000"),
         ("/calls?offset=1", "offset", "is not known here"),
         ("/calls?format=csv", "format", "is not known here"),
@@ -231,6 +236,7 @@ async def test_what_cannot_be_asked(path: str, parameter: str, said: str):
     reply = await room.customer("GET", path)
     assert (reply.status, reply.error["parameter"]) == (422, parameter)
     assert said in reply.error["message"]
+    assert reply.error["example"] is not None
 
 
 TEXTS = st.text(st.characters(min_codepoint=1, exclude_categories=["Cs"]), max_size=12)
@@ -347,6 +353,18 @@ async def test_a_file_has_all_that_matches_in_batches(monkeypatch: pytest.Monkey
     assert (sent.body.count(b"\r\n"), sent.body.count(b",test,"), len(sent.pieces)) == (9, 8, 3)
 
 
+async def test_long_calls_come_in_smaller_batches(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exporting, "BATCH", 8)
+    monkeypatch.setattr(exporting, "FIRST_BATCH", 2)
+    monkeypatch.setattr(exporting, "BATCH_BYTES", 3_000)
+    room = await NativeRoom.open()
+    for n in range(20):
+        await made(room, n, metadata={"a": "x" * (1 if n < 10 else 1_000)})
+    sent = await exported(room, "format=ndjson&sort=oldest")
+    assert [len(lines_of(piece)) for piece in sent.pieces] == [2, 4, 8, 2, 4]
+    assert [line["source"] for line in lines_of(sent.body)] == [f"3161234567{n}" for n in range(20)]
+
+
 async def test_a_file_says_what_it_is():
     room = await NativeRoom.open()
     await made(room, 0)
@@ -431,6 +449,17 @@ async def test_one_that_fails_midway_is_broken_off(monkeypatch: pytest.MonkeyPat
         await exported(room, "", sent)
     assert (len(sent.pieces), sent.whole) == (1, False)
     await take_all(room)
+
+
+async def test_one_that_fails_before_it_begins_is_answered(monkeypatch: pytest.MonkeyPatch):
+    room = await NativeRoom.open()
+
+    def fail(self: search.Search, *given: Any, **named: Any) -> search.Batch:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(search.Search, "batch", fail)
+    reply = await room.customer("GET", "/calls/export")
+    assert (reply.status, reply.error["message"]) == (500, "Something failed inside the server; its log has the details.")
 
 
 async def test_a_few_at_a_time():

@@ -14,7 +14,7 @@ from callwright.calls.lists import EVER
 from callwright.calls.model import CallStatus, Direction
 from callwright.errors import BadQuery
 from callwright.native import Authority
-from callwright.native.asking import Ask
+from callwright.native.asking import MOMENT, Ask
 from callwright.native.filters import call_filter, text_of
 from callwright.reasons import Reason
 from support.native_room import NativeRoom
@@ -86,11 +86,13 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
     ("query", "parameter", "said", "example"),
     [
         # unknown
-        ("sources=1", "sources", "is not known here: the nearest is source; there are status, direction", "status=ended"),
-        ("createdfrom=1", "createdfrom", "the nearest is createdFrom", None),
+        ("sources=1", "sources", "is not known here: the nearest is source; there are status, direction", "source=316*"),
+        ("createdfrom=1", "createdfrom", "the nearest is createdFrom", f"createdFrom={MOMENT}"),
         ("meta.customer=1", "meta.customer", "is not known here", "status=ended"),
-        ("source=1&source=2", "source", "given more than once", None),
-        ("metadata.customer=1&metadata.customer=2", "metadata.customer", "given more than once", None),
+        ("metadata=1", "metadata", "the nearest is metadata.NAME", "metadata.NAME=42"),
+        ("metadata.x=1&offset=1", "offset", "durationTo, metadata.NAME.", "status=ended"),
+        ("source=1&source=2", "source", "given more than once", "source=316*"),
+        ("metadata.customer=1&metadata.customer=2", "metadata.customer", "given more than once", "metadata.customer=1"),
         # bad words
         ("status=complete", "status", "of queued, starting, ongoing", "status=ended,failed"),
         ("status=no-answer", "status", "it was 'no-answer': the nearest is no_answer", "status=ended,failed"),
@@ -98,7 +100,10 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         ("status=ended,", "status", "it was ''", "status=ended,failed"),
         ("direction=both", "direction", "must be incoming or outgoing; it was 'both'", "direction=incoming"),
         ("reason=buzy", "reason", "it was 'buzy': the nearest is busy", "reason=busy,no_answer"),
-        ("tag=", "tag", "is empty", "tag=vip"),
+        ("tag=", "tag", "must have 1 to 64 characters; it has 0", "tag=vip"),
+        ("tag=vip,new", "tag", "none holds a comma; it was 'vip,new'", "tag=vip&tag=new"),
+        (f"tag={'x' * 65}", "tag", "must have 1 to 64 characters; it has 65", "tag=vip"),
+        ("metadata.customer=", "metadata.customer", "must have 1 to 500 characters; it has 0", "metadata.customer=42"),
         ("metadata.=1", "metadata.", "names no metadata", "metadata.customer=42"),
         ("metadata.a%20b=1", "metadata.a b", "names no metadata", "metadata.customer=42"),
         # numbers
@@ -127,6 +132,9 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         ("durationFrom=9&durationTo=8", "durationTo", "must not be more than durationTo", None),
         (f"status=ongoing&endedTo={MAY}", "endedTo", "endedTo and status=ongoing can not both be", None),
         ("status=queued,ongoing&durationFrom=1", "durationFrom", "durationFrom and status=queued, ongoing", None),
+        ("&".join(f"tag={n}" for n in range(21)), "tag", "asked for 21 times, and no call has more than 20", "tag=vip"),
+        ("&".join(f"metadata.{n}=1" for n in range(51)), "metadata", "and no call has more than 50", "metadata.customer=42"),
+        ("status=ongoing&reason=busy", "reason", "reason and status=ongoing can not both be", None),
         (f"createdFrom={JUNE}&endedTo={JUNE}", "endedTo", "must be after createdFrom", None),
     ],
 )  # fmt: skip
@@ -145,11 +153,18 @@ async def test_every_example_is_right():
     for query in ("status=x", "direction=x", "reason=x", "source=*1", "source=*1*", "flow=x",
                   "durationFrom=2&durationTo=1",
                   f"createdFrom={JUNE}&createdTo={MAY}", f"status=ongoing&endedFrom={MAY}", "status=ongoing&durationFrom=1",
+                  "status=ongoing&reason=busy", "tag=a,b", "metadata.x=", "metadata=1", "created=1", "zzz=1", "flow=&flow=",
                   f"createdFrom={JUNE}&endedTo={MAY}", "createdTo=x", "tag=", "metadata.=", "source="):  # fmt: skip
         with pytest.raises(BadQuery) as refused:
             call_filter(await asked(query))
         assert refused.value.example is not None
         call_filter(await asked(quote(refused.value.example, safe="=&")))
+
+
+async def test_as_many_labels_as_a_call_has_may_be_asked_for():
+    room = await NativeRoom.open()
+    labels = [*(f"tag={n}" for n in range(20)), *(f"metadata.{n}=1" for n in range(50))]
+    assert (await room.customer("GET", f"/calls?{'&'.join(labels)}")).content["data"] == []
 
 
 async def test_who_does_not_search_needs_no_range():

@@ -109,6 +109,15 @@ async def test_wake_ups_fire_after_the_commit_and_only_then() -> None:
     assert heard == [(wake, ["a"])]
 
 
+async def test_a_change_may_have_more_rows_than_fit_in_a_statement(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "a.db", SystemClock(), synchronous="off")
+    for rows in (1, 255, 256, 257, 12_000):
+        before = len(names(store))
+        await store.commit(Change(tuple(account(f"{rows}-{n}") for n in range(rows))))
+        assert len(names(store)) == before + rows
+    store.close()
+
+
 async def test_the_log_of_writes_stays_short_while_calls_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, pages in {"CHECKPOINT_PAGES": 20, "LITTLE_PAGES": 10, "TRUNCATE_PAGES": 60}.items():
         monkeypatch.setattr(f"callwright.store.writer.{name}", pages)

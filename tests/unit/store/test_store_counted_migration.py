@@ -17,6 +17,7 @@ from callwright.calls.model import LIVE_CALL, LIVE_LEG, CalledNumber, CallStatus
 from callwright.clock import SystemClock
 from callwright.reasons import Reason
 from callwright.store import Store
+from callwright.store import store as store_module
 from callwright.store.blocks import count_anew
 from callwright.store.migrate import migrate, migrations
 from support.naive import LISTS, QUERIES, Naive
@@ -220,3 +221,33 @@ def _steps(calls: int) -> int:
 def test_ten_times_the_calls_take_ten_times_as_long() -> None:
     few, many = _steps(20_000), _steps(200_000)
     assert many < 12 * few
+
+
+@pytest.mark.parametrize("rebuilds", [False, True])
+@pytest.mark.parametrize("large", [False, True])
+async def test_a_large_database_is_put_into_order_in_files_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool, rebuilds: bool
+) -> None:
+    """In memory ten million calls would take gigabytes."""
+    folder = tmp_path / "o'clock"
+    folder.mkdir()
+    monkeypatch.setattr(store_module, "LARGE", 0 if large else 1 << 40)
+    seen = []
+
+    def look(connection: apsw.Connection) -> None:
+        seen.append((connection.execute("PRAGMA temp_store").get, connection.execute("PRAGMA temp_store_directory").get))
+        migrate(connection)
+
+    monkeypatch.setattr(store_module, "migrate", look)
+    connection = apsw.Connection(":memory:")
+    try:
+        Store.open(folder / "a.db", SystemClock()).close()
+        store = Store.open(folder / "a.db", SystemClock(), rebuilds=rebuilds)
+        after = await store.transact(lambda transaction: transaction._connection.execute("PRAGMA temp_store").get)
+        store.close()
+    finally:
+        connection.execute("PRAGMA temp_store_directory = ''")
+        connection.close()
+    in_files, in_memory = 1, 2
+    assert seen[1] == ((in_files, str(folder)) if large else (in_memory, None))
+    assert after == (in_files if large and rebuilds else in_memory)

@@ -84,7 +84,7 @@ async def test_a_page_of_calls_that_counters_cannot_find_is_found_all_the_same(
     store._reader.execute(damage)
     ids = Naive(store._reader).calls(WORLD, facets)
     for offset in (0, 3, len(ids) - 5):
-        page = lists.list_calls(store, WORLD, limit=10, offset=offset, facets=facets)
+        page = await lists.page_of_calls(store, WORLD, limit=10, offset=offset, facets=facets)
         assert (page.total, [one.id for one in page.calls]) == (len(ids), ids[offset : offset + 10])
     if "-100" in damage:
         assert lists.count_calls(store, WORLD, facets) == len(ids)
@@ -99,7 +99,7 @@ async def test_no_page_fails_whatever_counters_say(store: Store, where: str, fac
     store._reader.execute(f"UPDATE call_blocks SET {TOO_MANY} WHERE {where}")
     ids = Naive(store._reader).calls(WORLD, facets)
     for offset in range(60):
-        page = lists.list_calls(store, WORLD, limit=7, offset=offset, facets=facets)
+        page = await lists.page_of_calls(store, WORLD, limit=7, offset=offset, facets=facets)
         assert {one.id for one in page.calls} <= set(ids)
         assert page.total >= len(ids)
 
@@ -135,20 +135,20 @@ async def test_the_operator_is_told_once_a_minute_and_what_to_do(store: Store, c
     store._reader.execute("DELETE FROM call_blocks WHERE level = 0")
     clock = store._clock
 
-    def ask(times: int) -> int:
+    async def ask(times: int) -> int:
         for _ in range(times):
-            lists.list_calls(store, WORLD, limit=1, offset=0)
+            await lists.page_of_calls(store, WORLD, limit=1, offset=0)
         return len(caplog.records)
 
-    assert ask(3) == 1
+    assert await ask(3) == 1
     clock.us += DOUBT_NS // 1_000 - 1  # type: ignore[attr-defined]
-    assert ask(1) == 1
+    assert await ask(1) == 1
     clock.us += 1  # type: ignore[attr-defined]
-    assert ask(2) == 2
+    assert await ask(2) == 2
     assert "callwright doctor --fix" in caplog.records[0].fields["remedy"]  # type: ignore[attr-defined]
     await store.transact(count_anew)
     clock.us += DOUBT_NS // 1_000  # type: ignore[attr-defined]
-    assert ask(3) == 2
+    assert await ask(3) == 2
 
 
 async def test_counting_anew_makes_what_was_there(store: Store) -> None:
@@ -227,6 +227,20 @@ def _migrated(connection: apsw.Connection) -> apsw.Connection:
 
     migrate(connection)
     return connection
+
+
+@pytest.mark.parametrize(
+    "facets", [Facets(created=(20, 30)), Facets(ended=(20, 30)), Facets(number_id=NUMBER, created=(20, 30))]
+)
+async def test_a_span_of_time_that_lies_between_two_blocks_holds_no_call(
+    store: Store, facets: Facets, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store.commit(written(call(1)))
+    store._reader.execute("UPDATE sqlite_sequence SET seq = 5000 WHERE name = 'calls'")
+    await store.commit(written(call(99)))
+    assert lists.list_calls(store, WORLD, limit=10, offset=0, facets=facets) == (0, [])
+    assert lists.count_calls(store, WORLD, facets) == 0
+    assert caplog.records == []
 
 
 async def test_a_page_beyond_the_end_and_an_empty_list(store: Store) -> None:

@@ -14,6 +14,7 @@ from callwright import ids
 from callwright.clock import SystemClock
 from callwright.store import Change, Reader, Store, Write
 from callwright.store.reading import THREADS
+from callwright.store.writer import GroupWriter
 
 NAMES = "SELECT name FROM accounts ORDER BY name"
 
@@ -57,6 +58,20 @@ async def test_a_snapshot_ends_with_what_fails_in_it(store: Store, kind: str) ->
         assert names(one) == ["a"]
 
 
+async def test_what_is_told_of_a_disk_that_fails_in_a_snapshot_is_that(store: Store) -> None:
+    """SQLite has rolled back by then."""
+
+    def fail() -> None:
+        store._reader.execute("ROLLBACK")
+        raise apsw.IOError("the disk")
+
+    with pytest.raises(apsw.IOError, match="the disk"), store.snapshot():
+        fail()
+    await store.commit(account("a"))
+    with store.snapshot():
+        assert names(store) == ["a"]
+
+
 async def test_a_long_read_is_of_one_moment_and_holds_nobody_up(store: Store) -> None:
     await store.commit(account("a"))
     begun, go_on = asyncio.Event(), threading.Event()
@@ -77,6 +92,39 @@ async def test_a_long_read_is_of_one_moment_and_holds_nobody_up(store: Store) ->
     assert before == after == ["a"]
     assert thread.startswith("store-reader")
     assert await store.look(names) == ["a", "b"]
+
+
+async def test_no_long_read_begins_while_they_are_held(store: Store) -> None:
+    assert store._threads is not None
+    with store._threads.held():
+        reading = asyncio.ensure_future(store.look(names))
+        await store.commit(account("a"))
+    assert await reading == ["a"]
+
+
+async def test_long_reads_are_held_while_the_log_is_emptied(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were there always one that began before another ended, it would be emptied never."""
+    writer, held = store._writer, []
+    assert isinstance(writer, GroupWriter)
+    assert store._threads is not None
+
+    class Noted:
+        """The writer's connection, with what was held when it copied the log."""
+
+        def __init__(self, connection: apsw.Connection) -> None:
+            self._connection = connection
+
+        def wal_checkpoint(self, **how: int) -> tuple[int, int]:
+            held.append(store._threads._beginning.locked())
+            return self._connection.wal_checkpoint(**how)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._connection, name)
+
+    monkeypatch.setattr(writer, "_connection", Noted(writer._connection))
+    writer._empty_log()
+    assert held == [True]
+    assert not store._threads._beginning.locked()
 
 
 async def test_as_many_are_read_at_once_as_there_are_threads(store: Store) -> None:

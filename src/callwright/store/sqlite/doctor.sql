@@ -5,7 +5,7 @@ SELECT number, name, checksum FROM migrations ORDER BY number;
 SELECT COALESCE(MAX(pos), 0) FROM calls;
 
 -- name: newest_calls
-SELECT world_id, id FROM calls WHERE pos > ? AND ended_us IS NOT NULL ORDER BY pos DESC LIMIT ?;
+SELECT pos, world_id, id FROM calls WHERE pos > ? AND pos < ? AND ended_us IS NOT NULL ORDER BY pos DESC LIMIT ?;
 
 -- name: ended_with_a_live_leg
 SELECT DISTINCT calls.id FROM calls JOIN legs ON legs.world_id = calls.world_id AND legs.call_id = calls.id
