@@ -191,6 +191,16 @@ class Contents:
                 raise BadBackup(f"{self._path} is damaged: its list cannot be read ({error}).") from error
 
 
+def begins_like_a_backup(path: Path) -> bool:
+    """Whether a regular file has the database of a backup at its beginning, however it goes on."""
+    with path.open("rb") as file:
+        try:
+            first = tarfile.TarInfo.frombuf(file.read(BLOCK), "utf-8", "surrogateescape")
+        except tarfile.HeaderError:
+            return False
+    return first.name == DATABASE and first.isreg()
+
+
 def _is_ours(name: str) -> bool:
     """Whether a file of this name is one that backups have, and lies in the data folder wherever that is."""
     return _NAME.fullmatch(name) is not None and not _UP & set(name.split("/")) and not _SURROGATE.search(name)

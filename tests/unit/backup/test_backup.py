@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import apsw
 import msgspec
@@ -136,17 +137,96 @@ def test_a_log_of_writes_that_a_dead_server_left_is_in_it(folder, tmp_path):
 
 def test_what_is_there_is_not_written_over(folder, tmp_path):
     file = tmp_path / "backup"
-    file.write_bytes(b"dear")
+    back_up(folder, file)
+    before = file.read_bytes()
+    (folder.secrets / "key").write_text("another")
     with pytest.raises(BackupFailed, match="--overwrite"):
         back_up(folder, file)
-    assert file.read_bytes() == b"dear"
+    assert file.read_bytes() == before
     back_up(folder, file, overwrite=True)
+    assert file.read_bytes() != before
     assert names(file)[0] == "callwright.db"
 
 
-@pytest.mark.parametrize(
-    ("target", "why"), [("data", "is a folder"), ("nowhere/backup", "Make it first"), ("data/callwright.db", "there already")]
-)
+@pytest.mark.parametrize("dear", [b"", b"dear", b"SQLite format 3\0" * 100, b"\0" * 1024, "tar"])
+def test_what_is_no_backup_is_never_written_over(folder, tmp_path, dear):
+    file = tmp_path / "file"
+    if dear == "tar":
+        tar(file, [("homework", b"dear")])
+    else:
+        file.write_bytes(dear)
+    before = file.read_bytes()
+    with pytest.raises(BackupFailed, match="is no backup, so it is not written over"):
+        back_up(folder, file, overwrite=True)
+    assert file.read_bytes() == before
+
+
+def test_nor_is_a_link_or_what_is_no_file(folder, tmp_path):
+    file, link_, pipe = tmp_path / "backup", tmp_path / "latest", tmp_path / "pipe"
+    back_up(folder, file)
+    link_.symlink_to(file)
+    os.mkfifo(pipe)
+    for overwrite in (False, True):
+        with pytest.raises(BackupFailed, match="latest is a link"):
+            back_up(folder, link_, overwrite=overwrite)
+        with pytest.raises(BackupFailed, match="pipe is no regular file"):
+            back_up(folder, pipe, overwrite=overwrite)
+    file.unlink()
+    with pytest.raises(BackupFailed, match="latest is a link"):
+        back_up(folder, link_)
+    assert link_.is_symlink()
+    assert pipe.is_fifo()
+
+
+def test_what_came_there_while_it_was_written_is_not_written_over(folder, tmp_path, monkeypatch):
+    file = tmp_path / "backup"
+    monkeypatch.setattr(making, "_examine", lambda path, size: file.write_bytes(b"dear"))
+    with pytest.raises(BackupFailed, match="is no backup"):
+        back_up(folder, file, overwrite=True)
+    assert file.read_bytes() == b"dear"
+    assert sorted(os.listdir(tmp_path)) == ["backup", "data"]
+
+
+SERVERS_OWN = [
+    *("callwright.db", "callwright.db-wal", "callwright.db-journal", "callwright.toml", "trace.db", "lock"),
+    *("run/control.sock", "cache/media/file", ".unfinished"),
+]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", SERVERS_OWN)
+def test_no_name_in_the_data_folder_that_the_server_uses(folder, tmp_path, name, overwrite):
+    before = {path: path.read_bytes() for path in folder.root.rglob("*") if path.is_file()}
+    (tmp_path / "same").symlink_to(folder.root)
+    for root in (folder.root, tmp_path / "same", tmp_path / "data" / ".." / "data"):
+        with pytest.raises(BackupFailed, match="the server uses itself"):
+            back_up(folder, root / name, overwrite=overwrite)
+    assert {path: path.read_bytes() for path in folder.root.rglob("*") if path.is_file()} == before
+
+
+def test_another_name_in_the_data_folder(folder):
+    back_up(folder, folder.root / "backup")
+    assert names(folder.root / "backup")[-1] == archive.LIST
+
+
+def test_standard_output_is_no_target(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BackupFailed, match="standard output"):
+        back_up(folder, Path("-"))
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_one_that_cannot_be_looked_at(folder, tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    back_up(folder, tmp_path / "backup")
+    monkeypatch.setattr(making, "begins_like_a_backup", denied)
+    with pytest.raises(BackupFailed, match=r"backup cannot be written: Permission denied"):
+        back_up(folder, tmp_path / "backup", overwrite=True)
+
+
+@pytest.mark.parametrize(("target", "why"), [("data", "is a folder"), ("nowhere/backup", "Make it first")])
 def test_a_target_that_cannot_be(folder, tmp_path, target, why):
     with pytest.raises(BackupFailed, match=why):
         back_up(folder, tmp_path / target)
