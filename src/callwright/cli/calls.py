@@ -167,6 +167,8 @@ def _write(control: Control, path: str, file: str, world: str) -> None:
                 Path(file).unlink()
                 raise
             size = opened.tell()
+    except FileExistsError:
+        raise CallwrightError(f"{file} is there already. Name another file, or remove it first.") from None
     except OSError as error:
         raise CallwrightError(f"{file} cannot be written: {error.strerror or error}.") from error
     show.aside(f"{file} has {size} bytes.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -126,6 +127,15 @@ def test_a_list_says_how_many_there_are(run, made, monkeypatch):
     assert shown(run("calls", "list", "--limit", "4", "--oldest")) == "0123"
 
 
+@pytest.mark.parametrize("out", [False, True])
+@pytest.mark.parametrize("aside", [False, True])
+def test_an_empty_list_is_told_to_a_terminal_alone(run, made, monkeypatch, out, aside):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: out)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: aside)
+    said = "There is no such call.\n"
+    assert run("calls", "list", "--tag", "none") == (0, said if out else "", said if aside and not out else "")
+
+
 def test_a_call_is_shown_with_its_legs(run, made):
     (_, _, third, *_), of_test = made
     code, out, _ = run("calls", "show", str(of_test.id), "--test")
@@ -166,7 +176,9 @@ def test_calls_are_written_to_standard_output(run, made):
 def test_no_file_is_left_half(run, made, tmp_path, monkeypatch):
     (tmp_path / "there.csv").write_text("mine")
     code, _, err = run("calls", "export", "there.csv")
-    assert (code, err) == (1, "callwright: there.csv cannot be written: File exists.\n")
+    assert (code, err) == (1, "callwright: there.csv is there already. Name another file, or remove it first.\n")
+    code, _, err = run("calls", "export", "nowhere/new.csv")
+    assert (code, err) == (1, "callwright: nowhere/new.csv cannot be written: No such file or directory.\n")
     assert (tmp_path / "there.csv").read_text() == "mine"
     code, _, err = run("calls", "export", "new.csv", "--format", "xlsx")
     assert code == 1
