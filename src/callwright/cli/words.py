@@ -19,10 +19,12 @@ _OPTIONS = {
     "durationFrom": "--duration-from",
     "durationTo": "--duration-to",
 }
+_OPTIONS_OF_DELIVERIES = {"from": "--since", "to": "--until"}
 # Those that are words of any sentence too: they are parameters where a value follows.
 _WORDS = ("status", "direction", "source", "destination", "number", "flow", "reason", "tag", "type", "since", "limit")
 _WITH_VALUE = re.compile(rf"\b({'|'.join((*_OPTIONS, *_WORDS))})=(?=\S)")
 _BY_ITSELF = re.compile(rf"\b({'|'.join(_OPTIONS)})\b")
+_IN_ORDER = re.compile(r"\b(?:from|since) must be before (?:to|until)\b")
 _LABELS = (
     (re.compile(r"\baddTags(\[\d+\])?"), "--add"),
     (re.compile(r"\bremoveTags(\[\d+\])?"), "--remove"),
@@ -34,6 +36,13 @@ _LABELS = (
 def said_of_filters() -> Iterator[None]:
     """Have a refusal within speak of the options that choose calls."""
     with _said(_filters):
+        yield
+
+
+@contextmanager
+def said_of_deliveries() -> Iterator[None]:
+    """Have a refusal within speak of the options that choose deliveries."""
+    with _said(_deliveries):
         yield
 
 
@@ -61,6 +70,10 @@ def _filters(text: str) -> str:
     """
     text = _WITH_VALUE.sub(lambda found: f"{_option(found[1])} ", text)
     return _BY_ITSELF.sub(lambda found: _option(found[1]), text)
+
+
+def _deliveries(text: str) -> str:
+    return _IN_ORDER.sub("--since must be before --until", text)
 
 
 def _labels(text: str) -> str:
@@ -91,4 +104,4 @@ def _as_option(name: str, value: str) -> str:
 
 
 def _option(name: str) -> str:
-    return _OPTIONS.get(name, f"--{name}")
+    return _OPTIONS.get(name) or _OPTIONS_OF_DELIVERIES.get(name) or f"--{name}"
