@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,19 +117,32 @@ def _in_the_way(root: Path, contents: Contents) -> list[Path]:
 
 def _examine(database: Path, backup: Path) -> int | None:
     """See that the server can work with the database of a backup; how many callbacks are pending there."""
+    survey = _survey(database, backup)
     try:
-        with closing(Survey.of(database)) as survey:
-            history = survey.history()
-            if history.foreign:
-                raise BadBackup(
-                    f"The database in {backup} is not of this version: migration {history.foreign[0]}. "
-                    "Restore it with the version that made it, or a newer one."
-                )
-            if faults := survey.faults(deep=False):
-                raise BadBackup(f"The database in {backup} is damaged: {faults[0]}.")
-            return None if history.pending else int(survey.read("backup.pending")[0][0] or 0)
+        history = survey.history()
+        if history.foreign:
+            raise BadBackup(
+                f"The database in {backup} is not of this version: migration {history.foreign[0]}. "
+                "Restore it with the version that made it, or a newer one."
+            )
+        if faults := survey.faults(deep=False):
+            raise _damaged(backup, faults[0])
+        return None if history.pending else int(survey.read("backup.pending")[0][0] or 0)
     except DataFolderError as error:
-        raise BadBackup(f"The database in {backup} is damaged: {error}.") from error
+        raise _damaged(backup, error) from error
+    finally:
+        survey.close()
+
+
+def _survey(database: Path, backup: Path) -> Survey:
+    try:
+        return Survey.of(database)
+    except DataFolderError as error:
+        raise _damaged(backup, error) from error
+
+
+def _damaged(backup: Path, why: object) -> BadBackup:
+    return BadBackup(f"The database in {backup} is damaged: {why}.")
 
 
 def _give_up(database: Path, clock: Clock) -> int:
