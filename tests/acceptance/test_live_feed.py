@@ -122,6 +122,8 @@ def places_of(world: World, ids: list[str]) -> list[tuple[int, int]]:
 def tail(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """``callwright tail`` with its lines in a file; it is ready when it has said so."""
     command = [sys.executable, "-m", "callwright", f"--data={folder / 'data'}", "tail", "--test", "--json", "--type=call"]
+    # Whoever runs the tests in the background of a script has them, and all they start, ignore Ctrl-C.
+    command = ["env", "--default-signal=INT", *command]
     with (folder / "tail.json").open("w") as lines, (folder / "tail.log").open("w") as log:
         process = subprocess.Popen(command, stdout=lines, stderr=log, text=True)
     try:
