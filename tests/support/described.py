@@ -122,12 +122,15 @@ def check_request(operation: dict[str, Any], query: str, body: bytes) -> None:
         parameter = known.get(key) or known.get(key.partition(".")[0])
         assert parameter is not None, f"{name} took {key}, which is not described"
         schema = parameter["schema"]
+        values: list[Any] = [text]
         if schema.get("type") == "array":
             schema = schema["items"]
+            values = text.split(",") if "enum" in schema else values
         if schema.get("type") == "integer":
-            assert faults(int(text), schema) == [], f"{name} took {key}={text}"
-        elif schema.get("type") == "string":
-            assert faults(text, schema) == [], f"{name} took {key}={text}"
+            values = [int(text)]
+        elif schema.get("type") == "object":
+            values = [{key: text}]
+        assert [fault for value in values for fault in faults(value, schema)] == [], f"{name} took {key}={text}"
     wanted = operation.get("requestBody")
     if wanted is not None and (body or wanted["required"]):
         wrong = faults(json.loads(body), wanted["content"]["application/json"]["schema"])

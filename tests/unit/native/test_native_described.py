@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from callwright.calls.model import CallStatus
 from callwright.cli.control import call_asgi
 from callwright.native import control_app, described
 from callwright.native.described.filters import FILTERS as TOLD
@@ -17,6 +18,7 @@ from callwright.native.filters import FILTERS, REPEATED
 from callwright.native.routes import ENTRIES, Who
 from callwright.openapi.operation import Access, Place
 from callwright.openapi.shapes import Named
+from callwright.reasons import Reason
 from callwright.switch.referring import Referral
 from callwright.telephony import ReferOutcome
 from support import described as proof
@@ -88,6 +90,22 @@ def test_filters_of_calls_are_those_that_are_read():
     assert {one.name for one in TOLD if one.repeated} == set(REPEATED)
 
 
+def test_a_filter_by_metadata_is_sent_under_its_whole_name():
+    """An object in the style of a form: its names are the parameters, so that one without the prefix would be none."""
+    (told,) = (one for one in proof.document()["paths"]["/api/calls"]["get"]["parameters"] if one["name"] == "metadata")
+    assert (told["style"], told["explode"]) == ("form", True)
+    assert proof.faults({"metadata.customer": "42", "metadata.a-b.c": "x"}, told["schema"]) == []
+    for wrong in ({"customer": "42"}, {"metadata.": "x"}, {"metadata.a b": "x"}, {"metadataXa": "x"}, {"metadata.x": ""}):
+        assert proof.faults(wrong, told["schema"]) != []
+
+
+def test_a_parameter_of_several_words_names_them_one_by_one():
+    told = {one["name"]: one["schema"] for one in proof.document()["paths"]["/api/calls"]["get"]["parameters"]}
+    for name, words in (("status", CallStatus), ("reason", Reason)):
+        assert told[name]["items"]["enum"] == [word.value for word in words]
+        assert proof.faults(told[name]["items"]["examples"][0], told[name]["items"]) == []
+
+
 def _bounds():
     for one in OPERATIONS:
         for parameter in one.of(Place.QUERY):
@@ -113,7 +131,7 @@ WRONG = [
     for one in OPERATIONS
     for parameter in one.of(Place.QUERY)
     for word, text in (("enum", "nonsense"), ("format", "yesterday"))
-    if word in parameter.shape
+    if word in parameter.shape.get("items", parameter.shape)
 ]
 
 
