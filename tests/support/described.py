@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-from datetime import datetime
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -18,6 +17,7 @@ import jsonschema
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callwright import native
+from callwright.clock import from_rfc3339
 from callwright.native import Authority, Parts, described
 from callwright.openapi.document import describe
 
@@ -30,7 +30,7 @@ FORMATS = jsonschema.FormatChecker(["uuid"])
 @FORMATS.checks("date-time", ValueError)
 def _is_moment(value: object) -> bool:
     """RFC 3339 with a zone; the library leaves times alone without another one."""
-    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+    return not isinstance(value, str) or from_rfc3339(value) is not None
 
 
 @cache

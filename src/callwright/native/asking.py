@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, unquote
@@ -18,7 +17,7 @@ from starlette.requests import Request
 from callwright import ids
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
 from callwright.calls.feed import Feed
-from callwright.clock import Clock
+from callwright.clock import Clock, from_rfc3339
 from callwright.errors import BadQuery, Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
 from callwright.native.exporting import Exports
@@ -67,7 +66,6 @@ _VALUES = {
     "endpoint": "https://example.com/hook",
     "url": "https://example.com/hook",
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Authority(Enum):
@@ -304,11 +302,8 @@ def id_of(value: object, parameter: str) -> UUID:
 def moment_of(text: str, parameter: str) -> int:
     """A time as RFC 3339 has it, in microseconds. Raises `Invalid`."""
     try:
-        at = datetime.fromisoformat(text)
-        if at.tzinfo is None:
-            raise ValueError
-        return (at - _EPOCH) // timedelta(microseconds=1)
-    except (ValueError, OverflowError):
+        return from_rfc3339(text)
+    except ValueError:
         raise Invalid(f"{parameter} must be a time such as {MOMENT}; it was {text[:40]!r}.", parameter=parameter) from None
 
 

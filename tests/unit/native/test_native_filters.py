@@ -68,6 +68,7 @@ async def asked(query: str) -> Ask:
         (f"createdFrom={MAY}", CallFilter(created=(MAY_US, EVER[1]))),
         ("createdTo=2026-06-01T02:00:00+02:00", CallFilter(created=(EVER[0], JUNE_US))),
         (f"endedFrom={MAY}&endedTo={JUNE}", CallFilter(ended=(MAY_US, JUNE_US))),
+        ("createdFrom=2026-05-01t00:00:00z", CallFilter(created=(MAY_US, EVER[1]))),
         ("durationFrom=10", CallFilter(duration=(10, 10**9))),
         ("durationTo=0", CallFilter(duration=(0, 0))),
     ],
@@ -125,6 +126,7 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         ("createdFrom=yesterday", "createdFrom", "must be a time such as", "createdFrom=2026-05-04T10:00:00Z"),
         ("createdFrom=2026-05-04", "createdFrom", "must be a time such as", "createdFrom=2026-05-04T10:00:00Z"),
         ("endedTo=1777593600", "endedTo", "must be a time such as", "endedTo=2026-05-04T10:00:00Z"),
+        ("createdFrom=2026-W18-5T00:00:00Z", "createdFrom", "must be a time such as", f"createdFrom={MOMENT}"),
         ("durationFrom=1.5", "durationFrom", "must be a whole number from 0", "durationFrom=0"),
         # conflicts
         (f"createdFrom={MAY}&createdTo={MAY}", "createdTo", "createdFrom must be before createdTo", None),
