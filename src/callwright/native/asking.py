@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 from uuid import UUID
 
 import msgspec
@@ -66,6 +68,7 @@ _VALUES = {
     "endpoint": "https://example.com/hook",
     "url": "https://example.com/hook",
 }
+_LONE_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class Authority(Enum):
@@ -141,9 +144,12 @@ class Ask:
 
     def __init__(self, request: Request, parts: Parts, authority: Authority) -> None:
         self._request = request
-        self._query = _query_of(request)
         self.parts = parts
         self.control = authority is Authority.SOCKET
+
+    @cached_property
+    def _query(self) -> dict[str, list[str]]:
+        return _query_of(self._request)
 
     @property
     def world(self) -> World:
@@ -309,15 +315,36 @@ def moment_of(text: str, parameter: str) -> int:
 
 def _query_of(request: Request) -> dict[str, list[str]]:
     """Values by their names, in order. A `+` is one: a number may begin with it, and a time have it before its zone. Only forms
-    mean a space by it.
+    mean a space by it. Raises `BadQuery` for what is no text.
     """
-    raw = request.scope["query_string"].decode("utf-8", "replace")
+    raw: bytes = request.scope["query_string"]
     given: dict[str, list[str]] = {}
-    for pair in raw.split("&"):
+    for pair in raw.split(b"&"):
         if pair:
-            name, _, text = pair.partition("=")
-            given.setdefault(unquote(name), []).append(unquote(text))
+            name, _, text = pair.partition(b"=")
+            try:
+                given.setdefault(_decoded(name), []).append(_decoded(text))
+            except ValueError:
+                raise _unreadable(name, text) from None
     return given
+
+
+def _decoded(quoted: bytes) -> str:
+    """Raises `ValueError` for a percent sign without two digits, and for bytes that are no UTF-8."""
+    if _LONE_PERCENT.search(quoted):
+        raise ValueError
+    return unquote_to_bytes(quoted).decode()
+
+
+def _unreadable(name: bytes, text: bytes) -> BadQuery:
+    named, seen = (unquote(part.decode("ascii", "backslashreplace"))[:40] for part in (name, b"%b=%b" % (name, text)))
+    return BadQuery(
+        f"{seen!r} in the query is no text: what is none of A-Z, a-z, 0-9, -, ., _ and ~ is written as the bytes of its UTF-8, "
+        "each as % and two digits.",
+        parameter=named,
+        example=_example_of(named) or "tag=caf%C3%A9",
+        remedy="Write é as %C3%A9, and a percent sign as %25.",
+    )
 
 
 def checked_kind(kind: object, parameter: str) -> str:

@@ -122,6 +122,14 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         ("source=*1*", "source", "createdFrom and createdTo must both be given, at most 31 days apart", None),
         (f"source=*1*&createdFrom={MAY}", "source", "must both be given", None),
         (f"source=*1*&createdFrom={MAY}&createdTo=2026-06-01T00:00:01Z", "source", "at most 31 days apart", None),
+        ("source=%00", "source", "characters that can be printed; it was '\\x00'", "source=316*"),
+        ("destination=sip:a%0A@example.com", "destination", "characters that can be printed", "destination=316*"),
+        # what is no text
+        ("source=%FF", "source", "'source=", "source=316*"),
+        ("tag=%zz", "tag", "'tag=%zz' in the query is no text", "tag=vip"),
+        ("tag=50%", "tag", "'tag=50%' in the query is no text", "tag=vip"),
+        ("metadata.x=%C3", "metadata.x", "in the query is no text", "tag=caf%C3%A9"),
+        ("a%FFb=1", "a\ufffdb", "in the query is no text", "tag=caf%C3%A9"),
         # times
         ("createdFrom=yesterday", "createdFrom", "must be a time such as", "createdFrom=2026-05-04T10:00:00Z"),
         ("createdFrom=2026-05-04", "createdFrom", "must be a time such as", "createdFrom=2026-05-04T10:00:00Z"),
@@ -156,11 +164,11 @@ async def test_every_example_is_right():
                   "durationFrom=2&durationTo=1",
                   f"createdFrom={JUNE}&createdTo={MAY}", f"status=ongoing&endedFrom={MAY}", "status=ongoing&durationFrom=1",
                   "status=ongoing&reason=busy", "tag=a,b", "metadata.x=", "metadata=1", "created=1", "zzz=1", "flow=&flow=",
-                  f"createdFrom={JUNE}&endedTo={MAY}", "createdTo=x", "tag=", "metadata.=", "source="):  # fmt: skip
+                  f"createdFrom={JUNE}&endedTo={MAY}", "createdTo=x", "x=%FF", "tag=", "metadata.=", "source="):  # fmt: skip
         with pytest.raises(BadQuery) as refused:
             call_filter(await asked(query))
         assert refused.value.example is not None
-        call_filter(await asked(quote(refused.value.example, safe="=&")))
+        call_filter(await asked(quote(refused.value.example, safe="=&%")))
 
 
 async def test_as_many_labels_as_a_call_has_may_be_asked_for():
