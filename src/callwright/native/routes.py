@@ -44,6 +44,9 @@ from callwright.openapi.published import Published
 if TYPE_CHECKING:
     from callwright.openapi.document import Interface
 
+# What one who asked for too much at once, or at the wrong time, waits before asking again.
+RETRY_AFTER_S = 5
+
 _log = Log("native")
 _encode = msgspec.json.Encoder().encode
 
@@ -207,7 +210,8 @@ def _failure(problem: Problem) -> Response:
         "remedy": problem.remedy,
         "example": problem.example,
     }
-    return Response(_encode({"error": error}), problem.documented_http, media_type="application/json")
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.documented_http == 503 else None
+    return Response(_encode({"error": error}), problem.documented_http, headers, "application/json")
 
 
 async def _no_such_thing(request: Request, error: Exception) -> Response:
