@@ -68,6 +68,26 @@ _VALUES = {
     "endpoint": "https://example.com/hook",
     "url": "https://example.com/hook",
 }
+# What other interfaces call it, folded as `_folded` does, with the names that may stand for it here.
+_ELSEWHERE = {
+    "page": ("offset", "cursor"),
+    "skip": ("offset", "cursor"),
+    "after": ("cursor",),
+    "before": ("cursor",),
+    "perpage": ("limit",),
+    "pagesize": ("limit",),
+    "size": ("limit",),
+    "count": ("limit",),
+    "order": ("sort",),
+    "orderby": ("sort",),
+    "from": ("createdFrom",),
+    "since": ("createdFrom", "from"),
+    "to": ("createdTo",),
+    "until": ("createdTo", "to"),
+    "caller": ("source",),
+    "callee": ("destination",),
+    "metadata": ("metadata.NAME",),
+}
 _LONE_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -200,10 +220,13 @@ class Ask:
         names = frozenset((*known, *also))
         for name in self.names():
             if name not in names:
+                close = _closest(name, known)
                 raise BadQuery(
                     f"{name[:40]} is not known here{nearest(name, known)}; there are {', '.join(known)}.",
                     parameter=name[:40],
-                    example=_example_of(_closest(name, known) or next(iter(known), "")),
+                    # A cursor is not made up.
+                    example=_example_of(next(iter(known), "") if close is None else "limit" if close == "cursor" else close),
+                    remedy="Give the next of one page as the cursor of the one after." if close == "cursor" else None,
                 )
             if name not in repeated and len(given := self.queries(name)) > 1:
                 example = _example_of(name) or f"{name}={quote(given[0])}"
@@ -288,13 +311,24 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _closest(name: str, known: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
+    """The one that is called so elsewhere, or is written most alike; None when there is none."""
+    written, said = {_folded(one): one for one in known}, _folded(name)
+    meant = (one for one in _ELSEWHERE.get(said, ()) if _folded(one) in written)
+    alike = difflib.get_close_matches(said, list(written), n=1, cutoff=0.6)
+    return next(iter((*meant, *(written[one] for one in alike))), None)
+
+
+def _folded(name: str) -> str:
+    """A name without what differs by taste; ``meta.x`` and ``metadata[x]`` are what a name of metadata is elsewhere."""
+    if name.startswith(("meta.", "meta[", "metadata[")):
+        return "metadata"
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _example_of(name: str) -> str | None:
     """A query in which a name stands rightly, or None for a name without an example."""
     value = _VALUES.get(name)
-    return None if value is None else f"{name}={value}"
+    return None if value is None else f"{name.replace('NAME', 'customer')}={value}"
 
 
 def id_of(value: object, parameter: str) -> UUID:

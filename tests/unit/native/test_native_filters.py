@@ -89,8 +89,13 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         # unknown
         ("sources=1", "sources", "is not known here: the nearest is source; there are status, direction", "source=316*"),
         ("createdfrom=1", "createdfrom", "the nearest is createdFrom", f"createdFrom={MOMENT}"),
-        ("meta.customer=1", "meta.customer", "is not known here", "status=ended"),
-        ("metadata=1", "metadata", "the nearest is metadata.NAME", "metadata.NAME=42"),
+        ("meta.customer=1", "meta.customer", "the nearest is metadata.NAME", "metadata.customer=42"),
+        ("metadata[customer]=1", "metadata[customer]", "the nearest is metadata.NAME", "metadata.customer=42"),
+        ("metadata=1", "metadata", "the nearest is metadata.NAME", "metadata.customer=42"),
+        ("created_from=1", "created_from", "the nearest is createdFrom", f"createdFrom={MOMENT}"),
+        ("SINCE=1", "SINCE", "the nearest is createdFrom", f"createdFrom={MOMENT}"),
+        ("caller=1", "caller", "the nearest is source", "source=316*"),
+        ("order=1", "order", "is not known here; there are", "status=ended"),  # nothing to sort
         ("metadata.x=1&offset=1", "offset", "durationTo, metadata.NAME.", "status=ended"),
         ("source=1&source=2", "source", "given more than once", "source=316*"),
         ("metadata.customer=1&metadata.customer=2", "metadata.customer", "given more than once", "metadata.customer=1"),
@@ -157,6 +162,30 @@ async def test_a_query_that_cannot_be_is_told_with_an_example(query, parameter, 
     assert said in problem.message
     if example is not None:
         assert problem.example == example
+
+
+@pytest.mark.parametrize(
+    ("query", "said", "example"),
+    [
+        ("page=2", "the nearest is cursor", "limit=100"),
+        ("order=oldest", "the nearest is sort", "sort=oldest"),
+        ("per_page=5", "the nearest is limit", "limit=100"),
+        ("zzz=1", "is not known here; there are", "status=ended"),
+    ],
+)
+async def test_what_other_interfaces_have_is_told_by_its_name_here(query, said, example):
+    room = await NativeRoom.open()
+    error = (await room.customer("GET", f"/calls?{query}")).error
+    assert said in error["message"]
+    assert error["example"] == example
+    assert (error["remedy"] is not None) == ("cursor" in said)
+    assert (await room.customer("GET", f"/calls?{error['example']}")).status == 200
+
+
+async def test_pages_by_counting_are_found_by_their_offset():
+    room = await NativeRoom.open()
+    error = (await room.customer("GET", "/numbers?page=2")).error
+    assert ("the nearest is offset" in error["message"], error["example"]) == (True, "offset=0")
 
 
 async def test_every_example_is_right():
