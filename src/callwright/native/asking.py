@@ -205,6 +205,10 @@ class Ask:
         """All that the query has of a name."""
         return self._query.get(name, [])
 
+    @property
+    def has_query(self) -> bool:
+        return bool(self._request.scope["query_string"])
+
     def names(self) -> list[str]:
         """Whatever the query names, each once."""
         return list(self._query)
@@ -222,7 +226,8 @@ class Ask:
             if name not in names:
                 close = _closest(name, known)
                 raise BadQuery(
-                    f"{name[:40]} is not known here{nearest(name, known)}; there are {', '.join(known)}.",
+                    f"{name[:40]} is not known here{nearest(name, known)}; "
+                    + (f"there are {', '.join(known)}." if known else "nothing is, in the query."),
                     parameter=name[:40],
                     # A cursor is not made up.
                     example=_example_of(next(iter(known), "") if close is None else "limit" if close == "cursor" else close),

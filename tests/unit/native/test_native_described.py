@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from callwright.calls.model import CallStatus
 from callwright.cli.control import call_asgi
-from callwright.native import control_app, described
+from callwright.native import Authority, control_app, described, native_app
 from callwright.native.described.filters import FILTERS as TOLD
 from callwright.native.filters import FILTERS, REPEATED
 from callwright.native.routes import ENTRIES, Who
@@ -141,6 +141,26 @@ async def test_what_it_says_of_a_parameter_is_wanted_of_it(one, name, text):
     refused = await room.customer(one.method, re.sub(r"{\w+}", SOMEWHERE, f"{one.path.removeprefix('/api')}?{name}={text}"))
     assert (refused.status, refused.error.get("parameter")) == (422, name)
     assert refused.error["example"].startswith(f"{name}=")
+
+
+@pytest.mark.parametrize("one", [one for one in OPERATIONS if one.name != "showHealth"], ids=lambda one: one.name)
+async def test_what_a_query_has_no_name_for_is_refused(one):
+    room = await NativeRoom.open()
+    path = f"{re.sub(r'{[a-z]+}', SOMEWHERE, one.path.removeprefix('/api'))}?bogus=1"
+    asked = room.operator if one.access is Access.SOCKET else room.customer
+    reply = await asked(one.method, path)
+    assert (reply.status, reply.error["parameter"]) == (422, "bogus")
+    told = [parameter.name for parameter in one.of(Place.QUERY)]
+    assert ("is not known here; nothing is, in the query." in reply.error["message"]) == (told == [])
+    if one.access is Access.KEY and not told:
+        assert (await room.customer(one.method, path, key="nobody's")).status == 401
+
+
+async def test_whoever_looks_at_the_health_may_put_what_he_likes_behind_it():
+    room = await NativeRoom.open()
+    room.lacking = {"store": None}
+    status, _ = await call_asgi(native_app(room.parts, Authority.NETWORK), "GET", "/health?bogus=%FF", {}, b"")
+    assert status == 200
 
 
 @pytest.mark.parametrize(
