@@ -22,6 +22,11 @@ CallwrightError
 
 from __future__ import annotations
 
+import re
+
+# Escapes of a JSON text; in the group half of a character, which has no other half behind it.
+_ESCAPE = re.compile(rb"(?s)\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.")
+
 
 class CallwrightError(Exception):
     """Something went wrong in Callwright."""
@@ -91,6 +96,14 @@ class Malformed(Problem):
     """The body is not valid JSON."""
 
     http, documented_http, code = 422, 400, 21
+
+    @classmethod
+    def as_json(cls, sent: bytes, why: object) -> Malformed:
+        """Bytes that are no JSON, and what a decoder says about them."""
+        half = next((found[1].decode(errors="replace") for found in _ESCAPE.finditer(sent) if found[1]), None)
+        if half is not None:  # of which decoders say that it is cut off
+            return cls(f"The body is not valid JSON: {half} is half of a character.", remedy="Send both halves, or none.")
+        return cls(f"The body is not valid JSON: {str(why).removeprefix('JSON is malformed: ')}.")
 
 
 class Conflict(Problem):

@@ -105,13 +105,14 @@ class Contents:
     """A backup that is read. Raises `BadBackup` for whatever is none, or is not whole."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
-        self._path = path
+        self.path = path
         self._file = file
         try:
             self._list_at, self._list_size = self._find_list()
         except tarfile.TarError as error:
             raise BadBackup(f"{path} is no backup, or was cut off: {error}.") from error
         self.about = self._read_about()
+        self._see_its_end()
         self.top = self._names_at_the_top()
 
     def extract(self, into: Path) -> int:
@@ -122,8 +123,8 @@ class Contents:
         for entry in lines:
             member = next(members, None)
             if member is None or (member.name, member.size) != (entry.name, entry.size) or not member.isreg():
-                seen = "nothing" if member is None else member.name[:80]
-                raise BadBackup(f"{self._path} does not hold what its list says: {entry.name[:80]} is listed, {seen} is there.")
+                listed, seen = f"{entry.name[:80]} with {entry.size} bytes", _described(member)
+                raise BadBackup(f"{self.path} does not hold what its list says: {listed} is listed, {seen} is there.")
             target = into / entry.name
             for above in reversed(Path(entry.name).parents[:-1]):
                 (into / above).mkdir(mode=0o700, exist_ok=True)
@@ -131,10 +132,10 @@ class Contents:
             with open(target, "xb", opener=_private) as file:
                 found = _copy(self._file, file, entry.size, entry.name)
             if found != entry.sha256:
-                raise BadBackup(f"{self._path} is damaged: {entry.name} is not what was written.")
+                raise BadBackup(f"{self.path} is damaged: {entry.name} is not what was written.")
             total += entry.size
         if next(members, None) is not None:
-            raise BadBackup(f"{self._path} holds files that its list does not have.")
+            raise BadBackup(f"{self.path} holds files that its list does not have.")
         return total
 
     def _find_list(self) -> tuple[int, int]:
@@ -143,6 +144,18 @@ class Contents:
         if last is None or last.name != LIST or not last.isreg():
             raise tarfile.ReadError("it has no list of files at its end")
         return last.offset_data, last.size
+
+    def _see_its_end(self) -> None:
+        """Behind the list there are two blocks of zeros, and whatever zeros other programs add."""
+        end = self._list_at + self._list_size
+        self._file.seek(end)
+        zeros = 0
+        while portion := self._file.read(PORTION):
+            if portion.strip(b"\0"):
+                raise BadBackup(f"{self.path} has something behind its end: it was changed after it was written.")
+            zeros += len(portion)
+        if (missing := -end % BLOCK + 2 * BLOCK - zeros) > 0:
+            raise BadBackup(f"{self.path} was cut off: the last {missing} bytes are missing.")
 
     def _members(self, *, with_list: bool = False) -> Iterator[tarfile.TarInfo]:
         self._file.seek(0)
@@ -158,10 +171,10 @@ class Contents:
         try:
             about = msgspec.json.decode(line, type=About)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise BadBackup(f"{self._path} is no backup: its list cannot be read ({error}).") from error
+            raise BadBackup(f"{self.path} is no backup: its list cannot be read ({error}).") from error
         if about.format > FORMAT:
             raise BadBackup(
-                f"{self._path} was made by Callwright {about.program[:40]}, in a form that this version does not know. "
+                f"{self.path} was made by Callwright {about.program[:40]}, in a form that this version does not know. "
                 "Restore it with that version."
             )
         return about
@@ -171,10 +184,10 @@ class Contents:
         top: dict[str, None] = {}
         for entry in self._lines():
             if not _is_ours(entry.name):
-                raise BadBackup(f"{self._path} lists a file that no backup has: {entry.name[:80]!r}.")
+                raise BadBackup(f"{self.path} lists a file that no backup has: {entry.name[:80]!r}.")
             top[entry.name.partition("/")[0]] = None
         if next(iter(top), None) != DATABASE:
-            raise BadBackup(f"{self._path} has no database.")
+            raise BadBackup(f"{self.path} has no database.")
         return list(top)
 
     def _lines(self) -> Iterator[Entry]:
@@ -188,12 +201,31 @@ class Contents:
             try:
                 yield msgspec.json.decode(line, type=Entry)
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                raise BadBackup(f"{self._path} is damaged: its list cannot be read ({error}).") from error
+                raise BadBackup(f"{self.path} is damaged: its list cannot be read ({error}).") from error
+
+
+def begins_like_a_backup(path: Path) -> bool:
+    """Whether a regular file has the database of a backup at its beginning, however it goes on."""
+    with path.open("rb") as file:
+        try:
+            first = tarfile.TarInfo.frombuf(file.read(BLOCK), "utf-8", "surrogateescape")
+        except tarfile.HeaderError:
+            return False
+    return first.name == DATABASE and first.isreg()
 
 
 def _is_ours(name: str) -> bool:
     """Whether a file of this name is one that backups have, and lies in the data folder wherever that is."""
     return _NAME.fullmatch(name) is not None and not _UP & set(name.split("/")) and not _SURROGATE.search(name)
+
+
+def _described(member: tarfile.TarInfo | None) -> str:
+    if member is None:
+        return "nothing"
+    name = member.name[:80]
+    if member.isreg():
+        return f"{name} with {member.size} bytes"
+    return f"{name} as a link" if member.issym() or member.islnk() else f"{name}, which is no file,"
 
 
 def _head(name: str, size: int, mtime_s: int) -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, NoReturn
 
 from callwright.audiofile import PEAKS_SUFFIX
-from callwright.backup.archive import BLOCK, DATABASE, FORMAT, SETTINGS, About, Archive
+from callwright.backup.archive import BLOCK, DATABASE, FORMAT, SETTINGS, About, Archive, begins_like_a_backup
 from callwright.clock import SECOND_US, Clock, rfc3339
 from callwright.datafolder import DataFolder
 from callwright.errors import CallwrightError, DataFolderError
@@ -19,6 +20,8 @@ from callwright.store.copying import copy_database, survey_part
 
 # What disks of a network say that lock nothing; there two backups with one name at once are the operator's to avoid.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+_STANDARD_OUTPUT = Path("-")  # as other commands understand it
 
 
 class BackupFailed(CallwrightError):
@@ -36,12 +39,13 @@ class Made(NamedTuple):
 def make(folder: DataFolder, target: Path, clock: Clock, *, program: str, overwrite: bool, recordings: bool) -> Made:
     """Write a backup of a data folder, whether a server works on it or not; `target` is there when it is whole, not before.
 
+    With `overwrite` it may take the place of another backup, and of nothing else.
     Raises `BackupFailed`, and `DataFolderError` for a folder that cannot be read.
     """
-    _refuse(folder, target, overwrite=overwrite)
     about = About(FORMAT, program, rfc3339(clock.now_us()))
     now_s = clock.now_us() // SECOND_US
     try:
+        _refuse(folder, target, overwrite=overwrite)
         with _partial(target) as (path, file):
             database = copy_database(folder.database, path, BLOCK)
             _examine(path, database)
@@ -56,12 +60,11 @@ def make(folder: DataFolder, target: Path, clock: Clock, *, program: str, overwr
             size = file.tell()
             file.flush()
             os.fsync(file.fileno())
-            if target.exists() and not overwrite:
-                raise _there(target)
+            _refuse_what_is_there(target, overwrite=overwrite)
             path.rename(target)
         _sync(target)
     except OSError as error:
-        raise BackupFailed(f"{target} cannot be written: {error.strerror}. Nothing of it is left.") from error
+        raise BackupFailed(f"{target} cannot be written: {error.strerror}. Nothing was written.") from error
     return Made(size, database, archive.files)
 
 
@@ -75,16 +78,42 @@ def _refuse(folder: DataFolder, target: Path, *, overwrite: bool) -> None:
     for kept in (folder.secrets, folder.sounds, folder.recordings):
         if kept.resolve() in target.resolve().parents:
             raise BackupFailed(f"{target} lies in {kept}, which is backed up itself. Name a file outside of it.")
+    if target == _STANDARD_OUTPUT:
+        raise BackupFailed("A backup cannot be written to standard output, as it is read again before it is done. Name a file.")
     if target.is_dir():
         raise BackupFailed(f"{target} is a folder. Name a file in it.")
     if not target.parent.is_dir():
         raise BackupFailed(f"{target.parent} is no folder. Make it first, or name another.")
-    if target.exists() and not overwrite:
-        raise _there(target)
+    if _is_of_the_server(folder, target):
+        raise BackupFailed(f"{target} is a name that the server uses itself. Name a file outside of {folder.root}.")
+    _refuse_what_is_there(target, overwrite=overwrite)
 
 
-def _there(target: Path) -> BackupFailed:
-    return BackupFailed(f"{target} is there already. Name another file, or say --overwrite.")
+def _is_of_the_server(folder: DataFolder, target: Path) -> bool:
+    """Whether the name is that of something in the data folder, be it there now or not."""
+    root, place = folder.root.resolve(), target.parent.resolve() / target.name
+    if root not in place.parents:
+        return False
+    first = place.relative_to(root).parts[0]
+    databases = {folder.database.name, folder.trace.name}
+    others = {SETTINGS, folder.lock_file.name, folder.run.name, folder.unfinished.name, folder.media_cache.parent.name}
+    return first in databases | others or first.startswith(tuple(f"{name}-" for name in databases))
+
+
+def _refuse_what_is_there(target: Path, *, overwrite: bool) -> None:
+    """A backup that is told to may take the place of another one. What is anything else is not for this command to remove."""
+    try:
+        kind = target.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(kind):
+        raise BackupFailed(f"{target} is a link. Name the file itself, or another.")
+    if not stat.S_ISREG(kind):
+        raise BackupFailed(f"{target} is no regular file. Name another.")
+    if not overwrite:
+        raise BackupFailed(f"{target} is there already. Name another file, or say --overwrite.")
+    if not begins_like_a_backup(target):
+        raise BackupFailed(f"{target} is no backup, so it is not written over. Name another file, or remove it yourself.")
 
 
 @contextmanager

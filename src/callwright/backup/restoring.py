@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,17 +48,35 @@ def restore(file: Path, folder: DataFolder, clock: Clock, *, replace: bool, rese
     try:
         with file.open("rb") as opened:
             contents = Contents(file, opened)
-            folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            owner = folder.root.stat().st_uid
-            if owner != os.geteuid():
-                raise RestoreRefused(
-                    f"{folder.root} belongs to uid {owner}. Run this command as that user: sudo -u '#{owner}' …"
-                )
-            with folder.lock("callwright restore"):
+            with _held(folder):
                 return _restore(contents, folder, clock, replace=replace, resend=resend)
     except OSError as error:
         # What is written has no name in its error, as when the disk is full.
         raise RestoreRefused(f"{error.filename or folder.root} cannot be used: {error.strerror}.") from error
+
+
+@contextmanager
+def _held(folder: DataFolder) -> Iterator[None]:
+    """Be the folder's master; one that is made for it goes again when nothing comes of it."""
+    root = folder.root
+    new = [path for path in (root, *root.parents) if not path.exists()]
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = root.stat().st_uid
+        if owner != os.geteuid():
+            raise RestoreRefused(f"{root} belongs to uid {owner}. Run this command as that user: sudo -u '#{owner}' …")
+        with folder.lock("callwright restore"):
+            try:
+                yield
+            except BaseException:
+                if new and os.listdir(root) == [folder.lock_file.name]:
+                    folder.lock_file.unlink()
+                raise
+    except BaseException:
+        with suppress(OSError):  # what somebody else has put there stays
+            for path in new:
+                path.rmdir()
+        raise
 
 
 def _restore(contents: Contents, folder: DataFolder, clock: Clock, *, replace: bool, resend: bool) -> Restored:
@@ -78,7 +98,7 @@ def _restore(contents: Contents, folder: DataFolder, clock: Clock, *, replace: b
         stage.mkdir(mode=0o700)
         files.mkdir(mode=0o700)
         size = contents.extract(files)
-        pending = _examine(files / DATABASE)
+        pending = _examine(files / DATABASE, contents.path)
         given_up = 0 if resend else _give_up(files / DATABASE, clock)
         leave_room(files / DATABASE)
         os.sync()  # before it takes the place of what was there
@@ -95,23 +115,34 @@ def _in_the_way(root: Path, contents: Contents) -> list[Path]:
     return [path for path in found if path.is_symlink() or (any(path.iterdir()) if path.is_dir() else path.exists())]
 
 
-def _examine(database: Path) -> int | None:
-    """See that the server can work with the database; how many callbacks are pending there."""
-    survey = Survey.of(database)
+def _examine(database: Path, backup: Path) -> int | None:
+    """See that the server can work with the database of a backup; how many callbacks are pending there."""
+    survey = _survey(database, backup)
     try:
         history = survey.history()
         if history.foreign:
             raise BadBackup(
-                f"The database in the backup is not of this version: migration {history.foreign[0]}. "
+                f"The database in {backup} is not of this version: migration {history.foreign[0]}. "
                 "Restore it with the version that made it, or a newer one."
             )
         if faults := survey.faults(deep=False):
-            raise BadBackup(f"The database in the backup is damaged: {faults[0]}.")
+            raise _damaged(backup, faults[0])
         return None if history.pending else int(survey.read("backup.pending")[0][0] or 0)
     except DataFolderError as error:
-        raise BadBackup(f"The database in the backup is damaged: {error}.") from error
+        raise _damaged(backup, error) from error
     finally:
         survey.close()
+
+
+def _survey(database: Path, backup: Path) -> Survey:
+    try:
+        return Survey.of(database)
+    except DataFolderError as error:
+        raise _damaged(backup, error) from error
+
+
+def _damaged(backup: Path, why: object) -> BadBackup:
+    return BadBackup(f"The database in {backup} is damaged: {why}.")
 
 
 def _give_up(database: Path, clock: Clock) -> int:

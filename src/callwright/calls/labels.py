@@ -146,9 +146,9 @@ def wrong_with_tag(tag: str) -> str | None:
 
 def wrong_with_value(value: str) -> str | None:
     """What keeps a text from being a value of metadata."""
-    if not value.strip() or len(value) > LONGEST_VALUE:
+    if not 0 < len(value) <= LONGEST_VALUE:
         return f"must have 1 to {LONGEST_VALUE} characters; it has {len(value)}"
-    return _unprintable(value)
+    return _unprintable(value) or (None if value.strip() else "must hold more than spaces")
 
 
 def _unprintable(text: str) -> str | None:

@@ -66,9 +66,10 @@ def list_calls(
     """List calls, newest first."""
     from callwright.cli import show
     from callwright.cli.control import reach
+    from callwright.cli.words import said_of_filters
 
     query = _query(context.params)
-    with reach(context.obj) as control:
+    with reach(context.obj) as control, said_of_filters():
         found, total = _some(control, query, limit, world_of(test))
     if json:
         show.as_json(found)
@@ -132,11 +133,12 @@ def export(
 ) -> None:
     """Write all calls, or those that are asked for, to a file with a line for each, newest first."""
     from callwright.cli.control import reach
+    from callwright.cli.words import said_of_filters
 
     query = _query(context.params)
     form = form or ("ndjson" if file.endswith((".ndjson", ".jsonl")) else "csv")
     path = f"/api/calls/export?{_encoded([*query, ('format', form)])}"
-    with reach(context.obj) as control:
+    with reach(context.obj) as control, said_of_filters():
         if file == "-":
             try:
                 control.copy(path, sys.stdout.buffer.write, world=world_of(test))
@@ -165,6 +167,8 @@ def _write(control: Control, path: str, file: str, world: str) -> None:
                 Path(file).unlink()
                 raise
             size = opened.tell()
+    except FileExistsError:
+        raise CallwrightError(f"{file} is there already. Name another file, or remove it first.") from None
     except OSError as error:
         raise CallwrightError(f"{file} cannot be written: {error.strerror or error}.") from error
     show.aside(f"{file} has {size} bytes.")

@@ -301,7 +301,7 @@ def backup(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
     recordings: Annotated[bool, typer.Option("--recordings", help="With the files of recordings that are here.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Take the place of a file that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Take the place of a backup that is there.")] = False,
     json: Json = False,
 ) -> None:
     """Write all that the server needs to go on into one file, while it runs or not.

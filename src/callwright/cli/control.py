@@ -32,12 +32,13 @@ PORTION = 1 << 18
 
 
 class Refused(CallwrightError):
-    """The server says no."""
+    """The server says no. `example` is a query that it would take, given where nothing else is a `remedy`."""
 
-    def __init__(self, status: int, message: str, remedy: str | None = None) -> None:
+    def __init__(self, status: int, message: str, remedy: str | None = None, example: str | None = None) -> None:
         super().__init__(message)
         self.status = status
-        self.remedy = remedy
+        self.example = example
+        self.remedy = remedy if example is None else f"Write it so: {example}"
 
 
 class NoServer(CallwrightError):
@@ -95,8 +96,9 @@ def refusal(status: int, received: bytes) -> Refused:
     except ValueError:
         answer = None
     error = answer.get("error", {}) if isinstance(answer, dict) else {}
-    example = f"Write it so: {error['example']}" if error.get("example") else None
-    return Refused(status, error.get("message") or f"The server answered {status}.", error.get("remedy") or example)
+    remedy = error.get("remedy") or None
+    example = None if remedy else error.get("example") or None
+    return Refused(status, error.get("message") or f"The server answered {status}.", remedy, example)
 
 
 @contextmanager

@@ -48,6 +48,7 @@ def list_deliveries(
     from callwright.cli import show
     from callwright.cli.control import reach
     from callwright.cli.moments import ago, short
+    from callwright.cli.words import said_of_deliveries
 
     if failed and state is not None:
         raise typer.BadParameter("--failed stands for --state exhausted: give one of them", param_hint="--failed")
@@ -61,7 +62,7 @@ def list_deliveries(
         "from": None if since is None else ago(since, "--since"),
         "to": None if until is None else ago(until, "--until"),
     }
-    with reach(context.obj) as control:
+    with reach(context.obj) as control, said_of_deliveries():
         found = _some(control, wanted, limit, world_of(test))
     if json:
         show.as_json(found)
@@ -119,6 +120,7 @@ def resend(
     from callwright.cli import show
     from callwright.cli.control import reach
     from callwright.cli.moments import ago
+    from callwright.cli.words import said_of_deliveries
 
     if delivery_ids and (endpoint or since or until or failed or delivered):
         raise typer.BadParameter("name deliveries, or say which by options: not both")
@@ -131,7 +133,7 @@ def resend(
         body["since"] = ago(since, "--since")
     if until is not None:
         body["until"] = ago(until, "--until")
-    with reach(context.obj, answer_s=RESEND_S) as control:
+    with reach(context.obj, answer_s=RESEND_S) as control, said_of_deliveries():
         world = world_of(test)
         if delivery_ids and len(delivery_ids) == 1:
             one = control.ask("POST", f"/api/deliveries/{quote(delivery_ids[0], safe='')}/resend", world=world)

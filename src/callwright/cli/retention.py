@@ -12,6 +12,8 @@ from callwright.cli.options import Json, Test, world_of
 if TYPE_CHECKING:
     from callwright.cli.place import Place
 
+MOST_DAYS = 36_500  # as of the setting
+
 retention = typer.Typer(name="retention", help="How long calls are kept.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -19,7 +21,7 @@ retention = typer.Typer(name="retention", help="How long calls are kept.", no_ar
 def show_retention(
     context: typer.Context,
     calls: Annotated[
-        int | None, typer.Option(min=0, metavar="DAYS", help="As if this were the setting retention.calls.")
+        int | None, typer.Option(min=0, max=MOST_DAYS, metavar="DAYS", help="As if this were the setting retention.calls.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -47,10 +49,17 @@ def forget(
 ) -> None:
     """Erase one call that is over, with its legs, journal, recordings, transcriptions and callbacks, at once and for good."""
     from callwright.cli import show
-    from callwright.cli.control import reach
+    from callwright.cli.control import Refused, reach
 
     with reach(context.obj) as control:
-        control.ask("DELETE", f"/api/calls/{quote(call_id, safe='')}/record", world=world_of(test))
+        try:
+            control.ask("DELETE", f"/api/calls/{quote(call_id, safe='')}/record", world=world_of(test))
+        except Refused as refused:
+            if refused.status == 404 and refused.remedy is None:
+                refused.remedy = (
+                    "Leave --test out if it is of the live world." if test else "Say --test if it is of the test world."
+                )
+            raise
         served = control.served
     if json:
         show.as_json({"forgotten": call_id})

@@ -13,11 +13,16 @@ def as_json(value: Any) -> None:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str, whole: Collection[int] = ()) -> None:
-    """A table on a terminal; tab-separated lines without a head in a pipe. The columns numbered in `whole` are not folded."""
+    """A table on a terminal; tab-separated lines without a head in a pipe. The columns numbered in `whole` are not folded.
+
+    Where there is nothing `empty` says so, to a terminal alone: a pipe gets no line.
+    """
     lines = [["" if cell is None else str(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for line in lines:
             print("\t".join(line))
+        if not lines and empty and sys.stderr.isatty():
+            aside(empty)
         return
     if not lines:
         print(empty)

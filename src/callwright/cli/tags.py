@@ -11,6 +11,7 @@ import typer
 from callwright.cli import show
 from callwright.cli.control import reach
 from callwright.cli.place import Place
+from callwright.cli.words import said_of_labels
 
 
 def named(texts: Sequence[str], option: str) -> dict[str, str | None]:
@@ -37,7 +38,7 @@ def change(
     """Change what is named, with a server or without one, and print what the call has then."""
     path = f"/api/calls/{quote(call_id, safe='')}"
     body = {"addTags": added, "removeTags": removed, "metadata": metadata}
-    with reach(place) as control:
+    with reach(place) as control, said_of_labels():
         call: dict[str, Any] = (
             control.ask("PATCH", path, body, world=world) if any(body.values()) else control.get(path, world=world)
         )

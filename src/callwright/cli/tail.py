@@ -19,6 +19,7 @@ from callwright.cli import show
 from callwright.cli.control import WORLD_HEADER, NoServer, Refused, connection, refusal
 from callwright.cli.happenings import OVER, Happenings
 from callwright.cli.place import Place
+from callwright.cli.words import said_of_filters
 from callwright.errors import CallwrightError
 
 # The server says something every 15 s.
@@ -56,7 +57,8 @@ class _Frame(NamedTuple):
 def run(place: Place, wanted: Wanted, *, json: bool) -> int:
     """Print until Ctrl-C, or until the call that is watched is over, or nobody reads what is printed."""
     try:
-        _Tail(place, wanted, json=json).go()
+        with said_of_filters():
+            _Tail(place, wanted, json=json).go()
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:

@@ -176,7 +176,7 @@ def _json(text: bytes | str) -> Any:
     except RecursionError:
         raise Malformed(_TOO_DEEP) from None
     except ValueError as error:  # msgspec's own errors, and text that is not UTF-8
-        raise Malformed(f"The body is not valid JSON: {str(error).removeprefix('JSON is malformed: ')}.") from None
+        raise Malformed.as_json(text if isinstance(text, bytes) else text.encode(), error) from None
     _check_bounds(value)
     return value
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from callwright.calls.labels import LONGEST_NAME
 from callwright.errors import Invalid, Missing, Problem
 from callwright.flows.model import (
     KEYS,
@@ -39,6 +40,7 @@ from callwright.flows.model import (
 )
 from callwright.flows.rules import check_bounds, check_step
 
+_SOME_NAME = "[...]"
 _EXACT = 1 << 53  # from here on a float is no longer one whole number
 
 __all__ = [
@@ -241,13 +243,23 @@ def _convert(raw: dict[str, Any], kind: type[Any], place: str) -> Any:
         return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
-        path = path.rstrip("`")
+        path = _with_name(path.rstrip("`"), raw)
         if "missing required field" in message:
             name = message.rpartition("`")[0].rpartition("`")[2]
             where = f"{place}{path}.{name}".strip(".")
             raise Missing(f"{where} is missing.", parameter=where) from None
         where = f"{place}{path}".strip(".")
         raise Invalid(f"{where}: {_in_words(message, kind, path)}.", parameter=where) from None
+
+
+def _with_name(path: str, raw: dict[str, Any]) -> str:
+    """A path with the name that msgspec leaves out: of texts by name the first that is none is what it means."""
+    if not path.endswith(_SOME_NAME):
+        return path
+    path = path.removesuffix(_SOME_NAME)
+    texts: dict[str, Any] = raw[path.removeprefix(".")]
+    name = next(name for name, text in texts.items() if not isinstance(text, str | None))
+    return f"{path}.{name[:LONGEST_NAME]}"
 
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "object": "an object"}

@@ -256,7 +256,7 @@ class Ask:
         try:
             decoded = msgspec.json.decode(raw)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:  # text that is not UTF-8, endless nesting
-            raise Malformed(f"The body is not valid JSON: {error}.") from None
+            raise Malformed.as_json(raw, error) from None
         if not isinstance(decoded, dict):
             raise Malformed("The body must be a JSON object.")
         return decoded

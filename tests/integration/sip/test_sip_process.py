@@ -17,6 +17,7 @@ import pytest
 
 from callwright.sip import wire
 from callwright.sip.settings import SignallingSettings
+from support.server import until
 from support.signalling import ROOT, Core
 from support.sip_peer import Message, Peer, sdp
 
@@ -207,32 +208,33 @@ async def test_a_response_that_cannot_be_worked_on_ends_its_leg() -> None:
 
 
 COLLECTED = """
-import gc, sys
+import gc
 from callwright.sip import process
 real = process.Signalling._every_second
 def every_second(self):
     gc.set_debug(gc.DEBUG_SAVEALL)
     if self.exchange.idle:
         gc.collect()
-        print("garbage", len(gc.garbage), sorted({type(x).__name__ for x in gc.garbage})[:20], file=sys.stderr, flush=True)
+        with open(FILE, "a") as told:
+            print(len(gc.garbage), sorted({type(x).__name__ for x in gc.garbage})[:20], file=told)
     real(self)
 process.Signalling._every_second = every_second
 raise SystemExit(process.main())
 """
 
 
-async def test_legs_of_every_kind_leave_nothing_for_the_collector() -> None:
+async def test_legs_of_every_kind_leave_nothing_for_the_collector(tmp_path: Path) -> None:
     settings = SignallingSettings(max_late_ms=10_000.0, new_legs_per_s=10_000.0, t1_s=0.02)
-    core = await Core(settings, program=("-c", COLLECTED)).start()
+    told = tmp_path / "told"
+    core = await Core(settings, program=("-c", COLLECTED.replace("FILE", repr(str(told))))).start()
     peer = Peer(core.address)
     for _ in range(10):
         await one_of_each(core, peer)
-    await asyncio.sleep(3.0)
+    told.unlink(missing_ok=True)
+    await asyncio.to_thread(until, told.exists, bool, what="that it is idle")
     peer.close()
-    _, err = await core.stop()
-    reports = [line for line in err.splitlines() if line.startswith("garbage")]
-    assert reports
-    assert reports[-1] == "garbage 0 []"
+    await core.stop()
+    assert told.read_text().splitlines()[-1] == "0 []"
 
 
 async def one_of_each(core: Core, peer: Peer) -> None:

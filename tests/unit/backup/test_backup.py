@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import apsw
 import msgspec
@@ -136,17 +137,96 @@ def test_a_log_of_writes_that_a_dead_server_left_is_in_it(folder, tmp_path):
 
 def test_what_is_there_is_not_written_over(folder, tmp_path):
     file = tmp_path / "backup"
-    file.write_bytes(b"dear")
+    back_up(folder, file)
+    before = file.read_bytes()
+    (folder.secrets / "key").write_text("another")
     with pytest.raises(BackupFailed, match="--overwrite"):
         back_up(folder, file)
-    assert file.read_bytes() == b"dear"
+    assert file.read_bytes() == before
     back_up(folder, file, overwrite=True)
+    assert file.read_bytes() != before
     assert names(file)[0] == "callwright.db"
 
 
-@pytest.mark.parametrize(
-    ("target", "why"), [("data", "is a folder"), ("nowhere/backup", "Make it first"), ("data/callwright.db", "there already")]
-)
+@pytest.mark.parametrize("dear", [b"", b"dear", b"SQLite format 3\0" * 100, b"\0" * 1024, "tar"])
+def test_what_is_no_backup_is_never_written_over(folder, tmp_path, dear):
+    file = tmp_path / "file"
+    if dear == "tar":
+        tar(file, [("homework", b"dear")])
+    else:
+        file.write_bytes(dear)
+    before = file.read_bytes()
+    with pytest.raises(BackupFailed, match="is no backup, so it is not written over"):
+        back_up(folder, file, overwrite=True)
+    assert file.read_bytes() == before
+
+
+def test_nor_is_a_link_or_what_is_no_file(folder, tmp_path):
+    file, link_, pipe = tmp_path / "backup", tmp_path / "latest", tmp_path / "pipe"
+    back_up(folder, file)
+    link_.symlink_to(file)
+    os.mkfifo(pipe)
+    for overwrite in (False, True):
+        with pytest.raises(BackupFailed, match="latest is a link"):
+            back_up(folder, link_, overwrite=overwrite)
+        with pytest.raises(BackupFailed, match="pipe is no regular file"):
+            back_up(folder, pipe, overwrite=overwrite)
+    file.unlink()
+    with pytest.raises(BackupFailed, match="latest is a link"):
+        back_up(folder, link_)
+    assert link_.is_symlink()
+    assert pipe.is_fifo()
+
+
+def test_what_came_there_while_it_was_written_is_not_written_over(folder, tmp_path, monkeypatch):
+    file = tmp_path / "backup"
+    monkeypatch.setattr(making, "_examine", lambda path, size: file.write_bytes(b"dear"))
+    with pytest.raises(BackupFailed, match="is no backup"):
+        back_up(folder, file, overwrite=True)
+    assert file.read_bytes() == b"dear"
+    assert sorted(os.listdir(tmp_path)) == ["backup", "data"]
+
+
+SERVERS_OWN = [
+    *("callwright.db", "callwright.db-wal", "callwright.db-journal", "callwright.toml", "trace.db", "lock"),
+    *("run/control.sock", "cache/media/file", ".unfinished"),
+]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", SERVERS_OWN)
+def test_no_name_in_the_data_folder_that_the_server_uses(folder, tmp_path, name, overwrite):
+    before = {path: path.read_bytes() for path in folder.root.rglob("*") if path.is_file()}
+    (tmp_path / "same").symlink_to(folder.root)
+    for root in (folder.root, tmp_path / "same", tmp_path / "data" / ".." / "data"):
+        with pytest.raises(BackupFailed, match="the server uses itself"):
+            back_up(folder, root / name, overwrite=overwrite)
+    assert {path: path.read_bytes() for path in folder.root.rglob("*") if path.is_file()} == before
+
+
+def test_another_name_in_the_data_folder(folder):
+    back_up(folder, folder.root / "backup")
+    assert names(folder.root / "backup")[-1] == archive.LIST
+
+
+def test_standard_output_is_no_target(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BackupFailed, match="standard output"):
+        back_up(folder, Path("-"))
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_one_that_cannot_be_looked_at(folder, tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    back_up(folder, tmp_path / "backup")
+    monkeypatch.setattr(making, "begins_like_a_backup", denied)
+    with pytest.raises(BackupFailed, match=r"backup cannot be written: Permission denied"):
+        back_up(folder, tmp_path / "backup", overwrite=True)
+
+
+@pytest.mark.parametrize(("target", "why"), [("data", "is a folder"), ("nowhere/backup", "Make it first")])
 def test_a_target_that_cannot_be(folder, tmp_path, target, why):
     with pytest.raises(BackupFailed, match=why):
         back_up(folder, tmp_path / target)
@@ -411,7 +491,28 @@ class TestRestore:
         new = DataFolder(tmp_path / "new")
         with pytest.raises(RestoreRefused, match=rf"^{new.root} cannot be used: No space left"):
             put_back(tmp_path / "backup", new)
-        assert os.listdir(new.root) == ["lock"]
+        assert not new.root.exists()
+
+    def test_one_that_is_refused_leaves_no_new_folder(self, tmp_path):
+        bad = tar(tmp_path / "bad", [DB])
+        there = DataFolder(tmp_path / "there")
+        there.root.mkdir()
+        for folder in (DataFolder(tmp_path / "new" / "data"), there):
+            with pytest.raises(BadBackup):
+                put_back(bad, folder)
+        assert sorted(os.listdir(tmp_path)) == ["bad", "there"]
+
+    def test_a_new_folder_that_somebody_else_uses_by_then_stays(self, tmp_path, monkeypatch):
+        new = DataFolder(tmp_path / "new")
+
+        def extract(self, into):
+            (new.root / "theirs").write_text("dear")
+            raise BadBackup("bad")
+
+        monkeypatch.setattr(archive.Contents, "extract", extract)
+        with pytest.raises(BadBackup):
+            put_back(tar(tmp_path / "bad", [DB]), new)
+        assert sorted(os.listdir(new.root)) == ["lock", "theirs"]
 
     def test_a_disk_within_the_folder_is_seen_before_anything_is_moved(self, folder, tmp_path, monkeypatch):
         back_up(folder, tmp_path / "backup")
@@ -474,26 +575,43 @@ def link(name, to):
     return info
 
 
+def pipe(name):
+    info = tarfile.TarInfo(name)
+    info.type = tarfile.FIFOTYPE
+    return info
+
+
 DB = ("callwright.db", b"not a database")
+DB_SUM = archive.hashlib.sha256(DB[1]).hexdigest()
 BAD = {
     "out of the folder": ([DB, ("secrets/../../out", b"x")], None, "no backup has"),
     "from the root": ([DB, ("/tmp/out", b"x")], None, "no backup has"),
     "a file of another kind": ([DB, ("lock", b"x")], None, "no backup has"),
     "a folder's own name": ([DB, ("secrets", b"x")], None, "no backup has"),
-    "a link": ([DB, (link("secrets/key", "/etc/passwd"), b"")], None, "does not hold what its list says"),
+    "a link": (
+        [DB, (link("secrets/key", "/etc/passwd"), b"")],
+        None,
+        "is listed, secrets/key as a link is there",
+    ),
+    "a pipe": ([DB, (pipe("secrets/key"), b"")], None, "is listed, secrets/key, which is no file, is there"),
+    "a file that is shorter than listed": (
+        [DB, ("secrets/a", b"x")],
+        [{"name": "callwright.db", "size": 14, "sha256": DB_SUM}, {"name": "secrets/a", "size": 2, "sha256": ""}],
+        "secrets/a with 2 bytes is listed, secrets/a with 1 bytes is there",
+    ),
     "listed, and another is there": (
         [DB, ("secrets/a", b"x")],
-        [{"name": "callwright.db", "size": 14, "sha256": ""}, {"name": "secrets/b", "size": 1, "sha256": ""}],
-        "damaged|does not hold",
+        [{"name": "callwright.db", "size": 14, "sha256": DB_SUM}, {"name": "secrets/b", "size": 1, "sha256": ""}],
+        "secrets/b with 1 bytes is listed, secrets/a with 1 bytes is there",
     ),
     "not listed": (
         [DB, ("secrets/a", b"x")],
-        [{"name": "callwright.db", "size": 14, "sha256": archive.hashlib.sha256(b"not a database").hexdigest()}],
+        [{"name": "callwright.db", "size": 14, "sha256": DB_SUM}],
         "its list does not have",
     ),
     "no database": ([("secrets/a", b"x")], None, "has no database"),
     "nothing": ([], None, "has no database"),
-    "a database that is none": ([DB], None, "NotADB"),
+    "a database that is none": ([DB], None, r"The database in .*/file is damaged: NotADB"),
     "another sum": ([DB], [{"name": "callwright.db", "size": 14, "sha256": "0" * 64}], "damaged"),
     "twice": ([DB, DB], None, "exists|File"),
 }
@@ -506,8 +624,7 @@ def test_a_file_that_was_made_to_do_harm_or_damaged(tmp_path, which):
     new = DataFolder(tmp_path / "new")
     with pytest.raises((BadBackup, DataFolderError, RestoreRefused), match=why):
         put_back(file, new)
-    assert sorted(os.listdir(tmp_path)) in (["file"], ["file", "new"])
-    assert not new.root.exists() or os.listdir(new.root) == ["lock"]
+    assert os.listdir(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize("old", [b"secrets/key", b"madeAt"])
@@ -543,12 +660,27 @@ def test_no_end_that_is_missing_is_overlooked(folder, tmp_path):
     file, cut = tmp_path / "backup", tmp_path / "cut"
     back_up(folder, file)
     whole = file.read_bytes()
-    ends = [0, 1, 511, 512, 513, 5000, len(whole) // 2, len(whole) - 1024 - 512, len(whole) - 1025]
+    ends = [0, 1, 511, 512, 513, 5000, len(whole) // 2, *(len(whole) - less for less in (1536, 1025, 1024, 1023, 512, 1))]
     for end in ends:
         cut.write_bytes(whole[:end])
         with pytest.raises(BadBackup):
             put_back(cut, DataFolder(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_file_that_was_cut_off_or_written_on_behind_its_list(folder, tmp_path):
+    file, changed = tmp_path / "backup", tmp_path / "changed"
+    back_up(folder, file)
+    whole = file.read_bytes()
+    changed.write_bytes(whole[:-3])
+    with pytest.raises(BadBackup, match="cut off: the last 3 bytes are missing"):
+        put_back(changed, DataFolder(tmp_path / "new"))
+    for more in (b"x", b"\0" * 5000 + b"x"):
+        changed.write_bytes(whole + more)
+        with pytest.raises(BadBackup, match="something behind its end"):
+            put_back(changed, DataFolder(tmp_path / "new"))
+    changed.write_bytes(whole + b"\0" * 9000)  # as a tape or another program fills it up
+    put_back(changed, DataFolder(tmp_path / "new"))
 
 
 @pytest.mark.parametrize("what", [b"", b"\0" * 10_240, b"SQLite format 3\0" * 100, b"<html>" * 1000])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -126,6 +127,15 @@ def test_a_list_says_how_many_there_are(run, made, monkeypatch):
     assert shown(run("calls", "list", "--limit", "4", "--oldest")) == "0123"
 
 
+@pytest.mark.parametrize("out", [False, True])
+@pytest.mark.parametrize("aside", [False, True])
+def test_an_empty_list_is_told_to_a_terminal_alone(run, made, monkeypatch, out, aside):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: out)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: aside)
+    said = "There is no such call.\n"
+    assert run("calls", "list", "--tag", "none") == (0, said if out else "", said if aside and not out else "")
+
+
 def test_a_call_is_shown_with_its_legs(run, made):
     (_, _, third, *_), of_test = made
     code, out, _ = run("calls", "show", str(of_test.id), "--test")
@@ -166,7 +176,9 @@ def test_calls_are_written_to_standard_output(run, made):
 def test_no_file_is_left_half(run, made, tmp_path, monkeypatch):
     (tmp_path / "there.csv").write_text("mine")
     code, _, err = run("calls", "export", "there.csv")
-    assert (code, err) == (1, "callwright: there.csv cannot be written: File exists.\n")
+    assert (code, err) == (1, "callwright: there.csv is there already. Name another file, or remove it first.\n")
+    code, _, err = run("calls", "export", "nowhere/new.csv")
+    assert (code, err) == (1, "callwright: nowhere/new.csv cannot be written: No such file or directory.\n")
     assert (tmp_path / "there.csv").read_text() == "mine"
     code, _, err = run("calls", "export", "new.csv", "--format", "xlsx")
     assert code == 1
@@ -178,10 +190,18 @@ def test_no_file_is_left_half(run, made, tmp_path, monkeypatch):
     ("options", "code", "said"),
     [
         (("--status", "complete"), 1, "status must be of queued"),
-        (("--source", "*1*"), 1, "createdFrom and createdTo must both be given"),
+        (("--source", "*1*"), 1, "--source *1* looks at every call, so --since and --until must both be given"),
+        (("--since", "2h", "--until", "3h"), 1, ": --since must be before --until."),
+        (("--since", "2h", "--until", "3h"), 1, "Write it so: --since 20"),
+        (("--ended-since", "1h", "--ended-until", "2h"), 1, ": --ended-since must be before --ended-until."),
+        (("--status", "queued", "--duration-from", "1"), 1, ": --duration-from and --status queued can not both be"),
+        (("--status", "queued", "--duration-from", "1"), 1, "Write it so: --status ended --duration-from 10"),
+        (("--source", "*1"), 1, "or look anywhere, as *1* with --since and --until."),
+        (("--duration-from", "20", "--duration-to", "10"), 1, "--duration-from must not be more than --duration-to"),
+        (("--source", "3*1"), 1, "Write it so: --source '316*'"),
         (("--source", "*1*", "--since", "32d"), 1, "at most 31 days apart"),
         (("--number", "31205550199"), 1, "Look for others by source or destination"),
-        (("--status", "busy,x"), 1, "Write it so: status=ended,failed"),
+        (("--status", "busy,x"), 1, "Write it so: --status ended,failed"),
         (("--metadata", "customer"), 2, "write NAME=VALUE"),
         (("--since", "yesterday"), 2, "write 90s, 10m, 2h or 3d"),
         (("--limit", "0"), 2, "--limit"),
@@ -190,3 +210,20 @@ def test_no_file_is_left_half(run, made, tmp_path, monkeypatch):
 def test_what_cannot_be_asked_is_said(run, options, code, said):
     result = run("calls", "list", *options)
     assert (result[0], said in result[2]) == (code, True), result
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([f"--add={n}" for n in range(21)], "--add may hold 20 tags"),
+        ([f"--add={n}" for n in range(15)], "Remove some (--remove)."),
+        (["--add", "x" * 65], ": --add must have 1 to 64 characters"),
+        (["--add", "same", "--remove", "same"], "cannot be both added and removed"),
+        ([f"--set=n{n}=x" for n in range(30)], "Remove some: --unset does."),
+    ],
+)
+def test_what_cannot_be_tagged_is_said(run, made, options, said):
+    call_id = json.loads(run("calls", "list", "--json")[1])[0]["id"]
+    assert run("tag", call_id, *[f"--add=there{n}" for n in range(6)], *[f"--set=m{n}=x" for n in range(21)])[0] == 0
+    code, _, err = run("tag", call_id, *options)
+    assert (code, said in err) == (1, True), err

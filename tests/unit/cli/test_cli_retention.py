@@ -28,7 +28,7 @@ def run(tmp_path, capsys):
     return run
 
 
-def record(folder: DataFolder, *calls: tuple[float, str]) -> list[str]:
+def record(folder: DataFolder, *calls: tuple[float, str], world: str = "live") -> list[str]:
     """Put calls on record, each by its age in days and a tag."""
     folder.prepare()
     store = Store.open(folder.database, CLOCK)
@@ -37,7 +37,7 @@ def record(folder: DataFolder, *calls: tuple[float, str]) -> list[str]:
         accounts = Accounts(store, CLOCK)
         await accounts.prepare()
         old = OldCalls(folder.recordings, store)
-        old.clock.us, old.world = CLOCK.now_us(), accounts.world("live").id
+        old.clock.us, old.world = CLOCK.now_us(), accounts.world(world).id
         made = [str(await old.call(age, *filter(None, [tag]))) for age, tag in calls]
         await old.fan_out()
         return made
@@ -60,6 +60,17 @@ def test_what_is_kept_and_how_many_calls_would_go(run, tmp_path):
     )
     told = json.loads(run("retention", "show", "--calls", "25", "--json")[1])
     assert told == {"calls": 25, "tags": [{"tag": "keep", "days": 35}], "old": 2}
+
+
+@pytest.mark.parametrize(("days", "code"), [(36_500, 0), (36_501, 2), (99_999_999_999_999, 2), (-1, 2)])
+def test_what_is_asked_for_is_what_could_be_set(run, tmp_path, days, code):
+    record(DataFolder(tmp_path), (1, ""))
+    (tmp_path / "callwright.toml").write_text(f"[retention]\ncalls = {days}\n")
+    assert (run("retention", "show")[0] == 0) is (code == 0)
+    (tmp_path / "callwright.toml").unlink()
+    told = run("retention", "show", "--calls", str(days))
+    assert told[0] == code
+    assert code == 0 or days < 0 or "36500" in told[2]
 
 
 def test_there_must_be_something_to_look_at(run):
@@ -92,3 +103,12 @@ def test_one_call_is_forgotten(run, tmp_path):
     code, _, err = run("retention", "forget", first)
     assert (code, err.splitlines()[0]) == (1, f"callwright: No call found for ID `{first}`.")
     assert run("journal", second)[0] == 0
+
+
+def test_one_of_the_test_world_is_forgotten_with_a_word_more(run, tmp_path):
+    (call_id,) = record(DataFolder(tmp_path), (1, ""), world="test")
+    code, _, err = run("retention", "forget", call_id)
+    assert (code, err.splitlines()[1]) == (1, "Say --test if it is of the test world.")
+    assert run("retention", "forget", call_id, "--test")[0] == 0
+    code, _, err = run("retention", "forget", call_id, "--test")
+    assert (code, err.splitlines()[1]) == (1, "Leave --test out if it is of the live world.")

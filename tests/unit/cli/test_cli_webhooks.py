@@ -244,6 +244,12 @@ def test_what_waits_says_until_when_and_how_to_try_it_at_once():
         (("endpoints", "limit", HOOK, "--rate", "fast"), 2, "is not a number, nor default"),
         (("endpoints", "limit", HOOK, "--rate", "0"), 1, "from 0.01 to 100000"),
         (("deliveries", "list", "--failed", "--state", "pending"), 2, "give one of them"),
+        (
+            ("deliveries", "list", "--since", "1h", "--until", "2h"),
+            1,
+            ": --since must be before --until. Write it so: --since 20",
+        ),
+        (("deliveries", "resend", "--since", "1h", "--until", "2h"), 1, ": --since must be before --until."),
         (("deliveries", "list", "--since", "yesterday"), 2, "write 90s, 10m, 2h or 3d, or a time such as"),
         (("deliveries", "list", "--state", "failed"), 1, "of pending, delivered, exhausted"),
         (("deliveries", "resend"), 1, "all that was ever given up"),

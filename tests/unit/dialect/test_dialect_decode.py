@@ -445,6 +445,12 @@ def test_a_call_may_have_labels(sent: str, tags: tuple[str, ...], metadata: dict
         ('"metadata":{"a":[1]}', "metadata.a", 'metadata.a must be a text, such as "42"; it was an array.'),
         (f'"metadata":{{"a":"{"x" * 501}"}}', "metadata.a", "metadata.a must have 1 to 500 characters; it has 501."),
         (
+            '"metadata":{"a":"\\n"}',
+            "metadata.a",
+            "metadata.a must hold characters that can be printed; it holds U+000A.",
+        ),
+        ('"metadata":{"a":"  "}', "metadata.a", "metadata.a must hold more than spaces."),
+        (
             f'"metadata":{json.dumps({str(n): "x" for n in range(51)})}',
             "metadata",
             "metadata may hold 50 texts; it holds 51.",
@@ -455,6 +461,29 @@ def test_what_is_wrong_with_labels(sent: str, parameter: str, message: str) -> N
     with pytest.raises(Invalid) as caught:
         labelled(sent)
     assert (caught.value.parameter, caught.value.message) == (parameter, message)
+
+
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        (r"\ud800", r"\ud800"),
+        (r"\uD83D and more", r"\uD83D"),
+        (r"\udc00", r"\udc00"),
+        (r"\ud83d\ude00 \ude00\ud83d", r"\ude00"),
+        (r"\\\ud800", r"\ud800"),
+        (r"\ud800\ud83d\ude00", r"\ud800"),
+    ],
+)
+def test_half_a_character_is_named(text: str, half: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        labelled(f'"tags":["{text}"]')
+    assert caught.value.message == f"The body is not valid JSON: {half} is half of a character."
+
+
+def test_whole_characters_are_none_of_it() -> None:
+    assert labelled(r'"tags":["\ud83d\ude00", "\\ud800"]')[0] == ("😀", r"\ud800")
+    with pytest.raises(Malformed, match="truncated"):
+        labelled(r'"tags":["\ud83d\ude00", "\\ud800')
 
 
 def test_a_tag_step_is_read_however_it_was_encoded() -> None:

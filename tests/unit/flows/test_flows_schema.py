@@ -79,7 +79,9 @@ def test_what_the_contract_allows_passes(body: dict[str, Any]) -> None:
         (one("tag", {"remove": ["vip"], "tags": ["vip"]}), 10, "steps[0].options.remove"),
         (one("tag", {"metadata": {"a b": "x"}}), 10, "steps[0].options.metadata.a b"),
         (one("tag", {"metadata": {"a": "x" * 501}}), 10, "steps[0].options.metadata.a"),
-        (one("tag", {"metadata": {"a": 42}}), 10, "steps[0].options.metadata[...]"),
+        (one("tag", {"metadata": {"a": 42}}), 10, "steps[0].options.metadata.a"),
+        (one("tag", {"metadata": {"a": "x", "b": None, "c": [], "d": 1}}), 10, "steps[0].options.metadata.c"),
+        (one("tag", {"metadata": {"x" * 99: True}}), 10, f"steps[0].options.metadata.{'x' * 40}"),
         (one("tag", {"metadata": ["a"]}), 10, "steps[0].options.metadata"),
         (one("hangup", onKeypressGoto="nowhere"), 10, "steps[0].onKeypressGoto"),
         (

@@ -119,6 +119,14 @@ async def test_what_cannot_be_changed_is_named(server: bool, body: dict[str, Any
     assert (shown["tags"], shown["metadata"]) == (["vip", "new"], {"customer": "42"})
 
 
+async def test_half_a_character_is_named() -> None:
+    room = await NativeRoom.open()
+    call = await placed(room)
+    reply = await room.operator("PATCH", f"/calls/{call.id}", rb'{"addTags": ["\ud800"]}')
+    assert (reply.status, reply.error["code"]) == (400, 21)
+    assert reply.error["message"] == r"The body is not valid JSON: \ud800 is half of a character."
+
+
 async def test_a_call_that_is_not_there_has_no_labels() -> None:
     room = await NativeRoom.open()
     call = await placed(room)
