@@ -8,15 +8,22 @@ constructor, so that a test, a flow test or a replay can put `VirtualClock` in i
 from __future__ import annotations
 
 import asyncio
+import re
 import selectors
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 
 SECOND_US = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# RFC 3339 §5.6, with the space that its note allows for the T.
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
 
 
 class Clock(Protocol):
@@ -108,6 +115,17 @@ def rfc3339(at_us: int) -> str:
     '2017-02-25T11:59:59Z'
     """
     return _second(at_us // SECOND_US)
+
+
+def from_rfc3339(text: str) -> int:
+    """A wall time with its zone, floored to whole microseconds. Raises `ValueError` for other forms of ISO 8601 too.
+
+    >>> from_rfc3339("2017-02-25t12:59:59.5+01:00")
+    1488023999500000
+    """
+    if _RFC3339.fullmatch(text) is None:
+        raise ValueError(f"{text[:40]!r} is no time as RFC 3339 has it")
+    return (datetime.fromisoformat(text.upper()) - _EPOCH) // timedelta(microseconds=1)
 
 
 @lru_cache(maxsize=8192)

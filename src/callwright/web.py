@@ -12,10 +12,17 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from callwright.log import Log
+
 # Enough for 64 kB over the worst line, little enough that idle strangers do not collect.
 REQUEST_S = 20.0
+# What an answer that is under way has left when the server stops. Then the connection is closed, before uvicorn gives up
+# and tells of each as of a fault of the application.
+GRACE_S = 2.0
 # In a request's scope, among its ``extensions``: closes the connection at once, whatever of the answer is still to go out.
 CUT = "callwright.cut"
+
+_log = Log("web")
 
 
 class _Patient(HttpToolsProtocol):
@@ -87,7 +94,14 @@ def start(app: ASGIApp, bound: socket.socket) -> Serving:
 
 
 async def stop(servers: Sequence[Serving]) -> None:
-    """Answer what is under way, then stop."""
+    """Answer what is under way, then stop. What takes longer than `GRACE_S` is broken off: no client takes that for its end."""
     for serving in servers:
         serving.server.should_exit = True
-    await asyncio.gather(*(serving.task for serving in servers), return_exceptions=True)
+    tasks = [serving.task for serving in servers]
+    await asyncio.wait(tasks, timeout=GRACE_S)
+    late = [connection for serving in servers for connection in list(serving.server.server_state.connections)]
+    for connection in late:
+        connection.transport.abort()
+    if late:
+        _log.warning("answers_broken_off", count=len(late), detail=f"they were under way {GRACE_S:.0f} s after the stop")
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-from datetime import datetime
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -18,8 +17,9 @@ import jsonschema
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callwright import native
+from callwright.clock import from_rfc3339
 from callwright.native import Authority, Parts, described
-from callwright.openapi.document import describe
+from callwright.openapi.document import STATUS, describe
 
 COMPONENTS = "#/components/"
 
@@ -30,7 +30,7 @@ FORMATS = jsonschema.FormatChecker(["uuid"])
 @FORMATS.checks("date-time", ValueError)
 def _is_moment(value: object) -> bool:
     """RFC 3339 with a zone; the library leaves times alone without another one."""
-    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+    return not isinstance(value, str) or from_rfc3339(value) is not None
 
 
 @cache
@@ -112,6 +112,13 @@ def check_answer(operation: dict[str, Any], status: int, media: str, body: bytes
         assert wrong == [], f"{name} answered {status}: {wrong}"
 
 
+def check_failure_headers(operation: dict[str, Any], status: int, headers: dict[str, str]) -> None:
+    """AssertionError for an error without a header that the document has for every such one."""
+    response = response_of(operation, status) or {}
+    missing = [one for one in response.get("headers", ()) if STATUS in response and one.lower() not in headers]
+    assert missing == [], f"{operation['operationId']} answered {status} without {missing}"
+
+
 def check_request(operation: dict[str, Any], query: str, body: bytes) -> None:
     """AssertionError for a request that was granted and is not one of those the document allows."""
     name = operation["operationId"]
@@ -122,12 +129,15 @@ def check_request(operation: dict[str, Any], query: str, body: bytes) -> None:
         parameter = known.get(key) or known.get(key.partition(".")[0])
         assert parameter is not None, f"{name} took {key}, which is not described"
         schema = parameter["schema"]
+        values: list[Any] = [text]
         if schema.get("type") == "array":
             schema = schema["items"]
+            values = text.split(",") if "enum" in schema else values
         if schema.get("type") == "integer":
-            assert faults(int(text), schema) == [], f"{name} took {key}={text}"
-        elif schema.get("type") == "string":
-            assert faults(text, schema) == [], f"{name} took {key}={text}"
+            values = [int(text)]
+        elif schema.get("type") == "object":
+            values = [{key: text}]
+        assert [fault for value in values for fault in faults(value, schema)] == [], f"{name} took {key}={text}"
     wanted = operation.get("requestBody")
     if wanted is not None and (body or wanted["required"]):
         wrong = faults(json.loads(body), wanted["content"]["application/json"]["schema"])
@@ -146,6 +156,7 @@ class Proven:
         path = f"/api{scope['path'].removeprefix(scope.get('root_path', ''))}"
         operation = operation_of(method, path)
         status, media, taken, given = 0, "", bytearray(), bytearray()
+        headers: dict[str, str] = {}
 
         async def received() -> Message:
             message = await receive()
@@ -153,7 +164,7 @@ class Proven:
             return message
 
         async def sent(message: Message) -> None:
-            nonlocal status, media
+            nonlocal status, media, headers
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = {key.decode().lower(): value.decode() for key, value in message["headers"]}
@@ -167,6 +178,7 @@ class Proven:
             assert status in (404, 405), f"{method} {path} answered {status} and is not described"
             return
         check_answer(operation, status, media, bytes(given), head=method == "HEAD")
+        check_failure_headers(operation, status, headers)
         if status < 300:
             check_request(operation, query, bytes(taken))
 

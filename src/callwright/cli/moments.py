@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
+from callwright.clock import from_rfc3339
+
 _SPAN = re.compile(r"([0-9]{1,6})(s|m|h|d)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -22,9 +24,7 @@ def ago(text: str, option: str, now: datetime | None = None) -> str:
         if span is not None:
             at = (now or datetime.now(UTC)) - timedelta(seconds=span)
         else:
-            at = datetime.fromisoformat(text)
-            if at.tzinfo is None:
-                raise ValueError
+            at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=from_rfc3339(text))
         return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except (ValueError, OverflowError):
         raise typer.BadParameter(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 from uuid import UUID
 
 import msgspec
@@ -18,7 +19,7 @@ from starlette.requests import Request
 from callwright import ids
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
 from callwright.calls.feed import Feed
-from callwright.clock import Clock
+from callwright.clock import Clock, from_rfc3339
 from callwright.errors import BadQuery, Invalid, Malformed, Missing, NotFound, TooLarge
 from callwright.flows.flows import Flows
 from callwright.native.exporting import Exports
@@ -67,7 +68,27 @@ _VALUES = {
     "endpoint": "https://example.com/hook",
     "url": "https://example.com/hook",
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What other interfaces call it, folded as `_folded` does, with the names that may stand for it here.
+_ELSEWHERE = {
+    "page": ("offset", "cursor"),
+    "skip": ("offset", "cursor"),
+    "after": ("cursor",),
+    "before": ("cursor",),
+    "perpage": ("limit",),
+    "pagesize": ("limit",),
+    "size": ("limit",),
+    "count": ("limit",),
+    "order": ("sort",),
+    "orderby": ("sort",),
+    "from": ("createdFrom",),
+    "since": ("createdFrom", "from"),
+    "to": ("createdTo",),
+    "until": ("createdTo", "to"),
+    "caller": ("source",),
+    "callee": ("destination",),
+    "metadata": ("metadata.NAME",),
+}
+_LONE_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class Authority(Enum):
@@ -143,9 +164,12 @@ class Ask:
 
     def __init__(self, request: Request, parts: Parts, authority: Authority) -> None:
         self._request = request
-        self._query = _query_of(request)
         self.parts = parts
         self.control = authority is Authority.SOCKET
+
+    @cached_property
+    def _query(self) -> dict[str, list[str]]:
+        return _query_of(self._request)
 
     @property
     def world(self) -> World:
@@ -181,6 +205,10 @@ class Ask:
         """All that the query has of a name."""
         return self._query.get(name, [])
 
+    @property
+    def has_query(self) -> bool:
+        return bool(self._request.scope["query_string"])
+
     def names(self) -> list[str]:
         """Whatever the query names, each once."""
         return list(self._query)
@@ -196,10 +224,14 @@ class Ask:
         names = frozenset((*known, *also))
         for name in self.names():
             if name not in names:
+                close = _closest(name, known)
                 raise BadQuery(
-                    f"{name[:40]} is not known here{nearest(name, known)}; there are {', '.join(known)}.",
+                    f"{name[:40]} is not known here{nearest(name, known)}; "
+                    + (f"there are {', '.join(known)}." if known else "nothing is, in the query."),
                     parameter=name[:40],
-                    example=_example_of(_closest(name, known) or next(iter(known), "")),
+                    # A cursor is not made up.
+                    example=_example_of(next(iter(known), "") if close is None else "limit" if close == "cursor" else close),
+                    remedy="Give the next of one page as the cursor of the one after." if close == "cursor" else None,
                 )
             if name not in repeated and len(given := self.queries(name)) > 1:
                 example = _example_of(name) or f"{name}={quote(given[0])}"
@@ -284,13 +316,24 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _closest(name: str, known: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
+    """The one that is called so elsewhere, or is written most alike; None when there is none."""
+    written, said = {_folded(one): one for one in known}, _folded(name)
+    meant = (one for one in _ELSEWHERE.get(said, ()) if _folded(one) in written)
+    alike = difflib.get_close_matches(said, list(written), n=1, cutoff=0.6)
+    return next(iter((*meant, *(written[one] for one in alike))), None)
+
+
+def _folded(name: str) -> str:
+    """A name without what differs by taste; ``meta.x`` and ``metadata[x]`` are what a name of metadata is elsewhere."""
+    if name.startswith(("meta.", "meta[", "metadata[")):
+        return "metadata"
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _example_of(name: str) -> str | None:
     """A query in which a name stands rightly, or None for a name without an example."""
     value = _VALUES.get(name)
-    return None if value is None else f"{name}={value}"
+    return None if value is None else f"{name.replace('NAME', 'customer')}={value}"
 
 
 def id_of(value: object, parameter: str) -> UUID:
@@ -304,25 +347,43 @@ def id_of(value: object, parameter: str) -> UUID:
 def moment_of(text: str, parameter: str) -> int:
     """A time as RFC 3339 has it, in microseconds. Raises `Invalid`."""
     try:
-        at = datetime.fromisoformat(text)
-        if at.tzinfo is None:
-            raise ValueError
-        return (at - _EPOCH) // timedelta(microseconds=1)
-    except (ValueError, OverflowError):
+        return from_rfc3339(text)
+    except ValueError:
         raise Invalid(f"{parameter} must be a time such as {MOMENT}; it was {text[:40]!r}.", parameter=parameter) from None
 
 
 def _query_of(request: Request) -> dict[str, list[str]]:
     """Values by their names, in order. A `+` is one: a number may begin with it, and a time have it before its zone. Only forms
-    mean a space by it.
+    mean a space by it. Raises `BadQuery` for what is no text.
     """
-    raw = request.scope["query_string"].decode("utf-8", "replace")
+    raw: bytes = request.scope["query_string"]
     given: dict[str, list[str]] = {}
-    for pair in raw.split("&"):
+    for pair in raw.split(b"&"):
         if pair:
-            name, _, text = pair.partition("=")
-            given.setdefault(unquote(name), []).append(unquote(text))
+            name, _, text = pair.partition(b"=")
+            try:
+                given.setdefault(_decoded(name), []).append(_decoded(text))
+            except ValueError:
+                raise _unreadable(name, text) from None
     return given
+
+
+def _decoded(quoted: bytes) -> str:
+    """Raises `ValueError` for a percent sign without two digits, and for bytes that are no UTF-8."""
+    if _LONE_PERCENT.search(quoted):
+        raise ValueError
+    return unquote_to_bytes(quoted).decode()
+
+
+def _unreadable(name: bytes, text: bytes) -> BadQuery:
+    named, seen = (unquote(part.decode("ascii", "backslashreplace"))[:40] for part in (name, b"%b=%b" % (name, text)))
+    return BadQuery(
+        f"{seen!r} in the query is no text: what is none of A-Z, a-z, 0-9, -, ., _ and ~ is written as the bytes of its UTF-8, "
+        "each as % and two digits.",
+        parameter=named,
+        example=_example_of(named) or "tag=caf%C3%A9",
+        remedy="Write é as %C3%A9, and a percent sign as %25.",
+    )
 
 
 def checked_kind(kind: object, parameter: str) -> str:

@@ -17,6 +17,7 @@ from callwright.calls import rows
 from callwright.calls.events import Event
 from callwright.calls.feed import Feed, Happening, Sign, Step, Watched
 from callwright.calls.following import Position
+from callwright.clock import SECOND_US, rfc3339
 from callwright.dialect.callbacks import CALL, TYPE_OF, TYPES, endpoint_notice
 from callwright.errors import BadQuery, NotFound, Unavailable
 from callwright.native import views
@@ -31,6 +32,8 @@ OF = "events"
 LAST_SEEN_HEADER, LAST_SEEN = "Last-Event-ID", "lastEventId"
 # What a client waits before it comes back.
 RETRY_MS = 2_000
+# How far a client's clock may be before ours.
+_AHEAD_US = 60 * SECOND_US
 
 _encode = msgspec.json.Encoder().encode
 
@@ -41,9 +44,7 @@ async def watch(ask: Ask) -> Any:
     """
     world = ask.world
     wanted = call_filter(ask, besides=("call", "type", "since", LAST_SEEN), searched=False)
-    watched = Watched(
-        world_id=world.id, types=_types(ask), calls=wanted, call_id=ask.query_id("call"), from_us=ask.moment("since")
-    )
+    watched = Watched(world_id=world.id, types=_types(ask), calls=wanted, call_id=ask.query_id("call"), from_us=_since(ask))
     last_seen = _last_seen(ask, world)
     if watched.call_id is not None and rows.find_call(ask.parts.store, world.id, watched.call_id) is None:
         raise NotFound(f"No call found for ID `{watched.call_id}`.")
@@ -78,7 +79,8 @@ def _view(world: World, event: Event) -> dict[str, Any]:
 
 
 def _types(ask: Ask) -> frozenset[str]:
-    wanted = (ask.query("type") or CALL).split(",")
+    given = ask.query("type")
+    wanted = [CALL] if given is None else given.split(",")
     for one in wanted:
         if one not in TYPES:
             raise BadQuery(
@@ -87,6 +89,19 @@ def _types(ask: Ask) -> frozenset[str]:
                 example="type=call,recording",
             )
     return frozenset(wanted)
+
+
+def _since(ask: Ask) -> int | None:
+    since_us = ask.moment("since")
+    if since_us is not None and since_us > ask.parts.clock.now_us() + _AHEAD_US:
+        raise BadQuery(
+            f"since is a time that has been; it was {str(ask.query('since'))[:40]!r}, and here it is "
+            f"{rfc3339(ask.parts.clock.now_us())}.",
+            parameter="since",
+            example=f"since={rfc3339(ask.parts.clock.now_us())}",
+            remedy="Leave it out to begin now.",
+        )
+    return since_us
 
 
 def _last_seen(ask: Ask, world: World) -> Position | None:

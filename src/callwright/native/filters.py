@@ -163,6 +163,10 @@ def _sought(ask: Ask, name: str) -> Sought | None:
         part = _digits(part, at)
     if not part:
         raise BadQuery(f"{name} says nothing to look for; it was {given[:40]!r}.", parameter=name, example=f"{name}=316*")
+    if not part.isprintable():
+        raise BadQuery(
+            f"{name} must hold characters that can be printed; it was {given[:40]!r}.", parameter=name, example=f"{name}=316*"
+        )
     # In a SIP address a star is a character like others, as in sip:*97@example.com.
     if "*" in part and ":" not in part:
         raise BadQuery(

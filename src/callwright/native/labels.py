@@ -31,11 +31,15 @@ async def change_call(ask: Ask) -> Any:
 
 
 def relabelling(body: dict[str, Any]) -> Relabelling:
-    """What a body asks for. Raises `Invalid` or `Missing`."""
+    """What a body asks for; null and what is empty are not set, as where a call is placed. Raises `Invalid` or `Missing`.
+
+    An empty array is: of tags it leaves none.
+    """
     if unknown := sorted(body.keys() - set(_KNOWN)):
         raise Invalid(
             f"{unknown[0][:40]} cannot be changed; of a call there are {', '.join(_KNOWN)}.", parameter=unknown[0][:40]
         )
+    body = {name: sent for name, sent in body.items() if sent not in (None, "") and not (name == "metadata" and sent == [])}
     if not body:
         raise Missing(f"There is nothing to change. Send {', '.join(_KNOWN)}, such as {_EXAMPLE}.", parameter="tags")
     if "tags" in body and (beside := body.keys() & {"addTags", "removeTags"}):

@@ -43,6 +43,7 @@ async def show(ask: Ask) -> Any:
 
 async def show_peaks(ask: Ask) -> Any:
     """The waveform in ``columns`` columns, under the names that the program audiowaveform gives."""
+    ask.only(("columns",))
     wanted = ask.whole("columns", waveform.COLUMNS, 1, waveform.MOST_COLUMNS)
     recording = _recording(ask)
     try:
@@ -56,6 +57,7 @@ async def show_peaks(ask: Ask) -> Any:
 
 async def show_sound(ask: Ask) -> Any:
     """Up to ``length`` bytes of the WAV file from ``offset`` on; fewer at its end alone."""
+    ask.only(("offset", "length"))
     offset, length = ask.whole("offset", 0, 0, 2**40), ask.whole("length", MOST_BYTES, 1, MOST_BYTES)
     recording = _recording(ask)
     try:

@@ -44,6 +44,9 @@ from callwright.openapi.published import Published
 if TYPE_CHECKING:
     from callwright.openapi.document import Interface
 
+# What one who asked for too much at once, or at the wrong time, waits before asking again.
+RETRY_AFTER_S = 5
+
 _log = Log("native")
 _encode = msgspec.json.Encoder().encode
 
@@ -55,14 +58,18 @@ class Who(Enum):
 
 
 class Entry(NamedTuple):
+    """Where it is `queried`, the answer says what may stand in the query; elsewhere nothing may."""
+
     method: str
     path: str
     who: Who
     answer: Callable[[Ask], Awaitable[Any]]
+    queried: bool = False
 
 
 ENTRIES = (
-    Entry("GET", "/health", Who.ANYONE, operations.show_health),
+    # Those who look whether it is there put odd things behind it, and are to be told.
+    Entry("GET", "/health", Who.ANYONE, operations.show_health, queried=True),
     Entry("GET", "/settings", Who.OPERATOR, operations.show_settings),
     Entry("GET", "/state", Who.OPERATOR, operations.show_state),
     Entry("GET", "/keys", Who.OPERATOR, provisioning.list_keys),
@@ -71,10 +78,10 @@ ENTRIES = (
     Entry("POST", "/keys/signing/rotate", Who.OPERATOR, secrets.rotate_signing_key),
     Entry("POST", "/keys/signing/rotate/finish", Who.OPERATOR, secrets.finish_signing_key),
     Entry("DELETE", "/keys/{id}", Who.OPERATOR, provisioning.revoke_key),
-    Entry("GET", "/numbers", Who.WORLD, provisioning.list_numbers),
+    Entry("GET", "/numbers", Who.WORLD, provisioning.list_numbers, queried=True),
     Entry("POST", "/numbers", Who.WORLD, provisioning.make_number),
     Entry("DELETE", "/numbers/{number}", Who.WORLD, provisioning.remove_number),
-    Entry("GET", "/flows", Who.WORLD, provisioning.list_flows),
+    Entry("GET", "/flows", Who.WORLD, provisioning.list_flows, queried=True),
     Entry("POST", "/flows", Who.WORLD, provisioning.make_flow),
     Entry("POST", "/flows/check", Who.WORLD, provisioning.check_flow),
     Entry("GET", "/flows/{id}", Who.WORLD, provisioning.show_flow),
@@ -84,7 +91,7 @@ ENTRIES = (
     Entry("GET", "/schemas/flow.json", Who.ANYONE, provisioning.show_flow_schema),
     Entry("GET", "/schemas/events.json", Who.ANYONE, events.show_schema),
     Entry("GET", "/event-types", Who.ANYONE, events.list_types),
-    Entry("GET", "/webhooks", Who.WORLD, webhooks.show_all),
+    Entry("GET", "/webhooks", Who.WORLD, webhooks.show_all, queried=True),
     Entry("POST", "/webhooks", Who.WORLD, webhooks.make),
     Entry("GET", "/webhooks/{id}", Who.WORLD, webhooks.show),
     Entry("PATCH", "/webhooks/{id}", Who.WORLD, webhooks.change),
@@ -94,34 +101,34 @@ ENTRIES = (
     Entry("GET", "/webhooks/{id}/secret", Who.WORLD, secrets.show_token),
     Entry("POST", "/webhooks/{id}/rotate", Who.WORLD, secrets.rotate_token),
     Entry("POST", "/webhooks/{id}/rotate/finish", Who.WORLD, secrets.finish_token),
-    Entry("GET", "/endpoints", Who.WORLD, endpoints.show_all),
+    Entry("GET", "/endpoints", Who.WORLD, endpoints.show_all, queried=True),
     Entry("POST", "/endpoints", Who.WORLD, endpoints.make),
     Entry("GET", "/endpoints/{id}", Who.WORLD, endpoints.show),
     Entry("PATCH", "/endpoints/{id}", Who.WORLD, endpoints.change),
     Entry("POST", "/endpoints/{id}/enable", Who.WORLD, endpoints.enable),
     Entry("POST", "/endpoints/{id}/disable", Who.WORLD, endpoints.disable),
-    Entry("GET", "/deliveries", Who.WORLD, deliveries.show_all),
+    Entry("GET", "/deliveries", Who.WORLD, deliveries.show_all, queried=True),
     Entry("POST", "/deliveries/resend", Who.WORLD, deliveries.resend_many),
     Entry("GET", "/deliveries/{id}", Who.WORLD, deliveries.show),
     Entry("POST", "/deliveries/{id}/resend", Who.WORLD, deliveries.resend),
     Entry("GET", "/deliveries/{id}/attempts/{n}", Who.WORLD, deliveries.show_attempt),
-    Entry("GET", "/listen", Who.WORLD, listening.listen),
-    Entry("GET", "/events", Who.WORLD, feed.watch),
-    Entry("GET", "/calls", Who.WORLD, calls.show_all),
+    Entry("GET", "/listen", Who.WORLD, listening.listen, queried=True),
+    Entry("GET", "/events", Who.WORLD, feed.watch, queried=True),
+    Entry("GET", "/calls", Who.WORLD, calls.show_all, queried=True),
     Entry("POST", "/calls", Who.WORLD, records.place_call),
-    Entry("GET", "/calls/export", Who.WORLD, calls.export),
+    Entry("GET", "/calls/export", Who.WORLD, calls.export, queried=True),
     Entry("GET", "/calls/{id}", Who.WORLD, records.show_call),
     Entry("PATCH", "/calls/{id}", Who.WORLD, labels.change_call),
     Entry("DELETE", "/calls/{id}/record", Who.OPERATOR, records.forget_call),
     Entry("GET", "/calls/{id}/journal", Who.WORLD, records.show_journal),
-    Entry("GET", "/recordings", Who.WORLD, recordings.show_all),
+    Entry("GET", "/recordings", Who.WORLD, recordings.show_all, queried=True),
     Entry("POST", "/recordings/rewrap", Who.OPERATOR, recordings.rewrap_keys),
     Entry("GET", "/recordings/{id}", Who.WORLD, recordings.show),
-    Entry("GET", "/recordings/{id}/peaks", Who.WORLD, recordings.show_peaks),
-    Entry("GET", "/recordings/{id}/sound", Who.WORLD, recordings.show_sound),
+    Entry("GET", "/recordings/{id}/peaks", Who.WORLD, recordings.show_peaks, queried=True),
+    Entry("GET", "/recordings/{id}/sound", Who.WORLD, recordings.show_sound, queried=True),
     Entry("POST", "/recordings/{id}/pause", Who.WORLD, recordings.pause),
     Entry("POST", "/recordings/{id}/resume", Who.WORLD, recordings.resume),
-    Entry("GET", "/transcriptions", Who.WORLD, recordings.show_transcriptions),
+    Entry("GET", "/transcriptions", Who.WORLD, recordings.show_transcriptions, queried=True),
     Entry("GET", "/transcriptions/{id}", Who.WORLD, recordings.show_transcription),
     Entry("POST", "/calls/{id}/legs/{leg}/refer", Who.WORLD, control.refer_leg),
 )
@@ -173,6 +180,8 @@ def _endpoint(entries: dict[str, Entry], parts: Parts, authority: Authority) -> 
                     "This is done on the server's own machine, over its control socket.",
                     remedy="Run callwright there as the user that owns the data folder.",
                 )
+            if ask.has_query and not entry.queried:
+                _refuse_query(ask, entry)
             return _success(await entry.answer(ask))
         except NotFound as problem:
             problem.remedy = problem.remedy or elsewhere.remedy(ask, entry.path)
@@ -188,6 +197,13 @@ def _endpoint(entries: dict[str, Entry], parts: Parts, authority: Authority) -> 
             return _failure(Problem("Something failed inside the server; its log has the details."))
 
     return answer
+
+
+def _refuse_query(ask: Ask, entry: Entry) -> None:
+    """Raises `BadQuery`; but who has no key is told that first."""
+    if entry.who is Who.WORLD:
+        ask.world  # noqa: B018
+    ask.only(())
 
 
 def _success(answered: Any) -> Response:
@@ -207,7 +223,8 @@ def _failure(problem: Problem) -> Response:
         "remedy": problem.remedy,
         "example": problem.example,
     }
-    return Response(_encode({"error": error}), problem.documented_http, media_type="application/json")
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.documented_http == 503 else None
+    return Response(_encode({"error": error}), problem.documented_http, headers, "application/json")
 
 
 async def _no_such_thing(request: Request, error: Exception) -> Response:

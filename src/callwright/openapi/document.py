@@ -35,6 +35,10 @@ FAILURES = {
 }
 
 
+# Headers of those answers.
+FAILURE_HEADERS = {503: {"Retry-After": "Seconds to wait before asking again."}}
+
+
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
     """All that a document is made of. `tags` have a sentence each, in the order of the page; `failure` is any error's body."""
 
@@ -57,6 +61,7 @@ def describe(interface: Interface) -> dict[str, Any]:
         name: {
             STATUS: status,
             "description": sentence,
+            **_headers(FAILURE_HEADERS.get(status, {})),
             "content": {JSON: {"schema": failure, "example": _failure_example(interface, status)}},
         }
         for status, (name, sentence) in FAILURES.items()
@@ -136,9 +141,7 @@ def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _response(answers: Sequence[Answer], schemas: dict[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"description": " ".join(dict.fromkeys(answer.sentence for answer in answers))}
-    headers = {name: sentence for answer in answers for name, sentence in answer.headers.items()}
-    if headers:
-        told["headers"] = {name: {"description": sentence, "schema": {"type": "string"}} for name, sentence in headers.items()}
+    told |= _headers({name: sentence for answer in answers for name, sentence in answer.headers.items()})
     content: dict[str, Any] = {}
     for answer in answers:
         if answer.shape is not None:
@@ -148,6 +151,11 @@ def _response(answers: Sequence[Answer], schemas: dict[str, Any]) -> dict[str, A
         if answer.lines is not None:
             content[answer.media]["x-callwright-line"] = _plain(answer.lines, schemas)
     return told | ({"content": content} if content else {})
+
+
+def _headers(sentences: Mapping[str, str]) -> dict[str, Any]:
+    told = {name: {"description": sentence, "schema": {"type": "string"}} for name, sentence in sentences.items()}
+    return {"headers": told} if told else {}
 
 
 def failures_of(operation: Operation) -> set[int]:

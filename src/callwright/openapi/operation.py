@@ -33,6 +33,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """`shape` has the sentence. One that is `repeated` may be given several times, and its shape is a list's.
 
     One that is `open` stands for many of its kind: its name is what comes before a dot, ``metadata`` for ``metadata.NAME``.
+    Its shape is that of an object with those whole names, by their pattern: clients send such names as they are.
     """
 
     name: str

@@ -153,7 +153,7 @@ def _parameters(parameters: list[Mapping[str, Any]], schemas: Mapping[str, Any])
         shown = _shown(one)
         place = {"path": "in the path", "query": "", "header": "a header"}[one["in"]]
         if _stands_for_many(one):
-            schema, often = schema["additionalProperties"], "one for each name"
+            (schema,), often = schema["patternProperties"].values(), "one for each name"
         else:
             often = "may be repeated" if one.get("explode") else ""
         notes = ", ".join(note for note in (place, often) if note)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from callwright.openapi.document import Interface
 
 DOCUMENT, PAGE = "/openapi.json", "/docs"
+PREFIX = "/v1"
 # The page has its style in it, and nothing else may be loaded or run.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -31,9 +32,12 @@ class _File(NamedTuple):
 
 
 class Published:
-    """An ASGI application for the paths in `paths`; `interface` is asked once."""
+    """An ASGI application for the paths in `paths`; `interface` is asked once.
 
-    paths = frozenset({DOCUMENT, PAGE})
+    As in the compatible interface, a path is there with and without ``/v1`` and a trailing slash, and nothing is redirected.
+    """
+
+    paths = frozenset(f"{prefix}{path}{slash}" for path in (DOCUMENT, PAGE) for prefix in ("", PREFIX) for slash in ("", "/"))
 
     def __init__(self, interface: Callable[[], Interface]) -> None:
         self._interface = interface
@@ -49,7 +53,7 @@ class Published:
         if self._files is None or (self._files.done() and self._files.cancelled()):
             self._files = asyncio.create_task(asyncio.to_thread(self._make))
         # Shielded: one who goes away while it is being made does not take it from the others.
-        file = (await asyncio.shield(self._files))[request.url.path]
+        file = (await asyncio.shield(self._files))[_plain(request.url.path)]
         headers = {
             "ETag": file.tag,
             "Cache-Control": "no-cache",
@@ -70,6 +74,10 @@ class Published:
             DOCUMENT: _file(msgspec.json.encode(document), "application/json"),
             PAGE: _file(page.render(document).encode(), "text/html; charset=utf-8"),
         }
+
+
+def _plain(path: str) -> str:
+    return path.removeprefix(PREFIX).removesuffix("/")
 
 
 def _file(content: bytes, media: str) -> _File:

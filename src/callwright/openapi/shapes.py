@@ -76,6 +76,17 @@ def texts_by_name(said: str, example: Mapping[str, str], **limits: Any) -> Shape
     }
 
 
+def texts_by_pattern(said: str, pattern: str, example: Mapping[str, str], **limits: Any) -> Shape:
+    """As `texts_by_name`, with no other names than those of a pattern."""
+    return {
+        "type": "object",
+        "patternProperties": {pattern: {"type": "string", **limits}},
+        "additionalProperties": False,
+        "description": said,
+        "examples": [dict(example)],
+    }
+
+
 def by_name(of: Shape, said: str, example: Any) -> Shape:
     return {"type": "object", "additionalProperties": of, "description": said, "examples": [example]}
 

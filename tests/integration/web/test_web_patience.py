@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -31,6 +32,42 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     yield bound.getsockname()[1]
     await web.stop([serving])
     bound.close()
+
+
+async def test_a_stop_breaks_off_what_is_not_taken(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """uvicorn would tell of it with a traceback, as of a fault."""
+    monkeypatch.setattr(web, "GRACE_S", 0.2)
+    let_go = asyncio.Event()
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        async def tell() -> None:
+            while True:
+                await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+
+        telling = asyncio.create_task(tell())
+        try:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            telling.cancel()
+        let_go.set()
+
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        serving = web.start(endless, bound)
+        reader, writer = await connected(bound.getsockname()[1])
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(20):
+            await web.stop([serving])
+            await let_go.wait()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == ["answers_broken_off"]
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from callwright import errors, ids
-from callwright.clock import SystemClock, VirtualClock, VirtualLoop, rfc3339
+from callwright.clock import SystemClock, VirtualClock, VirtualLoop, from_rfc3339, rfc3339
 from callwright.reasons import Reason, Refusal
 
 
@@ -22,6 +22,47 @@ from callwright.reasons import Reason, Refusal
 )
 def test_times_are_floored_to_seconds(at_us: int, text: str) -> None:
     assert rfc3339(at_us) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "at_us"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2017-02-25t12:59:59.9999999+01:00", 1_488_023_999_999_999),
+        ("2017-02-25 11:59:59.5z", 1_488_023_999_500_000),
+        ("1969-12-31T20:29:59-03:30", -1_000_000),
+        ("0001-01-01T00:00:00+23:59", -62_135_683_140_000_000),
+        ("9999-12-31T23:59:59.999999-23:59", 253_402_387_139_999_999),
+    ],
+)
+def test_times_are_read_as_rfc_3339_has_them(text: str, at_us: int) -> None:
+    assert from_rfc3339(text) == at_us
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-W48-4T00:00:00Z",
+        "20261126T000000Z",
+        "2026-05-04",
+        "2026-05-04T10Z",
+        "2026-05-04T10:00Z",
+        "2026-05-04T10:00:00",
+        "2026-05-04T10:00:00,5Z",
+        "2026-05-04T10:00:00.Z",
+        "2026-05-04T10:00:00+0200",
+        "2026-05-04T10:00:00+02",
+        "2026-05-04T10:00:00+02:60",
+        "2026-05-04T24:00:00Z",
+        "2026-02-29T10:00:00Z",
+        "٢٠٢٦-05-04T10:00:00Z",
+        "2026-05-04T10:00:00Z\n",
+        "",
+    ],
+)
+def test_other_times_of_iso_8601_are_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        from_rfc3339(text)
 
 
 def test_virtual_time_jumps_and_keeps_order() -> None:

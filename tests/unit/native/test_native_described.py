@@ -10,13 +10,15 @@ from uuid import UUID
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from callwright.calls.model import CallStatus
 from callwright.cli.control import call_asgi
-from callwright.native import control_app, described
+from callwright.native import Authority, control_app, described, native_app
 from callwright.native.described.filters import FILTERS as TOLD
 from callwright.native.filters import FILTERS, REPEATED
 from callwright.native.routes import ENTRIES, Who
 from callwright.openapi.operation import Access, Place
 from callwright.openapi.shapes import Named
+from callwright.reasons import Reason
 from callwright.switch.referring import Referral
 from callwright.telephony import ReferOutcome
 from support import described as proof
@@ -88,6 +90,22 @@ def test_filters_of_calls_are_those_that_are_read():
     assert {one.name for one in TOLD if one.repeated} == set(REPEATED)
 
 
+def test_a_filter_by_metadata_is_sent_under_its_whole_name():
+    """An object in the style of a form: its names are the parameters, so that one without the prefix would be none."""
+    (told,) = (one for one in proof.document()["paths"]["/api/calls"]["get"]["parameters"] if one["name"] == "metadata")
+    assert (told["style"], told["explode"]) == ("form", True)
+    assert proof.faults({"metadata.customer": "42", "metadata.a-b.c": "x"}, told["schema"]) == []
+    for wrong in ({"customer": "42"}, {"metadata.": "x"}, {"metadata.a b": "x"}, {"metadataXa": "x"}, {"metadata.x": ""}):
+        assert proof.faults(wrong, told["schema"]) != []
+
+
+def test_a_parameter_of_several_words_names_them_one_by_one():
+    told = {one["name"]: one["schema"] for one in proof.document()["paths"]["/api/calls"]["get"]["parameters"]}
+    for name, words in (("status", CallStatus), ("reason", Reason)):
+        assert told[name]["items"]["enum"] == [word.value for word in words]
+        assert proof.faults(told[name]["items"]["examples"][0], told[name]["items"]) == []
+
+
 def _bounds():
     for one in OPERATIONS:
         for parameter in one.of(Place.QUERY):
@@ -113,7 +131,7 @@ WRONG = [
     for one in OPERATIONS
     for parameter in one.of(Place.QUERY)
     for word, text in (("enum", "nonsense"), ("format", "yesterday"))
-    if word in parameter.shape
+    if word in parameter.shape.get("items", parameter.shape)
 ]
 
 
@@ -123,6 +141,26 @@ async def test_what_it_says_of_a_parameter_is_wanted_of_it(one, name, text):
     refused = await room.customer(one.method, re.sub(r"{\w+}", SOMEWHERE, f"{one.path.removeprefix('/api')}?{name}={text}"))
     assert (refused.status, refused.error.get("parameter")) == (422, name)
     assert refused.error["example"].startswith(f"{name}=")
+
+
+@pytest.mark.parametrize("one", [one for one in OPERATIONS if one.name != "showHealth"], ids=lambda one: one.name)
+async def test_what_a_query_has_no_name_for_is_refused(one):
+    room = await NativeRoom.open()
+    path = f"{re.sub(r'{[a-z]+}', SOMEWHERE, one.path.removeprefix('/api'))}?bogus=1"
+    asked = room.operator if one.access is Access.SOCKET else room.customer
+    reply = await asked(one.method, path)
+    assert (reply.status, reply.error["parameter"]) == (422, "bogus")
+    told = [parameter.name for parameter in one.of(Place.QUERY)]
+    assert ("is not known here; nothing is, in the query." in reply.error["message"]) == (told == [])
+    if one.access is Access.KEY and not told:
+        assert (await room.customer(one.method, path, key="nobody's")).status == 401
+
+
+async def test_whoever_looks_at_the_health_may_put_what_he_likes_behind_it():
+    room = await NativeRoom.open()
+    room.lacking = {"store": None}
+    status, _ = await call_asgi(native_app(room.parts, Authority.NETWORK), "GET", "/health?bogus=%FF", {}, b"")
+    assert status == 200
 
 
 @pytest.mark.parametrize(

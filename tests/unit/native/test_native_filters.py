@@ -68,6 +68,7 @@ async def asked(query: str) -> Ask:
         (f"createdFrom={MAY}", CallFilter(created=(MAY_US, EVER[1]))),
         ("createdTo=2026-06-01T02:00:00+02:00", CallFilter(created=(EVER[0], JUNE_US))),
         (f"endedFrom={MAY}&endedTo={JUNE}", CallFilter(ended=(MAY_US, JUNE_US))),
+        ("createdFrom=2026-05-01t00:00:00z", CallFilter(created=(MAY_US, EVER[1]))),
         ("durationFrom=10", CallFilter(duration=(10, 10**9))),
         ("durationTo=0", CallFilter(duration=(0, 0))),
     ],
@@ -88,8 +89,13 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         # unknown
         ("sources=1", "sources", "is not known here: the nearest is source; there are status, direction", "source=316*"),
         ("createdfrom=1", "createdfrom", "the nearest is createdFrom", f"createdFrom={MOMENT}"),
-        ("meta.customer=1", "meta.customer", "is not known here", "status=ended"),
-        ("metadata=1", "metadata", "the nearest is metadata.NAME", "metadata.NAME=42"),
+        ("meta.customer=1", "meta.customer", "the nearest is metadata.NAME", "metadata.customer=42"),
+        ("metadata[customer]=1", "metadata[customer]", "the nearest is metadata.NAME", "metadata.customer=42"),
+        ("metadata=1", "metadata", "the nearest is metadata.NAME", "metadata.customer=42"),
+        ("created_from=1", "created_from", "the nearest is createdFrom", f"createdFrom={MOMENT}"),
+        ("SINCE=1", "SINCE", "the nearest is createdFrom", f"createdFrom={MOMENT}"),
+        ("caller=1", "caller", "the nearest is source", "source=316*"),
+        ("order=1", "order", "is not known here; there are", "status=ended"),  # nothing to sort
         ("metadata.x=1&offset=1", "offset", "durationTo, metadata.NAME.", "status=ended"),
         ("source=1&source=2", "source", "given more than once", "source=316*"),
         ("metadata.customer=1&metadata.customer=2", "metadata.customer", "given more than once", "metadata.customer=1"),
@@ -121,10 +127,19 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         ("source=*1*", "source", "createdFrom and createdTo must both be given, at most 31 days apart", None),
         (f"source=*1*&createdFrom={MAY}", "source", "must both be given", None),
         (f"source=*1*&createdFrom={MAY}&createdTo=2026-06-01T00:00:01Z", "source", "at most 31 days apart", None),
+        ("source=%00", "source", "characters that can be printed; it was '\\x00'", "source=316*"),
+        ("destination=sip:a%0A@example.com", "destination", "characters that can be printed", "destination=316*"),
+        # what is no text
+        ("source=%FF", "source", "'source=", "source=316*"),
+        ("tag=%zz", "tag", "'tag=%zz' in the query is no text", "tag=vip"),
+        ("tag=50%", "tag", "'tag=50%' in the query is no text", "tag=vip"),
+        ("metadata.x=%C3", "metadata.x", "in the query is no text", "tag=caf%C3%A9"),
+        ("a%FFb=1", "a\ufffdb", "in the query is no text", "tag=caf%C3%A9"),
         # times
         ("createdFrom=yesterday", "createdFrom", "must be a time such as", "createdFrom=2026-05-04T10:00:00Z"),
         ("createdFrom=2026-05-04", "createdFrom", "must be a time such as", "createdFrom=2026-05-04T10:00:00Z"),
         ("endedTo=1777593600", "endedTo", "must be a time such as", "endedTo=2026-05-04T10:00:00Z"),
+        ("createdFrom=2026-W18-5T00:00:00Z", "createdFrom", "must be a time such as", f"createdFrom={MOMENT}"),
         ("durationFrom=1.5", "durationFrom", "must be a whole number from 0", "durationFrom=0"),
         # conflicts
         (f"createdFrom={MAY}&createdTo={MAY}", "createdTo", "createdFrom must be before createdTo", None),
@@ -149,16 +164,40 @@ async def test_a_query_that_cannot_be_is_told_with_an_example(query, parameter, 
         assert problem.example == example
 
 
+@pytest.mark.parametrize(
+    ("query", "said", "example"),
+    [
+        ("page=2", "the nearest is cursor", "limit=100"),
+        ("order=oldest", "the nearest is sort", "sort=oldest"),
+        ("per_page=5", "the nearest is limit", "limit=100"),
+        ("zzz=1", "is not known here; there are", "status=ended"),
+    ],
+)
+async def test_what_other_interfaces_have_is_told_by_its_name_here(query, said, example):
+    room = await NativeRoom.open()
+    error = (await room.customer("GET", f"/calls?{query}")).error
+    assert said in error["message"]
+    assert error["example"] == example
+    assert (error["remedy"] is not None) == ("cursor" in said)
+    assert (await room.customer("GET", f"/calls?{error['example']}")).status == 200
+
+
+async def test_pages_by_counting_are_found_by_their_offset():
+    room = await NativeRoom.open()
+    error = (await room.customer("GET", "/numbers?page=2")).error
+    assert ("the nearest is offset" in error["message"], error["example"]) == (True, "offset=0")
+
+
 async def test_every_example_is_right():
     for query in ("status=x", "direction=x", "reason=x", "source=*1", "source=*1*", "flow=x",
                   "durationFrom=2&durationTo=1",
                   f"createdFrom={JUNE}&createdTo={MAY}", f"status=ongoing&endedFrom={MAY}", "status=ongoing&durationFrom=1",
                   "status=ongoing&reason=busy", "tag=a,b", "metadata.x=", "metadata=1", "created=1", "zzz=1", "flow=&flow=",
-                  f"createdFrom={JUNE}&endedTo={MAY}", "createdTo=x", "tag=", "metadata.=", "source="):  # fmt: skip
+                  f"createdFrom={JUNE}&endedTo={MAY}", "createdTo=x", "x=%FF", "tag=", "metadata.=", "source="):  # fmt: skip
         with pytest.raises(BadQuery) as refused:
             call_filter(await asked(query))
         assert refused.value.example is not None
-        call_filter(await asked(quote(refused.value.example, safe="=&")))
+        call_filter(await asked(quote(refused.value.example, safe="=&%")))
 
 
 async def test_as_many_labels_as_a_call_has_may_be_asked_for():

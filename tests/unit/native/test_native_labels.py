@@ -50,6 +50,12 @@ async def test_a_call_is_placed_with_labels_and_shows_them() -> None:
     assert shown.content == reply.content
 
 
+async def test_labels_that_are_not_set_are_none() -> None:
+    room = await NativeRoom.open()
+    reply = await room.customer("POST", "/calls", {**PLACE, "tags": None, "metadata": None})
+    assert (reply.status, reply.content["tags"], reply.content["metadata"]) == (201, [], {})
+
+
 @pytest.mark.parametrize(
     ("body", "tags", "metadata"),
     [
@@ -59,6 +65,9 @@ async def test_a_call_is_placed_with_labels_and_shows_them() -> None:
         ({"metadata": {"order": "7", "customer": None}}, ["vip", "new"], {"order": "7"}),
         ({"metadata": {"customer": "43"}, "removeTags": ["vip"]}, ["new"], {"customer": "43"}),
         ({"metadata": {}}, ["vip", "new"], {"customer": "42"}),
+        # null is as if it was not there, as where a call is placed
+        ({"tags": None, "addTags": ["paid"], "metadata": None}, ["vip", "new", "paid"], {"customer": "42"}),
+        ({"tags": ["only"], "addTags": None, "removeTags": None}, ["only"], {"customer": "42"}),
     ],
 )
 @pytest.mark.parametrize("server", [True, False], ids=["with a server", "without"])
@@ -83,8 +92,10 @@ async def test_labels_are_changed(server: bool, body: dict[str, Any], tags: list
         ({"tags": ["a"], "addTags": ["b"]}, "addTags", "addTags cannot stand beside tags, which takes the place of all tags."),
         ({"addTags": ["a"], "removeTags": [" a "]}, "removeTags", "'a' cannot be both added and removed."),
         ({"addTags": ["ok", "x" * 65]}, "addTags[1]", "addTags[1] must have 1 to 64 characters; it has 65."),
-        ({"tags": None}, "tags", "tags must be an array of texts"),
-        ({"metadata": None}, "metadata", "metadata must be an object of texts"),
+        ({"tags": None, "metadata": None}, "tags", "There is nothing to change."),
+        ({"tags": "", "metadata": []}, "tags", "There is nothing to change."),
+        ({"tags": "vip"}, "tags", "tags must be an array of texts"),
+        ({"metadata": ["vip"]}, "metadata", "metadata must be an object of texts"),
         (
             {"metadata": {"customer": 42}},
             "metadata.customer",

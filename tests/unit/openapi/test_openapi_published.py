@@ -46,6 +46,15 @@ async def test_headers_and_the_cache(path, media):
     assert (await ask("GET", path, headers={"if-none-match": '"other"'})).status == 200
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+async def test_a_path_is_there_with_and_without_its_version_and_a_slash(path):
+    ask, _ = client()
+    first = await ask("GET", path)
+    for other in (f"{path}/", f"/v1{path}", f"/v1{path}/"):
+        assert other in Published.paths
+        assert (await ask("GET", other)).body == first.body
+
+
 async def test_it_can_only_be_read():
     ask, asked = client()
     reply = await ask("POST", "/docs")

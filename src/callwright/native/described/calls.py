@@ -125,20 +125,22 @@ PAGE = record(
 )
 LABELS = body(
     "CallLabels",
-    "What to change of a call's labels.",
+    "What to change of a call's labels; null is as if it was not there.",
     {
-        "tags": said(TAGS, "These in the place of all; not beside the next two."),
-        "addTags": said(TAGS, "These besides those that are there."),
-        "removeTags": said(TAGS, "Not these."),
-        "metadata": {
-            "type": "object",
-            "propertyNames": {"pattern": NAME_PATTERN},
-            "additionalProperties": {
-                "anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE}, {"type": "null"}]
-            },
-            "description": "Sets what it names, takes away what it names with null, leaves the others.",
-            "examples": [{"customer": "42", "draft": None}],
-        },
+        "tags": or_null(said(TAGS, "These in the place of all; not beside the next two.")),
+        "addTags": or_null(said(TAGS, "These besides those that are there.")),
+        "removeTags": or_null(said(TAGS, "Not these.")),
+        "metadata": or_null(
+            {
+                "type": "object",
+                "propertyNames": {"pattern": NAME_PATTERN},
+                "additionalProperties": {
+                    "anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE}, {"type": "null"}]
+                },
+                "description": "Sets what it names, takes away what it names with null, leaves the others.",
+                "examples": [{"customer": "42", "draft": None}],
+            }
+        ),
     },
 )
 KINDS = tuple(str(entry.__struct_config__.tag) for entry in get_args(AnyEntry))
@@ -166,8 +168,8 @@ CALL_WANTED = body(
         "destination": text("Whom to call.", "31612345678"),
         "callFlow": said(flow_wanted(), "What to do once it is answered."),
         "webhook": WEBHOOK_OF_CALL,
-        "tags": TAGS,
-        "metadata": METADATA,
+        "tags": or_null(TAGS),
+        "metadata": or_null(METADATA),
     },
     wanted=("source", "destination", "callFlow"),
 )

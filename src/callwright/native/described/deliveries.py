@@ -193,7 +193,7 @@ OPERATIONS = (
             Parameter(name="message", shape=identity("The `webhook-id` that the receiver saw; not beside `call`.")),
             Parameter(
                 name="state",
-                shape=several(text("A state.", "exhausted"), "`pending`, `delivered`, `exhausted`; several with commas."),
+                shape=several(choice("A state.", State, "exhausted"), "Any of these; several times, or once with commas."),
                 repeated=True,
             ),
             Parameter(name="test", shape=choice("Examples alone, or none of them.", ("true", "false"))),

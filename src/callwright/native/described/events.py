@@ -159,6 +159,7 @@ OPERATIONS = (
         name="listEventTypes",
         tag="events",
         access=Access.ANYONE,
+        failures=(422,),
         summary="List what callbacks can tell of",
         answers=(Answer(status=200, sentence="Every event.", shape=all_of("EventTypes", EVENT_TYPE, "Events of callbacks.")),),
     ),
@@ -168,6 +169,7 @@ OPERATIONS = (
         name="showEventSchema",
         tag="events",
         access=Access.ANYONE,
+        failures=(422,),
         summary="Show the JSON Schema of the bodies of callbacks",
         answers=(
             Answer(status=200, sentence="A JSON Schema (2020-12).", shape=anything("The schema.", {"title": "Callback"})),

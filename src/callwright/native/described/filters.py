@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
+from callwright.calls.labels import LONGEST_VALUE, NAME_PATTERN
 from callwright.calls.model import CallStatus, Direction
 from callwright.native.asking import MOMENT
-from callwright.native.filters import LONGEST_DURATION_S, LONGEST_RANGE_DAYS, SHORTEST_END
+from callwright.native.filters import LONGEST_DURATION_S, LONGEST_RANGE_DAYS, METADATA, SHORTEST_END
 from callwright.openapi.operation import Parameter
-from callwright.openapi.shapes import choice, identity, moment, several, text, texts_by_name, whole
+from callwright.openapi.shapes import choice, identity, moment, several, text, texts_by_pattern, whole
 from callwright.reasons import Reason
 
 
-def _words(said: str, example: str) -> Parameter:
-    name, _, value = example.partition("=")
-    return Parameter(name=name, shape=several(text("A word of the list.", value), said), repeated=True)
+def _words(name: str, words: type[Enum], example: Enum, said: str) -> Parameter:
+    return Parameter(name=name, shape=several(choice("A word of the list.", words, example.value), said), repeated=True)
 
 
 _SOUGHT = (
     f"`31612345678` whole, `316*` its beginning, `*5678` its end of at least {SHORTEST_END} characters, `*345*` anywhere, "
     f"which needs a created range of at most {LONGEST_RANGE_DAYS} days. A `+` is one, and never a space."
 )
-_STATUSES = ", ".join(f"`{one.value}`" for one in CallStatus)
+_METADATA_NAMED = "^" + METADATA.replace(".", r"\.") + NAME_PATTERN.removeprefix("^")
 
 FILTERS = (
-    _words(f"Any of these statuses: {_STATUSES}. Several with commas.", "status=ended,failed"),
+    _words("status", CallStatus, CallStatus.ENDED, "Any of these statuses; several times, or once with commas."),
     Parameter(name="direction", shape=choice("Of the first leg.", Direction)),
     Parameter(name="source", shape=text(f"Who called: {_SOUGHT}", "316*")),
     Parameter(name="destination", shape=text(f"Who was called: {_SOUGHT}", "31205550100")),
     Parameter(name="number", shape=text("A number of this world, by its digits or its id.", "31205550100")),
     Parameter(name="flow", shape=identity("The flow that answered.")),
-    _words("Any of these reasons why the first leg ended. Several with commas.", f"reason={Reason.BUSY.value}"),
+    _words("reason", Reason, Reason.BUSY, "Any of these reasons why the first leg ended; several times, or once with commas."),
     Parameter(name="tag", shape=several(text("A tag.", "vip"), "All of these tags; one each time it is given."), repeated=True),
     Parameter(
         name="metadata",
-        shape=texts_by_name(
-            "A metadata value: `metadata.customer=42`. Several names may be asked for, each once.", {"metadata.customer": "42"}
+        shape=texts_by_pattern(
+            f"A metadata value: `{METADATA}customer=42`. Several names may be asked for, each once.",
+            _METADATA_NAMED,
+            {f"{METADATA}customer": "42"},
+            minLength=1,
+            maxLength=LONGEST_VALUE,
         ),
         open=True,
     ),

@@ -237,6 +237,7 @@ OPERATIONS = (
         name="showFlowSchema",
         tag="flows",
         access=Access.ANYONE,
+        failures=(422,),
         summary="Show the JSON Schema of call flows",
         answers=(
             Answer(status=200, sentence="A JSON Schema (2020-12).", shape=anything("The schema.", {"title": "Call flow"})),
