@@ -33,6 +33,7 @@ OF_THE_MACHINE: tuple[Callable[[Scene], Findings], ...] = (
 OF_THE_DATABASE: tuple[Callable[[Scene, Survey], Findings], ...] = (
     database.integrity,
     database.history,
+    database.schema,
     database.growth,
     records.rules,
     records.stories,

@@ -28,6 +28,7 @@ def test_a_healthy_database_has_nothing_to_be_told(patient):
     assert [finding.check for finding in told] == [
         "database.integrity",
         "database.migrations",
+        "database.schema",
         "disk.growth",
         "records.legs",
         "records.ends",

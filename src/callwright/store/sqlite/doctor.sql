@@ -1,6 +1,9 @@
 -- name: applied
 SELECT number, name, checksum FROM migrations ORDER BY number;
 
+-- name: schema
+SELECT type, name, tbl_name, sql FROM sqlite_schema;
+
 -- name: newest_pos
 SELECT COALESCE(MAX(pos), 0) FROM calls;
 
