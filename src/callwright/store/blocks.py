@@ -8,7 +8,7 @@ blocks are passed over from the newest until the page begins within one; only th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -26,14 +26,14 @@ _WHOLE = b""
 
 
 class CountersWrong(LookupError):
-    """The counters of a list do not add up, so that no page can be found by them."""
+    """The counters of a list are none, or do not add up, so that no page can be found by them."""
 
 
 class Counted(NamedTuple):
-    """A block or span, by its number, and the rows of the list in it."""
+    """A block or span, by its number, and the rows of the list in it, which are no more than it has positions."""
 
     block: int
-    n: int
+    n: Annotated[int, msgspec.Meta(ge=0, le=1 << SPAN_BITS)]
 
 
 class Stretch(NamedTuple):
@@ -107,6 +107,8 @@ class CountedList(msgspec.Struct, frozen=True):
             try:
                 total, stretch = self._find(store, world_id, parent_id, limit, offset)
                 if stretch is None:
+                    if total == 0 and store.read(self.rows, (*key, NEWEST, 1, 0)):
+                        raise CountersWrong  # they are gone
                     return total, []
                 rows = store.read(self.rows, (*key, stretch.edge, stretch.take, stretch.skip))
                 if len(rows) < stretch.take:
@@ -124,7 +126,10 @@ class CountedList(msgspec.Struct, frozen=True):
 
         def counted(level: int, first: int, last: int) -> list[Counted]:
             rows = store.read("blocks.of_list", (*key, level, first, last))
-            return [Counted(int(block or 0), int(n or 0)) for block, n in rows]
+            try:
+                return msgspec.convert(rows, list[Counted])
+            except msgspec.ValidationError as error:
+                raise CountersWrong from error
 
         return find(counted(SPAN, *ALL), lambda span: counted(BLOCK, *blocks_of(span)), limit=limit, offset=offset)
 
