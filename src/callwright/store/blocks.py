@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
+import apsw
 import msgspec
 
 from callwright.store.batch import Transaction
 from callwright.store.change import Row, Write
+from callwright.store.reading import Reader
 from callwright.store.store import Store
 
 BLOCK, SPAN = 0, 1
@@ -23,6 +25,9 @@ BLOCKS_OF_SPAN = 1 << SPAN_BITS - BLOCK_BITS
 ALL = -(1 << 62), 1 << 62
 NEWEST = (1 << 63) - 1
 _WHOLE = b""
+# Positions of a list, from the newest on, whose counters are looked at when a server starts; and lists told of at most.
+LOOKED_AT = 20_000
+_MOST = 100
 
 
 class CountersWrong(LookupError):
@@ -149,6 +154,25 @@ def count_anew(transaction: Transaction) -> None:
     """Make all counters, and the labels that calls are found by, from the rows; a minute for ten million calls."""
     for query in _ANEW:
         transaction.write(Write(query, ()))
+
+
+def wrong_lists(reader: Reader) -> list[str]:
+    """The lists whose counters disagree with their newest rows; a fifth of a second, however many rows there are."""
+    ((newest,),) = reader.read("doctor.newest_pos")
+    since = int(newest or 0) - LOOKED_AT
+    found = [
+        *(("calls",) for query in ("wrong_blocks_of_calls", "wrong_spans_of_calls") if _read(reader, query, since, 1)),
+        *_read(reader, "wrong_blocks_of_lists", LOOKED_AT, _MOST),
+        *_read(reader, "wrong_spans_of_lists", _MOST),
+    ]
+    return sorted({str(row[0]) for row in found})
+
+
+def _read(reader: Reader, query: str, *params: int) -> list[Row]:
+    try:
+        return reader.read(f"doctor.{query}", params)
+    except apsw.SQLError:  # no sum can be made of them
+        return [("calls" if query.endswith("calls") else "others",)]
 
 
 def _pass(counted: Iterable[Counted], skip: int) -> tuple[int, int]:

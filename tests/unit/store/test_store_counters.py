@@ -15,7 +15,7 @@ from callwright.calls.lists import Facets
 from callwright.calls.model import Call, CallStatus, Direction
 from callwright.clock import SystemClock
 from callwright.store import Change, ConstraintViolated, Store, Transaction, Write
-from callwright.store.blocks import CountedList, count_anew
+from callwright.store.blocks import CountedList, count_anew, wrong_lists
 from callwright.store.store import DOUBT_NS
 from callwright.store.writer import InlineWriter
 from support.naive import LISTS, QUERIES, Naive
@@ -116,6 +116,27 @@ async def test_counters_that_say_nothing_or_what_cannot_be(
         page = await lists.page_of_calls(store, WORLD, limit=10, offset=offset, facets=facets)
         assert (page.total, [one.id for one in page.calls]) == (len(ids), ids[offset : offset + 10])
     assert [record.getMessage() for record in caplog.records] == ["counters_wrong"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "wrong"),
+    [
+        ("SELECT 1", []),
+        ("DELETE FROM call_blocks", ["calls"]),
+        ("UPDATE call_blocks SET oldest_us = 9000000000000000000, newest_us = 0", ["calls"]),
+        ("DELETE FROM call_blocks WHERE level = 1", ["calls"]),
+        ("UPDATE call_blocks SET n = 'abc'", ["calls"]),
+        ("INSERT INTO blocks VALUES (x'00', 'flows', x'', 0, 0, 4), (x'00', 'numbers', x'', 1, 0, 4)", ["flows", "numbers"]),
+        ("UPDATE call_blocks SET n = 9223372036854775807", ["calls"]),
+    ],
+)
+async def test_lists_whose_counters_are_wrong(store: Store, damage: str, wrong: list[str]) -> None:
+    await store.commit(written(*map(call, range(1, 10_000, 5))))
+    await store.commit(Change(tuple(rows.insert_call(call(n), "here") for n in (20_001, 20_003))))
+    store._reader.execute("UPDATE calls SET pos = pos + 5000 WHERE pos > 2000")
+    await store.transact(count_anew)
+    store._reader.execute(damage)
+    assert await store.look(wrong_lists) == wrong
 
 
 async def test_a_list_of_nothing_is_nothing_wrong(store: Store, caplog: pytest.LogCaptureFixture) -> None:
