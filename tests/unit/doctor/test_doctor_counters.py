@@ -38,11 +38,11 @@ def test_those_of_a_healthy_folder(patient):
 @pytest.mark.parametrize(
     ("damage", "check", "seen"),
     [
-        ("DELETE FROM call_blocks", "counters.calls", "0 counted"),
-        ("DELETE FROM call_blocks WHERE level = 1", "counters.calls", "0 counted"),
-        ("UPDATE call_blocks SET n = n + 1 WHERE level = 0", "counters.calls", "counted"),
-        ("UPDATE call_blocks SET n = n - 1 WHERE level = 0 AND number_id <> x''", "counters.calls", "one of number "),
-        ("UPDATE call_blocks SET n = n + 1 WHERE level = 1", "counters.calls", "counted"),
+        ("DELETE FROM call_blocks", "counters.calls", "a block of all calls counts 0, and its rows are "),
+        ("DELETE FROM call_blocks WHERE level = 1", "counters.calls", "a span of blocks of all calls counts 0"),
+        ("UPDATE call_blocks SET n = n + 1 WHERE level = 0", "counters.calls", "counts"),
+        ("UPDATE call_blocks SET n = n - 1 WHERE level = 0 AND number_id <> x''", "counters.calls", "a block of number "),
+        ("UPDATE call_blocks SET n = n + 1 WHERE level = 1", "counters.calls", "counts"),
         ("UPDATE call_blocks SET incoming_busy = incoming_busy - 1 WHERE level = 0", "counters.calls", "by status, direction"),
         ("UPDATE call_blocks SET outgoing_ended = outgoing_ended - 1 WHERE level = 1", "counters.calls", "by status"),
         ("UPDATE call_blocks SET oldest_us = oldest_us + 1 WHERE level = 0", "counters.calls", "time"),
@@ -50,11 +50,11 @@ def test_those_of_a_healthy_folder(patient):
         ("UPDATE call_blocks SET first_end_us = first_end_us + 1 WHERE level = 1", "counters.calls", "time"),
         ("UPDATE call_blocks SET last_end_us = last_end_us - 1 WHERE level = 0", "counters.calls", "time"),
         ("INSERT INTO call_blocks SELECT world_id, randomblob(16), level, block, n, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "
-         "1, 1, 1, 1 FROM call_blocks LIMIT 1", "counters.calls", "0 there"),
-        ("DELETE FROM blocks WHERE list = 'flows'", "counters.lists", "one of flows: 0 counted"),
-        ("UPDATE blocks SET n = n + 1 WHERE list = 'numbers' AND level = 0", "counters.lists", "one of numbers: "),
-        ("UPDATE blocks SET n = n + 1 WHERE list = 'webhooks' AND level = 1", "counters.lists", "one of webhooks: "),
-        ("INSERT INTO blocks VALUES (x'00', 'recordings', x'', 0, 0, 4)", "counters.lists", "4 counted, 0 there"),
+         "1, 1, 1, 1 FROM call_blocks LIMIT 1", "counters.calls", "and its rows are 0"),
+        ("DELETE FROM blocks WHERE list = 'flows'", "counters.lists", "a block of flows counts 0, "),
+        ("UPDATE blocks SET n = n + 1 WHERE list = 'numbers' AND level = 0", "counters.lists", "a block of numbers counts "),
+        ("UPDATE blocks SET n = n + 1 WHERE list = 'webhooks' AND level = 1", "counters.lists", "a span of blocks of webhooks"),
+        ("INSERT INTO blocks VALUES (x'00', 'recordings', x'', 0, 0, 4)", "counters.lists", "counts 4, and its rows are 0"),
         ("UPDATE calls SET status = 'failed' WHERE pos = 1", "counters.staged", "1 changes of calls"),
         ("DELETE FROM call_labels", "records.labels", "not found by a tag"),
     ],
@@ -72,6 +72,7 @@ def test_what_is_damaged_is_found_and_made_anew(patient, damage, check, seen):
 def test_a_label_that_no_call_has_is_found_in_depth(patient):
     patient.sql(TAGGED, "INSERT INTO call_labels SELECT world_id, 'order', '8', pos FROM calls WHERE pos = 1")
     assert wrong(patient) == {}
+    assert "wrong, or slow" not in patient.remedies(counters.labels, deep=True)["records.labels"]
     assert wrong(patient, deep=True) == {"records.labels": "found by what no call has: '8'"}
     fix(patient.folder, SystemClock())
     assert wrong(patient, deep=True) == {}
@@ -89,7 +90,7 @@ def test_what_is_far_back_is_looked_at_in_depth_alone(patient):
     store = Store.open(patient.folder.database, SystemClock())  # and counted, with the next change
     store.close()
     assert set(wrong(patient)) == {"counters.calls", "counters.staged"}  # the call that was made by hand
-    assert "whole list: 0 counted, 1 there" in wrong(patient)["counters.calls"]
+    assert "a block of all calls counts 0, and its rows are 1" in wrong(patient)["counters.calls"]
     assert len(wrong(patient, deep=True)["counters.calls"]) > len(wrong(patient)["counters.calls"])
 
 
