@@ -35,6 +35,7 @@ OF_THE_DATABASE: tuple[Callable[[Scene, Survey], Findings], ...] = (
     database.history,
     database.schema,
     database.growth,
+    records.readable,
     records.rules,
     records.stories,
     *counters.CHECKS,
