@@ -53,8 +53,14 @@ def _refuse_other_schema(folder: DataFolder) -> None:
         pending, foreign = survey.history()
     finally:
         survey.close()
-    if pending or foreign:
+    if foreign:
         raise DataFolderError(
-            f"The database is not of this program's version ({', '.join(foreign) or 'migrations are pending'}): nothing was "
-            "fixed. callwright doctor tells what to do."
+            f"The database is not this program's (migration {', '.join(foreign)}): nothing was fixed. Run the "
+            "callwright doctor --fix of the version that made it."
+        )
+    if pending:
+        names = ", ".join(f"{migration.number:04}" for migration in pending)
+        raise DataFolderError(
+            f"The database is of an older version, and nothing was fixed: migration {names} is pending. Make a backup and "
+            "start the server, which applies it; after that callwright doctor tells whether anything is left to fix."
         )

@@ -107,9 +107,15 @@ def test_fixing_is_for_a_folder_on_which_nobody_works(patient):
 def test_fixing_migrates_nothing(patient):
     patient.sql(f"DELETE FROM migrations WHERE number = {migrations()[-1].number}")
     before = patient.folder.database.read_bytes()
-    with pytest.raises(DataFolderError, match="migrations are pending"):
+    with pytest.raises(DataFolderError, match=r"migration \d{4} is pending\. Make a backup and start the server"):
         fix(patient.folder, SystemClock())
     assert patient.folder.database.read_bytes() == before
+
+
+def test_fixing_is_for_the_version_that_made_the_database(patient):
+    patient.sql("INSERT INTO migrations VALUES (9999, 'later', 'x')")
+    with pytest.raises(DataFolderError, match=r"migration 9999 \(later\) is of a newer program\): nothing was fixed. Run the"):
+        fix(patient.folder, SystemClock())
 
 
 def test_there_is_nothing_to_fix_where_there_is_no_database(tmp_path):
