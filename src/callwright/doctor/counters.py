@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from callwright.doctor.findings import Finding, Findings, fault, ok, some
 from callwright.doctor.scene import Scene
+from callwright.errors import DataFolderError
 from callwright.store.survey import Survey
 
 # Without --deep so many positions of each list are looked at, from the newest on.
@@ -19,6 +21,7 @@ _BLOCK, _SPAN = ("block", "rows are"), ("span of blocks", "blocks count")
 _FIX = "stop the server, and run callwright doctor --fix, which makes them anew from the rows."
 REMEDY = f"Pages and totals of lists are wrong, or slow, until then: {_FIX}"
 OF_LABELS = f"Lists by tag or metadata lack calls, or show too many, until then: {_FIX}"
+_OVERFLOW = "integer overflow"  # as SQLite says it
 _DEEP = "callwright doctor --deep compares all."
 
 
@@ -26,15 +29,15 @@ def calls(scene: Scene, survey: Survey) -> Findings:
     """The counters of calls, of the whole world and of each number."""
     newest = _whole(survey.read("doctor.newest_pos"))
     first = -EVER if scene.deep else newest - NEWEST
-    wrong = [_of_calls(_BLOCK, *row) for row in _wrong(survey, "wrong_blocks_of_calls", first, MOST)]
-    wrong += [_of_calls(_SPAN, *row) for row in _wrong(survey, "wrong_spans_of_calls", first, MOST)]
+    wrong = _held(survey, "wrong_blocks_of_calls", partial(_of_calls, _BLOCK), first, MOST)
+    wrong += _held(survey, "wrong_spans_of_calls", partial(_of_calls, _SPAN), first, MOST)
     yield _told("counters.calls", wrong, scene)
 
 
 def lists(scene: Scene, survey: Survey) -> Findings:
     """Those of call flows, numbers, webhooks, recordings and transcriptions."""
-    wrong = [_of_list(_BLOCK, *row) for row in _wrong(survey, "wrong_blocks_of_lists", EVER if scene.deep else NEWEST, MOST)]
-    wrong += [_of_list(_SPAN, *row) for row in _wrong(survey, "wrong_spans_of_lists", MOST)]
+    wrong = _held(survey, "wrong_blocks_of_lists", partial(_of_list, _BLOCK), EVER if scene.deep else NEWEST, MOST)
+    wrong += _held(survey, "wrong_spans_of_lists", partial(_of_list, _SPAN), MOST)
     yield _told("counters.lists", wrong, scene)
 
 
@@ -84,6 +87,16 @@ def _of_calls(held: tuple[str, str], number_id: bytes, counted: int | None, ther
 
 def _of_list(held: tuple[str, str], name: str, counted: int | None, there: int | None) -> str:
     return f"a {held[0]} of {name} counts {counted or 0}, and its {held[1]} {there or 0}"
+
+
+def _held(survey: Survey, query: str, tell: Callable[..., str], *params: int) -> list[str]:
+    """What there is to tell of counters held against what they count."""
+    try:
+        return [tell(*row) for row in _wrong(survey, query, *params)]
+    except DataFolderError as error:
+        if _OVERFLOW not in str(error):
+            raise
+        return ["some are too large to be summed"]
 
 
 def _wrong(survey: Survey, query: str, *params: int) -> list[Any]:

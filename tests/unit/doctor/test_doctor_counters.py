@@ -51,6 +51,10 @@ def test_those_of_a_healthy_folder(patient):
         ("UPDATE call_blocks SET last_end_us = last_end_us - 1 WHERE level = 0", "counters.calls", "time"),
         ("INSERT INTO call_blocks SELECT world_id, randomblob(16), level, block, n, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "
          "1, 1, 1, 1 FROM call_blocks LIMIT 1", "counters.calls", "and its rows are 0"),
+        ("INSERT INTO call_blocks SELECT world_id, number_id, level, block + 1, 9223372036854775807, 1, 1, 1, 1, 1, 1, 1, 1, "
+         "1, 1, 1, 1, 1, 1, 1, 1, 1, 1 FROM call_blocks WHERE level = 0", "counters.calls", "counts 9223372036854775807"),
+        ("INSERT INTO blocks SELECT world_id, list, parent_id, 0, block + 1, 9223372036854775807 FROM blocks WHERE level = 0",
+         "counters.lists", "counts 9223372036854775807"),
         ("DELETE FROM blocks WHERE list = 'flows'", "counters.lists", "a block of flows counts 0, "),
         ("UPDATE blocks SET n = n + 1 WHERE list = 'numbers' AND level = 0", "counters.lists", "a block of numbers counts "),
         ("UPDATE blocks SET n = n + 1 WHERE list = 'webhooks' AND level = 1", "counters.lists", "a span of blocks of webhooks"),
