@@ -35,7 +35,7 @@ import list_http
 import list_writes
 from list_history import PEOPLE, History, history_of, make
 from list_pages import ANY, PLACES, Measured, measure
-from machine import machine_line
+from machine import clean_up_when_ended, machine_line
 
 from callwright.accounts.worlds import LIVE, TEST, Accounts
 from callwright.clock import SystemClock, rfc3339
@@ -234,21 +234,29 @@ def _parts(text: str) -> list[str]:
     return chosen
 
 
+def _at_least_one(text: str) -> int:
+    """Of nothing every aim is met."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"it must be at least 1; it is {number}")
+    return number
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="calls of the first world")
+    parser.add_argument("--rows", type=_at_least_one, default=1_000_000, help="calls of the first world")
     parser.add_argument("--parts", type=_parts, default=list(PARTS), help=f"of {','.join(PARTS)}")
     parser.add_argument("--keep", type=Path, help="a data folder that stays, and is used again")
     parser.add_argument("--seed", type=int, default=1, help="decides the history, and the order of what is asked")
-    parser.add_argument("--repeats", type=int, default=300, help="of each page and total")
-    parser.add_argument("--rounds", type=int, default=5, help="of requests under load")
-    parser.add_argument("--seconds", type=int, default=2, help="of each turn under load")
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--turns", type=int, default=11, help="of writers, with and without")
-    parser.add_argument("--lifecycles", type=int, default=2000, help="in each of them")
+    parser.add_argument("--repeats", type=_at_least_one, default=300, help="of each page and total")
+    parser.add_argument("--rounds", type=_at_least_one, default=5, help="of requests under load")
+    parser.add_argument("--seconds", type=_at_least_one, default=2, help="of each turn under load")
+    parser.add_argument("--connections", type=_at_least_one, default=32)
+    parser.add_argument("--turns", type=_at_least_one, default=11, help="of writers, with and without")
+    parser.add_argument("--lifecycles", type=_at_least_one, default=2000, help="in each of them")
     chosen = parser.parse_args()
     if "http" in chosen.parts and shutil.which("wrk") is None:
         raise SystemExit("lists: wrk is not installed; try: apt-get install wrk, or leave out http with --parts")
+    clean_up_when_ended()
     print(__doc__)
     print(machine_line(), flush=True)
     with _folder(chosen.keep) as folder:

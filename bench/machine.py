@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,6 +17,11 @@ def machine_line() -> str:
         f"machine: {time.strftime('%Y-%m-%d')}, {_processor()}, {os.cpu_count()} cores, "
         f"Linux {platform.release()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.2f}"
     )
+
+
+def clean_up_when_ended() -> None:
+    """Leave no folder and no server behind at a SIGTERM, as at the end."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def cpu_seconds(pid: int) -> float:

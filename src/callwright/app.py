@@ -176,6 +176,8 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                     )
                 await core.door.open()
                 core.sounds.warm()
+                counters = asyncio.create_task(core.look_at_counters(), name="counters")
+                stack.push_async_callback(_cancel, counters)
                 await _first(stops, deliverer, upkeep, queue, retention, *(serving.task for serving in servers))
                 watchdog.stopping()
                 await _drain(engine, switch, stops, chosen.drain.seconds)

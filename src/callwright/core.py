@@ -44,6 +44,7 @@ from callwright.simulator.engine import SimulatedEngine
 from callwright.sip.engine import SipEngine
 from callwright.speech.studio import Studio
 from callwright.store import Change, Store
+from callwright.store.blocks import wrong_lists
 from callwright.switch import recovery
 from callwright.switch.fallback import FILE, fallback_flow
 from callwright.switch.fetching import FlowSource
@@ -168,6 +169,16 @@ class Core:
             return None
         live, test = [await self.accounts.make_key(kind, "made at first start") for kind in (LIVE, TEST)]
         return live.secret, test.secret
+
+    async def look_at_counters(self) -> None:
+        """Tell the operator of counters that are wrong and that no request may notice."""
+        try:
+            wrong = await self.store.look(wrong_lists)
+        except Exception as error:
+            _log.error("counters_not_looked_at", why=error, remedy="run callwright doctor")
+            return
+        for name in wrong:
+            self.store.doubt(name)
 
     def connect(self, tunes: Tunes, children_unhealthy: Callable[[], str | None]) -> Switch:
         """Make the switch; `tunes` are the sounds that are part of the program."""

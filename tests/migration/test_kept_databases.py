@@ -17,6 +17,7 @@ from callwright.doctor import Level, Scene, examine
 from callwright.reasons import Reason
 from callwright.store import Store
 from callwright.store.migrate import migrations
+from callwright.store.survey import Survey
 from support.invariants import check_record
 from support.kept import KEPT, LATER_US, Successor, keys_of, shown, unpack
 from support.machines import StillMachine
@@ -45,6 +46,14 @@ def schema(database):
 
 def test_there_are_some():
     assert [kept.name for kept in DATABASES] == ["delivery", "first"]
+
+
+def test_its_schema_is_what_its_migrations_make(kept, tmp_path):
+    """A backup of it is restored."""
+    survey = Survey.of(unpack(kept, tmp_path).database)
+    assert survey.history().pending
+    assert survey.differences() == ([], [], [], [])
+    survey.close()
 
 
 def test_it_gets_the_schema_of_a_new_one(kept, tmp_path):
@@ -87,7 +96,10 @@ async def test_every_record_of_it_keeps_the_promises(kept, tmp_path):
     folder = unpack(kept, tmp_path / "data")
     successor = Successor(folder)
     await successor.settle()
-    calls = [(UUID(bytes=world), UUID(bytes=call)) for world, call in successor.store.read("doctor.newest_calls", (0, -1))]
+    calls = [
+        (UUID(bytes=world), UUID(bytes=call))
+        for _, world, call in successor.store.read("doctor.newest_calls", (0, 1 << 62, -1))
+    ]
     assert len(calls) == len(json.loads((kept / "expected.json").read_text())) // 2 - 4  # a call has two pages, a world four
     for world, call in calls:
         check_record(successor.store, world, call, over=True)

@@ -163,6 +163,12 @@ def _examine(path: Path, size: int) -> None:
             raise BackupFailed(
                 f"The database is not this program's: migration {history.foreign[0]}. Use the callwright of the same version."
             )
+        told = survey.differences()
+        if told.foreign or told.altered:
+            raise BackupFailed(
+                f"The database has what Callwright did not make: the {[*told.foreign, *told.altered][0]}. A backup with it "
+                "would not be restored. callwright doctor tells what to do."
+            )
         if not history.pending and survey.read("blocks.any_uncounted") != [(0,)]:
             raise BackupFailed("The database has calls that are not counted. Look at it with: callwright doctor")
     except DataFolderError as error:

@@ -125,6 +125,14 @@ def _examine(database: Path, backup: Path) -> int | None:
                 f"The database in {backup} is not of this version: migration {history.foreign[0]}. "
                 "Restore it with the version that made it, or a newer one."
             )
+        told = survey.differences()
+        # What else is missing doctor tells and mends; a table that a recovery left does nothing.
+        if told.foreign or told.altered:
+            raise BadBackup(
+                f"The database in the backup has what Callwright did not make: the {[*told.foreign, *told.altered][0]}. "
+                "It might do anything to your calls. Restore another backup, or one that is made after callwright doctor "
+                "has told what to do about it."
+            )
         if faults := survey.faults(deep=False):
             raise _damaged(backup, faults[0])
         return None if history.pending else int(survey.read("backup.pending")[0][0] or 0)

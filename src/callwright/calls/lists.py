@@ -22,6 +22,7 @@ from callwright.store.blocks import (
     BLOCK,
     NEWEST,
     SPAN,
+    SPAN_BITS,
     Counted,
     CountersWrong,
     Stretch,
@@ -123,6 +124,8 @@ class _Walk:
         total = sum(span.n for span in self._counted(SPAN, *ALL)) if self._cells else 0
         if total < 0:
             raise CountersWrong
+        if total == 0:
+            self._see_that_there_is_none()
         return total
 
     def count_without_counters(self) -> int:
@@ -136,6 +139,8 @@ class _Walk:
         spans = self._counted(SPAN, *ALL)
         total, stretch = find(spans, self._blocks, limit=limit, offset=offset, both_ends=True)
         if stretch is None:
+            if total == 0:
+                self._see_that_there_is_none()
             return Page(total, [])
         calls = self._rows(stretch, self._end(spans, stretch.newest_first) if self._timed else ALL[0])
         if len(calls) < stretch.take:
@@ -145,6 +150,11 @@ class _Walk:
     def page_without_counters(self, limit: int, offset: int) -> Page:
         """The same, by counting rows and passing over them."""
         return Page(self.count_without_counters(), self._rows(Stretch(NEWEST, offset, limit), ALL[0]))
+
+    def _see_that_there_is_none(self) -> None:
+        """Raise `CountersWrong` where the newest call, or that of a status, is one of those of which the counters have none."""
+        if self._cells and self._select(_newest_sql(self._shape)) != [(0,)]:
+            raise CountersWrong
 
     def _end(self, spans: list[Counted], newest_first: bool) -> int:
         """The position after which no call is in the spans of time, on the way from one end to the other."""
@@ -165,9 +175,15 @@ class _Walk:
     def _counted(self, level: int, first: int, last: int) -> list[Counted]:
         """Newest first; of a block that a span of time cuts, its rows are counted."""
         ((found,),) = self._select(_blocks_sql(self._shape), level=level, first=first, last=last)
-        if not self._timed:
-            return _counted_of(str(found))
-        return [Counted(block, n if whole or not n else self._cut(level, block)) for block, n, whole in _touched_of(str(found))]
+        try:
+            if not self._timed:
+                return _counted_of(str(found))
+            touched = _touched_of(str(found))
+        except msgspec.MsgspecError as error:
+            raise CountersWrong from error
+        if any(one.whole and not 0 <= one.n <= 1 << SPAN_BITS for one in touched):
+            raise CountersWrong
+        return [Counted(block, n if whole or not n else self._cut(level, block)) for block, n, whole in touched]
 
     def _cut(self, level: int, block: int) -> int:
         """How many rows of a block or span are in the spans of time."""
@@ -185,7 +201,7 @@ class _Walk:
         first, last = blocks_of(span)
         sql = _blocks_sql(self._shape._replace(created=False, ended=False))
         ((found,),) = self._select(sql, level=BLOCK, first=first, last=last)
-        return _counted_of(str(found)) != []
+        return str(found) != "[]"
 
     def _select(self, sql: str, **more: Param) -> list[tuple[Param, ...]]:
         params: Mapping[str, Param] = self._params | more
@@ -255,6 +271,17 @@ def _page_sql(shape: _Shape, newest_first: bool) -> str:
 def _count_sql(shape: _Shape) -> str:
     arms = " UNION ALL ".join(_arms(shape, "pos BETWEEN :low AND :high"))
     return f"SELECT COUNT(*) FROM ({arms})"
+
+
+@lru_cache(maxsize=256)
+def _newest_sql(shape: _Shape) -> str:
+    """Whether the newest call of all, or of a pair of direction and status, is in the spans of time: one step each."""
+    newest = " UNION ALL ".join(
+        f"SELECT * FROM ({arm.replace('SELECT pos ', 'SELECT created_us, ended_us ', 1)} ORDER BY pos DESC LIMIT 1)"
+        for arm in _arms(shape._replace(created=False, ended=False), f"pos <= {NEWEST}")
+    )
+    terms = [f"{name}_us >= :{name}_from AND {name}_us < :{name}_to" for name in ("created", "ended") if getattr(shape, name)]
+    return f"SELECT EXISTS (SELECT 1 FROM ({newest}) WHERE {' AND '.join(terms) or 'TRUE'})"
 
 
 def _arms(shape: _Shape, place: str) -> list[str]:

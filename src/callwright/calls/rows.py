@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -330,6 +332,33 @@ def call_of(row: Row) -> Call:
         answered_us=columns.answered_us,
         ended_us=columns.ended_us,
     )
+
+
+_CONTENTS = {"called": _unpack_called, "tags": _tags, "metadata": _metadata}
+
+
+def unreadable_call(row: Row) -> str | None:
+    """What is wrong with a row of `COLUMNS` that `call_of` cannot read; None when it can."""
+    return _unreadable(row, call_of, _CallRow)
+
+
+def unreadable_leg(row: Row) -> str | None:
+    """As `unreadable_call`, of a row of a leg."""
+    return _unreadable(row, _leg, _LegRow)
+
+
+def _unreadable(row: Row, read_all: Callable[[Row], Call | Leg], kind: type[_CallRow | _LegRow]) -> str | None:
+    with suppress(msgspec.MsgspecError, ValueError):
+        read_all(row)
+        return None
+    for field, value in zip(msgspec.structs.fields(kind), row, strict=True):
+        try:
+            read = msgspec.convert(value, field.type)
+            if read is not None and field.name in _CONTENTS:
+                _CONTENTS[field.name](read)
+        except (msgspec.MsgspecError, ValueError) as error:
+            return f"{field.name} is {str(value)[:40]!r} ({error})"
+    return "it cannot be read"
 
 
 def _dialog(row: Any) -> tuple[UUID, bytes]:

@@ -166,7 +166,8 @@ class Search:
 
         oldest, newest = within(SPAN, *ALL)
         if oldest is None or newest is None:
-            return 0, 0
+            # Where the newest call is in the spans of time nevertheless, the counters are wrong.
+            return ALL if count_calls(self._reader, self._world_id, self._wanted.facets, self._doubt) else (0, 0)
         # The times of a span may be those of blocks that are none in the range.
         first, _ = within(BLOCK, *(early := blocks_of(int(oldest))))
         _, last = within(BLOCK, *(late := blocks_of(int(newest))))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shlex import quote
 from typing import Any
 
 from callwright.clock import SECOND_US
 from callwright.doctor.findings import Finding, Findings, fault, note, ok, size, some, span, warning
 from callwright.doctor.scene import Scene
 from callwright.errors import DataFolderError
+from callwright.store.schema import INDEX, TRIGGER, Part
 from callwright.store.survey import Survey
 
 _DAY_S = 86_400
@@ -48,6 +50,33 @@ def history(scene: Scene, survey: Survey) -> Findings:
         )
     else:
         yield ok("database.migrations", "all known and applied")
+
+
+def schema(scene: Scene, survey: Survey) -> Findings:
+    """Without an index a list cannot be had; without a trigger counters go wrong; another's trigger does what it likes."""
+    told = survey.differences()
+    if broken := [part for part in (*told.missing, *told.altered) if part.kind in (INDEX, TRIGGER)]:
+        yield fault(
+            "database.schema",
+            f"missing or altered: {some([str(part) for part in broken])}",
+            "Stop the server, and run callwright doctor --fix, which makes them again and counts anew.",
+        )
+    if tables := [part for part in (*told.missing, *told.altered) if part not in broken]:
+        yield fault("database.schema", f"missing or altered: {some([str(part) for part in tables])}", _RESTORE)
+    for parts, tell in ((told.foreign, fault), (told.strange, warning)):
+        if parts:
+            yield tell(
+                "database.schema",
+                f"not of this program: {some([str(part) for part in parts])}",
+                f"Ask whoever made it. To drop it, stop the server, then: sqlite3 callwright.db {quote(_dropping(parts[0]))}",
+            )
+    if not any(told):
+        yield ok("database.schema", "tables, indexes and triggers are those of this program")
+
+
+def _dropping(part: Part) -> str:
+    name = part.name.replace('"', '""')
+    return f'DROP {part.kind.upper()} "{name}"'
 
 
 def growth(scene: Scene, survey: Survey) -> Findings:

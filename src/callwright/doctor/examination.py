@@ -33,7 +33,9 @@ OF_THE_MACHINE: tuple[Callable[[Scene], Findings], ...] = (
 OF_THE_DATABASE: tuple[Callable[[Scene, Survey], Findings], ...] = (
     database.integrity,
     database.history,
+    database.schema,
     database.growth,
+    records.readable,
     records.rules,
     records.stories,
     *counters.CHECKS,

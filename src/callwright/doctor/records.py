@@ -22,6 +22,8 @@ from callwright.webhooks.model import Endpoint
 NEWEST, SAMPLE = 20_000, 200
 NEWEST_CALLBACKS = 50_000
 MOST, MOST_TOLD = 20, 3
+# So many positions are read at a time.
+STRETCH = 1_000
 # What waits at one endpoint is counted so far.
 MOST_WAITING = 1_000
 # A commit that waits for the disk takes its call into memory this much later at most, and one over as much out of it.
@@ -47,6 +49,10 @@ RULES = (
     Rule("records.times", "times_out_of_order", "whose times are out of order", "times are in order"),
     Rule("records.reasons", "reason_against_end", "with a leg that ended without a reason", "every ended leg has a reason"),
 )
+_CORRECT = (
+    "Pages with such a call fail until it is corrected. callwright journal tells what it was; stop the server, keep a copy of "
+    "the database, and write the right value with sqlite3 (tags and metadata may be NULL)."
+)
 _ASK = "callwright journal tells the call's story; report it with that, and leave the row."
 
 
@@ -58,6 +64,29 @@ def rules(scene: Scene, survey: Survey) -> Findings:
             yield fault(rule.check, f"calls {rule.broken}: {some(found)}", _ASK)
         else:
             yield ok(rule.check, rule.kept)
+
+
+def readable(scene: Scene, survey: Survey) -> Findings:
+    """A value that no program of ours writes: of a list the whole page fails that has such a row."""
+    found: list[str] = []
+    for after, last in _stretches(scene, survey):
+        calls, legs = (_rows(survey, f"doctor.{query}", after, last) for query in ("calls_between", "legs_between"))
+        found += [f"call {_text(row[1])}: {why}" for row in calls if (why := rows.unreadable_call(row))]
+        found += [f"leg {row[1]} of call {_text(row[0])}: {why}" for row in legs if (why := rows.unreadable_leg(row))]
+        if len(found) >= MOST:
+            break
+    if found:
+        yield fault("records.readable", some(found[:MOST]), _CORRECT)
+    else:
+        yield ok("records.readable", "every value can be read")
+
+
+def _stretches(scene: Scene, survey: Survey) -> Iterator[tuple[int, int]]:
+    """Positions of the calls to be looked at, some at a time, from the newest on: after the first, to the second."""
+    ((newest,),), ((oldest,),) = _rows(survey, "doctor.newest_pos"), _rows(survey, "doctor.oldest_pos")
+    first = max(oldest - 1, _after(scene, survey))
+    for last in range(newest, first, -STRETCH):
+        yield max(first, last - STRETCH), last
 
 
 def stories(scene: Scene, survey: Survey) -> Findings:

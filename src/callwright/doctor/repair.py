@@ -1,4 +1,6 @@
-"""``callwright doctor --fix``: what is kept beside the rows is made anew from them. The rows are left as they are."""
+"""``callwright doctor --fix``: what is kept beside the rows is made anew from them, and indexes and triggers
+that are missing. The rows are left as they are.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,17 @@ from callwright.clock import Clock
 from callwright.datafolder import DataFolder, FolderInUse
 from callwright.doctor.findings import Finding, ok
 from callwright.errors import DataFolderError
-from callwright.store import Store
+from callwright.store import Store, Transaction
 from callwright.store.blocks import count_anew
+from callwright.store.schema import Part, mend
 from callwright.store.survey import Survey
 
 
 def fix(folder: DataFolder, clock: Clock) -> Finding:
-    """Count all calls and lists anew, and label the calls. Raises `DataFolderError` where that cannot be done now."""
+    """Make missing indexes and triggers again, count all calls and lists anew, and label the calls.
+
+    Raises `DataFolderError` where that cannot be done now.
+    """
     if not folder.database.exists():
         raise DataFolderError(f"{folder.root} holds no database, so there is nothing to fix.")
     try:
@@ -28,10 +34,17 @@ def fix(folder: DataFolder, clock: Clock) -> Finding:
         _refuse_other_schema(folder)
         store = Store.open(folder.database, clock, rebuilds=True)
         try:
-            asyncio.run(store.transact(count_anew))
+            made = asyncio.run(store.transact(_make_anew))
         finally:
             store.close()
-    return ok("fix", "the counters of all lists, tags and metadata were made anew from the rows")
+    again = f"; made again: {', '.join(str(part) for part in made)}" if made else ""
+    return ok("fix", f"the counters of all lists, tags and metadata were made anew from the rows{again}")
+
+
+def _make_anew(transaction: Transaction) -> list[Part]:
+    made = mend(transaction)
+    count_anew(transaction)
+    return made
 
 
 def _refuse_other_schema(folder: DataFolder) -> None:
@@ -40,8 +53,14 @@ def _refuse_other_schema(folder: DataFolder) -> None:
         pending, foreign = survey.history()
     finally:
         survey.close()
-    if pending or foreign:
+    if foreign:
         raise DataFolderError(
-            f"The database is not of this program's version ({', '.join(foreign) or 'migrations are pending'}): nothing was "
-            "fixed. callwright doctor tells what to do."
+            f"The database is not this program's (migration {', '.join(foreign)}): nothing was fixed. Run the "
+            "callwright doctor --fix of the version that made it."
+        )
+    if pending:
+        names = ", ".join(f"{migration.number:04}" for migration in pending)
+        raise DataFolderError(
+            f"The database is of an older version, and nothing was fixed: migration {names} is pending. Make a backup and "
+            "start the server, which applies it; after that callwright doctor tells whether anything is left to fix."
         )

@@ -54,6 +54,10 @@ class Transaction:
         self._connection.execute(self._named[write.query], write.params)
         return self._connection.changes()
 
+    def define(self, sql: str) -> None:
+        """Run a statement that makes or drops an index or a trigger."""
+        self._connection.execute(sql)
+
     def write_all(self, writes: tuple[Write, ...]) -> None:
         """Run statements in order; rows for one table that follow each other go in by one statement."""
         execute, named = self._connection.execute, self._named

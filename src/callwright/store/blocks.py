@@ -8,13 +8,15 @@ blocks are passed over from the newest until the page begins within one; only th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
+import apsw
 import msgspec
 
 from callwright.store.batch import Transaction
 from callwright.store.change import Row, Write
+from callwright.store.reading import Reader
 from callwright.store.store import Store
 
 BLOCK, SPAN = 0, 1
@@ -23,17 +25,20 @@ BLOCKS_OF_SPAN = 1 << SPAN_BITS - BLOCK_BITS
 ALL = -(1 << 62), 1 << 62
 NEWEST = (1 << 63) - 1
 _WHOLE = b""
+# Positions of a list, from the newest on, whose counters are looked at when a server starts; and lists told of at most.
+LOOKED_AT = 20_000
+_MOST = 100
 
 
 class CountersWrong(LookupError):
-    """The counters of a list do not add up, so that no page can be found by them."""
+    """The counters of a list are none, or do not add up, so that no page can be found by them."""
 
 
 class Counted(NamedTuple):
-    """A block or span, by its number, and the rows of the list in it."""
+    """A block or span, by its number, and the rows of the list in it, which are no more than it has positions."""
 
     block: int
-    n: int
+    n: Annotated[int, msgspec.Meta(ge=0, le=1 << SPAN_BITS)]
 
 
 class Stretch(NamedTuple):
@@ -107,6 +112,8 @@ class CountedList(msgspec.Struct, frozen=True):
             try:
                 total, stretch = self._find(store, world_id, parent_id, limit, offset)
                 if stretch is None:
+                    if total == 0 and store.read(self.rows, (*key, NEWEST, 1, 0)):
+                        raise CountersWrong  # they are gone
                     return total, []
                 rows = store.read(self.rows, (*key, stretch.edge, stretch.take, stretch.skip))
                 if len(rows) < stretch.take:
@@ -124,7 +131,10 @@ class CountedList(msgspec.Struct, frozen=True):
 
         def counted(level: int, first: int, last: int) -> list[Counted]:
             rows = store.read("blocks.of_list", (*key, level, first, last))
-            return [Counted(int(block or 0), int(n or 0)) for block, n in rows]
+            try:
+                return msgspec.convert(rows, list[Counted])
+            except msgspec.ValidationError as error:
+                raise CountersWrong from error
 
         return find(counted(SPAN, *ALL), lambda span: counted(BLOCK, *blocks_of(span)), limit=limit, offset=offset)
 
@@ -144,6 +154,25 @@ def count_anew(transaction: Transaction) -> None:
     """Make all counters, and the labels that calls are found by, from the rows; a minute for ten million calls."""
     for query in _ANEW:
         transaction.write(Write(query, ()))
+
+
+def wrong_lists(reader: Reader) -> list[str]:
+    """The lists whose counters disagree with their newest rows; a fifth of a second, however many rows there are."""
+    ((newest,),) = reader.read("doctor.newest_pos")
+    since = int(newest or 0) - LOOKED_AT
+    found = [
+        *(("calls",) for query in ("wrong_blocks_of_calls", "wrong_spans_of_calls") if _read(reader, query, since, 1)),
+        *_read(reader, "wrong_blocks_of_lists", LOOKED_AT, _MOST),
+        *_read(reader, "wrong_spans_of_lists", _MOST),
+    ]
+    return sorted({str(row[0]) for row in found})
+
+
+def _read(reader: Reader, query: str, *params: int) -> list[Row]:
+    try:
+        return reader.read(f"doctor.{query}", params)
+    except apsw.SQLError:  # no sum can be made of them
+        return [("calls" if query.endswith("calls") else "others",)]
 
 
 def _pass(counted: Iterable[Counted], skip: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import apsw
 
 from callwright.errors import DataFolderError
 
+HISTORY = "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
 # What a migration does to the list of tables: makes one, drops one, gives one another name.
 _TABLES = re.compile(r"^CREATE TABLE (\w+)|^DROP TABLE (\w+);|^ALTER TABLE (\w+) RENAME TO (\w+);", re.MULTILINE)
 
@@ -44,9 +45,7 @@ def migrate(connection: apsw.Connection) -> list[Migration]:
     connection.execute("BEGIN EXCLUSIVE")
     try:
         _refuse_foreign(connection)
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
-        )
+        connection.execute(HISTORY)
         applied = {row[0]: row for row in connection.execute("SELECT number, name, checksum FROM migrations")}
         for number, name, checksum in applied.values():
             ours = next((migration for migration in known if migration.number == number), None)

@@ -149,7 +149,7 @@ class Store:
             _log.error(
                 "counters_wrong",
                 list=name,
-                meanwhile="its rows are counted for each request, which is slow",
+                meanwhile="pages and totals are wrong, or slow where a request notices it and counts rows",
                 remedy="stop the server and run callwright doctor --fix, which counts anew",
             )
 

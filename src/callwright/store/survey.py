@@ -11,6 +11,7 @@ import apsw
 from callwright.errors import DataFolderError, StoreUnavailable
 from callwright.store.change import Row
 from callwright.store.migrate import Migration, migrations
+from callwright.store.schema import Differences, differences
 from callwright.store.store import Store
 
 LIBRARY = apsw.sqlite_lib_version()
@@ -89,6 +90,11 @@ class Survey(Store):
             elif ours.checksum != checksum:
                 foreign.append(f"{number:04} ({name}) has another text")
         return History([migration for number, migration in known.items() if number not in applied], foreign)
+
+    def differences(self) -> Differences:
+        """What sets the tables, indexes and triggers apart from those that the migrations it was brought through make."""
+        pending = self.history().pending
+        return differences(self.read("doctor.schema"), [one for one in migrations() if one not in pending])
 
 
 class _Refusing:

@@ -116,6 +116,24 @@ def test_a_frozen_server_and_then_a_killed_one(tmp_path):
     assert findings["server.lock"]["seen"] == findings["server.socket"]["seen"] == "left by a server that was killed"
 
 
+def test_a_server_that_starts_on_wrong_counters_says_so(tmp_path):
+    server = Server.start(tmp_path / "server")
+    database = server.folder / "data" / "callwright.db"
+    try:
+        placed = server.test.post(
+            "/calls", {"source": "31205550100", "destination": "31205550199", "callFlow": {"steps": [PAUSE]}}
+        )
+        assert placed.status == 201
+        server.kill()
+        connection = apsw.Connection(str(database))
+        connection.execute("UPDATE call_blocks SET n = n + 1, outgoing_ended = outgoing_ended + 1")
+        connection.close()
+        server = Server.start(tmp_path / "server", keys=server.keys)
+        until(lambda: server.logged(event="counters_wrong"), lambda lines: [line["list"] for line in lines] == ["calls"])
+    finally:
+        server.kill()
+
+
 def test_where_nothing_ever_ran(tmp_path):
     code, findings = doctor(tmp_path / "data")
     assert (code, findings["folder"]["level"]) == (0, "warning")

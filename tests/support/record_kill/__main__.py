@@ -17,9 +17,9 @@ from support.record_kill.run import LONG, Run, report
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/kill-test record", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=LONG.rounds, help=f"how often the writers die; {LONG.rounds}")
-    parser.add_argument("--lines", type=int, default=LONG.lines, help=f"after how many commits at most; {LONG.lines}")
-    parser.add_argument("--writers", type=int, default=LONG.writers, help=f"that commit at once; {LONG.writers}")
+    parser.add_argument("--rounds", type=_at_least_one, default=LONG.rounds, help=f"how often the writers die; {LONG.rounds}")
+    parser.add_argument("--lines", type=_at_least_one, default=LONG.lines, help=f"after how many commits at most; {LONG.lines}")
+    parser.add_argument("--writers", type=_at_least_one, default=LONG.writers, help=f"that commit at once; {LONG.writers}")
     parser.add_argument("--seed", type=int, default=LONG.seed, help=f"decides calls and deaths; {LONG.seed}")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="record-kill-"))
@@ -38,6 +38,13 @@ def main() -> int:
         return 1
     shutil.rmtree(folder)
     return 0
+
+
+def _at_least_one(text: str) -> int:
+    """Where nothing is done nothing is shown by it."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"it must be at least 1; it is {number}")
+    return number
 
 
 if __name__ == "__main__":

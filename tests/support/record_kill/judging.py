@@ -16,6 +16,7 @@ from callwright.calls import rows
 from callwright.calls.lists import Facets, count_calls, list_calls
 from callwright.calls.model import LIVE_CALL, Call, CallStatus, Direction
 from callwright.store import Store
+from callwright.store.blocks import CountersWrong
 from support.invariants import check_record
 from support.record_kill.notes import DELETED, State
 
@@ -148,11 +149,21 @@ def _of_pages(store: Store, found: dict[UUID, Found], chance: Random) -> Iterato
         world, facets = chance.choice(worlds), _any_facets(found, chance)
         true = [id_ for id_, call in newest_first if call.world == world and _has(facets, call)]
         limit, offset = chance.choice((1, 20, 100)), chance.randint(0, len(true) + 1)
-        page = list_calls(store, UUID(bytes=world), limit=limit, offset=offset, facets=facets)
+        try:
+            page = list_calls(store, UUID(bytes=world), limit=limit, offset=offset, facets=facets)
+            counted = count_calls(store, UUID(bytes=world), facets, _refuse)
+        except CountersWrong:
+            yield f"{facets}: counters that do not add up, there are {len(true)}, or other calls"
+            continue
         if (page.total, [call.id for call in page.calls]) != (len(true), true[offset : offset + limit]):
             yield f"{facets}: {page.total} from {offset} on, there are {len(true)}, or other calls"
-        if count_calls(store, UUID(bytes=world), facets) != len(true):
+        if counted != len(true):
             yield f"{facets}: counted wrongly"
+
+
+def _refuse() -> None:
+    """Have no rows counted in the place of counters."""
+    raise CountersWrong
 
 
 def _any_facets(found: dict[UUID, Found], chance: Random) -> Facets:

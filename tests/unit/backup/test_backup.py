@@ -21,6 +21,7 @@ from callwright.backup.making import BackupFailed, make
 from callwright.backup.restoring import RestoreRefused, restore
 from callwright.clock import SystemClock
 from callwright.datafolder import DataFolder
+from callwright.doctor import fix
 from callwright.errors import DataFolderError
 from callwright.store import Store
 from callwright.store.survey import Survey
@@ -654,6 +655,37 @@ def test_a_database_of_a_newer_program(folder, tmp_path):
     file = tar(tmp_path / "file", [("callwright.db", database.read_bytes())])
     with pytest.raises(BadBackup, match="9999"):
         put_back(file, DataFolder(tmp_path / "new"))
+
+
+@pytest.mark.parametrize(
+    ("made", "part"),
+    [
+        ("CREATE TRIGGER worm AFTER INSERT ON events BEGIN DELETE FROM calls; END", "trigger worm"),
+        ("CREATE UNIQUE INDEX one_only ON calls (source) WHERE source = 'none'", "index one_only"),
+        ("DROP TRIGGER calls_made; CREATE TRIGGER calls_made AFTER INSERT ON calls BEGIN SELECT 1; END", "trigger calls_made"),
+    ],
+)
+def test_a_database_with_what_is_not_ours(folder, tmp_path, monkeypatch, made, part):
+    connection = apsw.Connection(str(folder.database))
+    connection.execute(made)
+    connection.close()
+    with pytest.raises(BackupFailed, match=f"has what Callwright did not make: the {part}\\. A backup with it would not be"):
+        back_up(folder, tmp_path / "backup")
+    monkeypatch.setattr(making, "_examine", lambda path, size: None)
+    back_up(folder, tmp_path / "backup")
+    new = DataFolder(tmp_path / "new")
+    with pytest.raises(BadBackup, match=f"has what Callwright did not make: the {part}\\."):
+        put_back(tmp_path / "backup", new)
+    assert not new.database.exists()
+
+
+def test_a_database_in_which_something_is_missing_is_restored_and_can_be_mended(folder, tmp_path):
+    connection = apsw.Connection(str(folder.database))
+    connection.execute("DROP INDEX calls_by_flow; CREATE TABLE lost_and_found (a)")
+    connection.close()
+    back_up(folder, tmp_path / "backup")
+    put_back(tmp_path / "backup", DataFolder(tmp_path / "new"))
+    assert fix(DataFolder(tmp_path / "new"), CLOCK).seen.endswith("made again: index calls_by_flow")
 
 
 def test_no_end_that_is_missing_is_overlooked(folder, tmp_path):

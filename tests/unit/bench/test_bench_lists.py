@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,6 +82,24 @@ def test_a_part_that_is_not_there_is_answered_with_those_there_are() -> None:
     assert run("--parts", "pages,speed", code=2).stderr.splitlines()[-1] == (
         "lists.py: error: argument --parts: there is no 'speed'; choose from pages, http, export, writes"
     )
+
+
+@pytest.mark.parametrize("option", ["--rows", "--repeats", "--lifecycles"])
+def test_of_nothing_no_aim_is_met(option: str) -> None:
+    assert run(option, "0", code=2).stderr.endswith(f"argument {option}: it must be at least 1; it is 0\n")
+
+
+def test_one_that_is_ended_leaves_no_folder(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCH / "lists.py"), "--rows", "2000", "--repeats", "1000000", "--parts", "pages"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as bench:
+        assert bench.stdout is not None
+        assert any(line.startswith("history: ") for line in bench.stdout)
+        assert list(tmp_path.glob("callwright-bench-*/data/callwright.db"))
+        bench.terminate()
+        bench.communicate(timeout=60)
+    assert bench.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_history_is_one_that_the_rooms_can_read(folder: DataFolder) -> None:

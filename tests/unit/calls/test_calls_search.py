@@ -352,6 +352,18 @@ async def test_a_range_may_begin_with_the_newest_call_and_end_before_the_oldest(
             assert (len(found.calls), found.total) == (n, search.Total(n, exact=True)), (begin, end, wanted)
 
 
+@pytest.mark.parametrize(
+    "damage", ["DELETE FROM call_blocks", "UPDATE call_blocks SET oldest_us = 9000000000000000000, newest_us = 0"]
+)
+async def test_calls_of_a_time_that_counters_have_lost_are_found(damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store.in_memory()
+    await put(store, *(call_like(n) for n in range(5)))
+    store._reader.execute(damage)
+    found = await search.find(store, WORLD, CallFilter(created=(START_US + SECOND, START_US + 9 * SECOND)), limit=2)
+    assert (found.total, len(found.calls)) == (search.Total(4, exact=True), 2)
+    assert [record.getMessage() for record in caplog.records] == ["counters_wrong"]
+
+
 @pytest.mark.parametrize("wanted", [CallFilter(), CallFilter(direction=Direction.OUTGOING), CallFilter(source=Sought("9"))])
 async def test_where_counters_are_wrong_calls_are_counted_on_a_thread_and_the_operator_is_told(
     wanted: CallFilter, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -38,11 +38,11 @@ def test_those_of_a_healthy_folder(patient):
 @pytest.mark.parametrize(
     ("damage", "check", "seen"),
     [
-        ("DELETE FROM call_blocks", "counters.calls", "0 counted"),
-        ("DELETE FROM call_blocks WHERE level = 1", "counters.calls", "0 counted"),
-        ("UPDATE call_blocks SET n = n + 1 WHERE level = 0", "counters.calls", "counted"),
-        ("UPDATE call_blocks SET n = n - 1 WHERE level = 0 AND number_id <> x''", "counters.calls", "one of number "),
-        ("UPDATE call_blocks SET n = n + 1 WHERE level = 1", "counters.calls", "counted"),
+        ("DELETE FROM call_blocks", "counters.calls", "a block of all calls counts 0, and its rows are "),
+        ("DELETE FROM call_blocks WHERE level = 1", "counters.calls", "a span of blocks of all calls counts 0"),
+        ("UPDATE call_blocks SET n = n + 1 WHERE level = 0", "counters.calls", "counts"),
+        ("UPDATE call_blocks SET n = n - 1 WHERE level = 0 AND number_id <> x''", "counters.calls", "a block of number "),
+        ("UPDATE call_blocks SET n = n + 1 WHERE level = 1", "counters.calls", "counts"),
         ("UPDATE call_blocks SET incoming_busy = incoming_busy - 1 WHERE level = 0", "counters.calls", "by status, direction"),
         ("UPDATE call_blocks SET outgoing_ended = outgoing_ended - 1 WHERE level = 1", "counters.calls", "by status"),
         ("UPDATE call_blocks SET oldest_us = oldest_us + 1 WHERE level = 0", "counters.calls", "time"),
@@ -50,11 +50,15 @@ def test_those_of_a_healthy_folder(patient):
         ("UPDATE call_blocks SET first_end_us = first_end_us + 1 WHERE level = 1", "counters.calls", "time"),
         ("UPDATE call_blocks SET last_end_us = last_end_us - 1 WHERE level = 0", "counters.calls", "time"),
         ("INSERT INTO call_blocks SELECT world_id, randomblob(16), level, block, n, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "
-         "1, 1, 1, 1 FROM call_blocks LIMIT 1", "counters.calls", "0 there"),
-        ("DELETE FROM blocks WHERE list = 'flows'", "counters.lists", "one of flows: 0 counted"),
-        ("UPDATE blocks SET n = n + 1 WHERE list = 'numbers' AND level = 0", "counters.lists", "one of numbers: "),
-        ("UPDATE blocks SET n = n + 1 WHERE list = 'webhooks' AND level = 1", "counters.lists", "one of webhooks: "),
-        ("INSERT INTO blocks VALUES (x'00', 'recordings', x'', 0, 0, 4)", "counters.lists", "4 counted, 0 there"),
+         "1, 1, 1, 1 FROM call_blocks LIMIT 1", "counters.calls", "and its rows are 0"),
+        ("INSERT INTO call_blocks SELECT world_id, number_id, level, block + 1, 9223372036854775807, 1, 1, 1, 1, 1, 1, 1, 1, "
+         "1, 1, 1, 1, 1, 1, 1, 1, 1, 1 FROM call_blocks WHERE level = 0", "counters.calls", "counts 9223372036854775807"),
+        ("INSERT INTO blocks SELECT world_id, list, parent_id, 0, block + 1, 9223372036854775807 FROM blocks WHERE level = 0",
+         "counters.lists", "counts 9223372036854775807"),
+        ("DELETE FROM blocks WHERE list = 'flows'", "counters.lists", "a block of flows counts 0, "),
+        ("UPDATE blocks SET n = n + 1 WHERE list = 'numbers' AND level = 0", "counters.lists", "a block of numbers counts "),
+        ("UPDATE blocks SET n = n + 1 WHERE list = 'webhooks' AND level = 1", "counters.lists", "a span of blocks of webhooks"),
+        ("INSERT INTO blocks VALUES (x'00', 'recordings', x'', 0, 0, 4)", "counters.lists", "counts 4, and its rows are 0"),
         ("UPDATE calls SET status = 'failed' WHERE pos = 1", "counters.staged", "1 changes of calls"),
         ("DELETE FROM call_labels", "records.labels", "not found by a tag"),
     ],
@@ -72,6 +76,7 @@ def test_what_is_damaged_is_found_and_made_anew(patient, damage, check, seen):
 def test_a_label_that_no_call_has_is_found_in_depth(patient):
     patient.sql(TAGGED, "INSERT INTO call_labels SELECT world_id, 'order', '8', pos FROM calls WHERE pos = 1")
     assert wrong(patient) == {}
+    assert "wrong, or slow" not in patient.remedies(counters.labels, deep=True)["records.labels"]
     assert wrong(patient, deep=True) == {"records.labels": "found by what no call has: '8'"}
     fix(patient.folder, SystemClock())
     assert wrong(patient, deep=True) == {}
@@ -89,7 +94,7 @@ def test_what_is_far_back_is_looked_at_in_depth_alone(patient):
     store = Store.open(patient.folder.database, SystemClock())  # and counted, with the next change
     store.close()
     assert set(wrong(patient)) == {"counters.calls", "counters.staged"}  # the call that was made by hand
-    assert "whole list: 0 counted, 1 there" in wrong(patient)["counters.calls"]
+    assert "a block of all calls counts 0, and its rows are 1" in wrong(patient)["counters.calls"]
     assert len(wrong(patient, deep=True)["counters.calls"]) > len(wrong(patient)["counters.calls"])
 
 
@@ -106,9 +111,15 @@ def test_fixing_is_for_a_folder_on_which_nobody_works(patient):
 def test_fixing_migrates_nothing(patient):
     patient.sql(f"DELETE FROM migrations WHERE number = {migrations()[-1].number}")
     before = patient.folder.database.read_bytes()
-    with pytest.raises(DataFolderError, match="migrations are pending"):
+    with pytest.raises(DataFolderError, match=r"migration \d{4} is pending\. Make a backup and start the server"):
         fix(patient.folder, SystemClock())
     assert patient.folder.database.read_bytes() == before
+
+
+def test_fixing_is_for_the_version_that_made_the_database(patient):
+    patient.sql("INSERT INTO migrations VALUES (9999, 'later', 'x')")
+    with pytest.raises(DataFolderError, match=r"migration 9999 \(later\) is of a newer program\): nothing was fixed. Run the"):
+        fix(patient.folder, SystemClock())
 
 
 def test_there_is_nothing_to_fix_where_there_is_no_database(tmp_path):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import shlex
 
+import apsw
 import pytest
 
-from callwright.doctor import Level, Scene, database, examination, examine
+from callwright.doctor import Level, Scene, database, examination, examine, fix
 from callwright.doctor.findings import Finding, fault
 from callwright.errors import DataFolderError, StoreUnavailable
 from callwright.store import Change, Store
@@ -173,3 +175,61 @@ def test_a_database_beside_its_writer(patient):
     finally:
         survey.close()
         store.close()
+
+
+def test_indexes_and_triggers_that_are_missing_or_altered_are_found_and_made_again(patient):
+    before = patient.ask("SELECT json_group_array(sql) FROM (SELECT sql FROM sqlite_schema ORDER BY type, name)")
+    assert patient.says(database.schema)[0].level == "ok"
+    connection = apsw.Connection(str(patient.folder.database))
+    connection.execute("DROP TRIGGER calls_made; DROP INDEX calls_by_status; DROP INDEX calls_by_flow")
+    connection.execute("CREATE INDEX calls_by_flow ON calls (flow_id); DROP TRIGGER flows_counted")
+    connection.execute("CREATE TRIGGER flows_counted AFTER INSERT ON flows BEGIN SELECT 1; END")
+    connection.close()
+    ((check, level, seen),) = patient.says(database.schema)
+    assert (check, level) == ("database.schema", "fault")
+    for part in ("index calls_by_status", "trigger calls_made"):
+        assert part in seen
+    told = fix(patient.folder, patient.clock)
+    for part in ("index calls_by_status", "index calls_by_flow", "trigger calls_made", "trigger flows_counted"):
+        assert part in told.seen
+    assert patient.says(database.schema) == [
+        Said("database.schema", "ok", "tables, indexes and triggers are those of this program")
+    ]
+    assert patient.ask("SELECT json_group_array(sql) FROM (SELECT sql FROM sqlite_schema ORDER BY type, name)") == before
+
+
+def test_an_index_that_the_rows_do_not_let_be_made(patient):
+    connection = apsw.Connection(str(patient.folder.database))
+    connection.execute("DROP INDEX legs_by_id; UPDATE legs SET id = x'11'; DROP TRIGGER calls_made")
+    connection.close()
+    with pytest.raises(DataFolderError, match=r"The index legs_by_id cannot be made again, and nothing was changed: UNIQUE"):
+        fix(patient.folder, patient.clock)
+    assert patient.ask("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'calls_made'") == 0
+
+
+@pytest.mark.parametrize(
+    ("made", "level", "seen"),
+    [
+        (
+            "CREATE TRIGGER worm AFTER INSERT ON flows BEGIN DELETE FROM calls; END",
+            "fault",
+            "not of this program: trigger worm",
+        ),
+        ('CREATE UNIQUE INDEX "a\'b" ON calls (source)', "fault", "not of this program: index a'b"),
+        ("CREATE VIEW mine AS SELECT 1", "fault", "not of this program: view mine"),
+        ("CREATE TABLE lost_and_found (a)", "warning", "not of this program: table lost_and_found"),
+        ("ALTER TABLE calls ADD COLUMN mine", "fault", "missing or altered: table calls"),
+    ],
+)
+def test_what_no_migration_makes(patient, made, level, seen):
+    connection = apsw.Connection(str(patient.folder.database))
+    connection.execute("DELETE FROM legs; DELETE FROM calls; ANALYZE")  # what SQLite makes for itself is no matter
+    connection.execute(made)
+    connection.close()
+    assert patient.says(database.schema) == [Said("database.schema", level, seen)]
+    (remedy,) = patient.remedies(database.schema).values()
+    if "sqlite3 callwright.db " in remedy:
+        connection = apsw.Connection(str(patient.folder.database))
+        connection.execute(shlex.split(remedy.partition("server, then: ")[2])[2])
+        connection.close()
+        assert patient.says(database.schema)[0].level == "ok"

@@ -28,7 +28,9 @@ def test_a_healthy_database_has_nothing_to_be_told(patient):
     assert [finding.check for finding in told] == [
         "database.integrity",
         "database.migrations",
+        "database.schema",
         "disk.growth",
+        "records.readable",
         "records.legs",
         "records.ends",
         "records.status",
@@ -53,6 +55,26 @@ def test_a_healthy_database_has_nothing_to_be_told(patient):
         ("calls.long", "ok"),
         ("calls.dialogs", "ok"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("hurt", "seen"),
+    [
+        (f"UPDATE calls SET metadata = '[1]' WHERE id = {ONE}", "call {}: metadata is '[1]' (Expected `object`, got `array`)"),
+        (f"UPDATE calls SET tags = '[\"a\", 1]' WHERE id = {ONE}", "call {}: tags is '[\"a\", 1]' (Expected `str`, got `int`"),
+        (f"UPDATE calls SET status = 'zombie' WHERE id = {ONE}", "call {}: status is 'zombie' (Invalid enum value 'zombie')"),
+        (f"UPDATE calls SET called = x'c1' WHERE id = {ONE}", "call {}: called is "),
+        (f"UPDATE legs SET reason = 'boredom' WHERE {OF_ONE} AND n = 1", "leg 1 of call {}: reason is 'boredom' ("),
+    ],
+)
+def test_a_value_that_cannot_be_read(patient, monkeypatch, hurt, seen):
+    monkeypatch.setattr(records, "STRETCH", 2)
+    id_ = UUID(patient.ask(f"SELECT hex(id) FROM calls WHERE id = {ONE}"))
+    patient.sql(hurt)
+    for deep in (False, True):
+        ((check, level, told),) = patient.says(records.readable, deep=deep)
+        assert (check, level) == ("records.readable", "fault")
+        assert told.startswith(seen.format(id_))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from callwright.calls.lists import Facets
 from callwright.calls.model import Call, CallStatus, Direction
 from callwright.clock import SystemClock
 from callwright.store import Change, ConstraintViolated, Store, Transaction, Write
-from callwright.store.blocks import CountedList, count_anew
+from callwright.store.blocks import CountedList, count_anew, wrong_lists
 from callwright.store.store import DOUBT_NS
 from callwright.store.writer import InlineWriter
 from support.naive import LISTS, QUERIES, Naive
@@ -61,6 +61,7 @@ def counted(store: Store) -> list:
 
 NEGATIVE = "n = -100, incoming_ended = -100, outgoing_ended = -100"
 TOO_MANY = "n = n + 5, incoming_ended = incoming_ended + 5, outgoing_ended = outgoing_ended + 5"
+ENORMOUS = ("n = 9223372036854775807", "n = 'abc'")
 FACETS = (
     Facets(),
     Facets(number_id=NUMBER),
@@ -92,6 +93,66 @@ async def test_a_page_of_calls_that_counters_cannot_find_is_found_all_the_same(
     assert len(caplog.records) == int(not (facets.created or facets.ended))
 
 
+@pytest.mark.parametrize(
+    ("damage", "facets"),
+    [
+        *(("DELETE FROM call_blocks", facets) for facets in (*FACETS[:3], FACETS[3], Facets(created=(3, 1000)))),
+        *(
+            ("UPDATE call_blocks SET oldest_us = 9000000000000000000, newest_us = 0", facets)
+            for facets in FACETS
+            if facets.created
+        ),
+        *((f"UPDATE call_blocks SET {n}", facets) for n in ENORMOUS for facets in (*FACETS[:2], Facets(created=(0, 1000)))),
+    ],
+)
+async def test_counters_that_say_nothing_or_what_cannot_be(
+    store: Store, damage: str, facets: Facets, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store.commit(written(*map(call, range(1, 40))))
+    store._reader.execute(damage)
+    ids = Naive(store._reader).calls(WORLD, facets)
+    assert lists.count_calls(store, WORLD, facets) == len(ids)
+    for offset in (0, 3, 500):
+        page = await lists.page_of_calls(store, WORLD, limit=10, offset=offset, facets=facets)
+        assert (page.total, [one.id for one in page.calls]) == (len(ids), ids[offset : offset + 10])
+    assert [record.getMessage() for record in caplog.records] == ["counters_wrong"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "wrong"),
+    [
+        ("SELECT 1", []),
+        ("DELETE FROM call_blocks", ["calls"]),
+        ("UPDATE call_blocks SET oldest_us = 9000000000000000000, newest_us = 0", ["calls"]),
+        ("DELETE FROM call_blocks WHERE level = 1", ["calls"]),
+        ("UPDATE call_blocks SET n = 'abc'", ["calls"]),
+        ("INSERT INTO blocks VALUES (x'00', 'flows', x'', 0, 0, 4), (x'00', 'numbers', x'', 1, 0, 4)", ["flows", "numbers"]),
+        ("UPDATE call_blocks SET n = 9223372036854775807", ["calls"]),
+    ],
+)
+async def test_lists_whose_counters_are_wrong(store: Store, damage: str, wrong: list[str]) -> None:
+    await store.commit(written(*map(call, range(1, 10_000, 5))))
+    await store.commit(Change(tuple(rows.insert_call(call(n), "here") for n in (20_001, 20_003))))
+    store._reader.execute("UPDATE calls SET pos = pos + 5000 WHERE pos > 2000")
+    await store.transact(count_anew)
+    store._reader.execute(damage)
+    assert await store.look(wrong_lists) == wrong
+
+
+async def test_a_list_of_nothing_is_nothing_wrong(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    await store.commit(written(*map(call, range(1, 40))))
+    for facets in (
+        Facets(statuses=frozenset()),
+        Facets(statuses=frozenset({CallStatus.BUSY})),
+        Facets(number_id=FLOW),
+        Facets(created=(40, 1000)),
+        Facets(statuses=frozenset({CallStatus.ENDED}), direction=Direction.INCOMING, created=(0, 9), ended=(30, 40)),
+    ):
+        assert lists.count_calls(store, WORLD, facets) == 0
+        assert await lists.page_of_calls(store, WORLD, limit=10, offset=0, facets=facets) == (0, [])
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("where", ["TRUE", "level = 0", "level = 1"])
 @pytest.mark.parametrize("facets", FACETS)
 async def test_no_page_fails_whatever_counters_say(store: Store, where: str, facets: Facets) -> None:
@@ -105,7 +166,15 @@ async def test_no_page_fails_whatever_counters_say(store: Store, where: str, fac
 
 
 @pytest.mark.parametrize(
-    "damage", ["DELETE FROM blocks WHERE level = 0", "UPDATE blocks SET n = n + 5", "UPDATE blocks SET n = -9"]
+    "damage",
+    [
+        "DELETE FROM blocks",
+        "DELETE FROM blocks WHERE level = 0",
+        "UPDATE blocks SET n = n + 5",
+        "UPDATE blocks SET n = -9",
+        "UPDATE blocks SET n = 'abc'",
+        "UPDATE blocks SET n = 9223372036854775807",
+    ],
 )
 @pytest.mark.parametrize("name", LISTS)
 async def test_a_page_of_another_list_that_counters_cannot_find(store: Store, name: str, damage: str) -> None:

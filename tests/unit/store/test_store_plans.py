@@ -14,7 +14,7 @@ import apsw
 import apsw.ext
 import pytest
 
-from callwright.calls.lists import CELLS, _blocks_sql, _count_sql, _page_sql, _Shape
+from callwright.calls.lists import CELLS, _blocks_sql, _count_sql, _newest_sql, _page_sql, _Shape
 from callwright.store import queries
 from callwright.store.migrate import migrate
 
@@ -213,6 +213,13 @@ def test_a_count_of_calls_within_a_block(connection: apsw.Connection, shape: _Sh
     assert {step for step in steps if step.startswith("SEARCH")} == {
         f"SEARCH calls USING COVERING INDEX {_index(shape)}pos>? AND pos<?)"
     }
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_newest_of_calls(connection: apsw.Connection, shape: _Shape) -> None:
+    steps = plan(connection, _newest_sql(shape))
+    assert not wrong(steps), steps
+    assert len([step for step in steps if step.startswith("SEARCH calls USING ")]) == max(len(shape.cells), 1)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -15,6 +15,7 @@ import pytest
 
 from callwright.clock import SystemClock
 from callwright.store import Store
+from support.record_kill.__main__ import main
 from support.record_kill.judging import faults, read
 from support.record_kill.notes import DELETED, Intent, Known, Line, Mouth, State
 from support.record_kill.writing import Writers
@@ -158,3 +159,12 @@ def test_lines_are_read_as_they_were_said(tmp_path: Path) -> None:
     known = Known()
     known.hear((tmp_path / "said").read_bytes().splitlines())
     assert known.acknowledged == {UUID(int=7): State(1, 1, "queued", (), ())}
+
+
+@pytest.mark.parametrize("option", ["--rounds", "--lines", "--writers"])
+def test_a_run_in_which_nothing_is_done_shows_nothing(option, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["record", option, "0"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "it must be at least 1; it is 0" in capsys.readouterr().err

@@ -1,11 +1,28 @@
 -- name: applied
 SELECT number, name, checksum FROM migrations ORDER BY number;
 
+-- name: schema
+SELECT type, name, tbl_name, sql FROM sqlite_schema;
+
 -- name: newest_pos
 SELECT COALESCE(MAX(pos), 0) FROM calls;
 
 -- name: newest_calls
 SELECT pos, world_id, id FROM calls WHERE pos > ? AND pos < ? AND ended_us IS NOT NULL ORDER BY pos DESC LIMIT ?;
+
+-- name: oldest_pos
+SELECT COALESCE(MIN(pos), 0) FROM calls;
+
+-- name: calls_between
+SELECT world_id, id, status, direction, source, destination, number_id, called, flow_id, webhook_url, webhook_token,
+    reason, tags, metadata, created_us, updated_us, answered_us, ended_us
+FROM calls WHERE pos > ? AND pos <= ?;
+
+-- name: legs_between
+SELECT legs.call_id, legs.n, legs.id, legs.direction, legs.source, legs.destination, legs.created_us, legs.status,
+    legs.intent, legs.reason, legs.detail, legs.sip_code, legs.sip_call_id, legs.updated_us, legs.answered_us, legs.ended_us
+FROM calls JOIN legs ON legs.world_id = calls.world_id AND legs.call_id = calls.id
+WHERE calls.pos > ? AND calls.pos <= ?;
 
 -- name: ended_with_a_live_leg
 SELECT DISTINCT calls.id FROM calls JOIN legs ON legs.world_id = calls.world_id AND legs.call_id = calls.id
