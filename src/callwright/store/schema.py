@@ -37,8 +37,8 @@ class Part(NamedTuple):
 class Differences(NamedTuple):
     """What is not there, what has another text (as it ought to be), and what no migration makes.
 
-    `foreign` acts on our rows: a trigger or view, or an index of a table of ours, which can refuse a row. `strange` are other
-    tables with their indexes, such as a recovery leaves behind.
+    `foreign` acts on our rows: a trigger or view, or a unique index of a table of ours, which can refuse a row. `strange` are
+    other tables, such as a recovery leaves behind, and indexes that an operator made.
     """
 
     missing: list[Part]
@@ -55,7 +55,7 @@ def differences(found: Iterable[Row], applied: Iterable[Migration]) -> Differenc
     missing = [part for key, part in ours.items() if key not in there]
     altered = [part for key, part in ours.items() if key in there and there[key] != part]
     others = [part for key, part in there.items() if key not in ours]
-    acting = [part for part in others if part.kind in (TRIGGER, VIEW) or (part.kind == INDEX and part.table in tables)]
+    acting = [part for part in others if part.kind in (TRIGGER, VIEW) or (part.table in tables and _is_unique(part))]
     return Differences(missing, altered, acting, [part for part in others if part not in acting])
 
 
@@ -89,6 +89,10 @@ def mend(transaction: Transaction) -> list[Part]:
                 f"The {part} cannot be made again, and nothing was changed: {error}. Restore the last backup."
             ) from error
     return broken
+
+
+def _is_unique(part: Part) -> bool:
+    return part.kind == INDEX and part.text.upper().split()[:2] == ["CREATE", "UNIQUE"]
 
 
 def _parts(rows: Iterable[Row]) -> list[Part]:

@@ -216,6 +216,7 @@ def test_an_index_that_the_rows_do_not_let_be_made(patient):
             "not of this program: trigger worm",
         ),
         ('CREATE UNIQUE INDEX "a\'b" ON calls (source)', "fault", "not of this program: index a'b"),
+        ("CREATE INDEX by_node ON calls (node)", "warning", "not of this program: index by_node"),
         ("CREATE VIEW mine AS SELECT 1", "fault", "not of this program: view mine"),
         ("CREATE TABLE lost_and_found (a)", "warning", "not of this program: table lost_and_found"),
         ("ALTER TABLE calls ADD COLUMN mine", "fault", "missing or altered: table calls"),
