@@ -25,6 +25,7 @@ SETTINGS = {"simulator.speed": "20"}
 STEPS = [{"action": "pause", "options": {"length": 2}}]
 # A death after so many events that were heard since the last one, so that calls are under way.
 DEATHS = (20, 35, 50)
+BACK = "The server is back"
 
 
 class World(NamedTuple):
@@ -143,11 +144,17 @@ def test_what_was_committed_is_told_once_over_three_deaths(tmp_path: Path) -> No
         until(lambda: watcher.connections, bool, what="that the feed is there")
         with tail(tmp_path) as tailing:
             placing = Placing(http_port, server.keys["test"])
-            for death in DEATHS:
+            for deaths, death in enumerate(DEATHS, start=1):
                 before = len(watcher.ids)
                 until(lambda before=before: len(watcher.ids) - before, lambda more, death=death: more >= death, within=60)
                 server.kill()
                 server = Server.start(tmp_path, SETTINGS, keys=server.keys, http_port=http_port)
+                # A tail that is away when the server dies again says so once for both deaths.
+                until(
+                    (tmp_path / "tail.log").read_text,
+                    lambda said, times=deaths: said.count(BACK) == times,
+                    what="that tail is back",
+                )
             placing.end()
             until(lambda: committed(tmp_path)[2], lambda live: live == 0, within=60, what="the end of all calls")
             world, positions, _ = committed(tmp_path)
@@ -176,7 +183,7 @@ def test_what_was_committed_is_told_once_over_three_deaths(tmp_path: Path) -> No
     told = [json.loads(line) for line in (tmp_path / "tail.json").read_text().splitlines()]
     assert [pos for pos, _ in places_of(world, [line["id"] for line in told])] == positions
     said = (tmp_path / "tail.log").read_text()
-    assert said.count("it is tried again until it is back.") == said.count("The server is back") == len(DEATHS)
+    assert said.count("it is tried again until it is back.") == said.count(BACK) == len(DEATHS)
     assert "Traceback" not in said
 
 
