@@ -26,7 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {"app", "core", "web", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors", "watchdog"}
     ),
-    frozenset({"doctor", "backup"}),
+    frozenset({"doctor", "backup", "rehearsal"}),
     frozenset({"cli", "__main__"}),
 )
 
@@ -85,7 +85,7 @@ ONLY = {
 
 # Apart from the house: the telephone shares nothing with it, and only these start it.
 APART = "phone"
-STARTS_PHONE = frozenset({"cli"})
+STARTS_PHONE = frozenset({"cli", "rehearsal"})
 
 THIRD_PARTY = {"sippy": frozenset({"sip", "phone"}), "apsw": frozenset({"store"}), "aiohttp": frozenset({"egress"})}
 
