@@ -27,6 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         {"app", "core", "web", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors", "watchdog"}
     ),
     frozenset({"doctor", "backup", "rehearsal"}),
+    frozenset({"scenarios"}),
     frozenset({"cli", "__main__"}),
 )
 

@@ -50,7 +50,7 @@ class Prompts:
 
 
 class RehearsedSpeech:
-    """Speaks in no time; what it says lasts as long as a voice would need. `seconds` has the lengths that are known of texts."""
+    """Speaks in no time; what it says lasts as long as a voice would need. `seconds` has lengths of texts that are known."""
 
     def __init__(self, prompts: Prompts, seconds: Mapping[str, float] | None = None) -> None:
         self._prompts = prompts
