@@ -36,7 +36,7 @@ class Placed(Party, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: str = NUMBER
     destination: str = CALLEE
     tags: tuple[str, ...] = ()
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Wish(_Part, frozen=True, kw_only=True):
