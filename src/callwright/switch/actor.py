@@ -29,6 +29,8 @@ from callwright.switch.running import RunningCall
 from callwright.telephony import Cause, Command
 from callwright.trunks.routes import NoRoute
 
+TICK_US = 20_000  # of sound; what is later by less is not late
+
 _log = Log("switch")
 
 
@@ -70,6 +72,7 @@ class CallActor(RunningCall):
                 self._asked_for(message)
             case Due():
                 if self.is_due(message):
+                    self._note_lateness(message)
                     self._due(message.timer)
             case Dial():
                 self._dial_first()
@@ -305,6 +308,13 @@ class CallActor(RunningCall):
         else:
             self.end_leg(leg, reason)
             self.after_end(leg, reason)
+
+    def _note_lateness(self, due: Due) -> None:
+        """A machine that was busy is part of what happened: without it the times of the record could not be explained."""
+        late_us = self.at_us - due.due_us
+        if late_us > TICK_US and self.record.live:
+            timer = due.timer.removeprefix(carrying.FLOW_TIMER).partition(" ")[0]  # of a leg's timer without its id
+            self.note(journal.TimerLate(timer=timer, late_us=late_us))
 
     def _due(self, timer: str) -> None:
         if timer.startswith(carrying.FLOW_TIMER):

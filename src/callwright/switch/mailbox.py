@@ -100,10 +100,14 @@ def _of_record(what: Ask | Wish) -> bool:
 
 
 class Due(NamedTuple):
-    """A timer fired. One that was cancelled or set again since has another `token` and is passed over."""
+    """A timer fired. One that was cancelled or set again since has another `token` and is passed over.
+
+    `due_us` is the wall time it was to fire at, as counted from the message that set it.
+    """
 
     timer: str
     token: int
+    due_us: int
 
 
 class Mailbox(ABC, Generic[M]):
@@ -220,7 +224,7 @@ class Mailbox(ABC, Generic[M]):
     def start_timer(self, timer: str, seconds: float) -> None:
         self.cancel_timer(timer)
         self._token += 1
-        due = Due(timer, self._token)
+        due = Due(timer, self._token, self.at_us + round(seconds * 1e6))
         self._timers[timer] = (self._token, self._clock.call_later(seconds, lambda: self.put(due)))
 
     def cancel_all_timers(self, *, but: str) -> None:
