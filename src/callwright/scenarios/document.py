@@ -146,7 +146,7 @@ class Scenario(_Part, frozen=True, kw_only=True):
     """`flow` is a file beside the scenario's, or the flow itself. A caller calls `number`, unless `call` is placed.
 
     `web` has what URLs (without query) answer, in turn; `sounds` how many seconds the sounds of URLs last, or with
-    which `status` they are refused; `settings` is as in the settings file. `tolerance` is in seconds, for everything that is timed.
+    which `status` they are refused; `settings` is as in the settings file. `tolerance` is in seconds, for all that is timed.
     """
 
     name: str
