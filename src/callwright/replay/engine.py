@@ -231,9 +231,9 @@ class ReplayedEngine:
         plan = leg.plan
         if plan.rings is not None:
             ringing = telephony.EarlyMedia if plan.early_media else telephony.Ringing
-            self._timeline.after(plan.rings, partial(self._rings, leg, ringing))
+            self._timeline.after(plan.rings, partial(self._rings, leg, ringing), plan.rings_line)
         if plan.answered is not None:
-            self._timeline.after(plan.answered, partial(self._answered, leg))
+            self._timeline.after(plan.answered, partial(self._answered, leg), plan.answered_line)
 
     def _rings(self, leg: _Leg, ringing: Callable[..., Event]) -> None:
         if leg.state is _State.DIALLING and not leg.hung_up:
@@ -249,14 +249,15 @@ class ReplayedEngine:
             raise CommandRefused(f"the leg {leg.id} is {leg.state.value}, not arrived")
         recorded = leg.plan.answered
         if recorded is not None or leg.plan.last is None or leg.plan.by_us:
-            self._timeline.after(SOON_US if recorded is None else recorded, partial(self._answered, leg))
+            self._timeline.after(SOON_US if recorded is None else recorded, partial(self._answered, leg), leg.plan.answered_line)
 
     def _hang_up(self, leg: _Leg, command: telephony.Reject | telephony.HangUp) -> None:
         if leg.hung_up:
             return
         leg.hung_up = True
         self._leaves(leg)
-        self._timeline.after(leg.plan.released, partial(self._our_last, leg, command))
+        last = leg.plan.last.index if leg.plan.by_us and leg.plan.last is not None else None
+        self._timeline.after(leg.plan.released, partial(self._our_last, leg, command), last)
 
     def _our_last(self, leg: _Leg, command: telephony.Reject | telephony.HangUp) -> None:
         if leg.state is _State.OVER:
@@ -346,10 +347,10 @@ class ReplayedEngine:
         known = self._plan.recordings[number] if number < len(self._plan.recordings) else RecordingPlan(began=SOON_US)
         take = leg.takes[command.recording] = _Take(leg, command, known, self._timeline.now_us)
         if known.began is not None:
-            self._timeline.after(known.began, partial(self._take_began, take))
+            self._timeline.after(known.began, partial(self._take_began, take), known.began_line)
         by_itself = known.end is not None and known.end.outcome in ("silence", "max_length", "failed", "lost")
         if by_itself and known.ended is not None and known.end is not None:
-            take.end = self._timeline.after(known.ended, partial(self._take_over, take, RecordOutcome(known.end.outcome)))
+            take.end = self._timeline.after(known.ended, partial(self._take_over, take, RecordOutcome(known.end.outcome)), known.ended_line)
         elif command.max_ms is not None:
             take.end = self._timeline.after(
                 command.max_ms * 1000, partial(self._take_over, take, RecordOutcome.MAX_LENGTH)
@@ -363,11 +364,12 @@ class ReplayedEngine:
         """End a recording: when it ended on record, if that is near, else soon."""
         if take.end is not None:
             self._timeline.take_out(take.end)
-        wait = SOON_US
+        wait, line = SOON_US, None
         if take.plan.ended is not None:
             left = take.began_us + take.plan.ended - self._timeline.now_us
-            wait = round(left) if -1 <= left <= NEAR_US else SOON_US
-        take.end = self._timeline.after(max(0, wait), partial(self._take_over, take, outcome))
+            if -1 <= left <= NEAR_US:
+                wait, line = max(0, round(left)), take.plan.ended_line
+        take.end = self._timeline.after(wait, partial(self._take_over, take, outcome), line)
 
     def _take_over(self, take: _Take, outcome: RecordOutcome) -> None:
         if take.leg.takes.pop(take.command.recording, None) is None:

@@ -41,8 +41,10 @@ class LegPlan(msgspec.Struct, kw_only=True):
 
     made: Leg
     rings: int | None = None
+    rings_line: int | None = None
     early_media: bool = False
     answered: int | None = None
+    answered_line: int | None = None
     sip_call_id: str = ""
     no_route: tuple[Reason, str] | None = None
     last: Line | None = None
@@ -70,13 +72,16 @@ class RecordingPlan(msgspec.Struct, kw_only=True):
     """The spans from its making to its first sound and to its end, None for what did not happen."""
 
     began: int | None = None
+    began_line: int | None = None
     ended: int | None = None
+    ended_line: int | None = None
     end: journal.RecordingMoved | None = None
 
 
 class AnswerPlan(msgspec.Struct, kw_only=True):
     """The answer of a web service, so long after it was asked; `asked` is the URL as its flow has it, without query."""
 
+    line: int
     asked: str | None
     span: int
     entry: journal.FlowAnswered
@@ -223,10 +228,10 @@ class _Reading:
     def _moved(self, line: Line, moved: journal.LegMoved) -> None:
         leg = self._leg(moved.leg)
         if moved.status is LegStatus.RINGING:
-            leg.rings = line.at_us - self._made_us[moved.leg]
+            leg.rings, leg.rings_line = line.at_us - self._made_us[moved.leg], line.index
         elif moved.status is LegStatus.ONGOING:
             since = self._intended_us.get(moved.leg, self._made_us[moved.leg])
-            leg.answered = line.at_us - since
+            leg.answered, leg.answered_line = line.at_us - since, line.index
             self._answered.add(moved.leg)
             if leg.made.n == 1:
                 self._began_us = line.at_us
@@ -307,7 +312,7 @@ class _Reading:
         options = self._body.get("options") or {}
         asked = options.get("url" if entry.how == "fetch" else "onFinish")
         bare = asked.partition("?")[0] if isinstance(asked, str) else None
-        self._plan.answers.append(AnswerPlan(asked=bare, span=line.at_us - self._asked_us, entry=entry))
+        self._plan.answers.append(AnswerPlan(line=line.index, asked=bare, span=line.at_us - self._asked_us, entry=entry))
 
     def _tags(self) -> bool:
         """Whether labels that are written now are the flow's: they come within a step that does nothing else."""
@@ -332,9 +337,9 @@ class _Reading:
                 self._plan.acts.append(line)
             case journal.RecordingMoved(recording=recording, outcome=""):
                 made_us, found = self._recordings[recording]
-                found.began = line.at_us - made_us
+                found.began, found.began_line = line.at_us - made_us, line.index
             case journal.RecordingMoved(recording=recording):
                 made_us, found = self._recordings[recording]
-                found.ended, found.end = line.at_us - made_us, line.entry
+                found.ended, found.ended_line, found.end = line.at_us - made_us, line.index, line.entry
                 self._asked_us = line.at_us
 

@@ -82,7 +82,7 @@ class ReplayedFlows:
         plan = self._take(how, url)
         if plan is None:
             raise FlowUnavailable(Cause.UNREACHABLE, "the record has no answer of this URL", url)
-        await self._timeline.wait(plan.span)
+        await self._timeline.wait(plan.span, plan.line)
         entry = plan.entry
         if entry.flow is None:
             cause = next((cause for cause in Cause if cause.value == entry.cause), None)
