@@ -170,8 +170,6 @@ class ReplayedEngine:
                 self._unbridged(leg)
 
     def _pressed(self, leg: _Leg, digit: str, duration_ms: int, means: str) -> None:
-        if leg.state is not _State.ANSWERED:
-            return
         if leg.play is not None and leg.play[1]:
             self._play_over(leg, PlayOutcome.DIGIT)
         self._emit(leg, telephony.Digit, digit=digit, duration_ms=duration_ms, means=means)
@@ -248,7 +246,7 @@ class ReplayedEngine:
         if leg.state is not _State.ARRIVED:
             raise CommandRefused(f"the leg {leg.id} is {leg.state.value}, not arrived")
         recorded = leg.plan.answered
-        if recorded is not None or leg.plan.last is None or leg.plan.by_us:
+        if recorded is not None or not leg.plan.intended:
             self._timeline.after(SOON_US if recorded is None else recorded, partial(self._answered, leg), leg.plan.answered_line)
 
     def _hang_up(self, leg: _Leg, command: telephony.Reject | telephony.HangUp) -> None:
@@ -256,6 +254,8 @@ class ReplayedEngine:
             return
         leg.hung_up = True
         self._leaves(leg)
+        if leg.plan.by_us and leg.plan.last is None:
+            return  # nor did the engine say a last word then
         last = leg.plan.last.index if leg.plan.by_us and leg.plan.last is not None else None
         self._timeline.after(leg.plan.released, partial(self._our_last, leg, command), last)
 
@@ -348,7 +348,7 @@ class ReplayedEngine:
         take = leg.takes[command.recording] = _Take(leg, command, known, self._timeline.now_us)
         if known.began is not None:
             self._timeline.after(known.began, partial(self._take_began, take), known.began_line)
-        by_itself = known.end is not None and known.end.outcome in ("silence", "max_length", "failed", "lost")
+        by_itself = known.end is not None and known.end.outcome != "stopped"
         if by_itself and known.ended is not None and known.end is not None:
             take.end = self._timeline.after(known.ended, partial(self._take_over, take, RecordOutcome(known.end.outcome)), known.ended_line)
         elif command.max_ms is not None:
@@ -422,7 +422,7 @@ class ReplayedEngine:
                 self._expect(alone, "unbridged", partial(self._unbridged, alone))
 
     def _expect(self, leg: _Leg, what: str, tell: Callable[[], None]) -> None:
-        """A leg is to be told something: the record says when, if it has that near; else it is told soon."""
+        """A leg is to be told something: the record says when, if it has that near; else, where it is of no help, soon."""
         kind = {"bridged": journal.Bridged, "unbridged": journal.Unbridged, "held": journal.Held}[what]
         now = self._timeline.now_us
         n = leg.plan.made.n
@@ -432,8 +432,9 @@ class ReplayedEngine:
             if isinstance(entry, kind) and near and self._plan.leg(getattr(entry, "leg", None)) == n:
                 leg.to_be_told.add(what)
                 return
-        self._timeline.after(SOON_US, tell)
         leg.to_be_told.add(what)
+        if self._follower.astray:
+            self._timeline.after(SOON_US, tell)
 
     def _bridged(self, leg: _Leg, how: str) -> None:
         if "bridged" in leg.to_be_told and len(leg.others) > 1:

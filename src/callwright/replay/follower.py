@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from callwright.calls import journal
 from callwright.calls.journal import AnyEntry
@@ -16,7 +17,7 @@ AHEAD = 80
 
 class Follower:
     """`step` is the recorded line of the step at hand, None when the record does not have it; `same` says whether it is to
-    do the very same; `body` is the step.
+    do the very same; `body` is the step. `astray` says that the last line was not the one that followed on record.
     """
 
     def __init__(self, lines: Sequence[Line], reader: Reader, timeline: Timeline, skipped: Callable[[int, int], None]) -> None:
@@ -30,17 +31,22 @@ class Follower:
         self.step: int | None = None
         self.same = False
         self.body: dict[str, Any] = {}
+        self.astray = False
+        self.call_id: UUID | None = None
         self._pass_over()
 
     def told(self, at_us: int, entry: AnyEntry) -> None:
         """The replay has written a line."""
         compared = self.reader.read(entry)
+        if isinstance(entry, journal.CallMade):
+            self.call_id = entry.call.id
         if compared is None:
             return
         found = self._find(compared)
         if isinstance(entry, journal.StepStarted):
             self.step, self.body = found, self.reader.body(entry.step)
             self.same = found is not None and self._known[found] == compared
+        self.astray = found != self._timeline.reached
         if found is None:
             return
         before, self._timeline.reached = self._timeline.reached, found + 1

@@ -36,13 +36,14 @@ _ACTS = (
 class LegPlan(msgspec.Struct, kw_only=True):
     """A leg: when it rang, was answered and was over, by the engine. Spans in microseconds, None for what did not happen.
 
-    `last` is the line of the engine's last word; `by_us` says that the record had ended the leg before.
+    `intended` says that it was to be answered, by us; `last` is the line of the engine's last word; `by_us` says that the record had ended the leg before.
     """
 
     made: Leg
     rings: int | None = None
     rings_line: int | None = None
     early_media: bool = False
+    intended: bool = False
     answered: int | None = None
     answered_line: int | None = None
     sip_call_id: str = ""
@@ -183,7 +184,7 @@ class _Reading:
             case journal.LegMoved():
                 self._moved(line, line.entry)
             case journal.LegIntends(leg=leg_id):
-                self._intended_us[leg_id] = line.at_us
+                self._intended_us[leg_id], self._leg(leg_id).intended = line.at_us, True
             case journal.LegAddressed(leg=leg_id, sip_call_id=sip_call_id) if sip_call_id:
                 self._leg(leg_id).sip_call_id = sip_call_id
             case journal.LegLast():
@@ -328,7 +329,7 @@ class _Reading:
                 self._plan.recordings.append(found)
                 if kind == "ivr" and self._step is not None:  # the beep before it took so long
                     prompt = self._plan.prompts[self._step.index]
-                prompt.length, prompt.line = line.at_us - self._began_us, line.index
+                    prompt.length, prompt.line = line.at_us - self._began_us, line.index
             case journal.RecordingMoved(recording=recording, outcome="", status="recording") if recording in self._paused:
                 self._paused.discard(recording)
                 self._plan.acts.append(line)

@@ -100,7 +100,7 @@ class _Stage:
             speech=prompting,
             sounds=prompting,
             web=ScriptedWeb(clock),
-            flow_source=ReplayedFlows(plan, timeline),
+            flow_source=ReplayedFlows(plan, timeline, follower),
             own_hosts=_own_hosts(plan),
         )
         calls = replace(rooms.call_control(self._settings), beep=BEEP)
@@ -127,7 +127,6 @@ class _Stage:
             labels = {"tags": plan.call.tags, "metadata": plan.call.metadata}
             body = self._flow or plan.flow or NEVER_RUN
             call_id = await stage.place(first.source, first.destination, body, **labels)
-        self._call_id = call_id
         if plan.over:
             await stage.over(call_id)
         else:
@@ -190,6 +189,11 @@ class _Stage:
             case "refer" if leg is not None:
                 target = next(entry.target for entry in following if isinstance(entry, journal.ReferSent))
                 await switch.refer_leg(world, call, leg, target)
+
+    @property
+    def _call_id(self) -> UUID:
+        assert self._follower.call_id is not None, "the first line of a record is the call"
+        return self._follower.call_id
 
     async def _pause(self, recorded: UUID, *, paused: bool) -> None:
         made = [line.entry.recording for line in self._plan.lines if isinstance(line.entry, journal.RecordingMade)]

@@ -116,6 +116,8 @@ class Prompting:
         known = self.step()
         if known is not None:
             found = next((one for one in known.fetched if one.url == url), None)
+            if found is None and known.length is None:
+                await self._timeline.never()
             if known.fetched and url == known.fetched[0].url:
                 await self._timeline.wait(known.fetching)
             return found

@@ -68,8 +68,9 @@ class ReplayedNetwork:
 class ReplayedFlows:
     """Web services that answer as they did. Implements `switch.plan.FlowFetcher`."""
 
-    def __init__(self, plan: Plan, timeline: Timeline) -> None:
+    def __init__(self, plan: Plan, timeline: Timeline, follower: Follower) -> None:
         self._left = list(plan.answers)
+        self._follower = follower
         self._timeline = timeline
 
     async def fetch(self, url: str, query: Mapping[str, str], *, world: UUID, base: str = "") -> FetchedFlow:
@@ -81,6 +82,8 @@ class ReplayedFlows:
     async def _answer(self, how: str, url: str, base: str) -> FetchedFlow:
         plan = self._take(how, url)
         if plan is None:
+            if self._follower.same and not self._follower.astray:
+                await self._timeline.never()
             raise FlowUnavailable(Cause.UNREACHABLE, "the record has no answer of this URL", url)
         await self._timeline.wait(plan.span, plan.line)
         entry = plan.entry

@@ -71,6 +71,10 @@ class Timeline:
         self.after(span_us, lambda: None if done.done() else done.set_result(None), line)
         await done
 
+    async def never(self) -> None:
+        """What had not come when the call ended does not come now; a call that goes on is told that after a minute."""
+        await self.wait(60e6)
+
     def come_to(self, line: int, shift_us: float) -> None:
         """The replay has come to a line of the record, so much later."""
         self.reached, self.shift_us = line, shift_us
