@@ -54,6 +54,7 @@ class _Leg:
         self.plan = plan
         self.seq = 0
         self.others: list[_Leg] = []  # those of its conversation, with itself
+        self.joined: _Leg | None = None
         self.to_be_told: set[str] = set()  # of what it is to be told: bridged, unbridged, held
         self.hung_up = False
         self.play: tuple[int, bool] | None = None  # its command, and whether a key stops it
@@ -174,7 +175,9 @@ class ReplayedEngine:
             self._play_over(leg, PlayOutcome.DIGIT)
         self._emit(leg, telephony.Digit, digit=digit, duration_ms=duration_ms, means=means)
         for take in [take for take in leg.takes.values() if digit in take.command.stop_keys]:
-            self._stop_take(take, RecordOutcome.KEY)
+            known = take.plan.end
+            if known is None or known.outcome == "key" or self._follower.astray:  # else it had not begun to listen
+                self._stop_take(take, RecordOutcome.KEY)
 
     def _heard(self, leg: _Leg, what: str, after_us: int) -> None:
         if leg.listens_from_us is None:
@@ -288,7 +291,8 @@ class ReplayedEngine:
     def _last(self, leg: _Leg, kind: Callable[..., Event], **fields: Any) -> None:
         self._play_over(leg, PlayOutcome.STOPPED)
         for take in tuple(leg.takes.values()):
-            self._take_over(take, RecordOutcome.STOPPED)
+            if not take.plan.untold:
+                self._take_over(take, RecordOutcome.STOPPED)
         self._leaves(leg)
         leg.state = _State.OVER
         self._emit(leg, kind, **fields)
@@ -348,9 +352,10 @@ class ReplayedEngine:
         take = leg.takes[command.recording] = _Take(leg, command, known, self._timeline.now_us)
         if known.began is not None:
             self._timeline.after(known.began, partial(self._take_began, take), known.began_line)
-        by_itself = known.end is not None and known.end.outcome != "stopped"
+        by_itself = known.end is not None and not known.untold and (known.with_leg or known.end.outcome != "stopped")
         if by_itself and known.ended is not None and known.end is not None:
-            take.end = self._timeline.after(known.ended, partial(self._take_over, take, RecordOutcome(known.end.outcome)), known.ended_line)
+            ends = partial(self._by_itself, take, RecordOutcome(known.end.outcome))
+            take.end = self._timeline.after(known.ended, ends, known.ended_line)
         elif command.max_ms is not None:
             take.end = self._timeline.after(
                 command.max_ms * 1000, partial(self._take_over, take, RecordOutcome.MAX_LENGTH)
@@ -370,6 +375,11 @@ class ReplayedEngine:
             if -1 <= left <= NEAR_US:
                 wait, line = max(0, round(left)), take.plan.ended_line
         take.end = self._timeline.after(wait, partial(self._take_over, take, outcome), line)
+
+    def _by_itself(self, take: _Take, outcome: RecordOutcome) -> None:
+        """As on record; a recording that ended with its leg does so where that leaves."""
+        if not take.plan.with_leg or self._leaves_soon(take.leg):
+            self._take_over(take, outcome)
 
     def _take_over(self, take: _Take, outcome: RecordOutcome) -> None:
         if take.leg.takes.pop(take.command.recording, None) is None:
@@ -400,6 +410,7 @@ class ReplayedEngine:
                     raise CommandRefused(f"the leg {leg.id} cannot hear {other_id}")
                 leg.others = other.others = other.others or [other]
                 leg.others.append(leg)
+                leg.joined = other
                 self._expect(leg, "bridged", partial(self._bridged, leg, "relay" if len(leg.others) == 2 else "mix"))
             case telephony.Unbridge():
                 if not leg.others:
@@ -439,8 +450,8 @@ class ReplayedEngine:
     def _bridged(self, leg: _Leg, how: str) -> None:
         if "bridged" in leg.to_be_told and len(leg.others) > 1:
             leg.to_be_told.discard("bridged")
-            other = next(other for other in leg.others if other is not leg)
-            self._emit(leg, telephony.Bridged, other=other.id, how=how)
+            assert leg.joined is not None
+            self._emit(leg, telephony.Bridged, other=leg.joined.id, how=how)
 
     def _unbridged(self, leg: _Leg) -> None:
         """Told once it is so; or a moment before, when the far end of who is heard has gone and that is told next."""
@@ -459,7 +470,7 @@ class ReplayedEngine:
         return item is not None and item.due_us - self._timeline.now_us <= NEAR_US
 
     def _held(self, leg: _Leg, direction: str) -> None:
-        if leg.state is _State.ANSWERED:
+        if leg.state is not _State.OVER:
             asked = "held" in leg.to_be_told
             leg.to_be_told.discard("held")
             if asked or direction != "recvonly":  # that is the answer to a hold of ours

@@ -20,6 +20,8 @@ from callwright.replay.record import Line, Reader
 # Whatever ended a call so came from the server itself; there is nothing of it to be replayed.
 _OF_THE_SERVER = frozenset({Reason.STORE_UNAVAILABLE, Reason.NODE_RESTARTED, Reason.INTERNAL})
 _NEVER_BEGUN = frozenset({Reason.NO_ROUTE, Reason.NOT_ALLOWED, Reason.LIMIT})
+# What an engine settles before the last word on a leg, it settles within this time.
+MOMENT_US = 200_000
 _ACTS = (
     journal.DigitPressed,
     journal.Held,
@@ -70,7 +72,14 @@ class PromptPlan(msgspec.Struct, kw_only=True):
 
 
 class RecordingPlan(msgspec.Struct, kw_only=True):
-    """The spans from its making to its first sound and to its end, None for what did not happen."""
+    """The spans from its making to its first sound and to its end, None for what did not happen.
+
+    `with_leg` says that it ended as its leg did, by the far end; `untold` that the engine never said how it ended.
+    """
+
+    leg: int = 0
+    untold: bool = False
+    with_leg: bool = False
 
     began: int | None = None
     began_line: int | None = None
@@ -218,6 +227,11 @@ class _Reading:
         """What only the whole tells."""
         plan = self._plan
         self._close_step(plan.lines[-1], "")
+        for recording in plan.recordings:
+            last = plan.legs[recording.leg].last
+            recording.untold = last is not None and recording.ended_line is not None and recording.ended_line > last.index
+            if last is not None and recording.ended_line is not None and not plan.legs[recording.leg].by_us:
+                recording.with_leg = 0 <= last.at_us - plan.lines[recording.ended_line].at_us <= MOMENT_US
         plan.over = all(leg.no_route or leg.last is not None for leg in plan.legs.values())
         if self._judged:
             plan.missing.append(
@@ -232,7 +246,7 @@ class _Reading:
             leg.rings, leg.rings_line = line.at_us - self._made_us[moved.leg], line.index
         elif moved.status is LegStatus.ONGOING:
             since = self._intended_us.get(moved.leg, self._made_us[moved.leg])
-            leg.answered, leg.answered_line = line.at_us - since, line.index
+            leg.answered, leg.answered_line = line.at_us - since, self._first_of(line, journal.LegAddressed)
             self._answered.add(moved.leg)
             if leg.made.n == 1:
                 self._began_us = line.at_us
@@ -240,6 +254,12 @@ class _Reading:
             leg.by_us = True
             self._ended[moved.leg] = line
             self._decided(line, leg, moved)
+
+    def _first_of(self, line: Line, kind: type[journal.Entry]) -> int:
+        """The first line of an event, where one of a kind may come before the one at hand."""
+        before = self._before
+        same = before is not None and isinstance(before.entry, kind) and before.at_us == line.at_us
+        return line.index - same
 
     def _decided(self, line: Line, leg: LegPlan, moved: journal.LegMoved) -> None:
         """We ended a leg, or it never was one on the wire."""
@@ -323,8 +343,8 @@ class _Reading:
 
     def _recording(self, line: Line) -> None:
         match line.entry:
-            case journal.RecordingMade(recording=recording, type=kind):
-                found = RecordingPlan()
+            case journal.RecordingMade(recording=recording, leg=leg_id, type=kind):
+                found = RecordingPlan(leg=self._plan.leg(leg_id))
                 self._recordings[recording] = (line.at_us, found)
                 self._plan.recordings.append(found)
                 if kind == "ivr" and self._step is not None:  # the beep before it took so long
