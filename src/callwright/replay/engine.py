@@ -256,6 +256,8 @@ class ReplayedEngine:
         if leg.hung_up:
             return
         leg.hung_up = True
+        for take in tuple(leg.takes.values()):
+            self._stop_take(take, RecordOutcome.STOPPED)
         self._leaves(leg)
         if leg.plan.by_us and leg.plan.last is None:
             return  # nor did the engine say a last word then
@@ -473,7 +475,8 @@ class ReplayedEngine:
         if leg.state is not _State.OVER:
             asked = "held" in leg.to_be_told
             leg.to_be_told.discard("held")
-            if asked or direction != "recvonly":  # that is the answer to a hold of ours
+            # What answers a hold of ours is not said where there is none.
+            if asked or direction != "recvonly" or not self._follower.astray:
                 self._emit(leg, telephony.Held, direction=direction)
 
     def _refer(self, leg: _Leg) -> None:
@@ -483,6 +486,8 @@ class ReplayedEngine:
         known = self._plan.referred.get(n, [])
         if number < len(known):
             span, ended = known[number]
+            if span is None:
+                return
             fields = {"outcome": telephony.ReferOutcome(ended.outcome), "sip_code": ended.sip_code, "detail": ended.detail}
         else:
             span, fields = SOON_US, {"outcome": telephony.ReferOutcome.UNKNOWN, "sip_code": None, "detail": ""}

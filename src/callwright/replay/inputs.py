@@ -98,7 +98,9 @@ class AnswerPlan(msgspec.Struct, kw_only=True):
 
 
 class Plan(msgspec.Struct, kw_only=True):
-    """All of it. `missing` has sentences on what the journal lacks; what is from line `until` on is not replayed."""
+    """All of it. `ring_timeout` and `max_duration` are settings of the time, in seconds, where the record shows that they ended
+    something; `over` says that the record goes to the last word on every leg, `missing` has sentences on what it lacks.
+    """
 
     lines: list[Line]
     call: Call
@@ -109,11 +111,13 @@ class Plan(msgspec.Struct, kw_only=True):
     prompts: dict[int, PromptPlan] = {}
     recordings: list[RecordingPlan] = []
     answers: list[AnswerPlan] = []
-    referred: dict[int, list[tuple[int, journal.ReferEnded]]] = {}
+    referred: dict[int, list[tuple[int | None, journal.ReferEnded]]] = {}
     acts: list[Line] = []
     silent: Line | None = None
     late: list[tuple[int, int]] = []  # when something was due, and by how much it came later
     over: bool = True
+    ring_timeout: float | None = None
+    max_duration: float | None = None
     missing: list[str] = []
 
     @property
@@ -170,7 +174,7 @@ class _Reading:
         self._began_us = 0  # when what A hears in the step at hand can have begun
         self._made_us: dict[UUID, int] = {}
         self._intended_us: dict[UUID, int] = {}
-        self._answered: set[UUID] = set()
+        self._answered: dict[UUID, int] = {}
         self._recordings: dict[UUID, tuple[int, RecordingPlan]] = {}
         self._paused: set[UUID] = set()
         self._referring: dict[UUID, int] = {}
@@ -217,8 +221,10 @@ class _Reading:
             case journal.ReferSent(leg=leg_id):
                 self._referring[leg_id] = line.at_us
             case journal.ReferEnded(leg=leg_id) if leg_id in self._referring:
-                span = line.at_us - self._referring.pop(leg_id)
-                plan.referred.setdefault(plan.leg(leg_id), []).append((span, line.entry))
+                leg, sent_us = self._leg(leg_id), self._referring.pop(leg_id)
+                # Of a leg that is over already the end is our own word.
+                span = None if leg_id in self._ended or leg.last is not None else line.at_us - sent_us
+                plan.referred.setdefault(leg.made.n, []).append((span, line.entry))
             case _:
                 self._of_flow(line)
         self._before = line
@@ -247,7 +253,7 @@ class _Reading:
         elif moved.status is LegStatus.ONGOING:
             since = self._intended_us.get(moved.leg, self._made_us[moved.leg])
             leg.answered, leg.answered_line = line.at_us - since, self._first_of(line, journal.LegAddressed)
-            self._answered.add(moved.leg)
+            self._answered[moved.leg] = line.at_us
             if leg.made.n == 1:
                 self._began_us = line.at_us
         elif moved.status not in LIVE_LEG and leg.last is None:
@@ -269,8 +275,19 @@ class _Reading:
             leg.no_route = (reason, moved.detail)
         if reason is Reason.MEDIA_TIMEOUT and self._plan.silent is None:
             self._plan.silent = line
+        self._limits(line, leg, reason)
         if leg.made.n == 1 and self._plan.flow is None and leg.made.direction is Direction.INCOMING:
             self._plan.fault = (reason, moved.detail)
+
+    def _limits(self, line: Line, leg: LegPlan, reason: Reason) -> None:
+        late = self._before is not None and isinstance(self._before.entry, journal.TimerLate)
+        late_us = self._plan.late[-1][1] if late else 0
+        options = self._body.get("options") or {}
+        if reason is Reason.RING_TIMEOUT and "ringTimeout" not in options:
+            self._plan.ring_timeout = (line.at_us - late_us - leg.made.created_us) / 1e6
+        answered = self._answered.values()
+        if reason is Reason.MAX_DURATION and answered and self._plan.max_duration is None:
+            self._plan.max_duration = (line.at_us - late_us - min(answered)) / 1e6
 
     def _last(self, line: Line, entry: journal.LegLast) -> None:
         leg = self._leg(entry.leg)

@@ -35,6 +35,7 @@ from callwright.replay.record import Line, Reader, lines_of, renamed
 from callwright.replay.surroundings import NobodyThere, OneFlow, ReplayedFlows, ReplayedNetwork, UnfitFlow, WatchedStore
 from callwright.replay.timeline import ReplayClock, Timeline
 from callwright.settings import Settings, rooms
+from callwright.switch.settings import CallSettings
 from callwright.trunks.routes import parse_sip_uri
 
 BEEP = "/replayed/beep.wav"
@@ -103,7 +104,7 @@ class _Stage:
             flow_source=ReplayedFlows(plan, timeline, follower),
             own_hosts=_own_hosts(plan),
         )
-        calls = replace(rooms.call_control(self._settings), beep=BEEP)
+        calls = _as_then(replace(rooms.call_control(self._settings), beep=BEEP), plan)
         self._stage = Rehearsal(store, call_clock, self._settings, props, calls, keeps_sound=False)
         flows = self._stage.flows = OneFlow(store, clock)
         await self._stage.start()
@@ -206,6 +207,15 @@ class _Stage:
     def _there(self, recorded: UUID | None) -> UUID | None:
         n = self._plan.leg(recorded)
         return next((leg for leg, number in self._follower.reader.legs.items() if n and number == n), None)
+
+
+def _as_then(calls: CallSettings, plan: Plan) -> CallSettings:
+    """The settings of now, with those of then where the record shows them."""
+    if plan.ring_timeout is not None:
+        calls = replace(calls, ring_timeout=plan.ring_timeout)
+    if plan.max_duration is not None and (plan.flow or {}).get("maxDuration") is None:
+        calls = replace(calls, max_duration=plan.max_duration)
+    return replace(calls, early_media=calls.early_media or any(leg.early_media for leg in plan.legs.values()))
 
 
 def _own_hosts(plan: Plan) -> frozenset[str]:

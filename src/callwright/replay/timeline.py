@@ -85,15 +85,20 @@ class Timeline:
         due_us = self.now_us + seconds * 1e6
         return next((late for then, late in self._late if abs(then - due_us) <= TICK_US), 0)
 
-    def hurry(self) -> None:
-        """A timer of the call is due: what the record has right before it comes first, where both are within a tick."""
+    def hurry(self) -> bool:
+        """A timer of the call is due: what the record has right before it comes first, where both are within a tick.
+
+        Says whether there was anything.
+        """
+        hurried = False
         while True:
             place = max(self.reached, self._handed)
             following = next((item for item in self._items if item.line == place), None)
             if following is None or following.due_us > self.now_us + TICK_US:
-                return
+                return hurried
             self._items.remove(following)
             self._handed = place + 1
+            hurried = True
             following.act()
 
     def _set(self) -> None:
@@ -148,7 +153,9 @@ class ReplayClock(VirtualClock):
             return super().call_later(seconds, callback)
 
         def due() -> None:
-            timeline.hurry()
-            callback()
+            if timeline.hurry():
+                asyncio.get_running_loop().call_soon(callback)  # after whoever asks for something now
+            else:
+                callback()
 
         return super().call_later(seconds + timeline.lateness_us(seconds) / 1e6, due)
