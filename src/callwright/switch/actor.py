@@ -72,7 +72,6 @@ class CallActor(RunningCall):
                 self._asked_for(message)
             case Due():
                 if self.is_due(message):
-                    self._note_lateness(message)
                     self._due(message.timer)
             case Dial():
                 self._dial_first()
@@ -103,6 +102,15 @@ class CallActor(RunningCall):
 
     def closing(self) -> None:
         self.its.recorder.lost()
+
+    def taken(self, due: Due) -> None:
+        """A machine that was busy is part of what happened: without it the times of the record could not be explained, nor
+        why what was due did not come before what it was overtaken by.
+        """
+        late_us = self.at_us - due.due_us
+        if late_us > TICK_US and due.timer != "linger":
+            timer = due.timer.removeprefix(carrying.FLOW_TIMER).partition(" ")[0]  # of a leg's timer without its id
+            self.note(journal.TimerLate(timer=timer, late_us=late_us))
 
     def refused(self, command: Command, why: str) -> None:
         """A leg that just ended on the wire takes no commands, its last event is in the mailbox; a few kinds matter still."""
@@ -308,13 +316,6 @@ class CallActor(RunningCall):
         else:
             self.end_leg(leg, reason)
             self.after_end(leg, reason)
-
-    def _note_lateness(self, due: Due) -> None:
-        """A machine that was busy is part of what happened: without it the times of the record could not be explained."""
-        late_us = self.at_us - due.due_us
-        if late_us > TICK_US and self.record.live:
-            timer = due.timer.removeprefix(carrying.FLOW_TIMER).partition(" ")[0]  # of a leg's timer without its id
-            self.note(journal.TimerLate(timer=timer, late_us=late_us))
 
     def _due(self, timer: str) -> None:
         if timer.startswith(carrying.FLOW_TIMER):
