@@ -77,8 +77,8 @@ class RehearsedSpeech:
 class SoundReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a sound lasts, or the HTTP status it is refused with."""
 
-    seconds: Seconds = SOUND_S
-    status: Annotated[int, Meta(ge=200, le=599)] = 200
+    seconds: Annotated[Seconds, Meta(description="How many seconds it lasts.")] = SOUND_S
+    status: Annotated[int, Meta(ge=200, le=599, description="The HTTP status; from 300 on it is refused.")] = 200
 
 
 class RehearsedSounds:
