@@ -16,7 +16,7 @@ from callwright.phone.call import MANNER, POLICY, Call, complete
 from callwright.phone.sip import Stack
 
 OF_CALL = ("ring", "answer", "hangup", "hold", "unhold", "transfers", "refer", "notify")
-OF_STREAM = ("tone", "mute", "digits", "report", "counters")
+OF_STREAM = ("tone", "play", "mute", "digits", "report", "counters")
 
 
 class Phone:
@@ -63,11 +63,11 @@ class Phone:
         getattr(call if name in OF_CALL else call.stream, name)(**fields)
         return number
 
-    def _place(self, uri: str, caller: str = "", **fields: Any) -> int:
+    def _place(self, uri: str, caller: str = "", call_id: str = "", **fields: Any) -> int:
         if (parts := re.fullmatch(r"sip:([^@]+)@([^:;]+)(?::(\d+))?", uri)) is None:
             raise ValueError(f"{uri}: sip:user@host or sip:user@host:port")
         number = self._add(complete(fields, MANNER))
-        self._calls[number].dial((parts[2], int(parts[3] or 5060)), parts[1], caller or self._user)
+        self._calls[number].dial((parts[2], int(parts[3] or 5060)), parts[1], caller or self._user, call_id)
         return number
 
     def _incoming(self, request: Any, transaction: Any) -> Any:
