@@ -10,7 +10,7 @@ import random
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -136,22 +136,19 @@ class LiveStage:
         self,
         settings: Settings | None = None,
         *,
-        seconds: Mapping[str, float] | None = None,
-        sounds: Mapping[str, float | int] | None = None,
         beyond: Transport | None = None,
         speech: Speech | None = None,
     ) -> AsyncIterator[Rehearsal]:
         """A platform of its own on the stage; what is left of its calls ends with it.
 
-        `seconds`, `sounds` and `beyond` are as in `RehearsedSpeech`, `RehearsedSounds` and `ScriptedWeb`. With `speech` texts
-        are spoken by real voices, and last as long as those need.
+        `beyond` is as in `ScriptedWeb`. With `speech` texts are spoken by real voices, and last as long as those need.
         """
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         prompts = SoundingPrompts(folder)
         props = Props(
             network=SipNetwork(self.clock, prompts, self._switchboard),
-            speech=RehearsedSpeech(prompts, seconds) if speech is None else VoicedSpeech(speech, prompts),
-            sounds=RehearsedSounds(prompts, sounds),
+            speech=RehearsedSpeech(prompts) if speech is None else VoicedSpeech(speech, prompts),
+            sounds=RehearsedSounds(prompts),
             web=ScriptedWeb(self.clock, beyond),
         )
         rehearsal = Rehearsal(Store.in_memory(), self.clock, settings or self._settings, props)

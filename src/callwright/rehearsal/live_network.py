@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 from callwright import telephony
 from callwright.clock import Clock
-from callwright.errors import NotFound
 from callwright.phone.client import Event
 from callwright.rehearsal.ear import Ear
 from callwright.rehearsal.live_exchange import Exchange, Line
@@ -18,12 +17,13 @@ from callwright.rehearsal.live_telephones import Handset, Telephones
 from callwright.rehearsal.network import Said
 from callwright.rehearsal.parties import Party
 from callwright.rehearsal.performer import Performer
+from callwright.rehearsal.platform import TurnedAway
 from callwright.rehearsal.prompts import Prompts
 from callwright.simulator.engine import RINGS_AFTER_S
 from callwright.telephony import Target, is_number
 
 ARRIVES_S: Final = 10.0
-BUSY, FAILED = 486, 503
+BUSY, FAILED, NO_RESPONSE = 486, 503, 408
 EARLY_MEDIA, RINGING = 183, 180
 
 
@@ -74,7 +74,7 @@ class SipNetwork:
         return self._parties.get(destination, Party())
 
     async def dial(self, number: str, source: str, party: Party) -> UUID:
-        """Raises `NotFound` where the call is turned away before anybody has looked for its number."""
+        """Raises `TurnedAway` where the call is turned away before anybody has looked for its number."""
         call_id = f"{uuid4().hex}@rehearsal"
         arrival: asyncio.Future[UUID] = asyncio.get_running_loop().create_future()
 
@@ -86,7 +86,8 @@ class SipNetwork:
 
         def refused(event: Event) -> None:
             if event["event"] == "refused" and not arrival.done():
-                arrival.set_exception(NotFound(f"The call to {number} was refused with {event['code']} {event['phrase']}."))
+                sentence = f"The call to {number} was refused with {event['code']} {event['phrase']}."
+                arrival.set_exception(TurnedAway(sentence, event["code"]))
 
         self._switchboard.exchange.expect(call_id, self._line, arrives)
         handset = self._switchboard.telephones.dial(f"sip:{number}@{self._switchboard.server}", source, call_id)
@@ -95,7 +96,7 @@ class SipNetwork:
             async with self._clock.timeout(ARRIVES_S):
                 return await arrival
         except TimeoutError:
-            raise NotFound(f"The call to {number} did not arrive within {ARRIVES_S:g} s.") from None
+            raise TurnedAway(f"The call to {number} did not arrive within {ARRIVES_S:g} s.", NO_RESPONSE) from None
         finally:
             self._switchboard.exchange.forget(call_id)
 
