@@ -32,6 +32,18 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     transfers_to: str = ""
     hangs_up: bool = False
 
+    @property
+    def what(self) -> str:
+        """What is done, in words that follow "does"."""
+        if self.press:
+            return f"press {self.press}"
+        if self.says or self.speaks_for is not None:
+            return f'say "{self.says}"' if self.says else "speak"
+        if self.transfers_to:
+            return f"ask for a transfer to {self.transfers_to}"
+        words = {"beeps": "beep", "holds": "hold", "resumes": "resume", "hangs_up": "hang up"}
+        return next((word for name, word in words.items() if getattr(self, name)), "do anything")
+
 
 class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A far end. What comes before the answer is a callee's alone."""

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from callwright import ids
@@ -29,7 +29,7 @@ from callwright.rehearsal import outcome
 from callwright.rehearsal.network import Network, SimulatedNetwork
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Party
-from callwright.rehearsal.prompts import Prompts, RehearsedSounds, RehearsedSpeech
+from callwright.rehearsal.prompts import Prompts, RehearsedSounds, RehearsedSpeech, SoundReply
 from callwright.rehearsal.web import ScriptedWeb
 from callwright.settings import Settings, rooms
 from callwright.store import Change, Store
@@ -45,6 +45,21 @@ from callwright.webhooks import signature
 
 T = TypeVar("T")
 
+
+class TurnedAway(NotFound):
+    """A caller was turned away without a record."""
+
+    def __init__(self, message: str, sip_code: int) -> None:
+        super().__init__(message)
+        self.sip_code = sip_code
+
+
+class ScriptedSounds(Sounds, Protocol):
+    """Sounds of which a script says how they are."""
+
+    def script(self, url: str, reply: SoundReply) -> None: ...
+
+
 NODE = "rehearsal"
 ARRIVES_S = 10.0
 LOOK_S = 0.01
@@ -55,7 +70,7 @@ class Props(NamedTuple):
 
     network: Network
     speech: Speech
-    sounds: Sounds
+    sounds: ScriptedSounds
     web: ScriptedWeb
     flow_source: FlowFetcher | None = None
 
@@ -85,6 +100,7 @@ class Rehearsal:
         self.settings = settings
         self.network = props.network
         self.web = props.web
+        self.sounds = props.sounds
         self.accounts = Accounts(store, clock)
         self.numbers = Numbers(store, clock)
         self.flows = Flows(store, clock)
@@ -123,12 +139,12 @@ class Rehearsal:
         await self.numbers.make(self.world, number, flow_id)
 
     async def dial(self, number: str, source: str, party: Party) -> UUID:
-        """A party calls one of the numbers. Raises `NotFound` where the call is refused without a record."""
+        """A party calls one of the numbers. Raises `TurnedAway` where the call is refused without a record."""
         leg = await self.network.dial(number, source, party)
         async with self.clock.timeout(ARRIVES_S):
             while (found := rows.find_leg(self.store, self.world.id, leg)) is None:
                 if (refusal := self.network.ear.rejected.get(leg)) is not None:
-                    raise NotFound(f"The call to {number} was refused with {refusal.code} {refusal.phrase}.")
+                    raise TurnedAway(f"The call to {number} was refused with {refusal.code} {refusal.phrase}.", refusal.code)
                 await self.clock.sleep(LOOK_S)
         return found.call_id
 
@@ -165,8 +181,14 @@ class Rehearsal:
         """What a call has come to until now."""
         call = rows.find_call(self.store, self.world.id, call_id)
         assert call is not None
-        ear, said, asked = self.network.ear, self.network.said, self.web.asked
-        return outcome.read(self.store, call, ear.heard, said, asked, self.settings.calls.currency)
+        return outcome.read(self.store, call, self.network.ear, self.network.said, self.web.asked, self.settings.calls.currency)
+
+    def leg(self, call_id: UUID, n: int) -> UUID:
+        """The leg of a call by its number, from 1. Raises `NotFound`."""
+        legs = rows.legs_of(self.store, self.world.id, call_id)
+        if n > len(legs):
+            raise NotFound(f"The call has no leg {n} then; it has {len(legs)}.")
+        return legs[n - 1].id
 
     def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:
         """As the server signs. Who is asked judges by the time of day, which is not that of the rehearsal."""

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from callwright.rehearsal.parties import Party, Seconds
+from callwright.rehearsal.prompts import SoundReply
 from callwright.rehearsal.web import Reply
 
 NUMBER = "31205550100"
@@ -54,8 +55,17 @@ class Wish(_Part, frozen=True, kw_only=True):
     replaces_flow: dict[str, Any] | None = None
     leg: int | None = None
 
+    @property
+    def what(self) -> str:
+        """What is asked for, in a word or two."""
+        words = {"hangs_up": "hang up", "holds": "hold", "resumes": "resume", "replaces_flow": "another flow"}
+        words |= {"adds": f"add {self.adds}", "refers_to": f"refer to {self.refers_to}"}
+        return next((word for name, word in words.items() if getattr(self, name)), "nothing")
+
 
 class ExpectedLeg(_Part, frozen=True, kw_only=True):
+    """`duration` is from the answer to the end, 0 where there was no answer."""
+
     direction: str | None = None
     source: str | None = None
     destination: str | None = None
@@ -109,11 +119,15 @@ class ExpectedWebhook(_Part, frozen=True, kw_only=True):
 
 
 class Expected(_Part, frozen=True, kw_only=True):
-    """What is to come of it. `spoken` may give a text as it is, `webhooks` a status or ``event status``."""
+    """What is to come of it. `spoken` may give a text as it is, `webhooks` a status, an event, or ``event status``.
+
+    `duration` is from the first answer to the end; `ends` is when it is over, in seconds since the call was made.
+    """
 
     status: str | None = None
     reason: str | None = None
     duration: Span | None = None
+    ends: Span | None = None
     legs: list[ExpectedLeg] | None = None
     spoken: list[ExpectedPrompt | str] | None = None
     steps: list[str] | None = None
@@ -131,8 +145,8 @@ class Expected(_Part, frozen=True, kw_only=True):
 class Scenario(_Part, frozen=True, kw_only=True):
     """`flow` is a file beside the scenario's, or the flow itself. A caller calls `number`, unless `call` is placed.
 
-    `web` has what URLs (without query) answer, in turn; `sounds` how many seconds the sounds of URLs last, or the HTTP status
-    they are refused with; `settings` is as in the settings file. `tolerance` is in seconds, for everything that is timed.
+    `web` has what URLs (without query) answer, in turn; `sounds` how many seconds the sounds of URLs last, or with
+    which `status` they are refused; `settings` is as in the settings file. `tolerance` is in seconds, for everything that is timed.
     """
 
     name: str
@@ -144,7 +158,7 @@ class Scenario(_Part, frozen=True, kw_only=True):
     callees: dict[str, Party] = {}
     wishes: tuple[Wish, ...] = ()
     web: dict[str, list[Reply]] = {}
-    sounds: dict[str, float | int] = {}
+    sounds: dict[str, SoundReply | Seconds] = {}
     settings: dict[str, Any] = {}
     tolerance: Seconds = 0.05
     expect: Expected = Expected()
