@@ -17,7 +17,7 @@ from callwright.calls import rows
 from callwright.calls.model import Call
 from callwright.clock import Clock, SystemClock, VirtualClock, VirtualLoop
 from callwright.dialect import decode, render
-from callwright.egress import Header, Url
+from callwright.egress import Header, Transport, Url
 from callwright.errors import NotFound
 from callwright.flows.flows import Flows
 from callwright.flows.schema import compile_flow
@@ -128,6 +128,7 @@ class Rehearsal:
 
     async def stop(self) -> None:
         await self.switch.stop()
+        await self.web.close()
         self.store.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -224,22 +225,35 @@ class Rehearsal:
         )
 
 
-def rehearse(story: Callable[[Rehearsal], Awaitable[T]], settings: Settings | None = None) -> T:
+async def simulated(settings: Settings | None = None, beyond: Callable[[Clock], Transport] | None = None) -> Rehearsal:
+    """A platform on the `VirtualLoop` that is running, started; whoever asks for it stops it.
+
+    `beyond` makes the door through which what no script answers is asked for.
+    """
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    clock = VirtualClock(loop)
+    prompts = Prompts()
+    props = Props(
+        network=SimulatedNetwork(clock, prompts),
+        speech=RehearsedSpeech(prompts),
+        sounds=RehearsedSounds(prompts),
+        web=ScriptedWeb(clock, None if beyond is None else beyond(clock)),
+    )
+    rehearsal = Rehearsal(Store.in_memory(), clock, settings or Settings(), props)
+    await rehearsal.start()
+    return rehearsal
+
+
+def rehearse(
+    story: Callable[[Rehearsal], Awaitable[T]],
+    settings: Settings | None = None,
+    beyond: Callable[[Clock], Transport] | None = None,
+) -> T:
     """Tell a story on a platform of its own, simulated, in virtual time; ten minutes of a call take milliseconds."""
 
     async def tell() -> T:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
-        clock = VirtualClock(loop)
-        prompts = Prompts()
-        props = Props(
-            network=SimulatedNetwork(clock, prompts),
-            speech=RehearsedSpeech(prompts),
-            sounds=RehearsedSounds(prompts),
-            web=ScriptedWeb(clock),
-        )
-        rehearsal = Rehearsal(Store.in_memory(), clock, settings or Settings(), props)
-        await rehearsal.start()
+        rehearsal = await simulated(settings, beyond)
         try:
             return await story(rehearsal)
         finally:

@@ -6,9 +6,7 @@ really there is waited for in real time, and so are its time limits.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -16,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from msgspec import Meta
 
-from callwright.clock import Clock, VirtualLoop
+from callwright.clock import Clock, outside
 from callwright.egress import Answer, Consumer, Download, Fault, Header, Transport
 from callwright.egress.door import MAX_KEPT
 from callwright.rehearsal.parties import Seconds
@@ -114,7 +112,7 @@ class ScriptedWeb:
     ) -> Answer:
         answer = await self._here("POST", url, headers, body, timeout)
         if answer is None:
-            with self._outside():
+            with outside():
                 assert self._beyond is not None
                 answer = await self._beyond.post(url, headers, body, timeout, repeatable=repeatable, max_kept=max_kept)
         return self._noted("POST", url, body, answer)
@@ -124,7 +122,7 @@ class ScriptedWeb:
     ) -> Answer:
         answer = await self._here("GET", url, headers, b"", timeout)
         if answer is None:
-            with self._outside():
+            with outside():
                 assert self._beyond is not None
                 answer = await self._beyond.fetch(url, headers, timeout=timeout, max_bytes=max_bytes, redirects=redirects)
         return self._noted("GET", url, b"", answer)
@@ -157,7 +155,7 @@ class ScriptedWeb:
 
     async def close(self) -> None:
         if self._beyond is not None:
-            with self._outside():
+            with outside():
                 await self._beyond.close()
 
     async def _here(self, method: str, url: str, headers: Sequence[Header], body: bytes, timeout: float) -> Answer | None:
@@ -196,10 +194,6 @@ class ScriptedWeb:
             fault=None if good else Fault.HTTP_ERROR,
             detail="" if good else f"{host} answered {reply.status}",
         )
-
-    def _outside(self) -> Any:
-        loop = asyncio.get_running_loop()
-        return loop.outside() if isinstance(loop, VirtualLoop) else nullcontext()
 
     def _noted(self, method: str, url: str, body: bytes, answer: Answer) -> Answer:
         bare, _, query = url.partition("?")
