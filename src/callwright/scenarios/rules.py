@@ -146,9 +146,7 @@ def _exactly_one(key: str, done: list[str], known: tuple[str, ...]) -> Iterator[
     if not done:
         yield Breach(key, f"it must say what is done: one of {', '.join(known)}")
     elif len(done) > 1:
-        yield Breach(
-            f"{key}.{done[1]}", f"it has {done[0]} already, and one thing is done at a time; make it an entry of its own"
-        )
+        yield Breach(f"{key}.{done[1]}", f"it has {done[0]} already, and one thing is done at a time: write two entries")
 
 
 def _given(part: msgspec.Struct, names: tuple[str, ...]) -> list[str]:
