@@ -13,6 +13,7 @@ from callwright.errors import Problem
 from callwright.flows import xml
 from callwright.flows.check import Abilities
 from callwright.numbers.numbers import normalised
+from callwright.scenarios import surroundings
 from callwright.scenarios.document import Scenario
 from callwright.scenarios.faults import Fault, ScenarioError
 from callwright.scenarios.fitting import Fitting
@@ -115,6 +116,8 @@ class _Reading:
         script = Script(scenario, self._file, node.place.line, fitting.places)
         for breach in breaches(scenario, self._abilities):
             self._broken(script, breach)
+        for key, sentence in surroundings.faults(scenario.settings):
+            self._broken(script, Breach(f"settings.{key}".rstrip("."), sentence))
         flow = self._flow(script)
         if flow is None or len(self._faults) > before:
             return None

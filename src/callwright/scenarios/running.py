@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from uuid import UUID
 
 import msgspec
 
+from callwright.clock import Clock
+from callwright.egress import Transport
 from callwright.errors import CallwrightError, Problem
 from callwright.flows import xml
 from callwright.flows.schema import compile_flow
@@ -22,6 +24,7 @@ from callwright.rehearsal.prompts import SoundReply
 from callwright.scenarios.comparing import Difference, differences
 from callwright.scenarios.document import Caller, Scenario, Wish
 from callwright.scenarios.refusal import Refusal
+from callwright.scenarios.surroundings import settings_of
 from callwright.settings import Settings
 
 FLOW_LIMIT = 32_768
@@ -49,13 +52,44 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return self.outcome.notes if isinstance(self.outcome, Outcome) else ()
 
 
-def simulate(scenario: Scenario, folder: Path = Path(), settings: Settings | None = None) -> Result:
-    """Run a scenario in virtual time. `folder` is where its flow lies, where that is a file. Raises `FlowUnreadable`."""
+def simulate(
+    scenario: Scenario,
+    folder: Path = Path(),
+    settings: Settings | None = None,
+    *,
+    real_web: bool = False,
+    deliver_to: str = "",
+) -> Result:
+    """Run a scenario in virtual time. `folder` is where its flow lies, where that is a file.
+
+    With `real_web` requests that no script answers go out; callbacks are posted to `deliver_to`, if it is given. Raises
+    `FlowUnreadable` and `SettingsError`.
+    """
     began_ns = time.perf_counter_ns()
     scenario = with_flow(scenario, folder)
-    outcome = rehearse(lambda rehearsal: play(rehearsal, scenario), settings)
+    settings = settings_of(scenario, settings)
+    outcome = rehearse(
+        lambda rehearsal: _told(rehearsal, scenario, deliver_to) if deliver_to else play(rehearsal, scenario),
+        settings,
+        beyond=_outside(settings) if real_web else None,
+    )
     took_s = (time.perf_counter_ns() - began_ns) / 1e9
     return Result(scenario=scenario, outcome=outcome, differences=differences(scenario, outcome), took_s=took_s)
+
+
+def _outside(settings: Settings) -> Callable[[Clock], Transport]:
+    from callwright.rehearsal.delivering import real_door  # with a library for HTTP, which nothing else needs
+
+    return lambda clock: real_door(clock, settings)
+
+
+async def _told(rehearsal: Rehearsal, scenario: Scenario, url: str) -> Outcome | Refusal:
+    from callwright.rehearsal.delivering import Deliveries
+
+    async with Deliveries(rehearsal) as deliveries:
+        await deliveries.tell(url)
+        outcome = await play(rehearsal, scenario)
+        return outcome if isinstance(outcome, Refusal) else await deliveries.deliver(outcome)
 
 
 def with_flow(scenario: Scenario, folder: Path) -> Scenario:
