@@ -126,9 +126,10 @@ async def play(rehearsal: Rehearsal, scenario: Scenario) -> Outcome | Refusal:
     except Problem as problem:
         return Refusal(problem.http, problem.message)
     wishes = _Wishes(rehearsal, call_id)
-    for wish in scenario.wishes:
-        rehearsal.clock.call_later(wish.at, partial(wishes.ask, wish))
+    timers = [rehearsal.clock.call_later(wish.at, partial(wishes.ask, wish)) for wish in scenario.wishes]
     outcome = await rehearsal.over(call_id)
+    for timer in timers:  # on a stage others go on
+        timer.cancel()
     refused = await wishes.refused()
     return msgspec.structs.replace(outcome, notes=(*outcome.notes, *refused))
 
