@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,10 +11,9 @@ from uuid import UUID
 
 import msgspec
 
-from callwright.clock import Clock
+from callwright.clock import Clock, SystemClock
 from callwright.egress import Transport
 from callwright.errors import CallwrightError, Problem
-from callwright.flows import xml
 from callwright.flows.schema import compile_flow
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.platform import Rehearsal, TurnedAway, rehearse
@@ -24,10 +21,9 @@ from callwright.rehearsal.prompts import SoundReply
 from callwright.scenarios.comparing import Difference, differences
 from callwright.scenarios.document import Caller, Scenario, Wish
 from callwright.scenarios.refusal import Refusal
+from callwright.scenarios.rules import read_flow
 from callwright.scenarios.surroundings import settings_of
 from callwright.settings import Settings
-
-FLOW_LIMIT = 32_768
 
 
 class FlowUnreadable(CallwrightError):
@@ -65,7 +61,8 @@ def simulate(
     With `real_web` requests that no script answers go out; callbacks are posted to `deliver_to`, if it is given. Raises
     `FlowUnreadable` and `SettingsError`.
     """
-    began_ns = time.perf_counter_ns()
+    time_of_day = SystemClock()
+    began_ns = time_of_day.mono_ns()
     scenario = with_flow(scenario, folder)
     settings = settings_of(scenario, settings)
     outcome = rehearse(
@@ -73,7 +70,7 @@ def simulate(
         settings,
         beyond=_outside(settings) if real_web else None,
     )
-    took_s = (time.perf_counter_ns() - began_ns) / 1e9
+    took_s = (time_of_day.mono_ns() - began_ns) / 1e9
     return Result(scenario=scenario, outcome=outcome, differences=differences(scenario, outcome), took_s=took_s)
 
 
@@ -98,15 +95,11 @@ def with_flow(scenario: Scenario, folder: Path) -> Scenario:
         return scenario
     path = folder / scenario.flow
     try:
-        document = path.read_bytes()
-        is_xml = document.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
-        flow: dict[str, Any] = xml.parse(document, limit=FLOW_LIMIT) if is_xml else json.loads(document)
+        flow = read_flow(path)
     except OSError as error:
         raise FlowUnreadable(f"The flow {path} cannot be read: {error.strerror}.") from error
     except Problem as problem:
         raise FlowUnreadable(f"The flow {path} cannot be used: {problem.message}") from problem
-    except ValueError as error:
-        raise FlowUnreadable(f"The flow {path} is not valid JSON: {error}.") from error
     return msgspec.structs.replace(scenario, flow=flow)
 
 
