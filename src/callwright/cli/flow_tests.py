@@ -172,7 +172,7 @@ def _refuse_wrong(asked: Asked) -> None:
 
 def _live(trial: Trial, scripts: Sequence[Script]) -> Generator[Verdict, None, None]:
     """As they come, out of a loop of their own."""
-    coming = trial.live(scripts)
+    coming = trial.live(scripts, [trial.simulate(script) for script in scripts])
 
     async def next_one() -> Verdict:
         return await anext(coming)

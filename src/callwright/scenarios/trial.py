@@ -38,15 +38,17 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
             return _failed(script, f"It could not be run: {type(error).__name__}: {error}")
         return verdict(script, result, width=self.width)
 
-    async def live(self, scripts: Sequence[Script]) -> AsyncGenerator[Verdict, None]:
-        """Over real SIP, many at once; verdicts in the order of the scenarios. Raises `NoStage`."""
+    async def live(self, scripts: Sequence[Script], simulated: Sequence[Verdict]) -> AsyncGenerator[Verdict, None]:
+        """Over real SIP, many at once; verdicts in the order of the scenarios. Raises `NoStage`.
+
+        What each came to when it was `simulated` says how long it takes.
+        """
         from callwright.rehearsal.live import live_stage
         from callwright.scenarios.live import play_live
 
         free = asyncio.Semaphore(LIVE_AT_ONCE)
 
-        async def one(script: Script) -> Verdict:
-            expected = self.simulate(script)
+        async def one(script: Script, expected: Verdict) -> Verdict:
             if expected.error or expected.seconds > LONGEST_LIVE_S:
                 told = f"It takes {expected.seconds:g} s, and over SIP that is real time: have somebody hang up."
                 return _failed(script, expected.error or told)
@@ -61,7 +63,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
             return verdict(script, result, width=self.width)
 
         async with live_stage(self.settings) as stage:
-            trials = [asyncio.create_task(one(script)) for script in scripts]
+            trials = [asyncio.create_task(one(*both)) for both in zip(scripts, simulated, strict=True)]
             try:
                 for trial in trials:
                     yield await trial
