@@ -16,6 +16,10 @@ def test_what_is_committed_is_what_the_program_says(name):
     assert (DOCS / name).read_text(encoding="utf-8") == GENERATOR["PAGES"][name](), "run scripts/docs and commit the page"
 
 
+def test_the_readme_shows_the_table_of_libraries_as_it_is():
+    assert GENERATOR["README"].read_text(encoding="utf-8") == GENERATOR["readme"](), "run scripts/docs and commit README.md"
+
+
 def test_the_reasons_page_has_every_reason_and_refusal():
     page = GENERATOR["reasons"]()
     for reason in Reason:
