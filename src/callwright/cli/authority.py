@@ -23,7 +23,7 @@ BEFORE = timedelta(hours=1)
 
 
 class Made(NamedTuple):
-    """`authority` is what clients trust; `certificate` and `key` are for the settings of the same names."""
+    """`authority` is what clients trust, `is_new` if they have to be told; the settings name `certificate` and `key`."""
 
     authority: Path
     authority_key: Path
@@ -37,7 +37,9 @@ def make(folder: Path, names: list[str], now_us: int) -> Made:
 
     Files that are no authority are refused with `CallwrightError`, and left as they are.
     """
-    made = Made(*(folder / name for name in ("authority.pem", "authority-key.pem", "certificate.pem", "key.pem")), is_new=False)
+    made = Made(
+        folder / "authority.pem", folder / "authority-key.pem", folder / "certificate.pem", folder / "key.pem", is_new=False
+    )
     now = datetime.fromtimestamp(now_us // SECOND_US, UTC)
     try:
         folder.mkdir(parents=True, exist_ok=True)
