@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from support.client_stage import HOST, ClientStage
 from support.peers import require_peer
+from support.server import PATIENCE_S
 
 HERE = Path(__file__).parent
 Run = Callable[..., str]
@@ -83,6 +87,21 @@ def test_ruby_trusts_the_authority(clients: ClientStage, run: Run) -> None:
     script = "\n".join(("require 'net/http'", stub, with_(recipe, "class Here"), ask))
     line = f'{with_(recipe, "SSL_CERT_FILE")}\nexec "$RUBY" -e "$SCRIPT"'
     assert '"currentPage":1' in run("bash", "-ec", line, RUBY=ruby, SCRIPT=script)
+
+
+def test_who_does_not_trust_it_or_speaks_no_tls_is_no_fault_of_the_server(clients: ClientStage) -> None:
+    """`ClientStage` looks at the log in the end: there is nothing of this in it."""
+    parts = urlsplit(clients.server.https)
+    there = (parts.hostname or "", parts.port or 0)
+    with socket.create_connection(there, PATIENCE_S) as plain:
+        plain.sendall(b"GET /calls HTTP/1.1\r\nHost: x\r\n\r\n")
+        while plain.recv(1 << 12):
+            pass
+    with socket.create_connection(there, PATIENCE_S) as distrustful, pytest.raises(ssl.SSLCertVerificationError):
+        ssl.create_default_context().wrap_socket(distrustful, server_hostname=HOST)
+    with socket.create_connection(there, PATIENCE_S) as hasty:
+        hasty.sendall(b"\x16\x03\x01")
+    assert clients.server.live.get("/calls").status == 200
 
 
 def test_java_trusts_the_authority(clients: ClientStage, run: Run) -> None:

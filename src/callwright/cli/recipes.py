@@ -116,7 +116,8 @@ def _go(here: Here) -> Iterable[Part]:
 
 
 def _ruby(here: Here) -> Iterable[Part]:
-    yield from _certificate(here)
+    if here.https is None:
+        yield from _certificate(here)
     yield Part(
         "The address is a method of its voice client; it always speaks TLS, and the address ends with a slash:",
         (
