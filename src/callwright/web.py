@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -77,8 +78,8 @@ class Serving(NamedTuple):
     task: asyncio.Task[None]
 
 
-def start(app: ASGIApp, bound: socket.socket) -> Serving:
-    """Serve an application on a bound socket, on the running loop."""
+def start(app: ASGIApp, bound: socket.socket, tls: ssl.SSLContext | None = None) -> Serving:
+    """Serve an application on a bound socket, on the running loop; with TLS where there is a server's side of it."""
     config = uvicorn.Config(
         app,
         http=_Patient,
@@ -89,6 +90,8 @@ def start(app: ASGIApp, bound: socket.socket) -> Serving:
         server_header=False,
         timeout_graceful_shutdown=3,
     )
+    config.load()
+    config.ssl = tls
     server = _Server(config)
     return Serving(server, asyncio.create_task(server.serve([bound]), name="http"))
 
