@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from callwright.cli import authority
 from support.ports import free_port
-from support.server import PATIENCE_S, Server, until
+from support.server import PATIENCE_S, Server, Webserver, until
 
 HOST = "voice.messagebird.com"
 SAID = "Straße: één, twee."
@@ -68,10 +68,14 @@ class Conversation(NamedTuple):
 
 
 class ClientStage(NamedTuple):
-    """`authority` is the file that clients trust. `server.http` and `server.https` take the key `server.keys["live"]`."""
+    """`authority` is the file that clients trust. `server.http` and `server.https` take the key `server.keys["live"]`.
+
+    `web` takes whatever is posted.
+    """
 
     server: Server
     telephone: Telephone
+    web: Webserver
     authority: Path
 
     def conversation(self) -> Conversation:
@@ -98,7 +102,7 @@ class ClientStage(NamedTuple):
 @contextmanager
 def client_stage(folder: Path) -> Iterator[ClientStage]:
     made = authority.make(folder / "certificates", [HOST, "localhost", "127.0.0.1"], time.time_ns() // 1_000)
-    scribe, telephone = _scribe(), Telephone()
+    scribe, web, telephone = _scribe(), Webserver(), Telephone()
     settings = {
         "http.certificate": str(made.certificate),
         "http.key": str(made.key),
@@ -108,11 +112,12 @@ def client_stage(folder: Path) -> Iterator[ClientStage]:
     }
     server = Server.start(folder / "one", settings)
     try:
-        yield ClientStage(server, telephone, made.authority)
+        yield ClientStage(server, telephone, web, made.authority)
         server.stop()
     finally:
         server.kill()
         telephone.close()
+        web.close()
         scribe.shutdown()
         scribe.server_close()
 

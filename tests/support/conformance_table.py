@@ -57,6 +57,11 @@ def record(library: str, method: str, result: str, defect: str = "") -> None:
     assert _found.setdefault(library, {}).setdefault(method, made) == made
 
 
+def recorded(library: str) -> list[str]:
+    """The methods that were noted, in the order they were."""
+    return list(_found.get(library, {}))
+
+
 def settle(library: str, about: About) -> None:
     """Compare what was noted of a library, a name for files, with what is kept; AssertionError with what differs."""
     path = FOLDER / f"{library}.json"
