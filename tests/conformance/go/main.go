@@ -120,7 +120,10 @@ func main() {
 }
 
 func aboutCalls(c *client, ids map[string]string) {
-	flow := callFlow{Steps: []step{{Action: "say", Options: sayOptions{Payload: "Hello.", Voice: "female", Language: "en-GB"}}}}
+	flow := callFlow{Steps: []step{
+		{Action: "say", Options: sayOptions{Payload: "Hello.", Voice: "female", Language: "en-GB"}},
+		{Action: "pause", Options: pauseOptions{Length: 60}},
+	}}
 	made, err := initiateCall(c, ids["source"], ids["destination"], flow, &webhook{URL: ids["webhook"], Token: "first"})
 	attempt("InitiateCall", made, err)
 	listed("Calls", calls(c))
@@ -138,7 +141,6 @@ func aboutRecordings(c *client, ids map[string]string) {
 	attempt("ReadRecording", found, err)
 	content, err := found.downloadFile(c)
 	attempt("(*Recording).DownloadFile", digest(content), err)
-	done("Delete", deleteRecording(c, callID, legID, ids["spare"]))
 	made, err := createTranscription(c, callID, legID, ids["recording"])
 	attempt("CreateTranscription", made, err)
 	for _, one := range listed("(*Recording).Transcriptions", found.transcriptions(c)) {
@@ -147,6 +149,7 @@ func aboutRecordings(c *client, ids map[string]string) {
 			attempt("(*Transcription).Contents", string(content), err)
 		}
 	}
+	done("Delete", deleteRecording(c, callID, legID, ids["recording"]))
 }
 
 func aboutFlows(c *client) {

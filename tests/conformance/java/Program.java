@@ -45,7 +45,7 @@ final class Program {
         program.aboutFlows();
         program.aboutWebhooks();
         program.refused("an unknown id", () -> client.viewVoiceCall(ids.get("unknown")));
-        program.refused("a missing value", () -> client.sendVoiceCallFlow(program.flow("No steps", List.of())));
+        program.refused("a missing value", () -> client.sendVoiceCallFlow(flow("No steps", List.of())));
         MessageBirdClient stranger = new MessageBirdClient(arguments[0], "test_of_nobody");
         program.refused("a wrong key", () -> stranger.listAllVoiceCalls(null, null));
     }
@@ -54,7 +54,7 @@ final class Program {
         Map<String, Object> asked = new LinkedHashMap<>();
         asked.put("source", ids.get("source"));
         asked.put("destination", ids.get("destination"));
-        asked.put("callFlow", flow(null, List.of(say())));
+        asked.put("callFlow", flow(null, steps()));
         Map<String, Object> made = attempt("sendVoiceCall", () -> client.sendVoiceCall(asked, Map.of()));
         attempt("listAllVoiceCalls", () -> client.listAllVoiceCalls(1, 100));
         attempt("listAllVoiceCalls without arguments", () -> client.listAllVoiceCalls(null, null));
@@ -71,7 +71,6 @@ final class Program {
         attempt("viewRecording", () -> client.viewRecording(call, leg, recording));
         attempt("listRecordings", () -> client.listRecordings(call, leg, 0, 0));
         attempt("downloadRecording", () -> sound(Files.readAllBytes(client.downloadRecording(call, leg, recording, folder))));
-        done("deleteRecording", () -> client.deleteRecording(call, leg, ids.get("spare")));
     }
 
     private void aboutTranscriptions() {
@@ -85,15 +84,16 @@ final class Program {
         attempt(
                 "downloadTranscription",
                 () -> Files.readString(client.downloadTranscription(call, leg, recording, id, folder)));
+        done("deleteRecording", () -> client.deleteRecording(call, leg, recording));
     }
 
     private void aboutFlows() throws Exception {
-        Map<String, Object> made = attempt("sendVoiceCallFlow", () -> client.sendVoiceCallFlow(flow("Made", List.of(say()))));
+        Map<String, Object> made = attempt("sendVoiceCallFlow", () -> client.sendVoiceCallFlow(flow("Made", steps())));
         attempt("listVoiceCallFlows", () -> client.listVoiceCallFlows(0, 0));
         attempt("viewVoiceCallFlow", () -> client.viewVoiceCallFlow((String) made.get("id")));
         attempt(
                 "updateVoiceCallFlow",
-                () -> client.updateVoiceCallFlow((String) made.get("id"), flow("Changed", List.of(say()))));
+                () -> client.updateVoiceCallFlow((String) made.get("id"), flow("Changed", steps())));
         done("deleteVoiceCallFlow", () -> client.deleteVoiceCallFlow((String) made.get("id")));
     }
 
@@ -105,18 +105,22 @@ final class Program {
         done("deleteWebhook", () -> client.deleteWebhook((String) made.get("id")));
     }
 
-    private Map<String, Object> say() {
-        Map<String, Object> set = new LinkedHashMap<>();
-        set.put("payload", "Hello.");
-        set.put("language", "en-GB");
-        set.put("voice", "female");
+    private static List<Object> steps() {
+        Map<String, Object> said = new LinkedHashMap<>();
+        said.put("payload", "Hello.");
+        said.put("language", "en-GB");
+        said.put("voice", "female");
+        return List.of(step("say", said), step("pause", Map.of("length", 60)));
+    }
+
+    private static Map<String, Object> step(String action, Map<String, Object> set) {
         Map<String, Object> step = new LinkedHashMap<>();
-        step.put("action", "say");
+        step.put("action", action);
         step.put("options", MessageBirdClient.options(set));
         return step;
     }
 
-    private Map<String, Object> flow(String title, List<Object> steps) {
+    private static Map<String, Object> flow(String title, List<Object> steps) {
         Map<String, Object> flow = new LinkedHashMap<>();
         if (title != null) {
             flow.put("title", title);

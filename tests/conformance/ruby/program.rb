@@ -48,7 +48,10 @@ def sound(whole)
   { bytes: whole.bytesize, sha256: Digest::SHA256.hexdigest(whole) }
 end
 
-steps = [{ action: 'say', options: { payload: 'Hello.', language: 'en-GB', voice: 'female' } }]
+steps = [
+  { action: 'say', options: { payload: 'Hello.', language: 'en-GB', voice: 'female' } },
+  { action: 'pause', options: { length: 60 } }
+]
 hook = { url: IDS.webhook, token: 'first' }
 leg = [IDS.call, IDS.leg]
 recording = [*leg, IDS.recording]
@@ -64,7 +67,6 @@ attempt('call_leg_recording_list') { CLIENT.call_leg_recording_list(*leg) }
 found = attempt('call_leg_recording_view') { CLIENT.call_leg_recording_view(*recording) }
 attempt('call_leg_recording_download') { sound(CLIENT.call_leg_recording_download(found.uri)) }
 attempt('call_leg_recording_download with a block', NoMethodError) { CLIENT.call_leg_recording_download(found.uri) { |part| part } }
-attempt('call_leg_recording_delete') { CLIENT.call_leg_recording_delete(*leg, IDS.spare) }
 
 attempt('voice_transcription_create') { CLIENT.voice_transcription_create(*recording, { language: 'en-US' }.to_json) }
 attempt('voice_transcriptions_list') { CLIENT.voice_transcriptions_list(*recording) }
@@ -72,6 +74,7 @@ attempt('voice_transcription_view') { CLIENT.voice_transcription_view(*recording
 attempt('voice_transcription_download') do
   CLIENT.voice_transcription_download(*recording, IDS.transcription).force_encoding('UTF-8')
 end
+attempt('call_leg_recording_delete') { CLIENT.call_leg_recording_delete(*recording) }
 
 made = attempt('call_flow_create') { CLIENT.call_flow_create(title: 'Made', record: false, steps: steps) }
 attempt('call_flow_list') { CLIENT.call_flow_list }
