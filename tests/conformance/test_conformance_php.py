@@ -10,7 +10,7 @@ import pytest
 from support.client_programs import FOLDER, Judge, Program, are_sent, by_method, failed, settled
 from support.client_stage import ClientStage, Conversation
 from support.conformance_table import PROGRAM, About
-from support.contract_answers import BEFORE_THE_BLANK_LINE, TEXT, ContractServer, Said
+from support.contract_answers import BEFORE_THE_BLANK_LINE, TEXT, ContractServer, Said, with_envelope, with_status
 from support.peers import lacking, require_peer
 
 KINDS = {
@@ -41,7 +41,7 @@ KINDS = {
 }
 DEFECTS = {
     "Call->getEndedAt": "of a call that is not over it raises TypeError, as no end is no string",
-    "voiceRecordings->download": "a sound that holds a blank line (the bytes 0D 0A 0D 0A) is cut at it; sounds of telephones have none",
+    "voiceRecordings->download": "it cuts a sound at the bytes 0D 0A 0D 0A, which sounds of telephones hardly have",
     "voiceRecordings->delete": "the recording is deleted, and ServerException raised, as 204 has no JSON",
 }
 
@@ -76,11 +76,11 @@ def without_steps(said: Said) -> Said:
 def test_it_fails_as_the_library_does(php: Program, tmp_path: Path) -> None:
     changes = {
         "GET /call-flows/{flow}": without_steps,
-        "GET /calls": lambda said: said._replace(content=said.content | {"data": None}),
-        "PUT /webhooks/{webhook}": lambda said: said._replace(status=204),
+        "GET /calls": with_envelope(data=None),
+        "PUT /webhooks/{webhook}": with_status(204),
         # What follows is read as if nothing were the matter.
-        "POST /webhooks": lambda said: said._replace(status=200),
-        "GET /calls/{call}/legs": lambda said: said._replace(content=said.content | {"errors": []}),
+        "POST /webhooks": with_status(200),
+        "GET /calls/{call}/legs": with_envelope(errors=[]),
     }
     with ContractServer(changes=changes) as server:
         lines = php.run_by_contract(server, tmp_path)

@@ -241,7 +241,9 @@ class Judge:
         return found
 
 
-def settled(program: Program, lines: Sequence[Line], kinds: Mapping[str, str], defects: Mapping[str, str], judge: Judge) -> None:
+def settled(
+    program: Program, lines: Sequence[Line], kinds: Mapping[str, str], defects: Mapping[str, str], judge: Judge
+) -> None:
     """Judge every line, and have the table of what became of the methods compared with the one that is kept."""
     for line in lines:
         if line.method in REFUSALS:

@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 from support.server import PATIENCE_S
@@ -64,6 +65,27 @@ class Said(NamedTuple):
 Change = Callable[[Said], Said]
 
 
+def with_first(**values: Any) -> Change:
+    """An answer whose first thing has other values; one that has nothing stays as it is."""
+
+    def changed(said: Said) -> Said:
+        if not said.content["data"]:
+            return said
+        first, *others = said.content["data"]
+        return said._replace(content=said.content | {"data": [first | values, *others]})
+
+    return changed
+
+
+def with_envelope(**values: Any) -> Change:
+    """An answer that has other values beside its things, or in place of them."""
+    return lambda said: said._replace(content=said.content | values)
+
+
+def with_status(status: int) -> Change:
+    return lambda said: said._replace(status=status)
+
+
 def named(text: str) -> str:
     """The text with names such as ``{call}`` in place of the ids of the contract's examples."""
     for name, id_ in IDS.items():
@@ -88,22 +110,23 @@ class ContractServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
+        with suppress(OSError):  # it is closed already where an answer failed
+            self._listening.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE_S)
 
     def _serve(self) -> None:
-        while True:
-            try:
-                link, _ = self._listening.accept()
-            except OSError:
-                return
-            link.settimeout(PATIENCE_S)
-            with self._tls.wrap_socket(link, server_side=True) if self._tls else link as talk:
-                request = _read(talk)
-                if request:
-                    self.requests.append(request)
-                    talk.sendall(self._answer(request))
+        with self._listening:  # when an answer fails nobody waits for the next
+            while True:
+                try:
+                    link, _ = self._listening.accept()
+                except OSError:
+                    return
+                link.settimeout(PATIENCE_S)
+                with self._tls.wrap_socket(link, server_side=True) if self._tls else link as talk:
+                    request = _read(talk)
+                    if request:
+                        self.requests.append(request)
+                        talk.sendall(self._answer(request))
 
     def _answer(self, request: bytes) -> bytes:
         head, _, body = request.partition(b"\r\n\r\n")

@@ -124,7 +124,7 @@ func aboutCalls(c *client, ids map[string]string) {
 		{Action: "say", Options: sayOptions{Payload: "Hello.", Voice: "female", Language: "en-GB"}},
 		{Action: "pause", Options: pauseOptions{Length: 60}},
 	}}
-	made, err := initiateCall(c, ids["source"], ids["destination"], flow, &webhook{URL: ids["webhook"], Token: "first"})
+	made, err := initiateCall(c, ids["source"], ids["destination"], flow, &notified{URL: ids["webhook"], Token: "first"})
 	attempt("InitiateCall", made, err)
 	listed("Calls", calls(c))
 	found, err := callByID(c, ids["call"])

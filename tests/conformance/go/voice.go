@@ -83,6 +83,12 @@ func (t *transcription) UnmarshalJSON(data []byte) error {
 	return withDates(data, (*plain)(t), &t.CreatedAt, &t.UpdatedAt)
 }
 
+// A notified is the webhook that comes with a call.
+type notified struct {
+	URL   string `json:"url"`
+	Token string `json:"token,omitempty"`
+}
+
 // A webhook is sent whole.
 type webhook struct {
 	ID        string    `json:"id,omitempty"`
@@ -211,16 +217,13 @@ func withDates(data []byte, found any, createdAt, updatedAt *time.Time) error {
 	return nil
 }
 
-func initiateCall(c *client, source, destination string, flow callFlow, hook *webhook) (call, error) {
+func initiateCall(c *client, source, destination string, flow callFlow, hook *notified) (call, error) {
 	body := struct {
-		Source      string   `json:"source"`
-		Destination string   `json:"destination"`
-		CallFlow    callFlow `json:"callflow"`
-		Webhook     any      `json:"webhook,omitempty"`
-	}{source, destination, flow, nil}
-	if hook != nil {
-		body.Webhook = map[string]string{"url": hook.URL, "token": hook.Token}
-	}
+		Source      string    `json:"source"`
+		Destination string    `json:"destination"`
+		CallFlow    callFlow  `json:"callflow"`
+		Webhook     *notified `json:"webhook,omitempty"`
+	}{source, destination, flow, hook}
 	return one[call](c, http.MethodPost, apiRoot+"/calls", body)
 }
 
