@@ -169,7 +169,7 @@ def _one(collection: str) -> dict[str, Any]:
 
 def _page(collection: str, path: str, page: int) -> dict[str, Any]:
     counts = dict(zip(_COUNTS, (1, 1, page, 10), strict=True))
-    data = [_item(collection)] if page == 1 else []
+    data = [_item(collection)] if page <= 1 else []
     return {"data": data, "_links": {"self": f"{path}?page={page}"}, "pagination": counts}
 
 
