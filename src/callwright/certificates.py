@@ -87,6 +87,15 @@ def check(files: CertificateFiles, now_us: int) -> int:
     return expires_us(found.certificate)
 
 
+def names(certificate: Path) -> list[str]:
+    """The host names a certificate is good for; raises `BadCertificate`."""
+    first = _certificates(certificate, _bytes("certificate", certificate))[0]
+    try:
+        return first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+
+
 def expires_us(pem: bytes) -> int:
     return _us(_first(pem).not_valid_after_utc)
 
@@ -123,7 +132,7 @@ def _no_password() -> NoReturn:
 
 def _judge(files: CertificateFiles, found: _Found, now_us: int) -> None:
     """Say what OpenSSL would say in fewer words or, as with one that expired, not at all."""
-    certificates = _certificates(files, found.certificate)
+    certificates = _certificates(files.certificate, found.certificate)
     key = _key(files, found.key)
     public = [one.public_key() for one in certificates]
     if key.public_key() != public[0]:
@@ -138,12 +147,12 @@ def _judge(files: CertificateFiles, found: _Found, now_us: int) -> None:
         raise BadCertificate(f"http.certificate {files.certificate} {word}", then)
 
 
-def _certificates(files: CertificateFiles, pem: bytes) -> list[x509.Certificate]:
+def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         swapped = "holds a private key and no certificate" if b" PRIVATE KEY-----" in pem else "holds no certificate in PEM"
-        seen = f"http.certificate {files.certificate} {swapped}"
+        seen = f"http.certificate {path} {swapped}"
         raise BadCertificate(seen, "name the file that begins with -----BEGIN CERTIFICATE-----, as fullchain.pem") from error
 
 

@@ -15,7 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from callwright.log import Log
 
-# Enough for 64 kB over the worst line, little enough that idle strangers do not collect.
+# Enough for 64 kB over the worst line, little enough that idle strangers do not collect. A TLS handshake comes before that and
+# has the event loop's own 60 s, which uvicorn leaves as they are.
 REQUEST_S = 20.0
 # What an answer that is under way has left when the server stops. Then the connection is closed, before uvicorn gives up
 # and tells of each as of a fault of the application.

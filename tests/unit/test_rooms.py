@@ -26,7 +26,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {"app", "core", "web", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors", "watchdog"}
     ),
-    frozenset({"doctor", "backup"}),
+    frozenset({"doctor", "backup", "rehearsal"}),
+    frozenset({"scenarios"}),
     frozenset({"cli", "__main__"}),
 )
 
@@ -86,7 +87,7 @@ ONLY = {
 
 # Apart from the house: the telephone shares nothing with it, and only these start it.
 APART = "phone"
-STARTS_PHONE = frozenset({"cli"})
+STARTS_PHONE = frozenset({"cli", "rehearsal"})
 
 THIRD_PARTY = {"sippy": frozenset({"sip", "phone"}), "apsw": frozenset({"store"}), "aiohttp": frozenset({"egress"})}
 
