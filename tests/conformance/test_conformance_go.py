@@ -38,7 +38,11 @@ KINDS = {
     "(*Webhook).Update": "changed webhook",
     "(*Webhook).Delete": "done",
 }
-DEFECTS = {"(*Call).Legs": "AnsweredAt of a leg is filled from endedAt"}
+DEFECTS = {
+    "(*Call).Legs": "AnsweredAt of a leg is filled from endedAt",
+    "CallFlowByID": "it cannot read a flow with a sendKeys step, nor one that plays several files",
+    "CallFlows": "it cannot read a list that has a flow with a sendKeys step, or one that plays several files",
+}
 
 
 @pytest.fixture(scope="module")
