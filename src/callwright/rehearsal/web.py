@@ -29,14 +29,14 @@ _FAULTS = {
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One answer: a `flow`, or a `body` as it is (XML, nonsense); or it `fails`. It takes `after` seconds."""
+    """One answer: a flow, or a body as it is; or none."""
 
-    status: Annotated[int, Meta(ge=200, le=599)] = 200
-    flow: dict[str, Any] | None = None
-    body: str | None = None
-    content_type: str = ""
-    after: Seconds = 0.0
-    fails: Literal["", "timeout", "connect", "dns", "tls", "reset"] = ""
+    status: Annotated[int, Meta(ge=200, le=599, description="The HTTP status.")] = 200
+    flow: Annotated[dict[str, Any] | None, Meta(description="A flow, which is sent as JSON.")] = None
+    body: Annotated[str | None, Meta(description="What is sent as it is: XML, or nonsense.")] = None
+    content_type: Annotated[str, Meta(description="The Content-Type of the answer.")] = ""
+    after: Annotated[Seconds, Meta(description="Seconds until it answers.")] = 0.0
+    fails: Annotated[Literal["", "timeout", "connect", "dns", "tls", "reset"], Meta(description="Why there is no answer.")] = ""
 
     @property
     def document(self) -> bytes:
