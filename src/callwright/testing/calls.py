@@ -36,8 +36,8 @@ WORDS_AT_S = 1.0
 LONGEST_WAIT_S = 4 * 3600.0
 
 Flow = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str]
-# What somebody does on hearing a text: keys that are pressed, words that are said, or acts.
-Doing = str | Act | Sequence[Act]
+# What somebody does on hearing a text: keys that are pressed, words that are said, or an act; of several one each time.
+Doing = str | Act | Sequence[str | Act]
 # What answers for a URL: a flow, a status or such, some of them in turn, or a function or application.
 Answering = object
 
@@ -318,7 +318,7 @@ class SimulatedCalls:
 
         `flow` is a flow, the list of its steps, or its file (JSON or XML). The other party presses `keys` half a second after
         the answer, `says` something a second after it or at times, and does what is under `hears` once it has heard a text
-        with these words in it, one after the other. `acts` has all else that somebody may do; `hangs_up` is a time after the
+        with these words in it, one after the other: it presses what are keys, and says any other text. `acts` has all else that somebody may do; `hangs_up` is a time after the
         answer. With `to`, `answers` says how: ``answer``, ``busy``, ``no_answer``, ``fail`` or a `Party`; `callees` says so of
         those that the flow calls.
 
@@ -388,15 +388,16 @@ def _party(
         done += _upon(text, doing)
     if hangs_up is not None:
         done.append(Act(at=hangs_up, hangs_up=True))
-    # Built like this nothing is checked; read like this everything is.
-    return msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(party, acts=tuple(done))), Party)
+    given = msgspec.to_builtins(party)
+    given["acts"] = [{name: value for name, value in msgspec.structs.asdict(act).items() if value} for act in done]
+    return msgspec.convert(given, Party)  # made in Python nothing of it was checked
 
 
 def _upon(text: str, doing: Doing) -> list[Act]:
     if isinstance(doing, Act):
         return [msgspec.structs.replace(doing, hears=text)]
     if not isinstance(doing, str):
-        return [msgspec.structs.replace(one, hears=text) for one in doing]
+        return [act for one in doing for act in _upon(text, one)]
     are_keys = all(key in "0123456789*#ABCD" for key in doing)
     return [Act(hears=text, press=doing) if are_keys else Act(hears=text, says=doing)]
 

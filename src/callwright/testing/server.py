@@ -211,6 +211,26 @@ class Platform:
         call_id: str = self.post("/calls", body, key=key).made["id"]
         return call_id
 
+    def dial(
+        self,
+        number: str,
+        *,
+        keys: str = "",
+        caller: str | None = None,
+        acts: Sequence[Mapping[str, Any]] = (),
+        key: str | None = None,
+    ) -> str:
+        """Have a simulated caller dial a number that runs a flow; the call's id. It presses `keys` once the flow asks for some,
+        and does what `acts` say, as POST /api/dial has them.
+        """
+        __tracebackhide__ = True
+        asked = [{"whenAsked": True, "press": keys}] if keys else []
+        body: dict[str, Any] = {"number": number, "acts": [*asked, *acts]}
+        if caller is not None:
+            body["source"] = caller
+        call_id: str = self.post("/api/dial", body, key=key).ok().content["id"]
+        return call_id
+
     def call_ended(self, call_id: object, *, within: float = WITHIN_S, key: str | None = None) -> dict[str, Any]:
         """Wait until a call is over; the call with its legs, as the native API has it. AssertionError where it goes on."""
         __tracebackhide__ = True

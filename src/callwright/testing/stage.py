@@ -37,17 +37,20 @@ class Stage:
 
     def do(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Have something done there; raises what a program of the test has raised meanwhile."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            done = self._runner.run(work())
-        else:  # the test is a coroutine itself, and its loop stands still while it waits for this
-            self._aside = self._aside or ThreadPoolExecutor(1, "callwright-simulated")
-            done = self._aside.submit(lambda: self._runner.run(work())).result()
+        done = self._without_a_loop(lambda: self._runner.run(work()))
         if self.raised is not None:
             error, self.raised = self.raised, None
             raise error
         return done
+
+    def _without_a_loop(self, call: Callable[[], T]) -> T:
+        """Where the test is a coroutine itself, its loop stands still while it waits for another thread."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return call()
+        self._aside = self._aside or ThreadPoolExecutor(1, "callwright-simulated")
+        return self._aside.submit(call).result()
 
     def settle(self) -> None:
         """Let all happen that can happen now."""
@@ -63,6 +66,6 @@ class Stage:
                 self.do(self._deliveries.close)
             self.do(self.rehearsal.stop)
         finally:
-            self._runner.close()
+            self._without_a_loop(self._runner.close)
             if self._aside is not None:
                 self._aside.shutdown()
