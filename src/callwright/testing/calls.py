@@ -318,9 +318,9 @@ class SimulatedCalls:
 
         `flow` is a flow, the list of its steps, or its file (JSON or XML). The other party presses `keys` half a second after
         the answer, `says` something a second after it or at times, and does what is under `hears` once it has heard a text
-        with these words in it, one after the other: it presses what are keys, and says any other text. `acts` has all else that somebody may do; `hangs_up` is a time after the
-        answer. With `to`, `answers` says how: ``answer``, ``busy``, ``no_answer``, ``fail`` or a `Party`; `callees` says so of
-        those that the flow calls.
+        with these words in it, one after the other: what are keys is pressed, any other text is said. `acts` has all else that
+        somebody may do; `hangs_up` is a time after the answer. With `to`, `answers` says how: ``answer``, ``busy``,
+        ``no_answer``, ``fail`` or a `Party`; `callees` says so of those that the flow calls.
 
         `web` has what answers for URLs; without `real_web` there is nobody else there. `sounds` are the lengths of sounds by
         their URL. `settings` are as in ``--set``. The callbacks are really posted to the URLs of `deliver_to` once the call is

@@ -261,12 +261,12 @@ class WebhookInbox:
                 url = f"http://{self.headers.get('Host', '')}{self.path}"
                 at = inbox._clock.now_us() / SECOND_US
                 came = Callback(lambda: inbox.secrets, url, headers, body, at=at, answered=planned.status)
-                self.send_response(planned.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
                 with inbox._changed:
                     inbox._received.append(came)
                     inbox._changed.notify_all()
+                self.send_response(planned.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, *_: Any) -> None:
                 pass
