@@ -178,8 +178,7 @@ class SimulatedCall:
         return story.story(self.outcome)
 
     def __repr__(self) -> str:
-        call = self.outcome.call
-        return f"<SimulatedCall {call.source} -> {call.destination}, {self.status} at {self.seconds:g} s, said {self.said!r}>"
+        return f"<SimulatedCall {story.head(self.outcome)}, said {self.said!r}>"
 
     # what is done in it
 

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from callwright.errors import CallwrightError
-from callwright.rehearsal.outcome import Outcome
 from callwright.scenarios.faults import ScenarioError
-from callwright.scenarios.reading import Script, read_file
-from callwright.scenarios.running import Result, simulate
-from callwright.testing.story import story
+from callwright.scenarios.reading import Script, read
+from callwright.scenarios.trial import Trial
+from callwright.scenarios.verdict import Verdict
+from callwright.settings import Settings
 
 
 class NotAsExpected(AssertionError):
-    """A call was not as its scenario expects. The message says how, and what happened."""
+    """A call was not as its scenario expects, or could not be had; the message is one screen."""
 
-    def __init__(self, script: Script, result: Result) -> None:
-        differences = [f"  {difference.sentence}" for difference in result.differences]
-        notes = [f"  {note}" for note in result.notes]
-        seen = [story(result.outcome)] if isinstance(result.outcome, Outcome) else []
-        head = f"{script.file}:{script.line}: {script.scenario.name}"
-        super().__init__("\n".join([head, *differences, *notes, "", *seen]))
+    def __init__(self, verdict: Verdict) -> None:
+        rows = [row.text for row in verdict.rows]
+        super().__init__(verdict.error or "\n".join(rows))
 
 
 class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[ScenarioItem]:
         try:
-            scripts = read_file(self.path)
+            file = os.path.relpath(self.path, self.config.invocation_params.dir)
+            scripts = read(self.path.read_bytes(), file, self.path.parent)
         except ScenarioError as error:
             raise self.CollectError(str(error)) from None
         for script in scripts:
@@ -42,13 +40,13 @@ class ScenarioItem(pytest.Item):
         self._script = script
 
     def runtest(self) -> None:
-        result = simulate(self._script.scenario, self.path.parent)
-        if not result.met:
-            raise NotAsExpected(self._script, result)
+        verdict = Trial(settings=Settings()).simulate(self._script)
+        if not verdict.met:
+            raise NotAsExpected(verdict)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What is wrong with a scenario or its flow is not in the code: no traceback."""
-        if isinstance(excinfo.value, NotAsExpected | CallwrightError):
+        if isinstance(excinfo.value, NotAsExpected):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
