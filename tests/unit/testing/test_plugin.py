@@ -94,7 +94,7 @@ def test_files_of_scenarios_are_tests_where_that_is_wanted(pytester: pytest.Pyte
     result.stdout.fnmatch_lines(
         [
             "menu.scenario.yaml::two seconds PASSED*",
-            "nobody  (menu.scenario.yaml:13)",
+            "nobody  (menu.scenario.yaml:12)",
             "    expected  busy",
             "    but       ended",
             "*what happened:",
