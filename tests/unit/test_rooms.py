@@ -16,7 +16,7 @@ BASE = frozenset({"telephony", "audiofile", "store", "ipc", "clock", "ids", "err
 
 # Floor by floor, from the ground up. A room may import base and any room on a lower floor.
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"sip", "media", "simulator", "speech", "egress", "openapi"}),
+    frozenset({"sip", "media", "simulator", "speech", "egress", "openapi", "certificates"}),
     frozenset({"calls", "accounts"}),
     frozenset({"flows", "numbers", "trunks", "recordings", "transcriptions"}),
     frozenset({"dialect"}),
@@ -28,7 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"doctor", "backup", "rehearsal"}),
     frozenset({"scenarios"}),
-    frozenset({"cli", "__main__"}),
+    frozenset({"cli", "testing", "__main__"}),
 )
 
 # Between rooms of one floor only where an arrow is drawn.
@@ -51,6 +51,7 @@ ARROWS = frozenset(
         ("app", "watchdog"),
         ("supervisor", "childprocess"),
         ("__main__", "cli"),
+        ("testing", "cli"),
     }
 )
 
@@ -64,6 +65,7 @@ ONLY = {
     "simulator": frozenset(),
     "egress": frozenset(),
     "openapi": frozenset(),
+    "certificates": frozenset(),
     "flows": frozenset({"calls", "accounts"}),
     "speech": frozenset({"egress"}),
     "audiofile": frozenset({"errors"}),
@@ -80,7 +82,7 @@ ONLY = {
     ),
     "native": frozenset(
         {"switch", "retention", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings"}
-        | {"transcriptions", "openapi"}
+        | {"transcriptions", "openapi", "simulator"}
     ),
 }
 

@@ -37,12 +37,16 @@ class Prompts:
         self._files: dict[Prompt, Path] = {}
 
     def file(self, prompt: Prompt) -> Path:
-        """A name that stands for a prompt; there is no such file."""
+        """What stands for a prompt."""
         path = self._files.get(prompt)
         if path is None:
-            path = self._files[prompt] = Path(f"/rehearsed/{len(self._files)}.wav")
+            path = self._files[prompt] = self.make(len(self._files), prompt)
             self._prompts[str(path)] = prompt
         return path
+
+    def make(self, number: int, prompt: Prompt) -> Path:
+        """A name; there is no such file."""
+        return Path(f"/rehearsed/{number}.wav")
 
     def note(self, path: Path, prompt: Prompt) -> None:
         """A real file holds a prompt, or the first part of it."""
@@ -77,8 +81,8 @@ class RehearsedSpeech:
 class SoundReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a sound lasts, or the HTTP status it is refused with."""
 
-    seconds: Seconds = SOUND_S
-    status: Annotated[int, Meta(ge=200, le=599)] = 200
+    seconds: Annotated[Seconds, Meta(description="How many seconds it lasts.")] = SOUND_S
+    status: Annotated[int, Meta(ge=200, le=599, description="The HTTP status; from 300 on it is refused.")] = 200
 
 
 class RehearsedSounds:

@@ -38,7 +38,7 @@ class Difference(NamedTuple):
     @property
     def sentence(self) -> str:
         when = "" if self.at is None else f" at {self.at:.2f} s"
-        return f"{self.where}: expected {self.expected}, but there was {self.seen}{when}."
+        return f"{self.where}: expected {self.expected}, but there was {self.seen.rstrip('.')}{when}."
 
 
 class _Mismatch(NamedTuple):
@@ -62,7 +62,7 @@ def differences(scenario: Scenario, outcome: Outcome | Refusal, *, tolerance: fl
 
 def _refused(expected: Expected, refusal: Refusal) -> Difference:
     wanted = "a call" if expected.refused is None else f"a refusal with {expected.refused}"
-    return Difference("refused", wanted, f"a refusal with {refusal.code}: {refusal.sentence}", 0.0)
+    return Difference("refused", wanted, f"a refusal with {refusal.code}: {refusal.sentence}")
 
 
 class _Comparison:
@@ -101,6 +101,13 @@ class _Comparison:
         if expected.tags is not None and set(expected.tags) != set(call.tags):
             yield Difference("tags", ", ".join(expected.tags) or "none", ", ".join(call.tags) or "none", end)
         yield from self._mapping("metadata", expected.metadata, call.metadata)
+        yield from self._deliveries()
+
+    def _deliveries(self) -> Iterator[Difference]:
+        """Where callbacks were really posted, each is to be taken."""
+        for n, one in enumerate(self._outcome.deliveries, 1):
+            if one.state != "delivered":
+                yield Difference(f"deliveries[{n}]", f"{one.event}, delivered to {one.url}", f"{one.state}: {one.fault}", None)
 
     # parts
 
