@@ -88,6 +88,7 @@ class Core:
     ) -> None:
         chosen = loaded.settings
         self.settings = chosen
+        self.strictness = rooms.strictness(chosen)
         self.store = store
         self.accounts = Accounts(store, clock, rotation_overlap=chosen.webhooks.rotation_overlap)
         self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
@@ -245,6 +246,7 @@ class Core:
                 files=self.files,
                 limits=api_parts.Limits(limits.body_limit, limits.flow_limit),
                 currency=self.settings.calls.currency,
+                strictness=self.strictness,
             )
         )
         mounted = Starlette(
@@ -299,7 +301,7 @@ class Core:
         )
 
     def _callback(self, event: events.Event) -> bytes:
-        return callbacks.body(event, self.settings.calls.currency)
+        return callbacks.body(event, self.settings.calls.currency, self.strictness)
 
     def _prepare_speech(self, flow: Flow) -> None:
         """Have what a flow says ready before the first call; texts are only queued here."""
