@@ -147,9 +147,9 @@ def native_app(parts: Parts, authority: Authority) -> Starlette:
     return app
 
 
-def control_app(parts: Parts) -> ASGIApp:
-    """What listens on the control socket."""
-    description = published()
+def control_app(parts: Parts, description: Published | None = None) -> ASGIApp:
+    """What listens on the control socket; without a `description` this interface is told of alone."""
+    description = description or published()
     return Starlette(
         routes=[
             Mount("/api", native_app(parts, Authority.SOCKET)),
