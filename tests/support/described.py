@@ -138,9 +138,9 @@ def check_answer(
         assert wrong == [], f"{name} answered {status}: {wrong}"
 
 
-def check_headers(operation: dict[str, Any], status: int, headers: dict[str, str]) -> None:
+def check_headers(operation: dict[str, Any], status: int, headers: dict[str, str], strictness: Strictness = LENIENT) -> None:
     """AssertionError for an answer without a header that the document has for every such one."""
-    response = response_of(operation, status) or {}
+    response = response_of(operation, status, strictness) or {}
     missing = [one for one in response.get("headers", ()) if one.lower() not in headers]
     assert missing == [], f"{operation['operationId']} answered {status} without {missing}"
 
@@ -271,7 +271,7 @@ class ProvenApi:
             return
         body, head = bytes(seen.given), scope["method"] == "HEAD"
         check_answer(operation, seen.status, seen.media, body, head=head, strictness=self._strictness)
-        check_headers(operation, seen.status, seen.headers)
+        check_headers(operation, seen.status, seen.headers, self._strictness)
         if seen.status < 300:
             check_lax_request(operation, bytes(seen.taken), self._strictness)
 

@@ -26,13 +26,21 @@ ZERO = Named(
         "examples": [0],
     },
 )
-WRITTEN = Named(
-    "Written",
+WRITTEN_NUMBER = Named(
+    "WrittenNumber",
     {
         "type": "string",
-        "pattern": r"^\s*(-?[0-9]|[tTfF])",
-        "description": "A number or a boolean as text. It is returned as what it is.",
+        "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
+        "description": "A number as text. It is returned as a number.",
         "examples": ["3"],
+    },
+)
+WRITTEN_BOOLEAN = Named(
+    "WrittenBoolean",
+    {
+        "enum": ["true", "false", "True", "False", "TRUE", "FALSE", "1", "0"],
+        "description": "A boolean as text. It is returned as a boolean.",
+        "examples": ["false"],
     },
 )
 SPELLED = Named(
@@ -53,7 +61,7 @@ DOUBLY_ENCODED = Named(
         "examples": ['{"steps": [{"action": "hangup"}]}'],
     },
 )
-_NUMBERS = {"integer", "number", "boolean"}
+_NUMBERS = {"integer", "number"}
 
 
 def accepted(schema: Any, *, keep: frozenset[str] = frozenset({"action"})) -> Any:
@@ -79,13 +87,15 @@ def in_all_forms(shape: Shape, *, wanted: bool = False) -> Shape:
     kinds = _kinds(shape)
     others: list[Shape] = []
     if kinds & _NUMBERS:
-        others.append(WRITTEN)
+        others.append(WRITTEN_NUMBER)
+    elif "boolean" in kinds:
+        others.append(WRITTEN_BOOLEAN)
     elif kinds == {"string"} and "enum" not in shape:
         others.append(SPELLED)
     if kinds & {"object", "array"}:
         others.append(DOUBLY_ENCODED)
     if not wanted:
-        others.append(ZERO if kinds & _NUMBERS - {"boolean"} else UNSET)
+        others.append(ZERO if kinds & _NUMBERS else UNSET)
     if not others:
         return shape
     about: Shape = {word: shape[word] for word in ("description", "examples", "default") if word in shape}
