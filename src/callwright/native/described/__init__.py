@@ -9,6 +9,7 @@ from callwright import __version__
 from callwright.native.described import calls, deliveries, events, flows, keys, recordings, server, webhooks
 from callwright.native.described.common import FAILURE
 from callwright.native.described.failures import FAILURES, failures_of
+from callwright.native.described.links import linked
 from callwright.openapi.document import Chapter, Interface
 
 TAGS = {
@@ -38,7 +39,7 @@ def chapter() -> Chapter:
         title="The native interface",
         sentence=" ".join(SENTENCE.split()),
         tags=TAGS,
-        operations=operations,
+        operations=linked(operations),
         failure=FAILURE,
         failures=FAILURES,
         failures_of=failures_of,

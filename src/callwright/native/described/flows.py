@@ -92,6 +92,7 @@ NUMBERS_WANTED = body(
     {"numbers": several(text("A number.", "31205550100"), "They are registered where they are not yet.", minItems=1)},
     wanted=("numbers",),
 )
+NUMBERS_WANTED["additionalProperties"] = True  # they are read as the compatible interface reads them
 BOUND = record("BoundNumbers", "Numbers that a flow answers now.", {"data": several(NUMBER, "Those that were named.")})
 EXAMPLE = {
     "title": "Front desk",
