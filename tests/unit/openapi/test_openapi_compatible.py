@@ -81,8 +81,8 @@ def test_what_can_be_asked_next_is_there_with_all_it_needs():
         for response in operation["responses"].values():
             for link in response.get("links", {}).values():
                 wanted = {one["name"] for one in by_name[link["operationId"]]["parameters"] if one["in"] == "path"}
-                # Whom to call, and which leg of a call, is for the client to choose.
-                assert {*link["parameters"], "destination", "leg"} >= wanted
+                # Whom to call, which leg of a call and which attempt is for the client to choose.
+                assert {*link["parameters"], "destination", "leg", "n"} >= wanted
                 assert set(link["parameters"]) <= wanted
                 links += 1
     assert links > 100
