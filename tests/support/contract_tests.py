@@ -21,6 +21,7 @@ from support.server import Customer, Server, until
 # Nobody takes part in these tests but the server and the client: requests that flows and webhooks ask for end here.
 NOWHERE = "http://127.0.0.1:9"
 SEED = 1
+SURROUNDINGS = {"SCHEMATHESIS_HOOKS": "support.contract_hooks", "PYTHONPATH": str(Path(__file__).parents[1]), "COLUMNS": "120"}
 PATIENCE_S = 3_000.0
 
 # The compatible interface takes what client libraries send, which is more than is right: unknown keys and parameters, keys in
@@ -45,7 +46,7 @@ class Extent(NamedTuple):
     bounds: bool
 
 
-SHORT = Extent(examples=3, chains=40, bounds=False)
+SHORT = Extent(examples=3, chains=30, bounds=False)
 LONG = Extent(examples=150, chains=600, bounds=True)
 
 
@@ -136,7 +137,7 @@ def run(base: str, folder: Path, config: str, *filters: str, headers: Mapping[st
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "COLUMNS": "120"},
+        env=os.environ | SURROUNDINGS,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,

@@ -55,7 +55,8 @@ def _native(stage: Stage, extent: Extent) -> None:
 
 
 def _operator(stage: Stage, extent: Extent) -> None:
-    config = configuration(stage.seeded, extent, BY_FORM_ALONE)
+    # The one thing that is made here is a key, and all that can be done with it is to revoke it.
+    config = configuration(stage.seeded, extent._replace(chains=5), BY_FORM_ALONE)
     wanted = [one.name for one in described.chapter().operations if one.access is Access.SOCKET]
     filters = f"--include-operation-id-regex={_any_of(wanted)}"
     with Door(stage.server.folder / "data" / "run" / "control.sock") as door:
