@@ -11,8 +11,8 @@ import asyncio
 import re
 import selectors
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
@@ -79,11 +79,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose timers cost no real time.
 
     Where the ordinary loop would sleep until its next timer, this one moves its time there. Nothing outside the loop
-    (threads, sockets) is waited for while a timer is pending: simulations keep everything inside it.
+    (threads, sockets) is waited for while a timer is pending, except within `outside`.
     """
 
     def __init__(self) -> None:
         self._now = 0.0
+        self._outside = 0
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
@@ -92,6 +93,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def advance(self, seconds: float) -> None:
         self._now += seconds
 
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """While this lasts something outside the loop is waited for, and time passes here as it does there."""
+        self._outside += 1
+        try:
+            yield
+        finally:
+            self._outside -= 1
+
+    async def shutdown_default_executor(self, *arguments: Any) -> None:
+        with self.outside():  # its threads end in their own time
+            await super().shutdown_default_executor(*arguments)
+
+    @property
+    def waits_outside(self) -> bool:
+        return self._outside > 0
+
 
 class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
@@ -99,6 +117,8 @@ class _JumpingSelector(selectors.DefaultSelector):
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self._loop.waits_outside and (timeout is None or timeout > 0):
+            return self._wait(timeout)
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
@@ -106,6 +126,14 @@ class _JumpingSelector(selectors.DefaultSelector):
             raise RuntimeError("every task waits for another: nothing can run and no timer is set")
         self._loop.advance(timeout)
         return []
+
+    def _wait(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        began_ns = time.monotonic_ns()
+        ready = super().select(timeout)
+        passed = (time.monotonic_ns() - began_ns) / 1e9
+        # A timer that was waited for is due, however the two clocks round.
+        self._loop.advance(passed if ready or timeout is None else max(passed, timeout))
+        return ready
 
 
 def rfc3339(at_us: int) -> str:

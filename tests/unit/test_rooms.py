@@ -16,7 +16,7 @@ BASE = frozenset({"telephony", "audiofile", "store", "ipc", "clock", "ids", "err
 
 # Floor by floor, from the ground up. A room may import base and any room on a lower floor.
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"sip", "media", "simulator", "speech", "egress", "openapi"}),
+    frozenset({"sip", "media", "simulator", "speech", "egress", "openapi", "certificates"}),
     frozenset({"calls", "accounts"}),
     frozenset({"flows", "numbers", "trunks", "recordings", "transcriptions"}),
     frozenset({"dialect"}),
@@ -26,7 +26,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {"app", "core", "web", "settings", "metrics", "supervisor", "childprocess", "datafolder", "descriptors", "watchdog"}
     ),
-    frozenset({"doctor", "backup"}),
+    frozenset({"doctor", "backup", "rehearsal"}),
+    frozenset({"scenarios"}),
     frozenset({"cli", "__main__"}),
 )
 
@@ -63,6 +64,7 @@ ONLY = {
     "simulator": frozenset(),
     "egress": frozenset(),
     "openapi": frozenset(),
+    "certificates": frozenset(),
     "flows": frozenset({"calls", "accounts"}),
     "speech": frozenset({"egress"}),
     "audiofile": frozenset({"errors"}),
@@ -86,7 +88,7 @@ ONLY = {
 
 # Apart from the house: the telephone shares nothing with it, and only these start it.
 APART = "phone"
-STARTS_PHONE = frozenset({"cli"})
+STARTS_PHONE = frozenset({"cli", "rehearsal"})
 
 THIRD_PARTY = {"sippy": frozenset({"sip", "phone"}), "apsw": frozenset({"store"}), "aiohttp": frozenset({"egress"})}
 

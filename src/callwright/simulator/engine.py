@@ -14,6 +14,7 @@ from uuid import UUID
 
 from callwright import telephony
 from callwright.clock import Clock
+from callwright.simulator.files import WAV_FILES, Files
 from callwright.simulator.legs import Leg, State
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
 from callwright.simulator.sound import Sound
@@ -53,7 +54,8 @@ class _Call:
 class SimulatedEngine:
     """Implements `telephony.Engine`."""
 
-    def __init__(self, clock: Clock, settings: SimulatorSettings) -> None:
+    def __init__(self, clock: Clock, settings: SimulatorSettings, files: Files = WAV_FILES) -> None:
+        """`files` says how long what is played lasts, and takes what is recorded."""
         self._clock = clock
         self._speed = settings.speed
         self._callees = dict(settings.callees)
@@ -61,7 +63,7 @@ class SimulatedEngine:
         self._calls: dict[UUID, _Call] = {}
         self._outbox: list[Event] = []
         self._sink: Callable[[Event], None] | None = None
-        self._sound = Sound(self)
+        self._sound = Sound(self, files)
         self._transfers = Transfers(self)
 
     def attach(self, sink: Callable[[Event], None]) -> None:
@@ -73,6 +75,10 @@ class SimulatedEngine:
     @property
     def legs(self) -> int:
         return len(self._legs)
+
+    def has(self, leg: UUID) -> bool:
+        """Whether a leg is there and not over."""
+        return leg in self._legs
 
     def submit(self, command: Command) -> None:
         call = self._calls.setdefault(command.call, _Call())
@@ -150,6 +156,10 @@ class SimulatedEngine:
                 self._transfers.progress(leg, code)
 
     # the far side
+
+    def expect(self, destination: str, script: CalleeScript) -> None:
+        """Whoever is called at `destination` from now on does as the script says."""
+        self._callees[destination] = script
 
     def call_in(self, leg: UUID, source: str, destination: str, script: CalleeScript | None = None, *, hops: int = 0) -> None:
         """A simulated caller dials. `script` says what it does once answered: its digits and when it hangs up."""

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Protocol
 from uuid import UUID
 
-from callwright.audiofile import Writer
+from callwright.simulator.files import Tape
 from callwright.simulator.settings import CalleeScript
 from callwright.telephony import Event
 
@@ -35,9 +35,9 @@ class Prompt:
 class Take:
     """A recording under way. `stop_keys` end it, and so do its timers."""
 
-    def __init__(self, recording: UUID, writer: Writer, stop_keys: str, began_at: float) -> None:
+    def __init__(self, recording: UUID, tape: Tape, stop_keys: str, began_at: float) -> None:
         self.recording = recording
-        self.writer = writer
+        self.tape = tape
         self.stop_keys = stop_keys
         self.began_at = began_at
         self.silence_s: float | None = None

@@ -7,26 +7,24 @@ from functools import partial
 from uuid import UUID
 
 from callwright import telephony
-from callwright.audiofile import Writer
+from callwright.simulator.files import Files
 from callwright.simulator.legs import Leg, Prompt, Stage, State, Take
 from callwright.telephony import CommandRefused, PlayOutcome, RecordOutcome, Tracks, recording_fault
-
-RATE = 8000
-CHUNK_S = 60
 
 
 class Sound:
     """Carries out sound commands on simulated legs."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, files: Files) -> None:
         self._stage = stage
+        self._files = files
 
     # prompts
 
     def play(self, leg: Leg, command: telephony.Play) -> None:
         self.stop(leg, PlayOutcome.STOPPED)
         try:
-            seconds = sum(_seconds(file) for file in command.files)
+            seconds = sum(self._files.seconds(file) for file in command.files)
         except (OSError, EOFError, wave.Error) as error:
             failed = PlayOutcome.FAILED
             self._stage.emit(leg, telephony.PlayFinished, play=command.id, outcome=failed, detail=str(error))
@@ -40,7 +38,7 @@ class Sound:
         if prompt is None or prompt.play != command.play:
             return
         try:
-            seconds = sum(_seconds(file) for file in command.files)
+            seconds = sum(self._files.seconds(file) for file in command.files)
         except (OSError, EOFError, wave.Error) as error:
             self.stop(leg, PlayOutcome.FAILED, str(error))
             return
@@ -72,12 +70,12 @@ class Sound:
         if fault:
             raise CommandRefused(f"StartRecording: {fault}")
         try:
-            writer = Writer(command.path, 2 if command.tracks is Tracks.BOTH else 1, command.key)
+            tape = self._files.record(command.path, 2 if command.tracks is Tracks.BOTH else 1, command.key)
         except OSError as error:
             failed, finished = RecordOutcome.FAILED, telephony.RecordingFinished
             self._stage.emit(leg, finished, recording=command.recording, outcome=failed, detail=str(error))
             return
-        take = Take(command.recording, writer, command.stop_keys, self._stage.now())
+        take = Take(command.recording, tape, command.stop_keys, self._stage.now())
         take.max_s = None if command.max_ms is None else command.max_ms / 1000
         take.silence_s = None if command.silence_ms is None else command.silence_ms / 1000
         leg.takes[take.recording] = take
@@ -98,7 +96,7 @@ class Sound:
         if outcome is RecordOutcome.MAX_LENGTH and take.max_s is not None:
             seconds = take.max_s
         try:
-            _keep_silence(take.writer, round(seconds * RATE))
+            take.tape.end(seconds)
         except OSError as error:
             outcome, detail = RecordOutcome.FAILED, str(error)
         self._stage.emit(
@@ -166,18 +164,3 @@ class Sound:
     def beep(self, leg: Leg) -> None:
         if leg.listening and leg.state is State.ANSWERED:
             self._stage.emit(leg, telephony.Beep)
-
-
-def _seconds(file: str) -> float:
-    # Counted and not read off the header: a WAV that was written as a stream says too much there.
-    with wave.open(file, "rb") as sound:
-        samples = len(sound.readframes(sound.getnframes())) // (sound.getsampwidth() * sound.getnchannels())
-        return samples / sound.getframerate()
-
-
-def _keep_silence(writer: Writer, samples: int) -> None:
-    try:
-        for begin in range(0, samples, CHUNK_S * RATE):
-            writer.write(bytes(min(samples - begin, CHUNK_S * RATE) * 2 * writer.channels))
-    finally:
-        writer.close()

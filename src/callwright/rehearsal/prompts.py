@@ -1,0 +1,121 @@
+"""What is heard in a rehearsal: texts and sounds that are known by the file that stands for them."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from callwright.simulator.files import Tape
+from callwright.simulator.talk import spoken_s
+from callwright.switch.sounds import Sound, SoundUnavailable
+from callwright.telephony import Utterance
+
+SOUND_S = 3.0
+
+
+class Prompt(NamedTuple):
+    """A text in a language, or the URL of a sound; the other is empty. `seconds` is its length."""
+
+    seconds: float
+    text: str = ""
+    language: str = ""
+    gender: str = ""
+    url: str = ""
+
+
+class Prompts:
+    """Every prompt by its file."""
+
+    def __init__(self) -> None:
+        self._prompts: dict[str, Prompt] = {}
+        self._files: dict[Prompt, Path] = {}
+
+    def file(self, prompt: Prompt) -> Path:
+        """A name that stands for a prompt; there is no such file."""
+        path = self._files.get(prompt)
+        if path is None:
+            path = self._files[prompt] = Path(f"/rehearsed/{len(self._files)}.wav")
+            self._prompts[str(path)] = prompt
+        return path
+
+    def note(self, path: Path, prompt: Prompt) -> None:
+        """A real file holds a prompt, or the first part of it."""
+        self._prompts[str(path)] = prompt
+
+    def of(self, file: str) -> Prompt | None:
+        """None for what is no prompt of the flow: ring-back, music, the beep before a recording."""
+        return self._prompts.get(file)
+
+
+class RehearsedSpeech:
+    """Speaks in no time; what it says lasts as long as a voice would need. `seconds` has lengths of texts that are known."""
+
+    def __init__(self, prompts: Prompts, seconds: Mapping[str, float] | None = None) -> None:
+        self._prompts = prompts
+        self._seconds = seconds or {}
+
+    def refusal(self, utterance: Utterance) -> str | None:
+        return None
+
+    async def say(self, utterance: Utterance) -> AsyncIterator[Path]:
+        text = utterance.text
+        seconds = self._seconds.get(text)
+        yield self._prompts.file(
+            Prompt(spoken_s(text) if seconds is None else seconds, text, utterance.language, utterance.gender)
+        )
+
+    def prepare(self, utterance: Utterance) -> None:
+        pass
+
+
+class RehearsedSounds:
+    """Has every sound; `sounds` gives a URL's length in seconds, or the HTTP status it is refused with."""
+
+    def __init__(self, prompts: Prompts, sounds: Mapping[str, float | int] | None = None) -> None:
+        self._prompts = prompts
+        self._sounds = sounds or {}
+
+    def stream(self, url: str) -> _Stream:
+        return _Stream(self, url)
+
+    async def fetch(self, url: str) -> Sound:
+        given = self._sounds.get(url, SOUND_S)
+        if isinstance(given, int) and given >= 100:
+            raise SoundUnavailable(f"{url} answered {given}", given)
+        return Sound(self._prompts.file(Prompt(float(given), url=url)), 200)
+
+
+class _Stream:
+    def __init__(self, sounds: RehearsedSounds, url: str) -> None:
+        self._sounds = sounds
+        self._url = url
+        self.status: int | None = None
+        self.note = ""
+
+    async def __aiter__(self) -> AsyncIterator[Path]:
+        sound = await self._sounds.fetch(self._url)
+        self.status = sound.status
+        yield sound.path
+
+
+class _NoTape:
+    def end(self, seconds: float) -> None:
+        pass
+
+
+class RehearsedFiles:
+    """Files for the simulator, none of which is there."""
+
+    def __init__(self, prompts: Prompts) -> None:
+        self._prompts = prompts
+
+    def seconds(self, file: str) -> float:
+        prompt = self._prompts.of(file)
+        if prompt is None:
+            raise wave.Error(f"{file} stands for no prompt")
+        return prompt.seconds
+
+    def record(self, path: str, channels: int, key: bytes) -> Tape:
+        return _NoTape()
