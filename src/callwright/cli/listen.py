@@ -18,13 +18,10 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from callwright.cli import show
-from callwright.cli.control import WORLD_HEADER, NoServer, Refused, connection, refusal
+from callwright.cli.control import WORLD_HEADER, Refused, connection, refusal
+from callwright.cli.following import SILENT_S, Following, Lost
 from callwright.cli.place import Place
-from callwright.errors import CallwrightError
 
-# The server says something every 15 s.
-SILENT_S = 45.0
-AGAIN_S = 1.0
 # Calls whose sequences are remembered.
 CALLS = 10_000
 
@@ -41,10 +38,6 @@ class Wanted(NamedTuple):
     answer_s: float
 
 
-class _Lost(CallwrightError):
-    """The line to the server broke."""
-
-
 class _Outcome(NamedTuple):
     """`status` is 0 where no answer came, and `why` says why."""
 
@@ -59,63 +52,49 @@ class _Outcome(NamedTuple):
 
 def run(place: Place, wanted: Wanted, *, count: int | None, json: bool) -> int:
     """Forward until Ctrl-C, or `count` callbacks; 1 when one of those that were counted was not taken, else 0."""
-    forwarding = _Forwarding(place, wanted, json=json)
+    forwarding = _Forwarding(place, wanted, count=count, json=json)
     try:
-        forwarding.go(count)
+        forwarding.go()
     except KeyboardInterrupt:
         show.aside(f"\n{forwarding.forwarded} forwarded, {forwarding.refused} of them not taken.")
         return 0
     return 1 if forwarding.refused else 0
 
 
-class _Forwarding:
-    def __init__(self, place: Place, wanted: Wanted, *, json: bool) -> None:
+class _Forwarding(Following[dict[str, Any]]):
+    def __init__(self, place: Place, wanted: Wanted, *, count: int | None, json: bool) -> None:
+        super().__init__()
         self._place = place
         self._wanted = wanted
+        self._count = count
         self._json = json
         self._resume: str | None = None
         self._sequences: OrderedDict[str | None, int] = OrderedDict()
-        self._away = False
         self.forwarded = 0
         self.refused = 0
 
-    def go(self, count: int | None) -> None:
-        while True:
-            try:
-                for line in self._lines():
-                    if self._take(line) and self.forwarded == count:
-                        return
-                why = "The server closed the line"
-            except (_Lost, NoServer) as error:
-                if self._resume is None:
-                    raise
-                why = str(error).rstrip(".")
-            if not self._away:
-                show.aside(f"{why}; it is tried again until it is back.")
-                self._away = True
-            time.sleep(AGAIN_S)
+    @property
+    def _begun(self) -> bool:
+        return self._resume is not None
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         try:
             yield from _read(self._place, self._wanted, self._resume)
         except Refused as refused:
-            if refused.status == 503 and self._resume is not None:
-                raise _Lost(str(refused)) from None
+            self._lost_if_stopping(refused)
             raise
 
     def _take(self, line: dict[str, Any]) -> bool:
-        """Do what a line of the server says; true for a callback."""
         match line["type"]:
             case "ready":
                 if self._resume is None:
                     show.aside(f"Listening to the {line['world']} world, forwarding to {self._wanted.forward}. Ctrl-C ends it.")
-                elif self._away:
-                    show.aside("The server is back; it goes on where it was.")
-                self._resume, self._away = line["resume"], False
+                self._is_back()
+                self._resume = line["resume"]
             case "event":
                 self._forward(line)
                 self._resume = line["resume"]
-                return True
+                return self.forwarded == self._count
             case "dropped" | "stopping":
                 show.aside(line["why"])
         return False
@@ -143,7 +122,7 @@ class _Forwarding:
 
 
 def _read(place: Place, wanted: Wanted, resume: str | None) -> Iterator[dict[str, Any]]:
-    """What the server tells, line by line; raises `_Lost`, `NoServer` or `Refused`."""
+    """What the server tells, line by line; raises `Lost`, `NoServer` or `Refused`."""
     query = {"url": wanted.forward, "events": wanted.events} | ({} if resume is None else {"after": resume})
     headers = {"Callwright-Token": wanted.token} if wanted.token else {}
     if wanted.server is None:
@@ -161,7 +140,7 @@ def _read(place: Place, wanted: Wanted, resume: str | None) -> Iterator[dict[str
         while told := answer.readline():
             yield json_.loads(told)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _Lost(_why_lost(error, place, wanted)) from error
+        raise Lost(_why_lost(error, place, wanted)) from error
     finally:
         line.close()
 

@@ -10,21 +10,17 @@ import http.client
 import json as json_
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from callwright.cli import show
-from callwright.cli.control import WORLD_HEADER, NoServer, Refused, connection, refusal
+from callwright.cli.control import WORLD_HEADER, Refused, connection, refusal
+from callwright.cli.following import SILENT_S, Following, Lost
 from callwright.cli.happenings import OVER, Happenings
 from callwright.cli.place import Place
 from callwright.cli.words import said_of_filters
-from callwright.errors import CallwrightError
 
-# The server says something every 15 s.
-SILENT_S = 45.0
-AGAIN_S = 1.0
 CAUGHT_UP = "caught up"
 EVER = "1970-01-01T00:00:00Z"
 
@@ -39,10 +35,6 @@ class Wanted(NamedTuple):
     worlds: Sequence[str]
     call: str | None = None
     to_the_end: bool = False
-
-
-class _Lost(CallwrightError):
-    """The line to the server broke."""
 
 
 class _Frame(NamedTuple):
@@ -67,36 +59,26 @@ def run(place: Place, wanted: Wanted, *, json: bool) -> int:
     return 0
 
 
-class _Tail:
+class _Tail(Following[_Frame]):
     def __init__(self, place: Place, wanted: Wanted, *, json: bool) -> None:
+        super().__init__()
         self._place = place
         self._wanted = wanted
         self._worlds = list(wanted.worlds)
         self._json = json
         self._last_id = ""
-        self._away = False
         self._over = self._caught_up = False
         self._happenings = Happenings(colour=_takes_colour(), arrow=_arrow())
 
-    def go(self) -> None:
-        while True:
-            try:
-                for frame in self._frames():
-                    self._take(frame)
-                    if self._over and self._caught_up:
-                        return
-                why = "The server closed the line"
-            except (_Lost, NoServer) as error:
-                if not self._last_id:
-                    raise
-                why = str(error).rstrip(".")
-            self._caught_up = False
-            if not self._away:
-                show.aside(f"{why}; it is tried again until it is back.")
-                self._away = True
-            time.sleep(AGAIN_S)
+    @property
+    def _begun(self) -> bool:
+        return bool(self._last_id)
 
-    def _frames(self) -> Iterator[_Frame]:
+    def _broke(self, why: str) -> None:
+        self._caught_up = False
+        super()._broke(why)
+
+    def _lines(self) -> Iterator[_Frame]:
         while True:
             try:
                 yield from _read(self._place, self._wanted.query, self._worlds[0], self._last_id)
@@ -105,20 +87,18 @@ class _Tail:
                 if refused.status == 404 and not self._last_id and len(self._worlds) > 1:
                     del self._worlds[0]
                     continue
-                if refused.status == 503 and self._last_id:
-                    raise _Lost(str(refused)) from None
+                self._lost_if_stopping(refused)
                 raise
 
-    def _take(self, frame: _Frame) -> None:
+    def _take(self, frame: _Frame) -> bool:
         if not self._last_id and self._wanted.call is None:
             show.aside(f"What happens in the {self._worlds[0]} world, as it happens. Ctrl-C ends it.")
-        elif self._away:
-            show.aside("The server is back; it goes on where it was.")
-        self._away = False
+        self._is_back()
         self._last_id = frame.id or self._last_id
         self._caught_up = self._caught_up or CAUGHT_UP in frame.comments
         if frame.kind:
             self._tell(frame, json_.loads(frame.data))
+        return self._over and self._caught_up
 
     def _tell(self, frame: _Frame, told: dict[str, Any]) -> None:
         if self._json:
@@ -131,7 +111,7 @@ class _Tail:
 
 
 def _read(place: Place, query: Sequence[tuple[str, str]], world: str, last_id: str) -> Iterator[_Frame]:
-    """What the server tells, frame by frame; raises `_Lost`, `NoServer` or `Refused`."""
+    """What the server tells, frame by frame; raises `Lost`, `NoServer` or `Refused`."""
     headers = {WORLD_HEADER: world} | ({"Last-Event-ID": last_id} if last_id else {})
     line = connection(place, SILENT_S)
     try:
@@ -141,9 +121,9 @@ def _read(place: Place, query: Sequence[tuple[str, str]], world: str, last_id: s
             raise refusal(answer.status, answer.read())
         yield from _frames_of(iter(answer.readline, b""))
     except TimeoutError as error:
-        raise _Lost(f"The server said nothing for {SILENT_S:.0f} s") from error
+        raise Lost(f"The server said nothing for {SILENT_S:.0f} s") from error
     except (OSError, http.client.HTTPException) as error:
-        raise _Lost(f"The line to the server broke ({str(error)[:200] or type(error).__name__})") from error
+        raise Lost(f"The line to the server broke ({str(error)[:200] or type(error).__name__})") from error
     finally:
         line.close()
 

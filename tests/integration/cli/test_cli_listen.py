@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from callwright.cli import listen, main
+from callwright.cli import following, listen, main
 from callwright.cli.listen import Wanted, run
 from callwright.cli.place import Place
 from support.served_room import Served
@@ -74,7 +74,7 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> Queue[str]:
     """What `listen` says that is not its result."""
     said: Queue[str] = Queue()
     monkeypatch.setattr(listen.show, "aside", said.put)
-    monkeypatch.setattr(listen, "AGAIN_S", 0.05)
+    monkeypatch.setattr(following, "AGAIN_S", 0.05)
     return said
 
 

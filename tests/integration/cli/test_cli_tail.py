@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from callwright.calls.feed import Feed
-from callwright.cli import main, tail
+from callwright.cli import following, main, tail
 from callwright.cli.place import Place
 from callwright.cli.tail import EVER, Wanted, run
 from callwright.dialect.callbacks import TYPE_OF
@@ -41,7 +41,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Queue[str]:
     """What `tail` says that is not its result."""
     asides: Queue[str] = Queue()
     monkeypatch.setattr(tail.show, "aside", asides.put)
-    monkeypatch.setattr(tail, "AGAIN_S", 0.05)
+    monkeypatch.setattr(following, "AGAIN_S", 0.05)
     return asides
 
 
@@ -205,7 +205,7 @@ def test_ctrl_c_is_quiet(tmp_path, said, monkeypatch, capsys):
 def test_a_gap_is_said_aside(tmp_path, said, monkeypatch, capsys):
     gap = tail._Frame("gap", '{"message": "Events are gone.", "remedy": "Ask again."}', "id", ())
     monkeypatch.setattr(tail, "_read", lambda *_: iter([gap]))
-    monkeypatch.setattr(tail.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(following.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     assert run(Place(tmp_path, None), Wanted(ALL, ("live",), "c"), json=False) == 0
     assert said.get_nowait() == "Events are gone. Ask again."
     assert capsys.readouterr().out == ""
