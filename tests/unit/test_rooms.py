@@ -82,7 +82,7 @@ ONLY = {
     ),
     "native": frozenset(
         {"switch", "retention", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings"}
-        | {"transcriptions", "openapi"}
+        | {"transcriptions", "openapi", "simulator"}
     ),
 }
 

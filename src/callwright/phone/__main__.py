@@ -16,7 +16,7 @@ from callwright.phone.call import MANNER, POLICY, Call, complete
 from callwright.phone.sip import Stack
 
 OF_CALL = ("ring", "answer", "hangup", "hold", "unhold")
-OF_STREAM = ("tone", "mute", "digits", "report", "counters")
+OF_STREAM = ("tone", "play", "mute", "digits", "report", "counters")
 
 
 class Phone:
@@ -62,11 +62,11 @@ class Phone:
         getattr(call if name in OF_CALL else call.stream, name)(**fields)
         return number
 
-    def _place(self, uri: str, caller: str = "", **fields: Any) -> int:
+    def _place(self, uri: str, caller: str = "", call_id: str = "", **fields: Any) -> int:
         if (parts := re.fullmatch(r"sip:([^@]+)@([^:;]+)(?::(\d+))?", uri)) is None:
             raise ValueError(f"{uri}: sip:user@host or sip:user@host:port")
         number = self._add(complete(fields, MANNER))
-        self._calls[number].dial((parts[2], int(parts[3] or 5060)), parts[1], caller or self._user)
+        self._calls[number].dial((parts[2], int(parts[3] or 5060)), parts[1], caller or self._user, call_id)
         return number
 
     def _incoming(self, request: Any, transaction: Any) -> Any:
@@ -80,9 +80,9 @@ class Phone:
 
 async def main(options: argparse.Namespace, out: TextIO) -> None:
     loop, phone, lines = asyncio.get_running_loop(), Phone(options, out), asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    commands, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lines.feed_eof)
+        loop.add_signal_handler(number, commands.close)
     while line := await lines.readline():
         phone.obey(line)
     await phone.close()

@@ -47,9 +47,10 @@ class Call:
         self.over = self._incoming = self._answered = False
         self._script: asyncio.Task[None] | None = None
 
-    def dial(self, address: tuple[str, int], user: str, caller: str) -> None:
+    def dial(self, address: tuple[str, int], user: str, caller: str, call_id: str = "") -> None:
         self._leg.setNextHop(address)
-        self._leg.recvEvent(CCEvents.CCEventTry((SipCallId(), caller, user, self._describe(), None, None)))
+        named = SipCallId(call_id) if call_id else SipCallId()
+        self._leg.recvEvent(CCEvents.CCEventTry((named, caller, user, self._describe(), None, None)))
 
     def invited(self, request: Any, transaction: Any) -> Any:
         headers = {header.name: str(header.body) for header in request.headers}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from callwright.phone.sound import FRAME, LAWS, Heard, Samples, Tone, decode, encode, measure
+from callwright.phone.sound import FRAME, LAWS, Heard, Recording, Samples, Tone, decode, encode, measure
 
 DIGITS = "0123456789*#ABCD"
 END = 0x80
@@ -120,6 +120,7 @@ class Stream:
         self._keys: deque[tuple[bytes, bool] | None] = deque()
         self._frames: deque[tuple[float, Samples]] = deque(maxlen=round(MEMORY / TICK))
         self._timer: asyncio.TimerHandle | None = None
+        self._recording: Recording | None = None
         self._loop.add_reader(self._end, self._read)
 
     def connect(self, to: tuple[str, int], law: str, event_type: int | None, sends: bool) -> None:
@@ -131,6 +132,12 @@ class Stream:
 
     def tone(self, hz: float = 0.0, level: float = -13.0) -> None:
         self._tone = Tone(hz, level)
+
+    def play(self, file: str) -> None:
+        """Send a WAV file in the place of the tone; `played` tells its end. One that is being sent is left for it."""
+        if self._timer is None:
+            raise ValueError("no sound was agreed for this call yet")
+        self._recording = Recording(file)
 
     def mute(self, on: bool = True, packets: bool = True) -> None:
         """Send silence or, without `packets`, nothing at all."""
@@ -182,12 +189,20 @@ class Stream:
         self._tell("heard", since=round(since, 4), asked=asked, **heard._asdict())
 
     def _speak(self, first: bool) -> None:
-        frame, key = self._tone.frame(), self._keys.popleft() if self._keys else None
+        frame, key = self._frame(), self._keys.popleft() if self._keys else None
         if key is not None and self._event_type is not None:
             self._event_start = self._timestamp if key[1] else self._event_start
             self._send(self._event_type, key[1], self._event_start, key[0])
         else:
             self._send(self._kind, first, self._timestamp, encode(frame * (not self._muted), self._kind))
+
+    def _frame(self) -> Samples:
+        if self._recording is not None:
+            if (frame := self._recording.frame()) is not None:
+                return frame
+            self._recording = None
+            self._tell("played")
+        return self._tone.frame()
 
     def _send(self, kind: int, marker: bool, timestamp: int, payload: bytes) -> None:
         self._sequence = self._sequence + 1 & 0xFFFF
