@@ -14,6 +14,7 @@ import msgspec
 
 from callwright.calls import journal
 from callwright.calls.model import LIVE_LEG, Call, Direction, Leg, LegStatus
+from callwright.errors import CallwrightError
 from callwright.reasons import Reason
 from callwright.replay.record import Line, Reader
 
@@ -63,6 +64,7 @@ class PromptPlan(msgspec.Struct, kw_only=True):
     """
 
     step: dict[str, Any] = {}
+    began_us: int = 0
     line: int | None = None
     length: int | None = None
     least: int = 0
@@ -128,7 +130,7 @@ class Plan(msgspec.Struct, kw_only=True):
         return next((n for n, leg in self.legs.items() if leg.made.id == leg_id), 0)
 
 
-class NothingToReplay(Exception):
+class NothingToReplay(CallwrightError):
     """The journal has no call that could be replayed; the message says why."""
 
 
@@ -336,7 +338,7 @@ class _Reading:
             return
         prompt, entry = self._plan.prompts[self._step.index], self._step.entry
         assert isinstance(entry, journal.StepStarted)
-        span = line.at_us - self._began_us
+        span, prompt.began_us = line.at_us - self._began_us, self._began_us
         if entry.action != "record":
             prompt.least = span
             if outcome == "played":
