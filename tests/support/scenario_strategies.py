@@ -81,7 +81,9 @@ def flows(draw: st.DrawFn, most: int = 5) -> dict[str, Any]:
         step: dict[str, Any] = {"id": step_id, "action": action, "options": draw(_options(action))}
         if draw(st.integers(0, 3)) == 0:
             operator = draw(one_of(["==", "!=", ">", "contains"]))
-            step["conditions"] = [{"variable": draw(one_of(NAMES)), "operator": operator, "value": draw(one_of(["1", "12", ""]))}]
+            step["conditions"] = [
+                {"variable": draw(one_of(NAMES)), "operator": operator, "value": draw(one_of(["1", "12", ""]))}
+            ]
         if action in ("say", "play", "pause", "record", "transfer") and draw(st.booleans()):
             heard = {
                 "onKeypressVar": one_of(NAMES),
@@ -220,7 +222,7 @@ def _all_moved(scenario: Scenario) -> Iterator[Scenario]:
     yield moved(scenario, lambda: -HAIR_S, lambda: 0.0)
     yield moved(scenario, lambda: 0.0, lambda: HAIR_S)
     for seed in range(MIXTURES):
-        chance = random.Random(seed)  # noqa: S311
+        chance = random.Random(seed)
         yield moved(
             scenario, lambda chance=chance: chance.uniform(-HAIR_S, HAIR_S), lambda chance=chance: chance.uniform(0.0, HAIR_S)
         )

@@ -7,6 +7,7 @@ cannot be written down so is done at its time, as far as prompts that are shorte
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ class _Writer:
 
     def _key_gap(self, leg: LegPlan) -> float:
         times = [line.at_us for line in self._of(leg, journal.DigitPressed)]
-        gaps = [then - before for before, then in zip(times, times[1:], strict=False) if then - before <= 3_000_000]
+        gaps = [then - before for before, then in pairwise(times) if then - before <= 3_000_000]
         return max(0.05, round(sum(gaps) / len(gaps) / 1e6, 2)) if gaps else 0.3
 
     def _acts(self, leg: LegPlan) -> tuple[Act, ...]:
@@ -135,7 +136,9 @@ class _Writer:
         answered_us = next(
             line.at_us
             for line in self._plan.lines
-            if isinstance(line.entry, journal.LegMoved) and line.entry.leg == leg.made.id and line.entry.status.value == "ongoing"
+            if isinstance(line.entry, journal.LegMoved)
+            and line.entry.leg == leg.made.id
+            and line.entry.status.value == "ongoing"
         )
         found = [
             *self._presses(leg, answered_us),
@@ -241,7 +244,12 @@ class _Writer:
 
     def _sounds(self) -> Iterator[tuple[str, float]]:
         for prompt in self._prompts:
-            if prompt.step.get("action") == "play" and prompt.length is not None and len(prompt.fetched) == 1 and not prompt.fault:
+            if (
+                prompt.step.get("action") == "play"
+                and prompt.length is not None
+                and len(prompt.fetched) == 1
+                and not prompt.fault
+            ):
                 yield prompt.fetched[0].url, _s(prompt.length)
 
     def _wishes(self) -> Iterator[Wish]:

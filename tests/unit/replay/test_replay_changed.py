@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from callwright.calls import journal
+from callwright.calls.rows import Told
 from callwright.errors import Problem
+from callwright.reasons import Reason
 from callwright.rehearsal.parties import Act, Party
 from callwright.replay.inputs import NothingToReplay
 from callwright.replay.playing import replay
@@ -36,11 +38,13 @@ def changed(name: str, step: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_changed_text_of_the_same_length(talked: Any) -> None:
     replayed, found = again(talked, changed("hello", say("Welcome to the barn.", "hello")))
-    assert in_short(replayed, found) == [("changed", "StepStarted", {"payload": ("Welcome to the shop.", "Welcome to the barn.")})]
+    assert in_short(replayed, found) == [
+        ("changed", "StepStarted", {"payload": ("Welcome to the shop.", "Welcome to the barn.")})
+    ]
 
 
 def test_a_longer_text_takes_longer(talked: Any) -> None:
-    replayed, found = again(talked, changed("hello", say("Welcome to the shop of wonderful things.", "hello")))
+    _, found = again(talked, changed("hello", say("Welcome to the shop of wonderful things.", "hello")))
     assert [one.kind for one in found] == ["changed", "shift"]
     assert found[1].later_s == pytest.approx((40 - 20) / 15, abs=0.03)
 
@@ -75,7 +79,10 @@ def test_a_step_less_that_took_time(talked: Any) -> None:
 def test_another_tag(talked: Any) -> None:
     step = {"id": "mark", "action": "tag", "options": {"tags": ["asked", "twice"]}}
     replayed, found = again(talked, changed("mark", step))
-    assert [(kind, what) for kind, what, _ in in_short(replayed, found)] == [("changed", "StepStarted"), ("changed", "CallLabelled")]
+    assert [(kind, what) for kind, what, _ in in_short(replayed, found)] == [
+        ("changed", "StepStarted"),
+        ("changed", "CallLabelled"),
+    ]
 
 
 def test_a_longer_pause_is_one_shift_of_time(talked: Any) -> None:
@@ -118,9 +125,6 @@ def test_a_call_that_still_lives_is_replayed_as_far_as_it_goes(talked: Any, leng
 
 
 def test_what_the_server_ended_is_not_replayed(talked: Any) -> None:
-    from callwright.calls.rows import Told
-    from callwright.reasons import Reason
-
     last = talked.journal[9]
     told = [*talked.journal[:10], Told(11, last.at_us + 9_000_000, journal.Settled(reason=Reason.NODE_RESTARTED))]
     replayed, found = again(told)

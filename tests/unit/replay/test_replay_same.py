@@ -52,12 +52,14 @@ CALLS: dict[str, Any] = {
     "fetches in vain": lambda: called([FETCH], web={URL: [Reply(body="<html>")]}),
     "machine": lambda: called([transfer(ifMachine="hangup"), ASK], callees={AGENT: Party(acts=(Act(at=0.1, says=HELLO),))}),
     "machine that beeps": lambda: placed(
-        [say("Your parcel is here.", **{}), pause(1)], Party(acts=(Act(at=0.2, says=HELLO), Act(at=6.5, beeps=True)))
+        [say("Your parcel is here."), pause(1)], Party(acts=(Act(at=0.2, says=HELLO), Act(at=6.5, beeps=True)))
     ),
     "a person": lambda: placed([say("Your parcel is here.")], Party(acts=(Act(at=0.4, says="Hello?"),)), tags=("vip",)),
     "nobody speaks": lambda: placed([say("Your parcel is here.")], Party()),
     "placed and refused": lambda: placed([say("Your parcel is here.")], Party(outcome="busy")),
-    "hold": lambda: called([TALK], Act(at=4.0, holds=True), Act(at=6.0, resumes=True), Act(at=9.0, hangs_up=True), callees=ANSWERS),
+    "hold": lambda: called(
+        [TALK], Act(at=4.0, holds=True), Act(at=6.0, resumes=True), Act(at=9.0, hangs_up=True), callees=ANSWERS
+    ),
     "asks for a transfer": lambda: called(
         [TALK], Act(at=4.0, transfers_to=OTHER), callees={**ANSWERS, OTHER: Party(acts=(Act(at=9.0, hangs_up=True),))}
     ),
@@ -76,7 +78,9 @@ def test_the_same_flow_does_the_same(name: str) -> None:
     assert found == []
     assert (len(replayed.recorded) > 3, replayed.missing) == (True, [])
     # not a mirror: ids are new, and the statuses of legs were found again
-    assert [leg.id for leg in outcome.legs] != [line.entry.leg.id for line in replayed.replayed if isinstance(line.entry, journal.LegMade)]
+    assert [leg.id for leg in outcome.legs] != [
+        line.entry.leg.id for line in replayed.replayed if isinstance(line.entry, journal.LegMade)
+    ]
 
 
 async def hang_up(rehearsal: Rehearsal, call: Any) -> None:
