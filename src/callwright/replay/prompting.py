@@ -119,7 +119,7 @@ class Prompting:
             if found is None and known.length is None:
                 await self._timeline.never()
             if known.fetched and url == known.fetched[0].url:
-                await self._timeline.wait(known.fetching)
+                await self._timeline.wait(known.fetching, known.fetched_line)
             return found
         every = (one for prompt in self._plan.prompts.values() for one in prompt.fetched)
         return next((one for one in every if one.url == url), None)
