@@ -145,11 +145,82 @@ def _statuses(operation: Operation) -> list[str]:
     return list(dict.fromkeys(str(answer.status) for answer in operation.answers))
 
 
+CONFORMANCE = """\
+# Client libraries
+
+What becomes of each voice method of the original service's client libraries when it is called against a running
+Callwright with real calls behind it. The tests in `tests/conformance` make this table: they fail where a result is another
+than the one shown. Each method is looked up in the server's own record afterwards; that nothing was raised is not enough.
+
+The libraries for Python and Node are installed from their registries and run unmodified. For the others, a program in the
+same language sends what the library sends, byte for byte, and reads the answer as the library does.
+`callwright tls-recipe LIBRARY` prints how to point each of them here.
+
+A *defect* is of the library: it would do the same with any server. The tests show it as it is.
+
+{summary}
+
+{libraries}
+"""
+RESULTS = Path(__file__).parents[1] / "tests" / "conformance" / "results"
+
+
+def conformance() -> str:
+    libraries = [_library(one) for one in _results()]
+    return CONFORMANCE.format(summary=conformance_summary(), libraries="\n\n".join(libraries))
+
+
+def conformance_summary() -> str:
+    """A line for each library."""
+    rows = []
+    for one in _results():
+        defects = sum(method["result"] == "defect" for method in one["methods"])
+        total = len(one["methods"])
+        counts = (
+            f"{total} | {total - defects} | {defects} | {one['sent_by']}" if total else f"– | – | – | not run: {one['not_run']}"
+        )
+        rows.append(f"| {one['title']} | `{one['package']}` | {counts} |")
+    head = "| Language | Library | Methods | Work | Defects of the library | Called by |\n|---|---|---|---|---|---|"
+    return "\n".join((head, *rows))
+
+
+def _results() -> list[dict[str, Any]]:
+    """Libraries themselves come first, those that are not run last."""
+    order = ("the library itself, unmodified", "a program that sends what the library sends", "")
+    found = [{"sent_by": "", "methods": [], **msgspec.json.decode(path.read_bytes())} for path in RESULTS.glob("*.json")]
+    return sorted(found, key=lambda one: (order.index(one["sent_by"]), one["title"]))
+
+
+def _library(results: dict[str, Any]) -> str:
+    title, package = f"## {results['title']}\n\n", f"`{results['package']}`"
+    if not results["methods"]:
+        return f"{title}{package}, not run: {results['not_run']}."
+    rows = "\n".join(f"| `{one['method']}` | {_outcome(one)} |" for one in results["methods"])
+    return f"{title}{package}, called by {results['sent_by']}.\n\n| Method | Result |\n|---|---|\n{rows}"
+
+
+def _outcome(method: dict[str, Any]) -> str:
+    return "works" if method["result"] == "works" else f"defect of the library: {method['defect']}"
+
+
+README = Path(__file__).parents[1] / "README.md"
+TABLE_BEGINS, TABLE_ENDS = "<!-- conformance -->\n", "<!-- /conformance -->"
+
+
+def readme() -> str:
+    """The README as it is, with the table of libraries in its place, if it has one."""
+    text = README.read_text(encoding="utf-8")
+    before, begins, rest = text.partition(TABLE_BEGINS)
+    _, ends, after = rest.partition(TABLE_ENDS)
+    return before + begins + conformance_summary() + "\n" + ends + after if ends else text
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.toml": settings.document,
     "reasons.md": reasons,
     "events.md": events,
     "api.md": api,
+    "conformance.md": conformance,
 }
 
 
@@ -160,3 +231,4 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(__file__).parent)
+    README.write_text(readme(), encoding="utf-8")

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from callwright import __version__, log, web
+from callwright.certificates import Certificate
 from callwright.clock import Clock, SystemClock
 from callwright.core import Core, Tunes
 from callwright.datafolder import DataFolder
@@ -50,9 +51,13 @@ _log = log.Log("app")
 
 
 class Ready(NamedTuple):
-    """Where the server listens; `keys` are those made for a new folder, live and test, or None."""
+    """Where the server listens; `keys` are those made for a new folder, live and test, or None.
+
+    `plain_http` is the address without TLS beside an `http` with it.
+    """
 
     http: str
+    plain_http: str | None
     sip: str
     keys: tuple[str, str] | None
     loopback_only: bool
@@ -79,7 +84,9 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         store = Store.open(folder.database, clock, synchronous=chosen.store.synchronous, on_commit=metrics.store_commit)
         stack.callback(store.close)
         sip_socket = stack.enter_context(bind_sip(chosen.sip.host, chosen.sip.port))
+        certificate = _certificate(chosen, clock)
         http_socket = stack.enter_context(bind_http(chosen.http.host, chosen.http.port))
+        plain_socket = _bind_plain(chosen, stack)
         control_socket = stack.enter_context(folder.bind_control())
 
         engine = SipEngine(
@@ -143,16 +150,21 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             )
 
         endpoint = MetricsEndpoint(metrics, chosen.http.operator_token)
+        public = core.public_app(switch, health, endpoint)
         servers = [
-            web.start(core.public_app(switch, health, endpoint), http_socket),
+            web.start(public, http_socket, certificate.context if certificate else None),
             web.start(core.control_app(switch, health, state), control_socket),
+            *([web.start(public, plain_socket)] if plain_socket else []),
         ]
         deliverer = asyncio.create_task(core.deliverer.run(), name="webhooks")
         upkeep = asyncio.create_task(core.upkeep.run(), name="recordings")
         queue = asyncio.create_task(core.queue.run(), name="transcriptions")
         retention = asyncio.create_task(core.retention.run(), name="retention")
         stack.callback(core.files.close)
-        for worker in (deliverer, upkeep, queue, retention):
+        workers = [deliverer, upkeep, queue, retention]
+        if certificate is not None:
+            workers.append(asyncio.create_task(certificate.keep_up(), name="certificate"))
+        for worker in workers:
             stack.push_async_callback(_cancel, worker)
         stack.push_async_callback(web.stop, servers)
         stack.callback(core.listening.close)  # before the servers wait for what they are answering
@@ -168,7 +180,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             if started.done():
                 started.result()
                 _spare_the_collector()
-                announce(_where(chosen, http_socket, sip_socket, keys))
+                announce(_where(chosen, http_socket, plain_socket, sip_socket, keys))
                 watchdog.ready()
                 if chosen.loopback_only:
                     _log.info(
@@ -178,7 +190,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
                 core.sounds.warm()
                 counters = asyncio.create_task(core.look_at_counters(), name="counters")
                 stack.push_async_callback(_cancel, counters)
-                await _first(stops, deliverer, upkeep, queue, retention, *(serving.task for serving in servers))
+                await _first(stops, *workers, *(serving.task for serving in servers))
                 watchdog.stopping()
                 await _drain(engine, switch, stops, chosen.drain.seconds)
             started.cancel()
@@ -296,10 +308,26 @@ def _signals() -> Iterator[asyncio.Queue[None]]:
             loop.remove_signal_handler(number)
 
 
-def _where(chosen: Settings, http: socket.socket, sip: socket.socket, keys: tuple[str, str] | None) -> Ready:
+def _certificate(chosen: Settings, clock: Clock) -> Certificate | None:
+    files = rooms.certificate(chosen)
+    return None if files is None else Certificate(files, clock)
+
+
+def _bind_plain(chosen: Settings, stack: contextlib.AsyncExitStack) -> socket.socket | None:
+    port = chosen.http.plain_port
+    return stack.enter_context(bind_http(chosen.http.host, port, setting="http.plain_port")) if port else None
+
+
+def _where(
+    chosen: Settings, http: socket.socket, plain: socket.socket | None, sip: socket.socket, keys: tuple[str, str] | None
+) -> Ready:
     host = f"[{chosen.http.host}]" if ":" in chosen.http.host else chosen.http.host
     return Ready(
-        f"http://{host}:{http.getsockname()[1]}", f"{chosen.sip.host}:{sip.getsockname()[1]}", keys, chosen.loopback_only
+        f"{'https' if chosen.http.certificate else 'http'}://{host}:{http.getsockname()[1]}",
+        None if plain is None else f"http://{host}:{plain.getsockname()[1]}",
+        f"{chosen.sip.host}:{sip.getsockname()[1]}",
+        keys,
+        chosen.loopback_only,
     )
 
 

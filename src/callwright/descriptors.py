@@ -36,13 +36,13 @@ def bind_sip(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise SettingsError(f"SIP cannot listen on {host} port {port}: {_why(error, port, 'sip')}") from error
+        raise SettingsError(f"SIP cannot listen on {host} port {port}: {_why(error, port, 'sip.port')}") from error
     _widen(bound)
     return bound
 
 
-def bind_http(host: str, port: int) -> socket.socket:
-    """Bind the TCP socket for HTTP; raise `SettingsError` when the port cannot be had."""
+def bind_http(host: str, port: int, *, setting: str = "http.port") -> socket.socket:
+    """Bind the TCP socket for HTTP; raise `SettingsError` when the port cannot be had. `setting` is what names it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -50,7 +50,7 @@ def bind_http(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise SettingsError(f"HTTP cannot listen on {host} port {port}: {_why(error, port, 'http')}") from error
+        raise SettingsError(f"HTTP cannot listen on {host} port {port}: {_why(error, port, setting)}") from error
     return bound
 
 
@@ -68,15 +68,19 @@ def _widen(bound: socket.socket) -> None:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
 
 
-def _why(error: OSError, port: int, section: str) -> str:
+def _why(error: OSError, port: int, setting: str) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return f"another program has it; stop that program or set {section}.port"
+            return f"another program has it; stop that program or set {setting}"
         case errno.EADDRNOTAVAIL:
-            return f"this machine does not have that address; set {section}.host to one it has, or to 127.0.0.1"
+            return (
+                f"this machine does not have that address; set {setting.partition('.')[0]}.host to one it has, or to 127.0.0.1"
+            )
         case errno.EACCES:
             return (
-                f"a port below 1024 is not for uid {os.geteuid()}; set {section}.port" if port < 1024 else "this user may not"
+                f"a port below 1024 is not for uid {os.geteuid()}; set {setting}, or give the process CAP_NET_BIND_SERVICE"
+                if port < 1024
+                else "this user may not"
             )
         case _:
             return os.strerror(error.errno or 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from callwright.log import Log
 
-# Enough for 64 kB over the worst line, little enough that idle strangers do not collect.
+# Enough for 64 kB over the worst line, little enough that idle strangers do not collect. A TLS handshake comes before that and
+# has the event loop's own 60 s, which uvicorn leaves as they are.
 REQUEST_S = 20.0
 # What an answer that is under way has left when the server stops. Then the connection is closed, before uvicorn gives up
 # and tells of each as of a fault of the application.
@@ -77,8 +79,8 @@ class Serving(NamedTuple):
     task: asyncio.Task[None]
 
 
-def start(app: ASGIApp, bound: socket.socket) -> Serving:
-    """Serve an application on a bound socket, on the running loop."""
+def start(app: ASGIApp, bound: socket.socket, tls: ssl.SSLContext | None = None) -> Serving:
+    """Serve an application on a bound socket, on the running loop; with TLS where there is a server's side of it."""
     config = uvicorn.Config(
         app,
         http=_Patient,
@@ -89,6 +91,8 @@ def start(app: ASGIApp, bound: socket.socket) -> Serving:
         server_header=False,
         timeout_graceful_shutdown=3,
     )
+    config.load()
+    config.ssl = tls
     server = _Server(config)
     return Serving(server, asyncio.create_task(server.serve([bound]), name="http"))
 

@@ -1,4 +1,4 @@
-"""A server that tells a web service of its calls, for libraries of others to judge what arrives there."""
+"""Servers for libraries of others: one they ask, with calls on its record, and one whose callbacks they judge."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support.client_stage import ClientStage, Conversation, client_stage
 from support.heard import AFTER, BEFORE, DURING, QUERIES, TOKEN, Heap, Heard, Listener, Secrets
 from support.peers import lacking, require_peer
 from support.server import STOP_S, Server, until
@@ -37,6 +38,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert running.process.wait(STOP_S) == 0
     finally:
         running.kill()
+
+
+@pytest.fixture(scope="session")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClientStage]:
+    with client_stage(tmp_path_factory.mktemp("clients")) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def conversation(clients: ClientStage) -> Conversation:
+    """A real call, of which a module may delete the recording."""
+    return clients.conversation()
 
 
 @pytest.fixture(scope="module", params=[BEFORE, DURING, AFTER])

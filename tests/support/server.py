@@ -233,7 +233,10 @@ class Record(NamedTuple):
 
 
 class Server:
-    """Made by `start`. `host` and `port` are those of SIP, `live` and `test` the customers of the two worlds."""
+    """Made by `start`. `host` and `port` are those of SIP, `live` and `test` the customers of the two worlds.
+
+    `https` is the address with TLS, of one that was given a certificate and a port without TLS beside it.
+    """
 
     def __init__(self, process: subprocess.Popen[str], folder: Path, rtp_ports: range) -> None:
         self.process = process
@@ -305,7 +308,8 @@ class Server:
             ready = json.loads(lines.get(timeout=START_S))
         except (queue.Empty, ValueError) as error:
             raise AssertionError(f"the server did not start: {self.log.read_text()}") from error
-        self.http: str = ready["http"]
+        self.https: str = ready["http"] if "plain_http" in ready else ""
+        self.http: str = ready.get("plain_http", ready["http"])
         self.sip: str = ready["sip"]
         self.host, port = self.sip.split(":")
         self.port = int(port)

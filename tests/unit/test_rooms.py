@@ -16,7 +16,7 @@ BASE = frozenset({"telephony", "audiofile", "store", "ipc", "clock", "ids", "err
 
 # Floor by floor, from the ground up. A room may import base and any room on a lower floor.
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"sip", "media", "simulator", "speech", "egress", "openapi"}),
+    frozenset({"sip", "media", "simulator", "speech", "egress", "openapi", "certificates"}),
     frozenset({"calls", "accounts"}),
     frozenset({"flows", "numbers", "trunks", "recordings", "transcriptions"}),
     frozenset({"dialect"}),
@@ -64,6 +64,7 @@ ONLY = {
     "simulator": frozenset(),
     "egress": frozenset(),
     "openapi": frozenset(),
+    "certificates": frozenset(),
     "flows": frozenset({"calls", "accounts"}),
     "speech": frozenset({"egress"}),
     "audiofile": frozenset({"errors"}),

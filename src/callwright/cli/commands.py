@@ -81,6 +81,24 @@ def serve(
     run(context.obj, {key: value for key, value in flags.items() if value is not None}, json=json)
 
 
+@app.command("tls-recipe")
+def tls_recipe(
+    context: typer.Context,
+    library: Annotated[str | None, typer.Argument(help="python, php, csharp, go, ruby, node, java or dart.")] = None,
+    make_certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Make an authority there, or use the one it has, and a certificate it signs."),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Where clients reach this machine, if it is not the address it has.")
+    ] = None,
+) -> None:
+    """Print how a client library of the original service is pointed at this server; without LIBRARY, which there are."""
+    from callwright.cli.tls_recipe import run
+
+    run(context.obj, library, make_in=make_certificate, address=address)
+
+
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the calls; exit 0 only if all was as expected.")] = False,

@@ -26,11 +26,12 @@ class Announcement:
         data = str(self.place.data.absolute())
         if self.json:
             keys = None if ready.keys is None else {"live": ready.keys[0], "test": ready.keys[1]}
-            print(json_.dumps({"http": ready.http, "sip": ready.sip, "data": data, "keys": keys}), flush=True)
+            plain = {} if ready.plain_http is None else {"plain_http": ready.plain_http}
+            print(json_.dumps({"http": ready.http, **plain, "sip": ready.sip, "data": data, "keys": keys}), flush=True)
             return
         lines = [
             f"Callwright {__version__} is ready.",
-            f"  HTTP  {ready.http}",
+            f"  HTTP  {ready.http}{f' and {ready.plain_http}' if ready.plain_http else ''}",
             f"  SIP   {ready.sip} (UDP)",
             f"  data  {data}",
         ]

@@ -1,8 +1,8 @@
 """`callwright doctor`: what is wrong, or soon will be, with a data folder, its server and the machine they are on.
 
-Checks stand by what they look at: `files`, `database`, `counters`, `records`, `ports`, `host`, `server`. Each yields
-findings; `examination.examine` runs them all. They repair nothing, and nothing outside this machine is contacted, names of
-trunks apart, which are resolved. `repair.fix` makes anew what is kept beside the rows.
+Checks stand by what they look at: `files`, `database`, `counters`, `records`, `ports`, `certificate`, `host`, `server`. Each
+yields findings; `examination.examine` runs them all. They repair nothing, and nothing outside this machine is contacted, names
+of trunks apart, which are resolved. `repair.fix` makes anew what is kept beside the rows.
 """
 
 from callwright.doctor.examination import Scene, examine

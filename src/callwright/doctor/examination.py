@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from callwright.doctor import counters, database, files, host, ports, recordings, records, server, voices
+from callwright.doctor import certificate, counters, database, files, host, ports, recordings, records, server, voices
 from callwright.doctor.findings import Finding, Findings, Level, fault
 from callwright.doctor.scene import Scene
 from callwright.errors import DataFolderError
@@ -22,6 +22,7 @@ OF_THE_MACHINE: tuple[Callable[[Scene], Findings], ...] = (
     files.disk,
     files.recordings,
     ports.listening,
+    certificate.shown,
     ports.sound,
     ports.trunks,
     host.clock,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
+from functools import partial
+
 from callwright.descriptors import bind_http, bind_sip
 from callwright.doctor.findings import Findings, fault, note, ok, some, warning
 from callwright.doctor.scene import Scene
@@ -23,10 +27,14 @@ def listening(scene: Scene) -> Findings:
         yield note("ports.http", "not looked at, while another process works on the folder")
         return
     http, sip = scene.settings.http, scene.settings.sip
-    for check, host, port, bind in (
+    wanted: list[tuple[str, str, int, Callable[[str, int], socket.socket]]] = [
         ("ports.http", http.host, http.port, bind_http),
         ("ports.sip", sip.host, sip.port, bind_sip),
-    ):
+    ]
+    if http.plain_port:
+        plain = partial(bind_http, setting="http.plain_port")
+        wanted.insert(1, ("ports.plain_http", http.host, http.plain_port, plain))
+    for check, host, port, bind in wanted:
         if port == 0:
             yield note(check, f"any free port of {host}", "Set a number: clients and trunks have to know it.")
             continue

@@ -143,6 +143,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
         )
     if first <= sip.port <= last:
         yield "sip.port", sip.port, f"lies within media.ports, {first} to {last}; choose another port or another range"
+    yield from _http_conflicts(settings)
     yield from _recording_conflicts(settings)
     yield from _retention_conflicts(settings)
     named: dict[str, int] = {}
@@ -153,6 +154,16 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
         named.setdefault(trunk.name, position)
         if trunk.password and not trunk.username:
             yield f"{key}.username", trunk.username, "must be set when there is a password"
+
+
+def _http_conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    http = settings.http
+    if bool(http.certificate) != bool(http.key):
+        yield "http.certificate", http.certificate, "and http.key must both be set, or neither"
+    if http.plain_port and not http.certificate:
+        yield "http.plain_port", http.plain_port, "is for servers with a certificate: without one, http.port has no TLS already"
+    if http.plain_port and http.plain_port == http.port:
+        yield "http.plain_port", http.plain_port, "is http.port too; choose another port for what has no TLS"
 
 
 def _recording_conflicts(settings: Settings) -> Iterator[tuple[str, object, str]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from callwright.certificates import CertificateFiles
 from callwright.clock import Clock
 from callwright.egress.door import EgressSettings, Transport
 from callwright.errors import SettingsError
@@ -35,6 +38,11 @@ from callwright.webhooks.signature import Encoding
 FETCHES = 1_000
 FEW_CONNECTIONS = "webhooks.concurrency and webhooks.slow_slots say how many there are, half of LimitNOFILE (ulimit -n) at most"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+
+def certificate(settings: Settings) -> CertificateFiles | None:
+    given = settings.http
+    return CertificateFiles(Path(given.certificate), Path(given.key)) if given.certificate else None
 
 
 def signalling(settings: Settings) -> SignallingSettings:

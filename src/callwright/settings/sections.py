@@ -32,11 +32,34 @@ class HttpSection(Section, frozen=True, kw_only=True):
     host: Annotated[
         str,
         Meta(
-            description="The address to listen on. Set 0.0.0.0, best behind a proxy with TLS, for clients on other machines.",
+            description="The address to listen on. Set 0.0.0.0, with a certificate or behind a proxy with TLS, for clients on "
+            "other machines.",
             extra={"check": checks.listening_host},
         ),
     ] = "127.0.0.1"
     port: Annotated[Port, Meta(description="The TCP port. Change it when another program has it; 0 takes any free one.")] = 8080
+    certificate: Annotated[
+        str,
+        Meta(
+            description="A PEM file with the server's certificate and, after it, those that signed it. Set it and http.key for "
+            "HTTPS on http.port; what is renewed in the files is taken within a minute, without a restart.",
+            examples=["/etc/callwright/fullchain.pem"],
+        ),
+    ] = ""
+    key: Annotated[
+        str,
+        Meta(
+            description="The PEM file with the key of http.certificate, not encrypted.",
+            examples=["/etc/callwright/privkey.pem"],
+        ),
+    ] = ""
+    plain_port: Annotated[
+        Port,
+        Meta(
+            description="With a certificate, a second TCP port of http.host that speaks HTTP without TLS, for programs that "
+            "cannot be made to trust the certificate; 0 for none."
+        ),
+    ] = 0
     operator_token: Annotated[
         str,
         Meta(

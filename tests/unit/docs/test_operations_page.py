@@ -30,7 +30,7 @@ def section(title):
 def test_its_commands_are_there():
     groups = {group.typer_instance.info.name for group in app.registered_groups}
     commands = groups | {one.name or one.callback.__name__ for one in app.registered_commands}
-    in_text = re.findall(r"`callwright ([a-z]+)", PAGE)
+    in_text = re.findall(r"`callwright ([a-z-]+)", PAGE)
     in_blocks = re.findall(r"^    (?:.* )?(?:\S+/bin/)?callwright (?:--data \S+ )?([a-z]+)$", PAGE, re.MULTILINE)
     assert {"doctor", "health", "keys", "settings", "journal"} <= set(in_text)
     assert {"doctor", "serve"} <= set(in_blocks)

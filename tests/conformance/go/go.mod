@@ -1,0 +1,3 @@
+module callwright.test/conformance
+
+go 1.19
