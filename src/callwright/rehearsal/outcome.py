@@ -79,10 +79,26 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """A callback that was really posted: what its receiver answered to the last of the `attempts`.
+
+    `state` is ``delivered``, ``exhausted`` (given up) or ``pending``; `fault` says why it is not delivered.
+    """
+
+    url: str
+    event: str
+    sequence: int
+    state: str
+    attempts: int
+    status: int | None
+    fault: str
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """`call` and `legs` are the rows, oldest leg first; `journal` is the call's whole.
 
-    `notes` say what of the script did not come to pass, in sentences.
+    `notes` say what of the script did not come to pass, in sentences. `deliveries` are those of callbacks that were really
+    posted.
     """
 
     call: Call
@@ -96,6 +112,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     variables: dict[str, str]
     journal: list[rows.Told]
     notes: tuple[str, ...] = ()
+    deliveries: list[Delivered] = []
 
     def since(self, at_us: int) -> float:
         """Seconds of the call at a wall time."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID, uuid4
 
+from callwright import ids
 from callwright.accounts.worlds import TEST, Accounts
 from callwright.calls import rows
 from callwright.calls.model import Call
-from callwright.clock import Clock, VirtualClock, VirtualLoop
+from callwright.clock import Clock, SystemClock, VirtualClock, VirtualLoop
 from callwright.dialect import decode, render
+from callwright.egress import Header, Transport, Url
 from callwright.errors import NotFound
 from callwright.flows.flows import Flows
 from callwright.flows.schema import compile_flow
@@ -39,6 +41,7 @@ from callwright.switch.sounds import Sounds
 from callwright.switch.switch import Line, Switch
 from callwright.telephony import Speech
 from callwright.transcriptions.transcriptions import Transcriptions
+from callwright.webhooks import signature
 
 T = TypeVar("T")
 
@@ -142,6 +145,7 @@ class Rehearsal:
 
     async def stop(self) -> None:
         await self.switch.stop()
+        await self.web.close()
         self.store.close()
         if self.folder.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -205,6 +209,12 @@ class Rehearsal:
             raise NotFound(f"The call has no leg {n} then; it has {len(legs)}.")
         return legs[n - 1].id
 
+    def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:
+        """As the server signs. Who is asked judges by the time of day, which is not that of the rehearsal."""
+        now_us = SystemClock().now_us()
+        jti = ids.uuid7(now_us)
+        return signature.headers(url=url, body=body, signing_key=self.world.signing_key, token=None, now_us=now_us, jti=jti)
+
     def _live(self, call_id: UUID) -> bool:
         call: Call | None = rows.find_call(self.store, self.world.id, call_id)
         return call is not None and call.live
@@ -221,7 +231,7 @@ class Rehearsal:
             or FlowSource(
                 self.web,
                 self.clock,
-                sign=lambda world, url, body: (),
+                sign=self._signed,
                 decode=lambda body: decode.flow(body, limit=given.api.flow_limit),
                 settings=rooms.flow_fetching(given),
             ),
@@ -233,23 +243,36 @@ class Rehearsal:
         )
 
 
-def rehearse(story: Callable[[Rehearsal], Awaitable[T]], settings: Settings | None = None) -> T:
+async def simulated(settings: Settings | None = None, beyond: Callable[[Clock], Transport] | None = None) -> Rehearsal:
+    """A platform on the `VirtualLoop` that is running, started; whoever asks for it stops it.
+
+    `beyond` makes the door through which what no script answers is asked for.
+    """
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    clock = VirtualClock(loop)
+    prompts = Prompts()
+    props = Props(
+        network=SimulatedNetwork(clock, prompts),
+        speech=RehearsedSpeech(prompts),
+        sounds=RehearsedSounds(prompts),
+        web=ScriptedWeb(clock, None if beyond is None else beyond(clock)),
+    )
+    rehearsal = Rehearsal(Store.in_memory(), clock, settings or Settings(), props, keeps_sound=False)
+    await rehearsal.start()
+    return rehearsal
+
+
+def rehearse(
+    story: Callable[[Rehearsal], Awaitable[T]],
+    settings: Settings | None = None,
+    beyond: Callable[[Clock], Transport] | None = None,
+) -> T:
     """Tell a story on a platform of its own, simulated, in virtual time; ten minutes of a call take milliseconds."""
     told: list[T] = []
 
     async def tell() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
-        clock = VirtualClock(loop)
-        prompts = Prompts()
-        props = Props(
-            network=SimulatedNetwork(clock, prompts),
-            speech=RehearsedSpeech(prompts),
-            sounds=RehearsedSounds(prompts),
-            web=ScriptedWeb(clock),
-        )
-        rehearsal = Rehearsal(Store.in_memory(), clock, settings or Settings(), props, keeps_sound=False)
-        await rehearsal.start()
+        rehearsal = await simulated(settings, beyond)
         try:
             told.append(await story(rehearsal))
         finally:

@@ -101,6 +101,13 @@ class _Comparison:
         if expected.tags is not None and set(expected.tags) != set(call.tags):
             yield Difference("tags", ", ".join(expected.tags) or "none", ", ".join(call.tags) or "none", end)
         yield from self._mapping("metadata", expected.metadata, call.metadata)
+        yield from self._deliveries()
+
+    def _deliveries(self) -> Iterator[Difference]:
+        """Where callbacks were really posted, each is to be taken."""
+        for n, one in enumerate(self._outcome.deliveries, 1):
+            if one.state != "delivered":
+                yield Difference(f"deliveries[{n}]", f"{one.event}, delivered to {one.url}", f"{one.state}: {one.fault}", None)
 
     # parts
 

@@ -9,6 +9,7 @@ from callwright.rehearsal.live import TOLERANCE_S, LiveStage
 from callwright.scenarios.comparing import differences
 from callwright.scenarios.document import Scenario
 from callwright.scenarios.running import Result, play, with_flow
+from callwright.scenarios.surroundings import settings_of
 from callwright.settings import Settings
 
 
@@ -23,7 +24,7 @@ async def play_live(
     """As `simulate`, in real time. `tolerance` is the least there is of it. Raises `FlowUnreadable`."""
     began_ns = time.perf_counter_ns()
     scenario = with_flow(scenario, folder)
-    async with stage.rehearsal(settings) as rehearsal:
+    async with stage.rehearsal(settings_of(scenario, settings)) as rehearsal:
         outcome = await play(rehearsal, scenario)
     took_s = (time.perf_counter_ns() - began_ns) / 1e9
     found = differences(scenario, outcome, tolerance=tolerance)

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from callwright.errors import Problem
-from callwright.flows import xml
 from callwright.flows.check import Abilities
 from callwright.numbers.numbers import normalised
+from callwright.scenarios import surroundings
 from callwright.scenarios.document import Scenario
 from callwright.scenarios.faults import Fault, ScenarioError
 from callwright.scenarios.fitting import Fitting
-from callwright.scenarios.rules import FLOW_LIMIT, Breach, breaches, flow_breaches, flow_of
+from callwright.scenarios.rules import Breach, breaches, flow_breaches, flow_of, read_flow
 from callwright.scenarios.tree import MAX_BYTES, Node, NotYaml, Place, Sequence, Table, parse
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -115,6 +115,8 @@ class _Reading:
         script = Script(scenario, self._file, node.place.line, fitting.places)
         for breach in breaches(scenario, self._abilities):
             self._broken(script, breach)
+        for key, sentence in surroundings.faults(scenario.settings):
+            self._broken(script, Breach(f"settings.{key}".rstrip("."), sentence))
         flow = self._flow(script)
         if flow is None or len(self._faults) > before:
             return None
@@ -126,11 +128,7 @@ class _Reading:
         given = script.scenario.flow
         named = f"the flow {self._folder / given}" if isinstance(given, str) else "the flow"
         try:
-            if not isinstance(given, str):
-                flow = flow_of(given)
-            else:
-                document = (self._folder / given).read_bytes()
-                flow = xml.parse(document, limit=FLOW_LIMIT) if _is_xml(document) else flow_of(document)
+            flow = read_flow(self._folder / given) if isinstance(given, str) else flow_of(given)
         except OSError as error:
             self._broken(script, Breach("flow", f"{named} cannot be read: {error.strerror}{self._nearest(str(given))}"))
             return None
@@ -158,7 +156,3 @@ class _Reading:
 
     def _note(self, place: Place, key: str, sentence: str) -> None:
         self._faults.append(Fault(self._file, place, key, sentence))
-
-
-def _is_xml(document: bytes) -> bool:
-    return document.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" or document[:2] in (b"\xff\xfe", b"\xfe\xff")

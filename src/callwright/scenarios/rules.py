@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import msgspec
 
 from callwright.dialect import decode
 from callwright.errors import Problem
+from callwright.flows import xml
 from callwright.flows.check import Abilities, check
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.web import Reply
@@ -50,7 +52,7 @@ def breaches(scenario: Scenario, abilities: Abilities) -> Iterator[Breach]:
     for url, replies in scenario.web.items():
         yield from _web(url, replies, f"web.{url}", abilities)
     for url in scenario.sounds:
-        if not url.startswith("file:") and (why := _no_url(url)) is not None:
+        if not url.startswith("file:") and (why := no_url(url)) is not None:
             yield Breach(f"sounds.{url}", why)
     yield from _expected(scenario.expect)
 
@@ -58,6 +60,13 @@ def breaches(scenario: Scenario, abilities: Abilities) -> Iterator[Breach]:
 def flow_of(sent: Mapping[str, Any] | bytes) -> dict[str, Any]:
     """A flow as the server keeps it. Raises `Problem`."""
     return decode.flow(sent if isinstance(sent, bytes) else msgspec.json.encode(sent), limit=FLOW_LIMIT)
+
+
+def read_flow(path: Path) -> dict[str, Any]:
+    """The flow of a file, which is JSON or XML. Raises `OSError` and `Problem`."""
+    document = path.read_bytes()
+    is_xml = document.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" or document[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return xml.parse(document, limit=FLOW_LIMIT) if is_xml else flow_of(document)
 
 
 def flow_breaches(flow: dict[str, Any], key: str, abilities: Abilities, *, fetched: bool = False) -> Iterator[Breach]:
@@ -99,7 +108,7 @@ def _wish(wish: Wish, key: str, abilities: Abilities) -> Iterator[Breach]:
 
 
 def _web(url: str, replies: list[Reply], key: str, abilities: Abilities) -> Iterator[Breach]:
-    why = _no_url(url)
+    why = no_url(url)
     if why is None and "?" in url:
         why = "a URL stands here without its query; leave out what begins with the question mark"
     if why is not None:
@@ -146,16 +155,14 @@ def _exactly_one(key: str, done: list[str], known: tuple[str, ...]) -> Iterator[
     if not done:
         yield Breach(key, f"it must say what is done: one of {', '.join(known)}")
     elif len(done) > 1:
-        yield Breach(
-            f"{key}.{done[1]}", f"it has {done[0]} already, and one thing is done at a time; make it an entry of its own"
-        )
+        yield Breach(f"{key}.{done[1]}", f"it has {done[0]} already, and one thing is done at a time: write two entries")
 
 
 def _given(part: msgspec.Struct, names: tuple[str, ...]) -> list[str]:
     return [name for name in names if getattr(part, name)]
 
 
-def _no_url(url: str) -> str | None:
+def no_url(url: str) -> str | None:
     """Why a text is no URL that could be asked."""
     try:
         parts = urlsplit(url)

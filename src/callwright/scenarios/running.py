@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,9 @@ from uuid import UUID
 
 import msgspec
 
+from callwright.clock import Clock, SystemClock
+from callwright.egress import Transport
 from callwright.errors import CallwrightError, Problem
-from callwright.flows import xml
 from callwright.flows.schema import compile_flow
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.platform import Rehearsal, TurnedAway, rehearse
@@ -22,9 +21,9 @@ from callwright.rehearsal.prompts import SoundReply
 from callwright.scenarios.comparing import Difference, differences
 from callwright.scenarios.document import Caller, Scenario, Wish
 from callwright.scenarios.refusal import Refusal
+from callwright.scenarios.rules import read_flow
+from callwright.scenarios.surroundings import settings_of
 from callwright.settings import Settings
-
-FLOW_LIMIT = 32_768
 
 
 class FlowUnreadable(CallwrightError):
@@ -49,13 +48,45 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return self.outcome.notes if isinstance(self.outcome, Outcome) else ()
 
 
-def simulate(scenario: Scenario, folder: Path = Path(), settings: Settings | None = None) -> Result:
-    """Run a scenario in virtual time. `folder` is where its flow lies, where that is a file. Raises `FlowUnreadable`."""
-    began_ns = time.perf_counter_ns()
+def simulate(
+    scenario: Scenario,
+    folder: Path = Path(),
+    settings: Settings | None = None,
+    *,
+    real_web: bool = False,
+    deliver_to: str = "",
+) -> Result:
+    """Run a scenario in virtual time. `folder` is where its flow lies, where that is a file.
+
+    With `real_web` requests that no script answers go out; callbacks are posted to `deliver_to`, if it is given. Raises
+    `FlowUnreadable` and `SettingsError`.
+    """
+    time_of_day = SystemClock()
+    began_ns = time_of_day.mono_ns()
     scenario = with_flow(scenario, folder)
-    outcome = rehearse(lambda rehearsal: play(rehearsal, scenario), settings)
-    took_s = (time.perf_counter_ns() - began_ns) / 1e9
+    settings = settings_of(scenario, settings)
+    outcome = rehearse(
+        lambda rehearsal: _told(rehearsal, scenario, deliver_to) if deliver_to else play(rehearsal, scenario),
+        settings,
+        beyond=_outside(settings) if real_web else None,
+    )
+    took_s = (time_of_day.mono_ns() - began_ns) / 1e9
     return Result(scenario=scenario, outcome=outcome, differences=differences(scenario, outcome), took_s=took_s)
+
+
+def _outside(settings: Settings) -> Callable[[Clock], Transport]:
+    from callwright.rehearsal.delivering import real_door  # with a library for HTTP, which nothing else needs
+
+    return lambda clock: real_door(clock, settings)
+
+
+async def _told(rehearsal: Rehearsal, scenario: Scenario, url: str) -> Outcome | Refusal:
+    from callwright.rehearsal.delivering import Deliveries
+
+    async with Deliveries(rehearsal) as deliveries:
+        await deliveries.tell(url)
+        outcome = await play(rehearsal, scenario)
+        return outcome if isinstance(outcome, Refusal) else await deliveries.deliver(outcome)
 
 
 def with_flow(scenario: Scenario, folder: Path) -> Scenario:
@@ -64,15 +95,11 @@ def with_flow(scenario: Scenario, folder: Path) -> Scenario:
         return scenario
     path = folder / scenario.flow
     try:
-        document = path.read_bytes()
-        is_xml = document.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
-        flow: dict[str, Any] = xml.parse(document, limit=FLOW_LIMIT) if is_xml else json.loads(document)
+        flow = read_flow(path)
     except OSError as error:
         raise FlowUnreadable(f"The flow {path} cannot be read: {error.strerror}.") from error
     except Problem as problem:
         raise FlowUnreadable(f"The flow {path} cannot be used: {problem.message}") from problem
-    except ValueError as error:
-        raise FlowUnreadable(f"The flow {path} is not valid JSON: {error}.") from error
     return msgspec.structs.replace(scenario, flow=flow)
 
 
