@@ -14,6 +14,7 @@ from callwright.dialect.callbacks import TYPES
 from callwright.native.described import TAGS, interface
 from callwright.openapi.operation import Access, Operation
 from callwright.reasons import Reason, Refusal
+from callwright.simulator import magic
 
 REASONS = """\
 # Why a call ended
@@ -127,10 +128,22 @@ WHO = {Access.ANYONE: "anyone", Access.KEY: "key", Access.SOCKET: "socket"}
 
 
 def api() -> str:
-    """The page as it is, with the table of operations in its place."""
-    before, _, rest = (Path(__file__).parent / "api.md").read_text(encoding="utf-8").partition(BEGIN)
+    return _with("api.md", operations())
+
+
+def _with(page: str, table: str) -> str:
+    """A page as it is, with a table in its place."""
+    before, _, rest = (Path(__file__).parent / page).read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    return before + BEGIN + operations() + END + after
+    return before + BEGIN + table + END + after
+
+
+def simulator() -> str:
+    rows = [
+        f"| `{row.number}` | {row.sentence} | {f'`{row.status}`, `{row.reason}`' if row.status else 'answered'} |\n"
+        for row in magic.TABLE
+    ]
+    return _with("simulator.md", "| Number | What happens | Its leg |\n|---|---|---|\n" + "".join(rows))
 
 
 def operations() -> str:
@@ -220,6 +233,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reasons.md": reasons,
     "events.md": events,
     "api.md": api,
+    "simulator.md": simulator,
     "conformance.md": conformance,
 }
 

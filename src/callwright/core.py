@@ -292,7 +292,7 @@ class Core:
             feed=self.feed,
             settings=lambda: settings.rows(self._loaded),
             health=health,
-            calling=Calling(switch, self.webhooks),
+            calling=Calling(switch, self.webhooks, self.simulated_engine),
             state=state,
             limits=native.Limits(body=limits.body_limit, flow=limits.flow_limit, claim=self.settings.numbers.claim),
             currency=self.settings.calls.currency,

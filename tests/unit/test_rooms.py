@@ -81,7 +81,7 @@ ONLY = {
     ),
     "native": frozenset(
         {"switch", "retention", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings"}
-        | {"transcriptions", "openapi"}
+        | {"transcriptions", "openapi", "simulator"}
     ),
 }
 

@@ -8,18 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from callwright import telephony
 from callwright.clock import Clock
+from callwright.simulator import magic
+from callwright.simulator.acting import Acting
 from callwright.simulator.files import WAV_FILES, Files
 from callwright.simulator.legs import Leg, State
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
 from callwright.simulator.sound import Sound
 from callwright.simulator.transfers import Transfers
-from callwright.telephony import Cause, Command, CommandRefused, Event, PlayOutcome, RecordOutcome, Target, Who
+from callwright.telephony import (
+    Cause,
+    Command,
+    CommandRefused,
+    Event,
+    PlayOutcome,
+    RecordOutcome,
+    Target,
+    Who,
+    cause_of,
+    phrase_of,
+)
 
 _SOUND = (
     telephony.Play,
@@ -36,8 +48,11 @@ _SOUND = (
 _TRANSFERS = (telephony.Refer, telephony.AcceptRefer, telephony.RejectRefer, telephony.ReferProgress)
 
 HOST = "simulator"
+_ANSWERS = CalleeScript()
 # A carrier says "ringing" some time after the INVITE; a fifth of a second is a usual figure.
 RINGS_AFTER_S = 0.2
+# An INVITE that nothing is heard of is given up (timer B of RFC 3261 §17.1.1.2).
+NO_RESPONSE_S = 32.0
 
 
 def route(destination: str) -> Target:
@@ -63,7 +78,8 @@ class SimulatedEngine:
         self._calls: dict[UUID, _Call] = {}
         self._outbox: list[Event] = []
         self._sink: Callable[[Event], None] | None = None
-        self._sound = Sound(self, files)
+        self._acting = Acting(self, self)
+        self._sound = Sound(self, files, self._acting)
         self._transfers = Transfers(self)
 
     def attach(self, sink: Callable[[Event], None]) -> None:
@@ -111,9 +127,11 @@ class SimulatedEngine:
                 self._need(leg, State.ARRIVED)
                 leg.state = State.ANSWERED
                 self.emit(leg, telephony.Answered)
-                self._act(leg)
+                self._acting.answered(leg)
             case telephony.Reject(code=code, phrase=phrase):
                 self._need(leg, State.ARRIVED)
+                if leg.turned_away is not None:
+                    leg.turned_away(code, phrase)
                 self._last(leg, telephony.Refused, cause=Cause.REJECTED, sip_code=code, sip_phrase=phrase)
             case telephony.HangUp(reason=reason):
                 self._hang_up(leg, reason)
@@ -147,7 +165,7 @@ class SimulatedEngine:
     def _do_transfer(self, leg: Leg, command: Command) -> None:
         match command:
             case telephony.Refer(target=target):
-                self._transfers.ask(leg, target, self._callees.get(target, CalleeScript()))
+                self._transfers.ask(leg, target, self._script(target))
             case telephony.AcceptRefer():
                 self._transfers.accept(leg)
             case telephony.RejectRefer():
@@ -161,9 +179,22 @@ class SimulatedEngine:
         """Whoever is called at `destination` from now on does as the script says."""
         self._callees[destination] = script
 
-    def call_in(self, leg: UUID, source: str, destination: str, script: CalleeScript | None = None, *, hops: int = 0) -> None:
-        """A simulated caller dials. `script` says what it does once answered: its digits and when it hangs up."""
+    def call_in(
+        self,
+        leg: UUID,
+        source: str,
+        destination: str,
+        script: CalleeScript | None = None,
+        *,
+        hops: int = 0,
+        turned_away: Callable[[int, str], None] | None = None,
+    ) -> None:
+        """A simulated caller dials; `script` says what it does once answered.
+
+        `turned_away` is told the SIP code and phrase when the call is refused without a record.
+        """
         arrived = Leg(None, leg, State.ARRIVED, script or CalleeScript())
+        arrived.turned_away = turned_away
         self._legs[leg] = arrived
         self.emit(
             arrived,
@@ -203,6 +234,10 @@ class SimulatedEngine:
         """The far end begins, or ceases, to speak."""
         self._sound.voice(self._legs[leg_id], speaking)
 
+    def far_says(self, leg_id: UUID, text: str, seconds: float) -> None:
+        """The far end says a text, which takes so long."""
+        self._sound.say(self._legs[leg_id], text, seconds)
+
     def far_beeps(self, leg_id: UUID) -> None:
         """A machine at the far end has beeped."""
         self._sound.beep(self._legs[leg_id])
@@ -223,41 +258,34 @@ class SimulatedEngine:
 
     # legs
 
+    def _script(self, destination: str) -> CalleeScript:
+        """What is set up for a number wins over what it does anyway."""
+        script = self._callees.get(destination) or magic.script(destination)
+        return _ANSWERS if script is None else script
+
     def _originate(self, command: telephony.Originate) -> None:
         if command.leg in self._legs:
             raise CommandRefused(f"the leg {command.leg} is there already")
-        script = self._callees.get(command.target.user, CalleeScript())
+        script = self._script(command.target.user)
         leg = Leg(command.call, command.leg, State.DIALLING, script)
         self._legs[leg.id] = leg
         self._calls[command.call].legs += 1
+        if script.outcome == "no_response":
+            self.later(leg, NO_RESPONSE_S, lambda: self._last(leg, telephony.Refused, cause=Cause.NO_RESPONSE))
+            return
         ringing = telephony.EarlyMedia if script.early_media else telephony.Ringing
         self.later(leg, min(RINGS_AFTER_S, script.answer_after), lambda: self.emit(leg, ringing))
         if script.outcome != "no_answer":
             self.later(leg, script.answer_after, lambda: self._decide(leg))
 
     def _decide(self, leg: Leg) -> None:
-        match leg.script.outcome:
-            case "answer":
-                leg.state = State.ANSWERED
-                self.emit(leg, telephony.Answered, sip_call_id=f"{leg.id}@{HOST}")
-                self._act(leg)
-            case "busy":
-                code = leg.script.sip_code or 486
-                self._last(leg, telephony.Refused, cause=Cause.BUSY, sip_code=code, sip_phrase="Busy Here")
-            case _:
-                code = leg.script.sip_code or 503
-                cause = Cause.REDIRECTED if code < 400 else Cause.REJECTED
-                self._last(leg, telephony.Refused, cause=cause, sip_code=code, sip_phrase="Service Unavailable")
-
-    def _act(self, leg: Leg) -> None:
-        """What a party does by itself once the leg is answered."""
-        self._sound.act(leg)
-        script = leg.script
-        for index, digit in enumerate(script.digits):
-            at = script.digits_after + index * script.digit_gap
-            self.later(leg, at, partial(self.far_presses, leg.id, digit))
-        if script.hangup_after is not None:
-            self.later(leg, script.hangup_after, lambda: self.far_hangs_up(leg.id))
+        if leg.script.outcome == "answer":
+            leg.state = State.ANSWERED
+            self.emit(leg, telephony.Answered, sip_call_id=f"{leg.id}@{HOST}")
+            self._acting.answered(leg)
+        else:
+            code = leg.script.final_code
+            self._last(leg, telephony.Refused, cause=cause_of(code), sip_code=code, sip_phrase=phrase_of(code))
 
     def _hang_up(self, leg: Leg, reason: str) -> None:
         if leg.state is State.ANSWERED:

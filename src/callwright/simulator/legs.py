@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from callwright.simulator.files import Tape
-from callwright.simulator.settings import CalleeScript
+from callwright.simulator.settings import Act, CalleeScript
 from callwright.telephony import Event
 
 
@@ -62,6 +62,11 @@ class Leg:
         self.takes: dict[UUID, Take] = {}
         self.speaking = False
         self.listening = False
+        # what it is yet to do when the flow asks, when the next of that is due, and whether the last prompt was replied to
+        self.waiting: list[Act] = []
+        self.due: asyncio.TimerHandle | None = None
+        self.replied = False
+        self.turned_away: Callable[[int, str], None] | None = None  # who dialled is told the code and phrase
         # transfers: what the far end asked for waits for a word, then for progress; and what we asked it for
         self.asked: asyncio.TimerHandle | None = None
         self.transferring = False

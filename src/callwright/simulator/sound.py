@@ -7,6 +7,7 @@ from functools import partial
 from uuid import UUID
 
 from callwright import telephony
+from callwright.simulator.acting import Acting
 from callwright.simulator.files import Files
 from callwright.simulator.legs import Leg, Prompt, Stage, State, Take
 from callwright.telephony import CommandRefused, PlayOutcome, RecordOutcome, Tracks, recording_fault
@@ -15,8 +16,10 @@ from callwright.telephony import CommandRefused, PlayOutcome, RecordOutcome, Tra
 class Sound:
     """Carries out sound commands on simulated legs."""
 
-    def __init__(self, stage: Stage, files: Files) -> None:
+    def __init__(self, stage: Stage, files: Files, acting: Acting) -> None:
+        """`acting` is told what is heard."""
         self._stage = stage
+        self._acting = acting
         self._files = files
 
     # prompts
@@ -31,6 +34,7 @@ class Sound:
             return
         prompt = leg.prompt = Prompt(command.id, command.repeat, command.stop_on_digit, command.more)
         self._stage.emit(leg, telephony.PlayStarted, play=command.id)
+        self._acting.prompted(leg)
         self._lengthen(leg, prompt, seconds)
 
     def play_more(self, leg: Leg, command: telephony.PlayMore) -> None:
@@ -51,14 +55,19 @@ class Sound:
             if prompt.timer is not None:
                 prompt.timer.cancel()
             self._stage.emit(leg, telephony.PlayFinished, play=prompt.play, outcome=outcome, detail=detail)
+            self._acting.silent(leg)
 
     def _lengthen(self, leg: Leg, prompt: Prompt, seconds: float) -> None:
         """There is silence while a file is late; once the last one is known the end is, too."""
         now = self._stage.now()
         prompt.heard_at = max(prompt.heard_at, now) + seconds
         prompt.seconds += seconds
-        if prompt.repeat and not prompt.more:
-            ends_at = prompt.heard_at + prompt.seconds * (prompt.repeat - 1)
+        if prompt.more:
+            return
+        ends_at = prompt.heard_at + prompt.seconds * max(prompt.repeat - 1, 0)
+        if prompt.stops_on_digit:
+            self._acting.ends_in(leg, ends_at - now)
+        if prompt.repeat:
             prompt.timer = self._stage.later(leg, ends_at - now, lambda: self.stop(leg, PlayOutcome.DONE))
 
     # recordings
@@ -118,16 +127,6 @@ class Sound:
 
     # the far end
 
-    def act(self, leg: Leg) -> None:
-        """What a party does by itself once the leg is answered: speak, or have its machine do so."""
-        script = leg.script
-        if script.greeting:
-            self._speak(leg, 0.0, script.greeting)
-        if script.beep is not None:
-            self._stage.later(leg, script.beep, partial(self.beep, leg))
-        if script.speaks_after is not None:
-            self._speak(leg, script.speaks_after, script.speaks_for)
-
     def listen(self, leg: Leg, on: bool) -> None:
         news = on and not leg.listening
         leg.listening = on
@@ -148,9 +147,10 @@ class Sound:
         for recording in list(leg.takes):
             self.end_recording(leg, recording, outcome, fault)
 
-    def _speak(self, leg: Leg, after: float, seconds: float) -> None:
-        self._stage.later(leg, after, partial(self.voice, leg, True))
-        self._stage.later(leg, after + seconds, partial(self.voice, leg, False))
+    def say(self, leg: Leg, text: str, seconds: float) -> None:
+        """The far end says something, which takes so long."""
+        self.voice(leg, True)
+        self._stage.later(leg, seconds, partial(self.voice, leg, False))
 
     def voice(self, leg: Leg, speaking: bool) -> None:
         if leg.speaking == speaking:

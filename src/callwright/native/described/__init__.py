@@ -6,7 +6,7 @@ Nothing here is imported until somebody asks for the document, so a server start
 from __future__ import annotations
 
 from callwright import __version__
-from callwright.native.described import calls, deliveries, events, flows, keys, recordings, server, webhooks
+from callwright.native.described import calls, deliveries, dialling, events, flows, keys, recordings, server, webhooks
 from callwright.native.described.common import FAILURE
 from callwright.openapi.document import Interface
 
@@ -31,7 +31,7 @@ value that is not there is null."""
 def interface() -> Interface:
     operations = [
         operation
-        for module in (calls, recordings, flows, webhooks, deliveries, events, keys, server)
+        for module in (calls, dialling, recordings, flows, webhooks, deliveries, events, keys, server)
         for operation in module.OPERATIONS
     ]
     return Interface(
