@@ -111,11 +111,13 @@ def _even_port(address: str) -> socket.socket:
 class Stream:
     """The sound of one call: a packet every 20 ms on one SSRC line out, whatever arrives in, measured every 200 ms."""
 
-    def __init__(self, address: str, tone: Tone, tell: Callable[..., None]) -> None:
+    def __init__(self, address: str, tone: Tone, tell: Callable[..., None], *, deaf: bool = False) -> None:
+        """`deaf`: what arrives is counted, and not listened to."""
         self._loop, self._tell, self._tone, self._end = asyncio.get_running_loop(), tell, tone, _even_port(address)
         self.here: tuple[str, int] = self._end.getsockname()
         self._muted = self._withheld = self._talking = False
         self._ssrc, self._sequence, self._timestamp = (random.getrandbits(bits) for bits in (32, 16, 32))
+        self._deaf = deaf
         self._reception, self._heard, self._told, self._event_start, self._ticks = Reception(), Heard(), Heard(), 0, 0
         self._keys: deque[tuple[bytes, bool] | None] = deque()
         self._frames: deque[tuple[float, Samples]] = deque(maxlen=round(MEMORY / TICK))
@@ -175,7 +177,7 @@ class Stream:
             self._speak(first=not self._talking)
         self._talking = talks
         self._ticks += 1
-        if self._ticks % round(WINDOW / TICK) == 0:
+        if self._ticks % round(WINDOW / TICK) == 0 and not self._deaf:
             before, self._heard = self._heard, self._measure(now - WINDOW)
             # One window may hold the end of one sound and the start of the next: a new one is told when two agree.
             if self._heard.resembles(before) and not self._heard.resembles(self._told):
@@ -223,7 +225,8 @@ class Stream:
         if not self._reception.note(packet, now) or self._timer is None:
             return
         if packet.payload_type in LAWS.values():
-            self._frames.append((now, decode(packet.payload, packet.payload_type)))
+            if not self._deaf:
+                self._frames.append((now, decode(packet.payload, packet.payload_type)))
         elif packet.payload_type != self._event_type:
             self._reception.counts["unknown_type"] += 1
         elif (key := self._reception.digit(packet)) is not None:

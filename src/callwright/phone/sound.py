@@ -13,6 +13,7 @@ Samples = NDArray[np.int16]
 FRAME = 160
 LAWS = {"PCMU": 0, "PCMA": 8}
 SILENT_BELOW, TONE_SHARE = -50.0, 0.5
+SILENCE: Samples = np.zeros(FRAME, np.int16)
 
 
 def _tables(edges: NDArray[Any], sizes: NDArray[Any], plus: int, minus: int) -> tuple[NDArray[np.uint8], Samples]:
@@ -54,6 +55,8 @@ class Tone:
         self._step, self._amplitude, self._at = 2 * np.pi * hz / 8000, 32767 * 10 ** (level / 20), 0
 
     def frame(self) -> Samples:
+        if not self._step:
+            return SILENCE
         self._at += FRAME
         wave: Samples = np.rint(self._amplitude * np.sin(self._step * np.arange(self._at - FRAME, self._at))).astype(np.int16)
         return wave
