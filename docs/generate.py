@@ -11,7 +11,7 @@ import msgspec
 from callwright import settings
 from callwright.dialect import catalogue, examples
 from callwright.dialect.callbacks import TYPES
-from callwright.native.described import TAGS, interface
+from callwright.native.described import TAGS, chapter
 from callwright.openapi.operation import Access, Operation
 from callwright.reasons import Reason, Refusal
 from callwright.simulator import magic
@@ -149,7 +149,7 @@ def simulator() -> str:
 def operations() -> str:
     rows = [
         f"| {one.method} | `{one.path}` | {WHO[one.access]} | {one.summary} | {', '.join(_statuses(one))} |\n"
-        for one in sorted(interface().operations, key=lambda one: list(TAGS).index(one.tag))
+        for one in sorted(chapter().operations, key=lambda one: list(TAGS).index(one.tag))
     ]
     return "| Method | Path | Who | What | Answers |\n|---|---|---|---|---|\n" + "".join(rows)
 

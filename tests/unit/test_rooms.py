@@ -28,7 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"doctor", "backup", "rehearsal"}),
     frozenset({"scenarios"}),
-    frozenset({"cli", "__main__"}),
+    frozenset({"cli", "testing", "__main__"}),
 )
 
 # Between rooms of one floor only where an arrow is drawn.
@@ -51,6 +51,7 @@ ARROWS = frozenset(
         ("app", "watchdog"),
         ("supervisor", "childprocess"),
         ("__main__", "cli"),
+        ("testing", "cli"),
     }
 )
 
@@ -78,6 +79,7 @@ ONLY = {
     "retention": frozenset({"calls", "recordings"}),
     "api": frozenset(
         {"switch", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings", "transcriptions"}
+        | {"openapi"}
     ),
     "native": frozenset(
         {"switch", "retention", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings"}

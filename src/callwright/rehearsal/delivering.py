@@ -47,7 +47,9 @@ def real_door(clock: Clock, settings: Settings) -> HttpDoor:
 
 
 class Deliveries:
-    """Use as ``async with``: `tell` who is to hear before the call, and `deliver` after it; or have the call `along`."""
+    """`tell` who is to hear before the call, and `deliver` after it, or have the call `along`; `close` it in the end, or use it
+    as ``async with``.
+    """
 
     def __init__(self, rehearsal: Rehearsal, *, within: float = WITHIN_S, door: Transport | None = None) -> None:
         """All that is delivered at a time takes at most `within` real seconds; what is pending then stays so."""
@@ -64,6 +66,9 @@ class Deliveries:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         with outside():
             await self._door.close()
 

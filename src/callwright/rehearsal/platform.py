@@ -63,6 +63,8 @@ class ScriptedSounds(Sounds, Protocol):
 NODE = "rehearsal"
 ARRIVES_S = 10.0
 LOOK_S = 0.01
+# In virtual time all that can happen at a moment has happened once this has passed, and no record shows it.
+A_MOMENT_S = 1e-8
 
 
 class Props(NamedTuple):
@@ -160,6 +162,7 @@ class Rehearsal:
     async def dial(self, number: str, source: str, party: Party) -> UUID:
         """A party calls one of the numbers. Raises `TurnedAway` where the call is refused without a record."""
         leg = await self.network.dial(number, source, party)
+        await self.clock.sleep(A_MOMENT_S)
         async with self.clock.timeout(ARRIVES_S):
             while (found := rows.find_leg(self.store, self.world.id, leg)) is None:
                 if (refusal := self.network.ear.rejected.get(leg)) is not None:

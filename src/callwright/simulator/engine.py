@@ -20,6 +20,7 @@ from callwright.simulator.legs import Leg, State
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
 from callwright.simulator.sound import Sound
 from callwright.simulator.transfers import Transfers
+from callwright.simulator.voice import NO_VOICE, Voice
 from callwright.telephony import (
     Cause,
     Command,
@@ -69,8 +70,8 @@ class _Call:
 class SimulatedEngine:
     """Implements `telephony.Engine`."""
 
-    def __init__(self, clock: Clock, settings: SimulatorSettings, files: Files = WAV_FILES) -> None:
-        """`files` says how long what is played lasts, and takes what is recorded."""
+    def __init__(self, clock: Clock, settings: SimulatorSettings, files: Files = WAV_FILES, voice: Voice = NO_VOICE) -> None:
+        """`files` says how long what is played lasts, and takes what is recorded; `voice` speaks what parties say there."""
         self._clock = clock
         self._speed = settings.speed
         self._callees = dict(settings.callees)
@@ -79,7 +80,8 @@ class SimulatedEngine:
         self._outbox: list[Event] = []
         self._sink: Callable[[Event], None] | None = None
         self._acting = Acting(self, self)
-        self._sound = Sound(self, files, self._acting)
+        self._sound = Sound(self, files, self._acting, voice)
+        self._voice = voice
         self._transfers = Transfers(self)
 
     def attach(self, sink: Callable[[Event], None]) -> None:
@@ -159,8 +161,8 @@ class SimulatedEngine:
                 self._sound.end_recording(leg, recording, RecordOutcome.STOPPED)
             case telephony.Listen() | telephony.Unlisten():
                 self._sound.listen(leg, isinstance(command, telephony.Listen))
-            case _:
-                pass  # there is no sound that a pause could keep out
+            case telephony.PauseRecording(recording=recording) | telephony.ResumeRecording(recording=recording):
+                self._sound.pause(leg, recording, isinstance(command, telephony.PauseRecording))
 
     def _do_transfer(self, leg: Leg, command: Command) -> None:
         match command:
@@ -195,6 +197,7 @@ class SimulatedEngine:
         """
         arrived = Leg(None, leg, State.ARRIVED, script or CalleeScript())
         arrived.turned_away = turned_away
+        self._prepare(arrived)
         self._legs[leg] = arrived
         self.emit(
             arrived,
@@ -270,6 +273,7 @@ class SimulatedEngine:
         leg = Leg(command.call, command.leg, State.DIALLING, script)
         self._legs[leg.id] = leg
         self._calls[command.call].legs += 1
+        self._prepare(leg)
         if script.outcome == "no_response":
             self.later(leg, NO_RESPONSE_S, lambda: self._last(leg, telephony.Refused, cause=Cause.NO_RESPONSE))
             return
@@ -277,6 +281,12 @@ class SimulatedEngine:
         self.later(leg, min(RINGS_AFTER_S, script.answer_after), lambda: self.emit(leg, ringing))
         if script.outcome != "no_answer":
             self.later(leg, script.answer_after, lambda: self._decide(leg))
+
+    def _prepare(self, leg: Leg) -> None:
+        """Have ready what the party will say."""
+        for act in leg.script.acts:
+            if act.says:
+                self._voice.prepare(act.says)
 
     def _decide(self, leg: Leg) -> None:
         if leg.script.outcome == "answer":
