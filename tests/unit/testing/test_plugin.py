@@ -127,7 +127,7 @@ def test_the_fixtures_say_what_they_are(pytester: pytest.Pytester, run: Run) -> 
         result.stdout.fnmatch_lines([f"{name} -- *callwright/testing/plugin.py:*"])
 
 
-def test_loading_the_plug_in_loads_little(pytester: pytest.Pytester) -> None:
+def test_loading_the_plug_in_loads_little() -> None:
     """pytest does so for everybody who has Callwright installed, whatever they test."""
     program = (
         "import sys, callwright.testing.plugin, callwright.testing as t;"
