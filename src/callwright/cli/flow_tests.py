@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,12 +88,12 @@ _trial: Trial | None = None
 
 def simulated(scripts: Sequence[Script], trial: Trial, jobs: int | None) -> Generator[Verdict, None, None]:
     """Try scenarios in virtual time; verdicts in their order."""
-    gc.freeze()  # what is loaded by now stays, and need not be looked at again
-    gc.set_threshold(20_000, 20, 20)
     processes = min(jobs or os.cpu_count() or 1, -(-len(scripts) // (1 if jobs else WORTH_A_PROCESS)))
-    if processes < 2:
-        yield from map(trial.simulate, scripts)
-        return
+    with _little_collected():
+        yield from map(trial.simulate, scripts) if processes < 2 else _shared(scripts, trial, processes)
+
+
+def _shared(scripts: Sequence[Script], trial: Trial, processes: int) -> Iterator[Verdict]:
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
     size = max(1, min(16, len(scripts) // (processes * 4)))
     pool = ProcessPoolExecutor(processes, context, _begin, (trial,))
@@ -101,6 +101,19 @@ def simulated(scripts: Sequence[Script], trial: Trial, jobs: int | None) -> Gene
         yield from pool.map(_try, scripts, chunksize=size)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _little_collected() -> Iterator[None]:
+    """What is loaded by now stays, so that no collection needs to look at it again; and there is little garbage."""
+    threshold = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+        gc.unfreeze()
 
 
 def _begin(trial: Trial) -> None:

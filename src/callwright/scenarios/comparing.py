@@ -38,7 +38,7 @@ class Difference(NamedTuple):
     @property
     def sentence(self) -> str:
         when = "" if self.at is None else f" at {self.at:.2f} s"
-        return f"{self.where}: expected {self.expected}, but there was {self.seen}{when}."
+        return f"{self.where}: expected {self.expected}, but there was {self.seen.rstrip('.')}{when}."
 
 
 class _Mismatch(NamedTuple):
@@ -62,7 +62,7 @@ def differences(scenario: Scenario, outcome: Outcome | Refusal, *, tolerance: fl
 
 def _refused(expected: Expected, refusal: Refusal) -> Difference:
     wanted = "a call" if expected.refused is None else f"a refusal with {expected.refused}"
-    return Difference("refused", wanted, f"a refusal with {refusal.code}: {refusal.sentence}", 0.0)
+    return Difference("refused", wanted, f"a refusal with {refusal.code}: {refusal.sentence}")
 
 
 class _Comparison:

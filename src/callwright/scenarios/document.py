@@ -19,6 +19,7 @@ from callwright.recordings.model import RecordingStatus, RecordingType
 from callwright.rehearsal.parties import Address, Party, Seconds
 from callwright.rehearsal.prompts import SoundReply
 from callwright.rehearsal.web import Reply
+from callwright.scenarios.spans import misread
 from callwright.telephony import PlayOutcome, RecordOutcome
 
 NUMBER = "31205550100"
@@ -37,7 +38,7 @@ Span = Annotated[
     Meta(
         pattern=r"^ *[0-9]+(\.[0-9]+)? *$|^ *[0-9]+(\.[0-9]+)? *\.\.( *[0-9]+(\.[0-9]+)?)? *$|^ *\.\. *[0-9]+(\.[0-9]+)? *$",
         description="Seconds, to the tolerance, or a span such as 10..14, 10.. or ..14.",
-        extra={"allowed": "a number of seconds such as 12.5, or a span such as 10..14, 10.. or ..14"},
+        extra={"allowed": "a number of seconds such as 12.5, or a span such as 10..14, 10.. or ..14", "check": misread},
     ),
 ]
 KeysInARow = Annotated[

@@ -81,7 +81,7 @@ class Fitting:
                 self._note_places(below, f"{key}[{n}]")
 
     def _described(self, node: Node, kind: inspect.Metadata, key: str) -> Any:
-        """A type with words of ours: its `words` are all there are, `allowed` says what a text may be."""
+        """A type with words of ours: its `words` are all there are, `allowed` says what a text may be, `check` why not."""
         extra = kind.extra or {}
         if extra.get("address"):
             return self._address(node, kind.type, key)
@@ -95,6 +95,8 @@ class Fitting:
             pattern = kind.type.pattern
             if pattern is not None and re.search(pattern, node.text) is None:
                 return self._misfit(node, key, f"it must be {extra['allowed']}, and not {_seen(node)}{_hint(node)}")
+            if "check" in extra and (why := extra["check"](node.text)) is not None:
+                return self._misfit(node, key, why)
         return self._value(node, kind.type, key)
 
     def _address(self, node: Node, kind: inspect.Type, key: str) -> Any:
@@ -245,7 +247,7 @@ def _seen(node: Node) -> str:
             return "keys with values"
         case Sequence():
             return "a list"
-        case Scalar(text=""):
+        case Scalar(text="", plain=True):
             return "nothing"
         case Scalar(text=text):
             return _shown(text)
@@ -253,7 +255,11 @@ def _seen(node: Node) -> str:
 
 def _hint(node: Node) -> str:
     """Nothing may be a text that begins with what YAML takes for a comment."""
-    return '; a # begins a comment: write "#" if that is meant' if isinstance(node, Scalar) and not node.text else ""
+    return (
+        '; a # begins a comment: write "#" if that is meant'
+        if isinstance(node, Scalar) and node.plain and not node.text
+        else ""
+    )
 
 
 def _shown(text: str) -> str:

@@ -14,8 +14,8 @@ from callwright.scenarios.story import Line, story
 
 WIDTH = 100
 HEIGHT = 24
-EVENTS_BEFORE = 4
-EVENTS_NOW = 5
+EVENTS_BEFORE = 3
+EVENTS_NOW = 6
 EVENTS_AFTER = 2
 SAME_S = 1e-3
 MOST_CAUSES = 3
@@ -129,7 +129,7 @@ def _around(lines: list[Line], at: float | None) -> Iterator[Row]:
     yield Row(Part.EVENT, "  what happened:")
     for line in before[-EVENTS_BEFORE:]:
         yield Row(Part.EVENT, f"    {line.at:8.2f}  {line.text}")
-    for line in now[:EVENTS_NOW]:
+    for line in now[-EVENTS_NOW:]:
         yield Row(Part.NOW, f"  > {line.at:8.2f}  {line.text}")
     for line in after[:EVENTS_AFTER]:
         yield Row(Part.EVENT, f"    {line.at:8.2f}  {line.text}")

@@ -41,3 +41,12 @@ def span(text: str) -> Span:
     if found.low > found.high:
         raise ValueError(f"{text!r} ends before it begins")
     return found
+
+
+def misread(text: str) -> str | None:
+    """Why a text is no span; None for one that is."""
+    try:
+        span(text)
+    except ValueError as error:
+        return str(error)
+    return None

@@ -14,6 +14,7 @@ import msgspec
 from callwright.errors import SettingsError
 from callwright.scenarios.document import Scenario
 from callwright.settings import Settings, load
+from callwright.settings.reading import nearest
 from callwright.settings.schema import fields, known_keys, sections
 
 # As the loader has it: what is handed to it by key comes from a command line.
@@ -42,6 +43,9 @@ def settings_of(scenario: Scenario, base: Settings | None = None) -> Settings:
 
 def faults(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Key and sentence of whatever is wrong with the settings of a scenario."""
+    if strange := [section for section in settings if section not in sections()]:
+        yield from ((section, f"it is no section of the settings; {nearest(section, sections())}") for section in strange)
+        return
     try:
         _loaded(msgspec.json.encode(_flat(settings)))
     except SettingsError as error:
@@ -58,7 +62,7 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     """By key as settings are known; what is no section stays as it is, for the loader to say so."""
     flat: dict[str, Any] = {}
     for section, values in settings.items():
-        if section not in sections() or section in known_keys() or not isinstance(values, Mapping):
+        if section in known_keys() or not isinstance(values, Mapping):
             flat[section] = values
         else:
             flat |= {f"{section}.{name}": value for name, value in values.items()}

@@ -19,8 +19,11 @@ MAX_DEPTH = 64
 # What aliases stand for counts as often as they do, so that a few lines cannot become a billion.
 MAX_NODES = 200_000
 
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+# A character beyond the first 65,536 as JSON escapes it, in two halves, which YAML does not know.
+_HALVES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _NULL = ("", "~", "null", "Null", "NULL")
 
 
@@ -69,7 +72,7 @@ def parse(text: str) -> Iterator[Node]:
     """The documents of a text, in order. Raises `NotYaml` when it comes to what is none."""
     composer = _Composer()
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
+        for event in yaml.parse(_HALVES.sub(_joined, text), Loader=_LOADER):
             document = composer.take(event)
             if document is not None:
                 yield document
@@ -103,6 +106,11 @@ def plain_value(node: Node) -> Any:
             if number is None or len(text) > 40:
                 return text
             return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+def _joined(halves: re.Match[str]) -> str:
+    character = (chr(int(halves[2], 16)) + chr(int(halves[3], 16))).encode("utf-16", "surrogatepass").decode("utf-16")
+    return halves[1] + character
 
 
 class _Open:
@@ -150,7 +158,7 @@ class _Composer:
     def _begin(self, node: Sequence | Table, event: Any, place: Place) -> None:
         self._no_tag(event, place)
         if len(self._open) >= MAX_DEPTH:
-            raise NotYaml(f"it is nested more than {MAX_DEPTH} levels deep", place)
+            raise NotYaml(_TOO_DEEP, place)
         self._anchors.pop(event.anchor, None)  # it cannot be part of itself
         self._open.append(_Open(node, event.anchor))
 
@@ -204,5 +212,7 @@ def _explained(error: yaml.MarkedYAMLError, text: str, place: Place) -> str:
         return "a quote is opened and never closed"
     if "version" in problem or "incompatible" in problem:
         return "it asks for a version of YAML that is not known; leave out %YAML"
+    if "maximum nesting depth" in problem:
+        return _TOO_DEEP
     context = f" {error.context}" if error.context else ""
     return f"it is not YAML: {problem}{context}"
