@@ -113,10 +113,10 @@ def test_web_services_are_a_script_or_a_function(simulated_call: SimulatedCalls)
 
 def test_the_service_with_the_longest_base_answers(simulated_call: SimulatedCalls) -> None:
     fetch = {"action": "fetchCallFlow", "options": {"url": "https://shop.example/calls/next"}}
-    web = {"https://shop.example": lambda request: [say("All.")], "https://shop.example/calls/": lambda request: [say("Calls.")]}
-    assert simulated_call([fetch], web=web).said == ["Calls."]
-    web = {"https://shop.example/call": lambda request: [say("Another.")]}
-    assert "shop.example is not in the script" in simulated_call([fetch], web=web).fetches[0].fault
+    web = {f"https://shop.example{path}": lambda request, path=path: [say(path)] for path in ("", "/calls/", "/call")}
+    assert simulated_call([fetch], web=web).said == ["/calls/"]
+    call = simulated_call([fetch], web={"https://shop.example/call": lambda request: [say("Another.")]})
+    assert "shop.example is not in the script" in call.fetches[0].fault
 
 
 def test_what_a_function_raises_fails_the_test_and_not_the_call(simulated_call: SimulatedCalls) -> None:
