@@ -46,7 +46,9 @@ async def night_call(
     greeting = await voice(GREETING)
     machine, person = telephone(), telephone()
     tune = play(web.at("/night.wav", tone_file(700, 0.6)))
-    more = web.at("/night", {"steps": [tag("night"), pause(0.3), transfer(machine.uri, {"ifMachine": "hangup"}), transfer(person.uri)]})
+    more = web.at(
+        "/night", {"steps": [tag("night"), pause(0.3), transfer(machine.uri, {"ifMachine": "hangup"}), transfer(person.uri)]}
+    )
     steps = [
         {**say("Press one."), "id": "ask", "onKeypressVar": "choice", "maxNumKeys": 1},
         {**record({"finishOnKey": "#", "maxLength": 20}), "id": "tape"},

@@ -127,7 +127,7 @@ def test_a_stored_flow_and_one_in_xml(callwright: Run, talked: Outcome) -> None:
     Path("flow.xml").write_text('<Say language="en-GB" voice="female">Press one for sales.</Say>')
     assert callwright("replay", str(talked.call.id), "--flow", "flow.xml")[0] == 1
     assert callwright("flows", "save", flow("same.json", STEPS), "--test")[0] == 0
-    code, out, _ = callwright("flows", "list", "--test", "--json")
+    _, out, _ = callwright("flows", "list", "--test", "--json")
     listed = json.loads(out)
     flow_id = (listed["data"] if isinstance(listed, dict) else listed)[0]["id"]
     assert callwright("replay", str(talked.call.id), "--flow", flow_id)[0] == 0
