@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from callwright.calls import journal
 from callwright.calls.rows import Told
 from callwright.clock import VirtualLoop
+from callwright.reasons import Reason
 from callwright.rehearsal.parties import Act, Party
 from callwright.replay.timeline import ORDER_US, PATIENCE_US, ReplayClock, Timeline
 from support.replayed import again, called, in_short, pause, placed, say
@@ -90,6 +91,25 @@ def test_a_journal_without_voices_says_so() -> None:
         "The journal is of an older program, which kept no record of voices: who answered cannot be judged again."
     ]
     assert found[0].kind == "changed"
+
+
+def test_a_sound_that_broke_off_is_heard_as_far_as_it_was() -> None:
+    url = "https://a.example/1.mp3"
+    told = called([{"id": "tune", "action": "play", "options": {"media": url}}]).journal
+    fault = "the MP3 file is cut off"
+    broken: list[tuple[int, journal.AnyEntry]] = []
+    for line in told:
+        match line.entry:
+            case journal.MediaFetched():
+                broken.append((line.at_us, journal.MediaFetched(url=url, status=200, error=fault)))
+            case journal.StepEnded():
+                broken.append((line.at_us, journal.StepEnded(step="tune", outcome="failed", detail=fault)))
+            case journal.LegMoved(reason=Reason.FLOW_ENDED):
+                broken.append((line.at_us, replace(line.entry, reason=Reason.MEDIA_UNAVAILABLE, detail=fault)))
+            case entry:
+                broken.append((line.at_us, entry))
+    replayed, found = again(numbered(broken))
+    assert [one for one in in_short(replayed, found) if one[1] != "LegMoved"] == []
 
 
 def test_labels_that_came_after_the_end_are_left_out() -> None:
