@@ -97,6 +97,12 @@ def test_two_texts_side_by_side(expected: str, seen: str, shown: tuple[str, str,
     assert side_by_side(expected, seen, 80) == shown
 
 
+def test_a_callee_whom_nobody_called_is_a_likely_cause() -> None:
+    text = MENU.replace("expect:", "callees: {31612345679: {outcome: busy}}\nexpect:")
+    script, result = tried(text)
+    assert "Nobody called 31612345679, of whom callees has a script." in verdict(script, result).causes
+
+
 def test_what_cannot_be_shown_is_blank() -> None:
     assert cut("a\x1b[31m\nb\u202e", 20) == "a [31m b "
     assert cut("x" * 30, 10) == "x" * 9 + "…"

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callwright.scenarios import tree
@@ -106,6 +106,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text("abc"), json_values))
 def test_json_is_yaml(value: dict[str, Any]) -> None:
     assert plain_value(only(json.dumps(value))) == value
