@@ -11,11 +11,12 @@ import msgspec
 from callwright import settings
 from callwright.dialect import catalogue, examples
 from callwright.dialect.callbacks import TYPES
-from callwright.native.described import TAGS, interface
+from callwright.native.described import TAGS, chapter
 from callwright.openapi.operation import Access, Operation
 from callwright.reasons import Reason, Refusal
 from callwright.scenarios import json_schema as scenarios
 from callwright.scenarios.rules import BEFORE_THE_ANSWER
+from callwright.simulator import magic
 
 REASONS = """\
 # Why a call ended
@@ -129,17 +130,27 @@ WHO = {Access.ANYONE: "anyone", Access.KEY: "key", Access.SOCKET: "socket"}
 
 
 def api() -> str:
-    """The page as it is, with the table of operations in its place."""
-    before, _, rest = (Path(__file__).parent / "api.md").read_text(encoding="utf-8").partition(BEGIN)
+    return _with("api.md", operations())
+
+
+def _with(page: str, table: str) -> str:
+    """A page as it is, with a table in its place."""
+    before, _, rest = (Path(__file__).parent / page).read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    return before + BEGIN + operations() + END + after
+    return before + BEGIN + table + END + after
+
+
+def simulator() -> str:
+    rows = [
+        f"| `{row.number}` | {row.sentence} | {f'`{row.status}`, `{row.reason}`' if row.status else 'answered'} |\n"
+        for row in magic.TABLE
+    ]
+    return _with("simulator.md", "| Number | What happens | Its leg |\n|---|---|---|\n" + "".join(rows))
 
 
 def flow_tests() -> str:
     """The page on scenarios as it is, with tables of all keys in their place."""
-    before, _, rest = (Path(__file__).parent / "flow-tests.md").read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}{chr(10).join(_keys(part) for part in SCENARIO_PARTS)}{END}{after}"
+    return _with("flow-tests.md", "\n".join(_keys(part) for part in SCENARIO_PARTS))
 
 
 FEW_WORDS = 12
@@ -183,7 +194,7 @@ def _usual(default: Any) -> str:
 def operations() -> str:
     rows = [
         f"| {one.method} | `{one.path}` | {WHO[one.access]} | {one.summary} | {', '.join(_statuses(one))} |\n"
-        for one in sorted(interface().operations, key=lambda one: list(TAGS).index(one.tag))
+        for one in sorted(chapter().operations, key=lambda one: list(TAGS).index(one.tag))
     ]
     return "| Method | Path | Who | What | Answers |\n|---|---|---|---|---|\n" + "".join(rows)
 
@@ -267,6 +278,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reasons.md": reasons,
     "events.md": events,
     "api.md": api,
+    "simulator.md": simulator,
     "conformance.md": conformance,
     "flow-tests.md": flow_tests,
 }

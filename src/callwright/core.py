@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from callwright import ids, native, settings
+from callwright import __version__, ids, native, settings
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
 from callwright.api import parts as api_parts
 from callwright.api.app import Api
@@ -32,6 +32,7 @@ from callwright.log import Log
 from callwright.metrics import Metrics, MetricsEndpoint
 from callwright.native.asking import Calling
 from callwright.numbers.numbers import Numbers
+from callwright.openapi.published import Published
 from callwright.recordings.files import Files
 from callwright.recordings.model import Recording
 from callwright.recordings.recordings import Recordings
@@ -41,6 +42,7 @@ from callwright.retention.retention import Retention
 from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
+from callwright.simulator.voice import SpokenVoice
 from callwright.sip.engine import SipEngine
 from callwright.speech.studio import Studio
 from callwright.store import Change, Store
@@ -64,8 +66,15 @@ from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.signing import Signer
 from callwright.webhooks.webhooks import Webhooks
 
+if TYPE_CHECKING:
+    from callwright.openapi.document import Interface
+
 _log = Log("core")
 
+BOTH_INTERFACES = (
+    "A server has two interfaces: one for programs that were written for the MessageBird Voice Calling API, at the root, and "
+    "one of its own, under `/api`, which has the whole story of each call. A key opens its world, live or test, in both."
+)
 NODE = "one"  # the name this server stamps on its calls; there is one until there are more
 Health = Callable[[], Mapping[str, str | None]]
 
@@ -88,6 +97,7 @@ class Core:
     ) -> None:
         chosen = loaded.settings
         self.settings = chosen
+        self.strictness = rooms.strictness(chosen)
         self.store = store
         self.accounts = Accounts(store, clock, rotation_overlap=chosen.webhooks.rotation_overlap)
         self.numbers = Numbers(store, clock, claim=chosen.numbers.claim)
@@ -145,7 +155,7 @@ class Core:
         self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)
         self.routes = Routes(rooms.trunks(chosen), chosen.sip.allow_hosts, chosen.calls.emergency_numbers)
         self.sip_engine = sip_engine
-        self.simulated_engine = SimulatedEngine(clock, chosen.simulator)
+        self.simulated_engine = SimulatedEngine(clock, chosen.simulator, voice=SpokenVoice(self.speech, chosen.flows.language))
         self._clock = clock
         self._metrics = metrics
         self._loaded = loaded
@@ -245,13 +255,14 @@ class Core:
                 files=self.files,
                 limits=api_parts.Limits(limits.body_limit, limits.flow_limit),
                 currency=self.settings.calls.currency,
+                strictness=self.strictness,
             )
         )
         mounted = Starlette(
             routes=[Mount("/api", native.native_app(self._native_parts(switch, health), native.Authority.NETWORK))]
         )
 
-        description = native.published()
+        description = self.published()
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             path: str = scope["path"]
@@ -266,9 +277,22 @@ class Core:
 
         return app
 
+    def published(self) -> Published:
+        """Both interfaces in one document, as the switches of this server have them. Nobody pays for it before it is read."""
+
+        def interface() -> Interface:
+            from callwright.api import described as compatible
+            from callwright.native import described as own
+            from callwright.openapi.document import Interface
+
+            chapters = (compatible.chapter(self.strictness), own.chapter())
+            return Interface(title="Callwright", version=__version__, sentence=BOTH_INTERFACES, chapters=chapters)
+
+        return Published(interface)
+
     def control_app(self, switch: Switch, health: Health, state: Callable[[], native.ServerState]) -> ASGIApp:
         """What listens on the control socket."""
-        return native.control_app(self._native_parts(switch, health, state))
+        return native.control_app(self._native_parts(switch, health, state), self.published())
 
     def _native_parts(
         self, switch: Switch, health: Health, state: Callable[[], native.ServerState] | None = None
@@ -299,7 +323,7 @@ class Core:
         )
 
     def _callback(self, event: events.Event) -> bytes:
-        return callbacks.body(event, self.settings.calls.currency)
+        return callbacks.body(event, self.settings.calls.currency, self.strictness)
 
     def _prepare_speech(self, flow: Flow) -> None:
         """Have what a flow says ready before the first call; texts are only queued here."""

@@ -1,6 +1,6 @@
-"""Holds whatever the native interface answers against its OpenAPI document.
+"""Holds whatever the interfaces answer against their OpenAPI document.
 
-The other way round too: a request that was granted must be one that the document allows. So the tests of the interface
+The other way round too: a request that was granted must be one that the document allows. So the tests of an interface
 prove its description, and none of them has to think of it.
 """
 
@@ -11,15 +11,19 @@ import json
 import re
 from functools import cache
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import jsonschema
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callwright import native
+from callwright.api import described as compatible
+from callwright.api.app import ROUTES
+from callwright.api.routing import Router
 from callwright.clock import from_rfc3339
+from callwright.dialect.strictness import LENIENT, Strictness
 from callwright.native import Authority, Parts, described
-from callwright.openapi.document import STATUS, describe
+from callwright.openapi.document import METHODS, Interface, describe
 
 COMPONENTS = "#/components/"
 
@@ -33,42 +37,56 @@ def _is_moment(value: object) -> bool:
     return not isinstance(value, str) or from_rfc3339(value) is not None
 
 
+def interface(strictness: Strictness = LENIENT) -> Interface:
+    """Both interfaces, as a server has them."""
+    chapters = (compatible.chapter(strictness), described.chapter())
+    return Interface(title="Callwright", version="1", sentence="Both.", chapters=chapters)
+
+
 @cache
-def document() -> dict[str, Any]:
+def document(strictness: Strictness = LENIENT) -> dict[str, Any]:
     """As a reader has it: through JSON."""
-    plain: dict[str, Any] = json.loads(json.dumps(describe(described.interface())))
+    plain: dict[str, Any] = json.loads(json.dumps(describe(interface(strictness))))
     return plain
 
 
+def operations_of(path: str, strictness: Strictness = LENIENT) -> dict[str, Any]:
+    """By method in small letters."""
+    return {method: one for method, one in document(strictness)["paths"][path].items() if method in METHODS}
+
+
 @cache
-def strict() -> dict[str, Any]:
+def strict(strictness: Strictness = LENIENT) -> dict[str, Any]:
     """The document with every object of named keys closed: a key that is not described is a fault here, if not for clients."""
-    closed = copy.deepcopy(document())
+    closed = copy.deepcopy(document(strictness))
     _close(closed["components"]["schemas"])
     return closed
 
 
-def _close(value: Any) -> None:
+def _close(value: Any, name: str = "") -> None:
+    """Not what is sent to the compatible interface, and what is sent back of it: there, unknown keys have their place."""
     if isinstance(value, dict):
+        if name.startswith("Voice") or name == "ListedVoiceFlow":
+            return
         if isinstance(value.get("properties"), dict) and value.get("type") == "object":
             value.setdefault("additionalProperties", False)
-        for inner in value.values():
-            _close(inner)
+        for key, inner in value.items():
+            _close(inner, key)
     elif isinstance(value, list):
         for inner in value:
             _close(inner)
 
 
-def faults(value: Any, schema: dict[str, Any]) -> list[str]:
+def faults(value: Any, schema: dict[str, Any], strictness: Strictness = LENIENT) -> list[str]:
     """Where a value is not as a schema of the document says."""
-    validator = _validator(json.dumps(schema))
+    validator = _validator(json.dumps(schema), strictness)
     return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(value)]
 
 
 @cache
-def _validator(schema: str) -> jsonschema.Draft202012Validator:
+def _validator(schema: str, strictness: Strictness) -> jsonschema.Draft202012Validator:
     """Made once for each schema, as a file of calls has thousands of lines."""
-    whole = {**json.loads(schema), "components": {"schemas": strict()["components"]["schemas"]}}
+    whole = {**json.loads(schema), "components": {"schemas": strict(strictness)["components"]["schemas"]}}
     return jsonschema.Draft202012Validator(whole, format_checker=FORMATS)
 
 
@@ -83,18 +101,26 @@ def operation_of(method: str, path: str) -> dict[str, Any] | None:
     return min(fitting, key=lambda one: one[0].count("{"))[1] if fitting else None
 
 
-def response_of(operation: dict[str, Any], status: int) -> dict[str, Any] | None:
+def response_of(operation: dict[str, Any], status: int, strictness: Strictness = LENIENT) -> dict[str, Any] | None:
     found = operation["responses"].get(str(status))
     if found is not None and "$ref" in found:
-        found = document()["components"]["responses"][found["$ref"].rpartition("/")[2]]
+        found = document(strictness)["components"]["responses"][found["$ref"].rpartition("/")[2]]
     response: dict[str, Any] | None = found
     return response
 
 
-def check_answer(operation: dict[str, Any], status: int, media: str, body: bytes, *, head: bool = False) -> None:
+def check_answer(
+    operation: dict[str, Any],
+    status: int,
+    media: str,
+    body: bytes,
+    *,
+    head: bool = False,
+    strictness: Strictness = LENIENT,
+) -> None:
     """AssertionError for an answer that the document does not have."""
     name = operation["operationId"]
-    response = response_of(operation, status)
+    response = response_of(operation, status, strictness)
     assert response is not None, f"{name} answered {status}, which is not described: {body[:300]!r}"
     content = response.get("content", {})
     if head or not content:
@@ -102,7 +128,7 @@ def check_answer(operation: dict[str, Any], status: int, media: str, body: bytes
         return
     assert media in content, f"{name} answered {status} with {media or 'nothing'}; described is {list(content)}"
     if media == "application/json":
-        wrong = faults(json.loads(body), content[media]["schema"])
+        wrong = faults(json.loads(body), content[media]["schema"], strictness)
         assert wrong == [], f"{name} answered {status}: {wrong}"
     elif (line := content[media].get("x-callwright-line")) is not None and body:
         told = body.splitlines()
@@ -112,10 +138,10 @@ def check_answer(operation: dict[str, Any], status: int, media: str, body: bytes
         assert wrong == [], f"{name} answered {status}: {wrong}"
 
 
-def check_failure_headers(operation: dict[str, Any], status: int, headers: dict[str, str]) -> None:
-    """AssertionError for an error without a header that the document has for every such one."""
-    response = response_of(operation, status) or {}
-    missing = [one for one in response.get("headers", ()) if STATUS in response and one.lower() not in headers]
+def check_headers(operation: dict[str, Any], status: int, headers: dict[str, str], strictness: Strictness = LENIENT) -> None:
+    """AssertionError for an answer without a header that the document has for every such one."""
+    response = response_of(operation, status, strictness) or {}
+    missing = [one for one in response.get("headers", ()) if one.lower() not in headers]
     assert missing == [], f"{operation['operationId']} answered {status} without {missing}"
 
 
@@ -144,6 +170,62 @@ def check_request(operation: dict[str, Any], query: str, body: bytes) -> None:
         assert wrong == [], f"{name} took a body that is not described: {wrong}"
 
 
+def check_lax_request(operation: dict[str, Any], body: bytes, strictness: Strictness = LENIENT) -> None:
+    """The same for the compatible interface, which passes over what it does not know and folds the case of keys."""
+    wanted = operation.get("requestBody")
+    body = body.removeprefix(b"\xef\xbb\xbf").strip()
+    if wanted is None or (not body and not wanted["required"]):
+        return
+    sent = _folded(json.loads(body))
+    if isinstance(sent, str) and sent.lstrip().startswith(("{", "[")):
+        sent = _folded(json.loads(sent))
+    wrong = faults(sent, wanted["content"]["application/json"]["schema"], strictness)
+    assert wrong == [], f"{operation['operationId']} took a body that is not described: {wrong}"
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Every key of what is sent to the compatible interface, by its small letters."""
+    found: dict[str, str] = {}
+    for name, schema in document()["components"]["schemas"].items():
+        if name.startswith("Voice"):
+            found |= {key.lower(): key for key in schema.get("properties", ())}
+    return found
+
+
+def _folded(value: Any) -> Any:
+    if isinstance(value, dict):
+        names = {key: _names().get(key.lower(), key) for key in value}
+        return {names[key]: _folded(inner) for key, inner in value.items() if names[key] == key or names[key] not in value}
+    return [_folded(one) for one in value] if isinstance(value, list) else value
+
+
+class Exchange:
+    """What goes in and out of an application while it answers a request."""
+
+    def __init__(self) -> None:
+        self.status, self.media = 0, ""
+        self.taken, self.given = bytearray(), bytearray()
+        self.headers: dict[str, str] = {}
+
+    async def run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        async def received() -> Message:
+            message = await receive()
+            self.taken.extend(message.get("body", b""))
+            return message
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+                self.headers = {key.decode().lower(): value.decode() for key, value in message["headers"]}
+                self.media = self.headers.get("content-type", "").partition(";")[0]
+            elif message["type"] == "http.response.body":
+                self.given.extend(message.get("body", b""))
+            await send(message)
+
+        await app(scope, received, sent)
+
+
 class Proven:
     """An application of the native interface, as mounted under ``/api``, whose every exchange is checked."""
 
@@ -155,32 +237,43 @@ class Proven:
         method, query = scope["method"], scope["query_string"].decode()
         path = f"/api{scope['path'].removeprefix(scope.get('root_path', ''))}"
         operation = operation_of(method, path)
-        status, media, taken, given = 0, "", bytearray(), bytearray()
-        headers: dict[str, str] = {}
-
-        async def received() -> Message:
-            message = await receive()
-            taken.extend(message.get("body", b""))
-            return message
-
-        async def sent(message: Message) -> None:
-            nonlocal status, media, headers
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = {key.decode().lower(): value.decode() for key, value in message["headers"]}
-                media = headers.get("content-type", "").partition(";")[0]
-            elif message["type"] == "http.response.body":
-                given.extend(message.get("body", b""))
-            await send(message)
-
-        await self._app(scope, received, sent)
+        seen = Exchange()
+        await seen.run(self._app, scope, receive, send)
         if operation is None:
-            assert status in (404, 405), f"{method} {path} answered {status} and is not described"
+            assert seen.status in (404, 405), f"{method} {path} answered {seen.status} and is not described"
             return
-        check_answer(operation, status, media, bytes(given), head=method == "HEAD")
-        check_failure_headers(operation, status, headers)
-        if status < 300:
-            check_request(operation, query, bytes(taken))
+        check_answer(operation, seen.status, seen.media, bytes(seen.given), head=method == "HEAD")
+        check_headers(operation, seen.status, seen.headers)
+        if seen.status < 300:
+            check_request(operation, query, bytes(seen.taken))
+
+
+class ProvenApi:
+    """The application of the compatible interface, whose every exchange is checked."""
+
+    def __init__(self, app: ASGIApp, strictness: Strictness = LENIENT) -> None:
+        self._app = app
+        self._strictness = strictness
+        self._router = Router(ROUTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, place = scope["method"], self._router.find(scope["path"])
+        if method == "POST" or (method == "GET" and self._strictness.method_on_get):
+            method = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("_method", method).upper()
+        seen = Exchange()
+        await seen.run(self._app, scope, receive, send)
+        if not seen.status:
+            return  # the client was gone
+        operations = {} if place is None else operations_of(place.path, self._strictness)
+        operation = operations.get("get" if method == "HEAD" else method.lower())
+        if operation is None:
+            assert seen.status in (401, 404 if place is None else 405)
+            return
+        body, head = bytes(seen.given), scope["method"] == "HEAD"
+        check_answer(operation, seen.status, seen.media, body, head=head, strictness=self._strictness)
+        check_headers(operation, seen.status, seen.headers, self._strictness)
+        if seen.status < 300:
+            check_lax_request(operation, bytes(seen.taken), self._strictness)
 
 
 def native_app(parts: Parts, authority: Authority) -> ASGIApp:

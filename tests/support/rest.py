@@ -15,6 +15,7 @@ from callwright.calls import rows
 from callwright.calls.lifecycle import CallRecord
 from callwright.calls.model import Call, CalledNumber
 from callwright.clock import SystemClock
+from callwright.dialect.strictness import LENIENT, Strictness
 from callwright.egress.addresses import Veto, refusal_of_url
 from callwright.errors import NotFound
 from callwright.flows.check import Abilities
@@ -32,6 +33,7 @@ from callwright.telephony import RecordOutcome, Tracks
 from callwright.transcriptions.transcriptions import Transcriptions
 from callwright.webhooks.webhooks import Webhooks
 from support.asgi import Client
+from support.described import ProvenApi
 
 START_US = 1_714_644_000_000_000  # 2024-05-02T10:00:00Z
 SECOND_US = 1_000_000
@@ -139,6 +141,7 @@ class Rest:
         claim: str = "open",
         keys: dict[str, bytes] | None = None,
         objects: Objects | None = None,
+        strictness: Strictness = LENIENT,
     ) -> None:
         self.store = store
         self.clock = StillClock()
@@ -151,20 +154,24 @@ class Rest:
         self.recordings = Recordings(store, self.clock, folder, self.keys, to_objects=objects is not None)
         self.transcriptions = Transcriptions(store, self.clock, self.keys)
         self.files = Files(self.recordings, objects)
-        self.app = Api(
-            Parts(
-                store=store,
-                clock=self.clock,
-                accounts=self.accounts,
-                numbers=self.numbers,
-                flows=self.flows,
-                webhooks=self.webhooks,
-                switch=self.switch,
-                recordings=self.recordings,
-                transcriptions=self.transcriptions,
-                files=self.files,
-                limits=limits or Limits(),
-            )
+        self.app = ProvenApi(
+            Api(
+                Parts(
+                    store=store,
+                    clock=self.clock,
+                    accounts=self.accounts,
+                    numbers=self.numbers,
+                    flows=self.flows,
+                    webhooks=self.webhooks,
+                    switch=self.switch,
+                    recordings=self.recordings,
+                    transcriptions=self.transcriptions,
+                    files=self.files,
+                    limits=limits or Limits(),
+                    strictness=strictness,
+                )
+            ),
+            strictness,
         )
         self.anonymous = Client(self.app, None)
 

@@ -79,6 +79,7 @@ ONLY = {
     "retention": frozenset({"calls", "recordings"}),
     "api": frozenset(
         {"switch", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings", "transcriptions"}
+        | {"openapi"}
     ),
     "native": frozenset(
         {"switch", "retention", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings"}

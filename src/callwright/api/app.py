@@ -14,6 +14,7 @@ from callwright.api.downloads import Download
 from callwright.api.exchange import Answer, Disconnected, Request, failed, header, query_of, send_answer
 from callwright.api.parts import Parts
 from callwright.api.routing import Endpoint, Place, Route, Router
+from callwright.dialect.strictness import Strictness
 from callwright.errors import NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
 from callwright.log import Log
 
@@ -84,6 +85,7 @@ class Api:
         self._router = Router(ROUTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        strictness = self._parts.strictness
         place: Place | None = None
         answer: Answer | Download
         try:
@@ -92,19 +94,21 @@ class Api:
             place = self._router.find(path)
             if place is None:
                 raise NoRoute(f"There is no path {path[:200]}.")
-            answer = await _endpoint(place, scope)(Request(self._parts, world, place.variables, scope, receive))
+            endpoint = _endpoint(place, _method(scope, strictness))
+            answer = await endpoint(Request(self._parts, world, place.variables, scope, receive))
         except Disconnected:
             return
         except WrongMethod as problem:
-            answer = failed(problem, (b"allow", _allow(place)))
+            answer = failed(problem, strictness, (b"allow", _allow(place)))
         except Problem as problem:
-            answer = failed(problem)
+            answer = failed(problem, strictness)
         except StoreUnavailable as error:
-            answer = failed(Unavailable(f"Nothing was changed: the database does not accept writes ({error})."))
+            unavailable = Unavailable(f"Nothing was changed: the database does not accept writes ({error}).")
+            answer = failed(unavailable, strictness)
         except Exception:
             # The pattern of the path, not the path: a number may stand in it.
             _log.exception("request_failed", method=scope["method"], path=place.path if place else "")
-            answer = failed(Problem("Something went wrong in the server; its log says what."))
+            answer = failed(Problem("Something went wrong in the server; its log says what."), strictness)
         with_body = scope["method"] != "HEAD"
         if isinstance(answer, Download):
             await answer.send(receive, send, with_body=with_body)
@@ -112,18 +116,18 @@ class Api:
             await send_answer(send, answer, with_body=with_body)
 
 
-def _endpoint(place: Place, scope: Scope) -> Endpoint:
-    method = _method(scope)
+def _endpoint(place: Place, method: str) -> Endpoint:
     endpoint = place.endpoints.get(method)
     if endpoint is None:
         raise WrongMethod(f"{place.path} does not know the method {method[:20]}. It knows: {place.allow}.")
     return endpoint
 
 
-def _method(scope: Scope) -> str:
+def _method(scope: Scope, strictness: Strictness) -> str:
     """The verb; on POST the query parameter ``_method`` puts another in its place (contract §1.1)."""
     method: str = scope["method"]
-    if method == "POST" and b"_method=" in scope["query_string"]:
+    honoured = method == "POST" or (method == "GET" and strictness.method_on_get)
+    if honoured and b"_method=" in scope["query_string"]:
         return dict(parse_qsl(query_of(scope))).get("_method", method).upper()
     return method
 

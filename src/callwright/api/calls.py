@@ -30,13 +30,13 @@ async def place(request: Request) -> Answer:
         tags=asked.tags,
         metadata=asked.metadata,
     )
-    return Answer(201, envelope.single(render.call_item(call, linked=False), {"self": render.call_path(call.id)}))
+    return Answer(201, envelope.single(_item(request, call), {"self": render.call_path(call.id)}))
 
 
 async def show_all(request: Request) -> Answer:
     page = request.page
     found = await lists.page_of_calls(request.parts.store, request.world.id, limit=page.size, offset=page.offset)
-    items = [render.call_item(call, linked=True) for call in found.calls]
+    items = [_item(request, call, linked=True) for call in found.calls]
     return Answer(200, envelope.listing(items, "/calls", page, found.total))
 
 
@@ -46,7 +46,7 @@ async def show(request: Request) -> Answer:
     if leg is not None and recording is not None:
         return recordings.show_queried(request, leg, recording)
     call = _call(request)
-    return Answer(200, envelope.single(render.call_item(call, linked=False), render.call_links(call.id)))
+    return Answer(200, envelope.single(_item(request, call), render.call_links(call.id)))
 
 
 async def change(request: Request) -> Answer:
@@ -113,6 +113,10 @@ def _leg_answer(request: Request, status: int, leg_id: UUID) -> Answer:
     leg = rows.find_leg(request.parts.store, request.world.id, leg_id) or _no_leg(leg_id)
     item = render.leg_item(leg, request.parts.currency, linked=False)
     return Answer(status, envelope.single(item, {"self": render.leg_path(leg)}))
+
+
+def _item(request: Request, call: Call, *, linked: bool = False) -> render.CallItem:
+    return render.call_item(call, linked=linked, strictness=request.parts.strictness)
 
 
 def _call(request: Request) -> Call:

@@ -13,6 +13,7 @@ from callwright.accounts.worlds import World
 from callwright.api.parts import Parts
 from callwright.dialect import envelope
 from callwright.dialect.paging import Page, page_of
+from callwright.dialect.strictness import Strictness
 from callwright.errors import NotFound, Problem, TooLarge
 
 RETRY_AFTER_S = 5
@@ -102,7 +103,7 @@ def query_of(scope: Scope) -> str:
     return query.decode("latin-1")
 
 
-def failed(problem: Problem, *extra: Header) -> Answer:
+def failed(problem: Problem, strictness: Strictness, *extra: Header) -> Answer:
     """The one rendering of whatever went wrong (contract §3.4)."""
     headers = list(extra)
     if problem.http == 401:
@@ -111,7 +112,7 @@ def failed(problem: Problem, *extra: Header) -> Answer:
         headers.append((b"connection", b"close"))  # the rest of the body is not read
     elif problem.http == 503:
         headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
-    return Answer(problem.http, envelope.failure(problem), tuple(headers))
+    return Answer(strictness.http(problem), envelope.failure(problem, strictness), tuple(headers))
 
 
 async def send_answer(send: Send, answer: Answer, *, with_body: bool = True) -> None:

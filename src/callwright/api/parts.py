@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from callwright.accounts.worlds import Accounts
 from callwright.clock import Clock
+from callwright.dialect.strictness import LENIENT, Strictness
 from callwright.flows.flows import Flows
 from callwright.numbers.numbers import Numbers
 from callwright.recordings.files import Files
@@ -40,3 +41,4 @@ class Parts:
     files: Files
     limits: Limits = Limits()
     currency: str = "EUR"
+    strictness: Strictness = LENIENT

@@ -63,7 +63,7 @@ async def download(request: Request) -> Answer | Download:
     except OutOfRange as problem:
         size = sound.size
         sound.close()
-        return failed(problem, (b"content-range", b"bytes */%d" % size))
+        return failed(problem, request.parts.strictness, (b"content-range", b"bytes */%d" % size))
     headers |= {
         b"content-type": b"audio/wav",
         b"content-disposition": f'attachment; filename="{recording.id}.wav"'.encode(),

@@ -27,6 +27,7 @@ from callwright.dialect.render import (
     recording_item,
     transcription_item,
 )
+from callwright.dialect.strictness import LENIENT, Strictness
 from callwright.recordings import events as recording_events
 from callwright.transcriptions import events as transcription_events
 
@@ -133,26 +134,26 @@ def endpoint_notice(event: Event) -> EndpointNotice:
     return _notice.decode(event.content)
 
 
-def body(event: Event, currency: str) -> bytes:
+def body(event: Event, currency: str, strictness: Strictness = LENIENT) -> bytes:
     """The body of a callback about an event.
 
     Raises `LookupError` for a kind that is unknown here, and what msgspec raises for content that is not of its kind.
     """
-    item = CallbackItem(TYPE_OF[event.kind], event.kind, payload(event, currency))
+    item = CallbackItem(TYPE_OF[event.kind], event.kind, payload(event, currency, strictness))
     return _encode(Callback(rfc3339(event.at_us), (item,)))
 
 
-def payload(event: Event, currency: str) -> Payload:
+def payload(event: Event, currency: str, strictness: Strictness = LENIENT) -> Payload:
     """What an event is about, as it was then; raises what `body` does."""
-    return _PAYLOADS[TYPE_OF[event.kind]](event, currency)
+    return _PAYLOADS[TYPE_OF[event.kind]](event, currency, strictness)
 
 
-def _call(event: Event, currency: str) -> CallPayload:
+def _call(event: Event, currency: str, strictness: Strictness) -> CallPayload:
     snapshot: Snapshot = event.snapshot
     call = snapshot.call
     return CallPayload(
         id=call.id,
-        status=call.status,
+        status=strictness.call_status(call.status),
         number=UNSET if call.called is None else _called_number(call.called),
         legs=[leg_item(leg, currency, linked=False) for leg in snapshot.legs],
         created_at=rfc3339(call.created_us),
@@ -174,23 +175,23 @@ def _called_number(called: CalledNumber) -> NumberItem:
     )
 
 
-def _leg(event: Event, currency: str) -> LegItem:
+def _leg(event: Event, currency: str, strictness: Strictness) -> LegItem:
     return leg_item(event.leg, currency, linked=False)
 
 
-def _recording(event: Event, currency: str) -> RecordingPayload:
+def _recording(event: Event, currency: str, strictness: Strictness) -> RecordingPayload:
     recording = recording_events.unpack(event.content)
     item = recording_item(recording, linked=False)
     return RecordingPayload(call_id=recording.call_id, **msgspec.structs.asdict(item))
 
 
-def _transcription(event: Event, currency: str) -> TranscriptionPayload:
+def _transcription(event: Event, currency: str, strictness: Strictness) -> TranscriptionPayload:
     transcription = transcription_events.unpack(event.content)
     item = transcription_item(transcription, linked=False)
     return TranscriptionPayload(call_id=transcription.call_id, **msgspec.structs.asdict(item))
 
 
-def _endpoint(event: Event, currency: str) -> EndpointPayload:
+def _endpoint(event: Event, currency: str, strictness: Strictness) -> EndpointPayload:
     notice = endpoint_notice(event)
     return EndpointPayload(
         id=notice.endpoint_id,
@@ -205,7 +206,7 @@ def _endpoint(event: Event, currency: str) -> EndpointPayload:
     )
 
 
-_PAYLOADS: dict[str, Callable[[Event, str], Payload]] = {
+_PAYLOADS: dict[str, Callable[[Event, str, Strictness], Payload]] = {
     CALL: _call,
     LEG: _leg,
     RECORDING: _recording,

@@ -11,6 +11,7 @@ import msgspec
 
 from callwright.dialect.paging import Page
 from callwright.dialect.render import Links
+from callwright.dialect.strictness import LENIENT, Strictness
 from callwright.errors import Problem
 
 
@@ -58,6 +59,6 @@ def single(item: msgspec.Struct, links: Links) -> bytes:
     return _encode(Envelope((item,), links, _NO_PAGE))
 
 
-def failure(problem: Problem) -> bytes:
+def failure(problem: Problem, strictness: Strictness = LENIENT) -> bytes:
     text = problem.message if problem.remedy is None else f"{problem.message} {problem.remedy}"
-    return _encode(Failure(None, (ErrorItem(problem.code, text, text, problem.parameter),)))
+    return _encode(Failure(None, (ErrorItem(strictness.code(problem), text, text, problem.parameter),)))

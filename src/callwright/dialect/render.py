@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from callwright.calls.model import Call, CallStatus, Direction, Leg, LegStatus
 from callwright.clock import rfc3339
+from callwright.dialect.strictness import LENIENT, Strictness
 from callwright.flows.flows import StoredFlow
 from callwright.numbers.numbers import Number
 from callwright.recordings.model import Recording, RecordingStatus, RecordingType
@@ -172,10 +173,10 @@ def call_links(call_id: UUID) -> Links:
     return {"self": path, "legs": f"{path}/legs"}
 
 
-def call_item(call: Call, *, linked: bool) -> CallItem:
+def call_item(call: Call, *, linked: bool, strictness: Strictness = LENIENT) -> CallItem:
     return CallItem(
         id=call.id,
-        status=call.status,
+        status=strictness.call_status(call.status),
         number_id=or_unset(call.number_id),
         created_at=rfc3339(call.created_us),
         updated_at=rfc3339(call.updated_us),

@@ -206,7 +206,7 @@ def _step(raw: Any, place: str) -> Step:
         raise Missing(f"{place} needs an action.", parameter=f"{place}.action")
     if not isinstance(action, str) or action not in OPTIONS:
         raise Invalid(f"{str(action)[:40]!r} is not an action. Known: {', '.join(OPTIONS)}.", parameter=f"{place}.action")
-    options = raw.get("options") or {}
+    options = {} if raw.get("options") in (None, "", []) else raw["options"]
     if not isinstance(options, dict):
         raise Invalid(f"{place}.options must be an object.", parameter=f"{place}.options")
     keys = {key: options[key] for key in KEYS_IN_OPTIONS if key in options}

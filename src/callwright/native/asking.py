@@ -248,6 +248,14 @@ class Ask:
                 raise TooLarge(f"The body is larger than {most} bytes (setting api.body_limit).")
         return bytes(received)
 
+    async def object_of(self, *known: str, optional: bool = False) -> dict[str, Any]:
+        """The body as `object` has it, which may have the `known` keys alone. Raises `Invalid`."""
+        body = await self.object(optional=optional)
+        if unknown := sorted(body.keys() - set(known)):
+            name = unknown[0][:40]
+            raise Invalid(f"{name!r} is not known here: the body may have {', '.join(known)}.", parameter=name)
+        return body
+
     async def object(self, *, optional: bool = False) -> dict[str, Any]:
         """The body as a JSON object; an `optional` one may be left out."""
         raw = await self.body()

@@ -21,7 +21,7 @@ async def refer_leg(ask: Ask) -> Any:
     leg_id = ids.parse(text)
     if leg_id is None:
         raise NotFound(f"No leg found for ID `{text[:80]}`.")
-    to = _destination(text_of(await ask.object(), "to"))
+    to = _destination(text_of(await ask.object_of("to"), "to"))
     if ask.parts.calling is None:
         raise Unavailable("No server runs on this data folder, so no call is up.", remedy="Start it: callwright serve")
     referral = await ask.parts.calling.switch.refer_leg(world.id, call_id, leg_id, to)

@@ -23,7 +23,7 @@ async def list_keys(ask: Ask) -> Any:
 
 async def make_key(ask: Ask) -> Any:
     """The answer to ``{"kind": "live" | "test", "label": "…"}`` holds the key itself, this once."""
-    body = await ask.object()
+    body = await ask.object_of("kind", "label")
     kind = checked_kind(text_of(body, "kind"), "kind")
     label = text_of(body, "label", "")
     if len(label) > LONGEST_LABEL or not (label == "" or label.isprintable()):
@@ -46,7 +46,7 @@ async def list_numbers(ask: Ask) -> Any:
 async def make_number(ask: Ask) -> Any:
     """``{"number": "…", "flowId": "…"}``: register a number, or bind one that is there already."""
     world, numbers = ask.world, ask.parts.numbers
-    body = await ask.object()
+    body = await ask.object_of("number", "flowId")
     flow_id = _flow_id(ask, world.id, body.get("flowId"))
     if ask.control:
         return 201, views.number(await numbers.make(world, text_of(body, "number"), flow_id))

@@ -143,16 +143,23 @@ def native_app(parts: Parts, authority: Authority) -> Starlette:
     for entry in ENTRIES:
         by_path.setdefault(entry.path, {})[entry.method] = entry
     app = Starlette(
-        routes=[Route(path, _endpoint(entries, parts, authority), methods=list(entries)) for path, entries in by_path.items()],
+        routes=[_route(path, _endpoint(entries, parts, authority)) for path, entries in by_path.items()],
         exception_handlers={HTTPException: _no_such_thing},
     )
     app.router.redirect_slashes = False
     return app
 
 
-def control_app(parts: Parts) -> ASGIApp:
-    """What listens on the control socket."""
-    description = published()
+def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
+    """A path with whatever method: one that is not for ``/calls/export`` is not to be looked for at ``/calls/{id}``."""
+    route = Route(path, endpoint)
+    route.methods = None
+    return route
+
+
+def control_app(parts: Parts, description: Published | None = None) -> ASGIApp:
+    """What listens on the control socket; without a `description` this interface is told of alone."""
+    description = description or published()
     return Starlette(
         routes=[
             Mount("/api", native_app(parts, Authority.SOCKET)),
@@ -175,7 +182,9 @@ def published() -> Published:
 
 def _endpoint(entries: dict[str, Entry], parts: Parts, authority: Authority) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        entry = entries["GET" if request.method == "HEAD" else request.method]
+        entry = entries.get("GET" if request.method == "HEAD" else request.method)
+        if entry is None:
+            return _wrong_method(request, entries)
         ask = Ask(request, parts, authority)
         try:
             if entry.who is Who.OPERATOR and not ask.control:
@@ -231,9 +240,10 @@ def _failure(problem: Problem) -> Response:
 
 
 async def _no_such_thing(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        failure = _failure(WrongMethod(f"{request.method} is not for this path."))
-        failure.headers.update(error.headers or {})
-        return failure
     return _failure(NoRoute(f"There is no {request.url.path[:100]}."))
+
+
+def _wrong_method(request: Request, entries: dict[str, Entry]) -> Response:
+    failure = _failure(WrongMethod(f"{request.method} is not for this path."))
+    failure.headers["Allow"] = ", ".join(sorted({*entries, *(["HEAD"] if "GET" in entries else [])}))
+    return failure

@@ -19,7 +19,7 @@ async def show_signing_key(ask: Ask) -> Any:
 
 async def rotate_signing_key(ask: Ask) -> Any:
     """``{"overlap": seconds}``: a new signing key, beside which that of today stays good for so long."""
-    world, body = ask.world, await ask.object(optional=True)
+    world, body = ask.world, await ask.object_of("overlap", optional=True)
     await ask.parts.accounts.rotate_signing_key(world.id, overlap=_overlap(body))
     return _signing_key(ask, world)
 
@@ -40,7 +40,7 @@ async def show_token(ask: Ask) -> Any:
 async def rotate_token(ask: Ask) -> Any:
     """``{"token": "…", "overlap": seconds}``, both as one likes: a new token, beside which that of today stays good."""
     world, webhook_id = ask.world, ask.id("webhook")
-    body = await ask.object(optional=True)
+    body = await ask.object_of("token", "overlap", optional=True)
     token = body.get("token")
     if token is not None and not isinstance(token, str):
         raise Invalid("token must be a text.", parameter="token")

@@ -71,7 +71,7 @@ async def set_for_number(ask: Ask) -> Any:
 async def test(ask: Ask) -> Any:
     """``{"event": "callCreated"}``: send the webhook an example; the answer is the delivery that tells how it went."""
     world, webhook_id = ask.world, ask.id("webhook")
-    body = await ask.object(optional=True)
+    body = await ask.object_of("event", optional=True)
     kind = text_of(body, "event", DEFAULT_TEST)
     if kind not in TYPE_OF:
         raise Invalid(f"event must be one of {', '.join(TYPE_OF)}; it was {kind[:40]!r}.", parameter="event")

@@ -18,6 +18,7 @@ class Access(Enum):
 
     ANYONE = "anyone"
     KEY = "an access key, or the control socket"
+    NETWORK = "an access key, and not the control socket"
     SOCKET = "the control socket alone"
 
 
@@ -51,8 +52,18 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     optional: bool = False
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be asked next, by the name of its operation: `parameters` are expressions over the answer."""
+
+    operation: str
+    parameters: dict[str, str]
+    sentence: str
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer without a `shape` has no body, or one of another `media` than JSON; `lines` is what a line of it is."""
+    """An answer without a `shape` has no body, or one of another `media` than JSON; `lines` is what a line of it is.
+    `headers` are there each time, `links` by a name of their own.
+    """
 
     status: int
     sentence: str
@@ -61,11 +72,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     media: str = JSON
     lines: Shape | None = None
     headers: dict[str, str] = {}
+    links: dict[str, Link] = {}
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """`name` is what programs that are made of the document call it. `failures` are statuses beside those of its kind:
-    every operation has 500 and 503, a key 401, what is read of the request 400, 413 and 422, an id in the path 404.
+    """`name` is what programs that are made of the document call it. `failures` are statuses beside those that its chapter
+    gives to operations of its kind.
     """
 
     method: str

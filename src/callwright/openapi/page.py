@@ -13,11 +13,9 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from callwright.openapi.document import KEY_SCHEME, SCHEMAS, STATUS, TRANSPORT
-from callwright.openapi.operation import JSON
+from callwright.openapi.document import CHAPTERS, KEY_SCHEME, METHODS, SCHEMAS, STATUS, TRANSPORT, TRANSPORTS
+from callwright.openapi.operation import JSON, Access
 from callwright.openapi.shapes import example_of
-
-METHODS = ("get", "post", "put", "patch", "delete")
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -43,12 +41,7 @@ PAGE = """<!doctype html>
 </nav>
 <main id="content">
 {reading}
-{sections}
-<section id="failures">
-<h2>Errors</h2>
-<p>Every answer of 400 and more has this body.</p>
-{failures}
-</section>
+{chapters}
 <section id="shapes">
 <h2>Shapes</h2>
 <p>What is sent and answered, by name.</p>
@@ -80,7 +73,7 @@ class _Told(NamedTuple):
 
     @property
     def by_socket(self) -> bool:
-        return TRANSPORT in self.what
+        return self.what.get(TRANSPORT) == TRANSPORTS[Access.SOCKET]
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -91,31 +84,52 @@ def render(document: Mapping[str, Any]) -> str:
             if method in operations:
                 by_tag[operations[method]["tags"][0]].append(_Told(path, method, operations[method]))
     return PAGE.format(
-        title=escape(f"{info['title']} {info['version']}: the interface"),
+        title=escape(f"{info['title']} {info['version']}: its interfaces"),
         sentence=_prose(info["description"]),
         openapi=escape(document["openapi"]),
         style=files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
-        contents="\n".join(_contents(name, told) for name, told in by_tag.items()),
+        contents="\n".join(_contents(chapter, by_tag) for chapter in document[CHAPTERS]),
         reading=READING,
-        sections="\n".join(
-            _section(tag["name"], tag["description"], by_tag[tag["name"]], document) for tag in document["tags"]
-        ),
-        failures=_failures(document["components"]["responses"]),
+        chapters="\n".join(_chapter(chapter, by_tag, document) for chapter in document[CHAPTERS]),
         shapes="\n".join(_named(name, schema, schemas) for name, schema in schemas.items()),
     )
 
 
-def _contents(tag: str, operations: list[_Told]) -> str:
+def _contents(chapter: Mapping[str, Any], by_tag: Mapping[str, list[_Told]]) -> str:
+    tags = "\n".join(_contents_of_tag(tag, by_tag[tag]) for tag in chapter["tags"])
+    return f'<p class="chapter"><a href="#{_id("chapter", chapter["name"])}">{escape(chapter["name"])}</a></p>\n{tags}'
+
+
+def _contents_of_tag(tag: str, operations: list[_Told]) -> str:
     links = "".join(
         f'<li><a href="#{escape(one.anchor)}"><b class="{one.method}">{one.method.upper()}</b> {escape(one.path)}</a></li>'
         for one in operations
     )
-    return f'<p><a href="#{_id(tag)}">{escape(tag.capitalize())}</a></p><ul>{links}</ul>'
+    return f'<p><a href="#{_id("tag", tag)}">{escape(tag.capitalize())}</a></p><ul>{links}</ul>'
+
+
+def _chapter(chapter: Mapping[str, Any], by_tag: Mapping[str, list[_Told]], document: Mapping[str, Any]) -> str:
+    sentences = {tag["name"]: tag["description"] for tag in document["tags"]}
+    sections = "\n".join(_section(tag, sentences[tag], by_tag[tag], document) for tag in chapter["tags"])
+    failures = _failures({name: document["components"]["responses"][name] for name in chapter["responses"]})
+    name = _id("chapter", chapter["name"])
+    return (
+        f'<section class="chapter" id="{name}">\n<h2>{escape(chapter["name"])}</h2>\n<p>{_prose(chapter["description"])}</p>\n'
+        f"</section>\n{sections}\n"
+        f'<section id="failures-{name}">\n<h2>Errors of {escape(_lowered(chapter["name"]))}</h2>\n'
+        f"<p>Every answer of 400 and more has this body.</p>\n{failures}\n</section>"
+    )
+
+
+def _lowered(name: str) -> str:
+    return name[:1].lower() + name[1:]
 
 
 def _section(tag: str, sentence: str, operations: list[_Told], document: Mapping[str, Any]) -> str:
     told = "\n".join(_operation(one, document) for one in operations)
-    return f'<section id="{_id(tag)}">\n<h2>{escape(tag.capitalize())}</h2>\n<p>{_prose(sentence)}</p>\n{told}\n</section>'
+    return (
+        f'<section id="{_id("tag", tag)}">\n<h2>{escape(tag.capitalize())}</h2>\n<p>{_prose(sentence)}</p>\n{told}\n</section>'
+    )
 
 
 def _operation(told: _Told, document: Mapping[str, Any]) -> str:
@@ -143,7 +157,9 @@ def _operation(told: _Told, document: Mapping[str, Any]) -> str:
 def _who(told: _Told) -> str:
     if told.by_socket:
         return "Over the control socket alone"
-    return "With an access key, or over the control socket" if told.what["security"] else "For anyone"
+    if not told.what["security"]:
+        return "For anyone"
+    return "With an access key" if TRANSPORT in told.what else "With an access key, or over the control socket"
 
 
 def _parameters(parameters: list[Mapping[str, Any]], schemas: Mapping[str, Any]) -> str:
@@ -184,6 +200,8 @@ def _answers(responses: Mapping[str, Any], document: Mapping[str, Any]) -> Itera
         yield f'<p class="answer"><b class="status">{escape(status)}</b> {_prose(response["description"])}</p>'
         for media, content in response.get("content", {}).items():
             yield from _content(media, content, schemas)
+        if response.get("links"):
+            yield _links(response["links"])
         if response.get("headers"):
             rows = [
                 f"<tr><td><code>{escape(name)}</code></td><td>{_prose(header['description'])}</td></tr>"
@@ -191,7 +209,14 @@ def _answers(responses: Mapping[str, Any], document: Mapping[str, Any]) -> Itera
             ]
             yield _table("Headers", ("Name", "What it is"), rows)
     if failures:
-        yield f'<p class="answer">Else an <a href="#failures">error</a>: {", ".join(failures)}.</p>'
+        yield f'<p class="answer">Else an error: {", ".join(failures)}.</p>'
+
+
+def _links(links: Mapping[str, Any]) -> str:
+    """What can be asked next; several links may lead to one operation."""
+    found = {one["operationId"]: one["description"] for one in links.values()}
+    told = ", ".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in found)
+    return f'<p class="answer"><small>Next: {told}</small></p>'
 
 
 def _content(media: str, content: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
@@ -344,5 +369,5 @@ def _breakable(path: str) -> str:
     return escape(path).replace("/", "/<wbr>")
 
 
-def _id(tag: str) -> str:
-    return f"tag-{escape(tag)}"
+def _id(kind: str, name: str) -> str:
+    return f"{kind}-{escape(name.lower().replace(' ', '-'))}"

@@ -122,6 +122,11 @@ def record(
     return Named(name, {"type": "object", "description": sentence, "properties": dict(keys), "required": required})
 
 
+def exactly(name: str, sentence: str, keys: Mapping[str, Shape], *, optional: Sequence[str] = ()) -> Named:
+    """A record that will never have other keys: its readers fall over those they do not know."""
+    return Named(name, {**record(name, sentence, keys, optional=optional), "additionalProperties": False})
+
+
 def body(name: str, sentence: str, keys: Mapping[str, Shape], *, wanted: Sequence[str] = ()) -> Named:
     """An object that is sent: only what is `wanted` must be there, and nothing that is not known."""
     schema = {"type": "object", "description": sentence, "properties": dict(keys), "additionalProperties": False}
@@ -158,6 +163,27 @@ def page_of(name: str, of: Named) -> Named:
 def all_of(name: str, of: Named, sentence: str) -> Named:
     """A list that is told whole."""
     return record(name, sentence, {"data": several(of, "All of them.")})
+
+
+def published(schema: Mapping[str, Any], name: str, prefix: str) -> Named:
+    """A JSON Schema with definitions of its own as named shapes: `name`, and for each definition `prefix` and its name."""
+    definitions = schema["$defs"]
+    top = {key: value for key, value in schema.items() if key not in ("$defs", "$schema")}
+    return Named(name, _named(top, prefix, definitions))
+
+
+def _named(schema: Any, prefix: str, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(schema, Mapping):
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            return Named(prefix + name, _named(definitions[name], prefix, definitions))
+        return {
+            key: {word: f"#/components/schemas/{prefix}{ref.rpartition('/')[2]}" for word, ref in value.items()}
+            if key == "mapping"
+            else _named(value, prefix, definitions)
+            for key, value in schema.items()
+        }
+    return [_named(one, prefix, definitions) for one in schema] if isinstance(schema, list) else schema
 
 
 def example_of(schema: Mapping[str, Any], named: Mapping[str, Any]) -> Any:

@@ -81,9 +81,9 @@ class Phone:
 
 async def main(options: argparse.Namespace, out: TextIO) -> None:
     loop, phone, lines = asyncio.get_running_loop(), Phone(options, out), asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    commands, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lines.feed_eof)
+        loop.add_signal_handler(number, commands.close)
     while line := await lines.readline():
         phone.obey(line)
     await phone.close()

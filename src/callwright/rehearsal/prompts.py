@@ -119,6 +119,9 @@ class _Stream:
 
 
 class _NoTape:
+    def say(self, at: float, samples: bytes) -> None:
+        pass
+
     def end(self, seconds: float) -> None:
         pass
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from callwright.certificates import CertificateFiles
 from callwright.clock import Clock
+from callwright.dialect.callbacks import CALL, TYPES
+from callwright.dialect.strictness import Strictness
 from callwright.egress.door import EgressSettings, Transport
 from callwright.errors import SettingsError
 from callwright.flows.settings import FlowSettings
@@ -107,7 +109,22 @@ def flows(settings: Settings) -> FlowSettings:
 
 
 def flow_fetching(settings: Settings) -> FetchSettings:
-    return FetchSettings(timeout=settings.flows.fetch_timeout, limit=settings.api.flow_limit)
+    kind = settings.compatibility.on_finish_content_type
+    return FetchSettings(
+        timeout=settings.flows.fetch_timeout,
+        limit=settings.api.flow_limit,
+        content_type="" if kind == "none" else kind,
+    )
+
+
+def strictness(settings: Settings) -> Strictness:
+    given = settings.compatibility
+    return Strictness(
+        documented_status_codes=given.documented_status_codes,
+        collapse_statuses=given.collapse_statuses,
+        authentication_code=given.authentication_code,
+        method_on_get=given.method_on_get,
+    )
 
 
 def egress(settings: Settings, descriptors: int | None = None) -> EgressSettings:
@@ -129,6 +146,7 @@ def webhooks(settings: Settings) -> WebhookSettings:
     given = settings.webhooks
     return WebhookSettings(
         events=given.events,
+        sent=(CALL,) if settings.compatibility.documented_events else TYPES,
         timeout=given.timeout,
         retry=given.retry,
         then_every=given.then_every,

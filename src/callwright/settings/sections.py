@@ -448,6 +448,54 @@ class ApiSection(Section, frozen=True, kw_only=True):
     webhooks_per_world: Annotated[int, Meta(ge=1, le=10_000, description="Webhooks a world may have; another gets 422.")] = 5
 
 
+class CompatibilitySection(Section, frozen=True, kw_only=True):
+    """How close the compatible interface and the callbacks keep to the original service where its own libraries disagree."""
+
+    documented_status_codes: Annotated[
+        bool,
+        Meta(
+            description="true: 400 for what is wrong with a request and 409 for what an object cannot have now, as what "
+            "is known of the original's reference says. false: 422 for both, the only one of the three that its Python, Ruby "
+            "and C# libraries can read."
+        ),
+    ] = False
+    collapse_statuses: Annotated[
+        bool,
+        Meta(
+            description="true: a call that was busy, not answered or failed is shown as ended, in answers and in callbacks. "
+            "Set it for the C# library, which cannot read those words."
+        ),
+    ] = False
+    documented_events: Annotated[
+        bool,
+        Meta(
+            description="true: callbacks tell of callCreated and callUpdated alone, whatever a webhook or webhooks.events asks "
+            "for. Set it when a program fails over events it does not know. An example that is sent by hand still goes out."
+        ),
+    ] = False
+    authentication_code: Annotated[
+        Literal[15, 2],
+        Meta(
+            description="The error code of an access key that is missing or not known. Set 2 for programs that look for the "
+            "one of the original's other interfaces, as the PHP and Dart libraries do."
+        ),
+    ] = 15
+    on_finish_content_type: Annotated[
+        Literal["application/json", "none"],
+        Meta(
+            description="The Content-Type of the recording that is posted to onFinish. none: without one, which is how the "
+            "original's guides have it."
+        ),
+    ] = "application/json"
+    method_on_get: Annotated[
+        bool,
+        Meta(
+            description="true: _method in the query of a GET puts another method in its place, as it always does on POST. "
+            "Leave it off where anything in between may repeat a GET."
+        ),
+    ] = False
+
+
 class TrunkSection(Section, frozen=True, kw_only=True):
     """A SIP trunk: calls to telephone numbers leave by the first one."""
 
@@ -502,6 +550,7 @@ class Settings(Section, frozen=True, kw_only=True):
     drain: DrainSection = DrainSection()
     log: LogSection = LogSection()
     api: ApiSection = ApiSection()
+    compatibility: CompatibilitySection = CompatibilitySection()
     trunks: Annotated[
         tuple[TrunkSection, ...],
         Meta(description="One such table for every SIP trunk; calls to telephone numbers leave by the first."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from callwright import telephony
@@ -20,6 +20,7 @@ from callwright.simulator.legs import Leg, State
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
 from callwright.simulator.sound import Sound
 from callwright.simulator.transfers import Transfers
+from callwright.simulator.voice import NO_VOICE, Voice
 from callwright.telephony import (
     Cause,
     Command,
@@ -51,6 +52,8 @@ HOST = "simulator"
 _ANSWERS = CalleeScript()
 # A carrier says "ringing" some time after the INVITE; a fifth of a second is a usual figure.
 RINGS_AFTER_S = 0.2
+# What the far end has to agree to is told a moment later than what needs nobody.
+ROUND_TRIP_S = 0.001
 # An INVITE that nothing is heard of is given up (timer B of RFC 3261 §17.1.1.2).
 NO_RESPONSE_S = 32.0
 
@@ -58,6 +61,16 @@ NO_RESPONSE_S = 32.0
 def route(destination: str) -> Target:
     """Every destination of a test world is a simulated callee."""
     return Target(destination, HOST)
+
+
+class _Told(NamedTuple):
+    """An event on its way to call control."""
+
+    leg: Leg
+    kind: Callable[..., Event]
+    at_us: int
+    mono_ns: int
+    fields: dict[str, Any]
 
 
 class _Call:
@@ -69,17 +82,18 @@ class _Call:
 class SimulatedEngine:
     """Implements `telephony.Engine`."""
 
-    def __init__(self, clock: Clock, settings: SimulatorSettings, files: Files = WAV_FILES) -> None:
-        """`files` says how long what is played lasts, and takes what is recorded."""
+    def __init__(self, clock: Clock, settings: SimulatorSettings, files: Files = WAV_FILES, voice: Voice = NO_VOICE) -> None:
+        """`files` says how long what is played lasts, and takes what is recorded; `voice` speaks what parties say there."""
         self._clock = clock
         self._speed = settings.speed
         self._callees = dict(settings.callees)
         self._legs: dict[UUID, Leg] = {}
         self._calls: dict[UUID, _Call] = {}
-        self._outbox: list[Event] = []
+        self._outbox: list[_Told] = []
         self._sink: Callable[[Event], None] | None = None
         self._acting = Acting(self, self)
-        self._sound = Sound(self, files, self._acting)
+        self._sound = Sound(self, files, self._acting, voice)
+        self._voice = voice
         self._transfers = Transfers(self)
 
     def attach(self, sink: Callable[[Event], None]) -> None:
@@ -141,7 +155,8 @@ class SimulatedEngine:
                 self._unbridge(leg)
             case telephony.Hold() | telephony.Resume():
                 self._need(leg, State.ANSWERED)
-                self._hold(leg, "recvonly" if isinstance(command, telephony.Hold) else "sendrecv")
+                direction = "recvonly" if isinstance(command, telephony.Hold) else "sendrecv"
+                self.later(leg, ROUND_TRIP_S, lambda: self._hold(leg, direction))
 
     def _do_sound(self, leg: Leg, command: Command) -> None:
         match command:
@@ -159,8 +174,8 @@ class SimulatedEngine:
                 self._sound.end_recording(leg, recording, RecordOutcome.STOPPED)
             case telephony.Listen() | telephony.Unlisten():
                 self._sound.listen(leg, isinstance(command, telephony.Listen))
-            case _:
-                pass  # there is no sound that a pause could keep out
+            case telephony.PauseRecording(recording=recording) | telephony.ResumeRecording(recording=recording):
+                self._sound.pause(leg, recording, isinstance(command, telephony.PauseRecording))
 
     def _do_transfer(self, leg: Leg, command: Command) -> None:
         match command:
@@ -195,6 +210,7 @@ class SimulatedEngine:
         """
         arrived = Leg(None, leg, State.ARRIVED, script or CalleeScript())
         arrived.turned_away = turned_away
+        self._prepare(arrived)
         self._legs[leg] = arrived
         self.emit(
             arrived,
@@ -270,6 +286,7 @@ class SimulatedEngine:
         leg = Leg(command.call, command.leg, State.DIALLING, script)
         self._legs[leg.id] = leg
         self._calls[command.call].legs += 1
+        self._prepare(leg)
         if script.outcome == "no_response":
             self.later(leg, NO_RESPONSE_S, lambda: self._last(leg, telephony.Refused, cause=Cause.NO_RESPONSE))
             return
@@ -277,6 +294,12 @@ class SimulatedEngine:
         self.later(leg, min(RINGS_AFTER_S, script.answer_after), lambda: self.emit(leg, ringing))
         if script.outcome != "no_answer":
             self.later(leg, script.answer_after, lambda: self._decide(leg))
+
+    def _prepare(self, leg: Leg) -> None:
+        """Have ready what the party will say."""
+        for act in leg.script.acts:
+            if act.says:
+                self._voice.prepare(act.says)
 
     def _decide(self, leg: Leg) -> None:
         if leg.script.outcome == "answer":
@@ -289,9 +312,10 @@ class SimulatedEngine:
 
     def _hang_up(self, leg: Leg, reason: str) -> None:
         if leg.state is State.ANSWERED:
-            self._last(leg, telephony.Ended, cause=Cause.HANGUP, who=Who.US, reason=reason)
+            self._last(leg, telephony.Ended, after=ROUND_TRIP_S, cause=Cause.HANGUP, who=Who.US, reason=reason)
         elif leg.state is State.DIALLING:
-            self._last(leg, telephony.Refused, cause=Cause.CANCELLED, sip_code=487, sip_phrase="Request Terminated")
+            told = {"cause": Cause.CANCELLED, "sip_code": 487, "sip_phrase": "Request Terminated"}
+            self._last(leg, telephony.Refused, after=ROUND_TRIP_S, **told)
         else:
             self._last(leg, telephony.Refused, cause=Cause.REJECTED, sip_code=603, sip_phrase="Decline")
 
@@ -332,17 +356,21 @@ class SimulatedEngine:
         if leg.state is not state:
             raise CommandRefused(f"the leg {leg.id} is {leg.state.value}, not {state.value}")
 
-    def _last(self, leg: Leg, kind: Callable[..., Event], **fields: Any) -> None:
+    def _last(self, leg: Leg, kind: Callable[..., Event], *, after: float = 0.0, **fields: Any) -> None:
+        """End a leg; its last event comes `after` so many seconds."""
+        self._unbridge(leg, over=True)
         self._sound.finish(leg)
         self._transfers.finish(leg)
-        self._unbridge(leg, over=True)
         for timer in leg.timers:
             timer.cancel()
         del self._legs[leg.id]
         if leg.call is not None:
             self._calls[leg.call].legs -= 1
             self._forget(leg.call)
-        self.emit(leg, kind, **fields)
+        if after:
+            self._clock.call_later(after / self._speed, lambda: self.emit(leg, kind, **fields))
+        else:
+            self.emit(leg, kind, **fields)
 
     def _forget(self, call_id: UUID) -> None:
         if not self._calls[call_id].legs:
@@ -350,9 +378,7 @@ class SimulatedEngine:
 
     def emit(self, leg: Leg, kind: Callable[..., Event], **fields: Any) -> None:
         assert self._sink is not None, "attach comes first"
-        leg.seq += 1
-        event = kind(leg=leg.id, seq=leg.seq, at_us=self._clock.now_us(), mono_ns=self._clock.mono_ns(), **fields)
-        self._outbox.append(event)
+        self._outbox.append(_Told(leg, kind, self._clock.now_us(), self._clock.mono_ns(), fields))
         if len(self._outbox) == 1:
             self._clock.call_later(0, self._deliver)
 
@@ -363,8 +389,11 @@ class SimulatedEngine:
     def _deliver(self) -> None:
         assert self._sink is not None
         events, self._outbox = self._outbox, []
-        for event in events:
-            self._sink(event)
+        for leg, kind, at_us, mono_ns, fields in events:
+            if kind is telephony.Unbridged and not self.has(leg.id):
+                continue  # hung up together with whom it talked to: nobody is left to be alone
+            leg.seq += 1
+            self._sink(kind(leg=leg.id, seq=leg.seq, at_us=at_us, mono_ns=mono_ns, **fields))
 
     def later(self, leg: Leg, seconds: float, act: Callable[[], None]) -> asyncio.TimerHandle:
         timer = self._clock.call_later(seconds / self._speed, act)

@@ -10,25 +10,33 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from callwright.simulator.settings import Act, CalleeScript
+from callwright.telephony import phrase_of
 
 PREFIX = "99900000"
 REFUSALS = range(300, 700)
 
 
 class Row(NamedTuple):
-    """What happens at ``PREFIX + last``, in words for the page, and as a script."""
+    """What happens at ``PREFIX + last``, in words for the page, and as a script.
+
+    `status` and `reason` are what a leg there comes to that is never answered, as it stands on record.
+    """
 
     last: str
     sentence: str
     script: CalleeScript
+    status: str = ""
+    reason: str = ""
 
     @property
     def number(self) -> str:
         return PREFIX + self.last
 
 
-def _refuses(code: int, sentence: str) -> Row:
-    return Row(str(code), sentence, CalleeScript(outcome="fail", sip_code=code))
+def _refuses(code: int, sentence: str, status: str = "failed", reason: str = "rejected") -> Row:
+    return Row(
+        str(code), f"{sentence} ({code} {phrase_of(code)}).", CalleeScript(outcome="fail", sip_code=code), status, reason
+    )
 
 
 def _acts(*acts: Act) -> CalleeScript:
@@ -41,9 +49,21 @@ TABLE = (
     Row("201", "Answers and hangs up at once.", _acts(Act(hangs_up=True))),
     Row("205", "Answers and hangs up after 5 s.", _acts(Act(at=5.0, hangs_up=True))),
     Row("230", "Rings for 30 s, then answers.", CalleeScript(answer_after=30.0)),
-    Row("180", "Rings, and never answers.", CalleeScript(outcome="no_answer")),
+    Row(
+        "180",
+        "Rings until it is given up, after `calls.ring_timeout`.",
+        CalleeScript(outcome="no_answer"),
+        "no_answer",
+        "ring_timeout",
+    ),
     Row("183", "Can be heard before it answers, after 5 s (early media).", CalleeScript(answer_after=5.0, early_media=True)),
-    Row("000", "Nothing is ever heard of it; it is given up after 32 s.", CalleeScript(outcome="no_response")),
+    Row(
+        "000",
+        "Nothing is ever heard of it; it is given up after 32 s.",
+        CalleeScript(outcome="no_response"),
+        "failed",
+        "no_response",
+    ),
     Row(
         "210",
         "A machine: it speaks for 5 s, and beeps.",
@@ -63,18 +83,18 @@ TABLE = (
     Row("240", "Answers, and would not be transferred (SIP REFER).", CalleeScript(takes_transfers=False)),
     Row("241", f"Asks after 3 s to be replaced by {PREFIX}200 (SIP REFER).", _acts(Act(at=3.0, transfers_to=f"{PREFIX}200"))),
     Row("242", "Puts us on hold after 3 s, for 5 s.", _acts(Act(at=3.0, holds=True), Act(at=8.0, resumes=True))),
-    _refuses(302, "Sends us elsewhere, which is not followed."),
-    _refuses(403, "Forbids the call."),
-    _refuses(404, "There is no such number."),
-    _refuses(408, "Timed out further on."),
-    _refuses(480, "Not available now."),
-    _refuses(486, "Busy."),
-    _refuses(487, "Gave up by itself."),
-    _refuses(488, "Shares no codec."),
-    _refuses(500, "Fails."),
-    _refuses(503, "Overloaded, or out of order."),
-    _refuses(600, "Busy everywhere."),
-    _refuses(603, "Declines."),
+    _refuses(302, "Sends us elsewhere, which is not followed", "failed", "redirect_refused"),
+    _refuses(403, "Forbids the call"),
+    _refuses(404, "There is no such number"),
+    _refuses(408, "Timed out further on", "no_answer", "no_answer"),
+    _refuses(480, "Not available now", "no_answer", "no_answer"),
+    _refuses(486, "Is busy", "busy", "busy"),
+    _refuses(487, "Was given up further on", "no_answer", "no_answer"),
+    _refuses(488, "Shares no codec"),
+    _refuses(500, "Fails"),
+    _refuses(503, "Is overloaded, or out of order"),
+    _refuses(600, "Is busy everywhere", "busy", "busy"),
+    _refuses(603, "Declines"),
 )
 _SCRIPTS = {row.number: row.script for row in TABLE}
 _NOBODY = CalleeScript(outcome="fail", sip_code=404)

@@ -1,4 +1,6 @@
-"""What is heard, kept and noticed on a simulated leg. There is no sound: prompts take their time, recordings hold silence."""
+"""What is heard, kept and noticed on a simulated leg. There is no sound: prompts take their time. Recordings hold silence, and
+the texts that parties said where there is a voice for them.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,18 @@ from uuid import UUID
 
 from callwright import telephony
 from callwright.simulator.acting import Acting
-from callwright.simulator.files import Files
-from callwright.simulator.legs import Leg, Prompt, Stage, State, Take
+from callwright.simulator.files import RATE, Files
+from callwright.simulator.legs import Leg, Prompt, Saying, Stage, State, Take
+from callwright.simulator.voice import Voice
 from callwright.telephony import CommandRefused, PlayOutcome, RecordOutcome, Tracks, recording_fault
 
 
 class Sound:
     """Carries out sound commands on simulated legs."""
 
-    def __init__(self, stage: Stage, files: Files, acting: Acting) -> None:
+    def __init__(self, stage: Stage, files: Files, acting: Acting, voice: Voice) -> None:
         """`acting` is told what is heard."""
+        self._voice = voice
         self._stage = stage
         self._acting = acting
         self._files = files
@@ -84,15 +88,39 @@ class Sound:
             failed, finished = RecordOutcome.FAILED, telephony.RecordingFinished
             self._stage.emit(leg, finished, recording=command.recording, outcome=failed, detail=str(error))
             return
-        take = Take(command.recording, tape, command.stop_keys, self._stage.now())
+        take = Take(command.recording, tape, command.stop_keys, self._stage.now(), hears=command.tracks is not Tracks.TO)
         take.max_s = None if command.max_ms is None else command.max_ms / 1000
         take.silence_s = None if command.silence_ms is None else command.silence_ms / 1000
         leg.takes[take.recording] = take
+        self._hear(leg, take)
         self._stage.emit(leg, telephony.RecordingStarted, recording=take.recording)
         if take.max_s is not None:
             limit = partial(self.end_recording, leg, take.recording, RecordOutcome.MAX_LENGTH)
             take.limit = self._stage.later(leg, take.max_s, limit)
         self._await_silence(leg, take)
+
+    def pause(self, leg: Leg, recording: UUID, on: bool) -> None:
+        """What the far end says meanwhile is not kept."""
+        take = leg.takes.get(recording)
+        if take is None or take.paused == on:
+            return
+        take.paused = on
+        if on and take.said and take.said[-1] is leg.saying:
+            take.said[-1] = take.said[-1]._replace(cut_at=self._stage.now())
+
+    def _hear(self, leg: Leg, take: Take) -> None:
+        """A take hears what is said on its leg at this moment, from the beginning of that or of its own."""
+        saying = leg.saying
+        if saying is not None and saying.text and saying.ends_at > self._stage.now() and take.hears and not take.paused:
+            take.said.append(saying)
+
+    def _keep(self, take: Take) -> None:
+        for saying in take.said:
+            samples = self._voice.samples(saying.text)
+            if saying.cut_at is not None:
+                samples = samples[: 2 * round((saying.cut_at - saying.began_at) * RATE)]
+            if samples:
+                take.tape.say(saying.began_at - take.began_at, samples)
 
     def end_recording(self, leg: Leg, recording: UUID, outcome: RecordOutcome, detail: str = "") -> None:
         take = leg.takes.pop(recording, None)
@@ -104,6 +132,7 @@ class Sound:
         seconds = self._stage.now() - take.began_at
         if outcome is RecordOutcome.MAX_LENGTH and take.max_s is not None:
             seconds = take.max_s
+        self._keep(take)
         try:
             take.tape.end(seconds)
         except OSError as error:
@@ -149,6 +178,9 @@ class Sound:
 
     def say(self, leg: Leg, text: str, seconds: float) -> None:
         """The far end says something, which takes so long."""
+        leg.saying = Saying(text, self._stage.now(), self._stage.now() + seconds)
+        for take in leg.takes.values():
+            self._hear(leg, take)
         self.voice(leg, True)
         self._stage.later(leg, seconds, partial(self.voice, leg, False))
 

@@ -58,7 +58,7 @@ class Deliverer:
         self._clock = clock
         self._settings = settings
         self._happened = happened
-        self._fan_out = FanOut(store, clock, render, settings.events)
+        self._fan_out = FanOut(store, clock, render, settings.events, settings.sent)
         outcomes = Outcomes(store, clock)
         attempts = Attempts(
             store,

@@ -12,7 +12,7 @@ from callwright import ids
 from callwright.calls.events import LABELLED, Event, leg_events
 from callwright.calls.rows import events_after, find_call, last_event_pos
 from callwright.clock import Clock
-from callwright.dialect.callbacks import CALL, LEG, TYPE_OF, WEBHOOK, endpoint_notice
+from callwright.dialect.callbacks import CALL, LEG, TYPE_OF, TYPES, WEBHOOK, endpoint_notice
 from callwright.log import Log
 from callwright.store import Change, Store, Transaction
 from callwright.webhooks import ledger, rows
@@ -32,12 +32,20 @@ _log = Log("webhooks")
 class FanOut:
     """Reads events after the last position that was settled; the new position is written in the deliveries' commit."""
 
-    def __init__(self, store: Store, clock: Clock, render: Renderer, otherwise: Collection[str] = ()) -> None:
-        """`otherwise` are the types of events for webhooks that do not say theirs."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        render: Renderer,
+        otherwise: Collection[str] = (),
+        sent: Collection[str] = TYPES,
+    ) -> None:
+        """`otherwise` are the types of events for webhooks that do not say theirs, `sent` those that go out at all."""
         self._store = store
         self._clock = clock
         self._render = render
         self._otherwise = otherwise
+        self._sent = sent
         self._pos: int | None = None
         self._written_pos = 0
         self._written_ns = clock.mono_ns()
@@ -93,9 +101,11 @@ class FanOut:
         if type_ is None:
             _log.warning("event_unknown", call=event.call_id, kind=event.kind)  # a newer version was here
             return
+        if type_ not in self._sent:
+            return
         try:
             asking = self._others(event, known) if type_ == WEBHOOK else self._receivers(event, known)
-            parts = leg_events(event) if type_ == CALL and any(LEG in one.events for one in asking) else []
+            parts = leg_events(event) if type_ == CALL and self._is_told_of_legs(asking) else []
         except (msgspec.MsgspecError, ValueError):
             _log.exception("event_not_read", call=event.call_id, sequence=event.seq, kind=event.kind)
             return
@@ -105,6 +115,9 @@ class FanOut:
             if message is not None:
                 for receiver in hearing:
                     yield message, receiver
+
+    def _is_told_of_legs(self, asking: Collection[Receiver]) -> bool:
+        return LEG in self._sent and any(LEG in one.events for one in asking)
 
     def _receivers(self, event: Event, known: _Known) -> list[Receiver]:
         """Those of the call that it is about, or whose recording or transcription it is about."""

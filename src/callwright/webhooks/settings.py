@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from callwright.clock import SECOND_US
+from callwright.dialect.callbacks import TYPES
 from callwright.webhooks.signature import Encoding
 
 
@@ -13,6 +14,8 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     # What webhooks hear of, beside calls, that do not say it themselves.
     events: tuple[str, ...] = ("call",)
+    # Types of events that go out at all, whatever webhooks ask for.
+    sent: tuple[str, ...] = TYPES
     # How long a receiver has to answer.
     timeout: float = 10.0
     # The wait after each failed attempt, the one after those are used up, and when attempts end.

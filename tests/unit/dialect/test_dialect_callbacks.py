@@ -14,6 +14,7 @@ from callwright.calls.events import Event, Snapshot, encode_snapshot, leg_events
 from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Leg, LegStatus
 from callwright.dialect import callbacks, catalogue, examples, render
 from callwright.dialect.callbacks import EndpointNotice
+from callwright.dialect.strictness import Strictness
 from callwright.reasons import Reason
 from callwright.recordings import events as recording_events
 from callwright.recordings.model import Recording, RecordingStatus, RecordingType
@@ -150,6 +151,13 @@ def test_the_body_of_a_callback_byte_for_byte() -> None:
     assert item_of(event)[1]["type"] == "call"
     # Which legs the change is about is for other messages.
     assert callbacks.body(event_of(Snapshot(call, (incoming, outgoing), (2,), (1,))), "EUR") == CALLBACK
+
+
+@pytest.mark.parametrize("status", [CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED])
+def test_a_call_that_nobody_talked_on_may_be_shown_as_ended(status: CallStatus) -> None:
+    event = event_of(Snapshot(replace(call, status=status), (incoming, outgoing)))
+    assert item_of(event)[1]["payload"]["status"] == status.value
+    assert callbacks.body(event, "EUR", Strictness(collapse_statuses=True)) == CALLBACK
 
 
 def test_the_callback_of_a_call_from_the_api_names_its_webhook_and_never_the_token() -> None:

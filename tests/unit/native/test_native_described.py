@@ -13,10 +13,12 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from callwright.calls.model import CallStatus
 from callwright.cli.control import call_asgi
 from callwright.native import Authority, control_app, described, native_app
+from callwright.native.described.common import LIMIT, identified
+from callwright.native.described.failures import failures_of
 from callwright.native.described.filters import FILTERS as TOLD
 from callwright.native.filters import FILTERS, REPEATED
 from callwright.native.routes import ENTRIES, Who
-from callwright.openapi.operation import Access, Place
+from callwright.openapi.operation import Access, Body, Operation, Place
 from callwright.openapi.shapes import Named
 from callwright.reasons import Reason
 from callwright.switch.referring import Referral
@@ -25,7 +27,7 @@ from support import described as proof
 from support.native_room import NativeRoom
 
 SOMEWHERE = "01890000-0000-7000-8000-000000000000"
-OPERATIONS = described.interface().operations
+OPERATIONS = described.chapter().operations
 ACCESS = {Who.ANYONE: Access.ANYONE, Who.WORLD: Access.KEY, Who.OPERATOR: Access.SOCKET}
 
 
@@ -78,11 +80,27 @@ def test_every_key_has_a_sentence():
     without = [
         f"{name}.{key}"
         for name, schema in schemas.items()
-        if not name.startswith("Flow")  # the published schema of flows, which says what it says
+        if not name.startswith(("Flow", "Voice"))  # the published schema of flows, which says what it says
         for key, shape in schema.get("properties", {}).items()
         if "$ref" not in shape and not shape.get("description")
     ]
     assert without == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "statuses"),
+    [
+        ({"access": Access.ANYONE}, {500, 503}),
+        ({"access": Access.ANYONE, "parameters": (LIMIT,)}, {422, 500, 503}),
+        ({}, {400, 401, 422, 500, 503}),
+        ({"access": Access.SOCKET}, {400, 403, 422, 500, 503}),
+        ({"parameters": (identified("the ship"),)}, {400, 401, 404, 422, 500, 503}),
+        ({"body": Body(shape=LIMIT.shape), "failures": (409,)}, {400, 401, 409, 413, 422, 500, 503}),
+    ],
+)
+def test_what_may_go_wrong_follows_from_what_is_asked(changed, statuses):
+    plain = {"method": "GET", "path": "/ships", "name": "listShips", "tag": "ships", "summary": "List ships", "answers": ()}
+    assert failures_of(Operation(**plain | changed)) == statuses
 
 
 def test_filters_of_calls_are_those_that_are_read():

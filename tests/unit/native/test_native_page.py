@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from callwright.metrics import Metrics
-from callwright.openapi.document import FAILURES
+from callwright.native.described.failures import FAILURES
 from callwright.webhooks.backlog import Backlog
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")

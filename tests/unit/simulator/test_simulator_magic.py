@@ -38,52 +38,26 @@ def ended(outcome: Outcome) -> tuple[str, str, int | None]:
     return leg.status.value, leg.reason.value if leg.reason else "", leg.sip_code
 
 
-ANSWERS = ("hangup", "flow_ended", 200)
-HANGS_UP = ("hangup", "callee_hangup", 200)
-EXPECTED = {
-    "200": ANSWERS,
-    "201": HANGS_UP,
-    "205": HANGS_UP,
-    "230": ANSWERS,
-    "180": ("no_answer", "ring_timeout", 487),
-    "183": ANSWERS,
-    "000": ("failed", "no_response", None),
-    "210": ANSWERS,
-    "211": ANSWERS,
-    "220": ANSWERS,
-    "221": ANSWERS,
-    "222": ANSWERS,
-    "223": ANSWERS,
-    "224": ANSWERS,
-    "225": ANSWERS,
-    "240": ANSWERS,
-    "241": ANSWERS,
-    "242": ANSWERS,
-    "302": ("failed", "redirect_refused", 302),
-    "403": ("failed", "rejected", 403),
-    "404": ("failed", "rejected", 404),
-    "408": ("no_answer", "no_answer", 408),
-    "480": ("no_answer", "no_answer", 480),
-    "486": ("busy", "busy", 486),
-    "487": ("no_answer", "no_answer", 487),
-    "488": ("failed", "rejected", 488),
-    "500": ("failed", "rejected", 500),
-    "503": ("failed", "rejected", 503),
-    "600": ("busy", "busy", 600),
-    "603": ("failed", "rejected", 603),
-}
+# What the far end does by itself to a leg that it has answered.
+HANGS_UP = ("201", "205")
 
 
 @pytest.mark.parametrize("row", magic.TABLE, ids=lambda row: row.last)
 def test_a_row_ends_as_it_is_expected_to(row: magic.Row) -> None:
-    assert ended(called(row.last)) == EXPECTED[row.last]
+    status, reason, code = ended(called(row.last))
+    if row.status:
+        assert (status, reason) == (row.status, row.reason)
+        assert code == {"180": 487, "000": None}.get(row.last, int(row.last))
+    else:
+        assert (status, reason) == ("hangup", "callee_hangup" if row.last in HANGS_UP else "flow_ended")
+        assert code == 200
 
 
 def test_the_table_has_each_number_once_and_only_what_can_be_dialled() -> None:
     numbers = [row.number for row in magic.TABLE]
-    assert len(set(numbers)) == len(numbers) == len(EXPECTED)
+    assert len(set(numbers)) == len(numbers)
     assert all(number.isdecimal() and len(number) == 11 for number in numbers)
-    assert all(row.sentence.endswith((".", '."')) or row.sentence.endswith(")") for row in magic.TABLE)
+    assert all(row.sentence.rstrip('"').endswith(".") for row in magic.TABLE)
 
 
 @pytest.mark.parametrize(("last", "seconds"), [("201", 1.0), ("205", 6.0), ("230", 50.0), ("180", 60.0), ("000", 32.0)])

@@ -159,6 +159,19 @@ def test_strict_mode_tells_of_calls_alone() -> None:
     on_stage(play)
 
 
+def test_documented_events_alone_whatever_is_asked_for() -> None:
+    async def play(stage: Stage) -> None:
+        story = Story(stage)
+        await story.webhook(A, *ALL)
+        await story.webhook(B, otherwise=True)
+        await story.goes_on()
+        await story.recorded()
+        assert await story.kinds(A) == CALLS
+        assert await story.kinds(B) == CALLS
+
+    on_stage(play, WebhookSettings(events=ALL, sent=("call",), jitter=0.0, poll=3600.0))
+
+
 @pytest.mark.parametrize(
     ("types", "expected"),
     [

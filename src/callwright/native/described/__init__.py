@@ -8,7 +8,9 @@ from __future__ import annotations
 from callwright import __version__
 from callwright.native.described import calls, deliveries, dialling, events, flows, keys, recordings, server, webhooks
 from callwright.native.described.common import FAILURE
-from callwright.openapi.document import Interface
+from callwright.native.described.failures import FAILURES, failures_of
+from callwright.native.described.links import linked
+from callwright.openapi.document import Chapter, Interface
 
 TAGS = {
     "calls": "Placing calls, finding them, and their whole story.",
@@ -22,23 +24,28 @@ TAGS = {
     "server": "How the server is, and what it was told.",
 }
 SENTENCE = """\
-The native interface of Callwright: the whole story of each call, and all that is set up around it. An access key opens one
-world, live or test, over TCP. Over the control socket in the data folder the caller is the operator, without a key; the
-header `Callwright-World` names the world there, live unless it says test. Times are RFC 3339 in UTC with microseconds. A
-value that is not there is null."""
+The whole story of each call, and all that is set up around it. An access key opens one world, live or test, over TCP. Over the
+control socket in the data folder the caller is the operator, without a key; the header `Callwright-World` names the world
+there, live unless it says test. Times are RFC 3339 in UTC with microseconds. A value that is not there is null."""
 
 
-def interface() -> Interface:
+def chapter() -> Chapter:
     operations = [
         operation
         for module in (calls, dialling, recordings, flows, webhooks, deliveries, events, keys, server)
         for operation in module.OPERATIONS
     ]
-    return Interface(
-        title="Callwright",
-        version=__version__,
+    return Chapter(
+        title="The native interface",
         sentence=" ".join(SENTENCE.split()),
         tags=TAGS,
-        operations=operations,
+        operations=linked(operations),
         failure=FAILURE,
+        failures=FAILURES,
+        failures_of=failures_of,
     )
+
+
+def interface() -> Interface:
+    """The native interface alone, as a control socket has it."""
+    return Interface(title="Callwright", version=__version__, sentence="What there is over HTTP.", chapters=(chapter(),))

@@ -173,6 +173,7 @@ CALL_WANTED = body(
     },
     wanted=("source", "destination", "callFlow"),
 )
+CALL_WANTED["additionalProperties"] = True  # it is read as the compatible interface reads it
 REFER = body("Refer", "Whom to call in our place.", {"to": text("A number or a sip: URI.", "31612345678")}, wanted=("to",))
 REFERRED = record(
     "Referred",

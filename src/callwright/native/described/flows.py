@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
-
-import msgspec
 
 from callwright.flows.json_schema import json_schema
 from callwright.native.described.common import NUMBER as NUMBER_IN_PATH
@@ -21,6 +18,7 @@ from callwright.openapi.shapes import (
     moment,
     or_null,
     page_of,
+    published,
     record,
     several,
     text,
@@ -94,6 +92,7 @@ NUMBERS_WANTED = body(
     {"numbers": several(text("A number.", "31205550100"), "They are registered where they are not yet.", minItems=1)},
     wanted=("numbers",),
 )
+NUMBERS_WANTED["additionalProperties"] = True  # they are read as the compatible interface reads them
 BOUND = record("BoundNumbers", "Numbers that a flow answers now.", {"data": several(NUMBER, "Those that were named.")})
 EXAMPLE = {
     "title": "Front desk",
@@ -104,28 +103,10 @@ EXAMPLE = {
 }
 
 
-def _named(schema: Any, prefix: str, definitions: dict[str, Any]) -> Any:
-    """A published schema with what it refers to as named shapes."""
-    if isinstance(schema, dict):
-        if "$ref" in schema:
-            name = schema["$ref"].rpartition("/")[2]
-            return Named(prefix + name, _named(definitions[name], prefix, definitions))
-        return {
-            key: {word: f"#/components/schemas/{prefix}{ref.rpartition('/')[2]}" for word, ref in value.items()}
-            if key == "mapping"
-            else _named(value, prefix, definitions)
-            for key, value in schema.items()
-        }
-    return [_named(one, prefix, definitions) for one in schema] if isinstance(schema, list) else schema
-
-
 @cache
 def flow_wanted() -> Named:
     """The published schema of call flows, whose definitions are called ``FlowSay`` and so on here."""
-    schema = msgspec.json.decode(msgspec.json.encode(json_schema()))
-    definitions = schema.pop("$defs")
-    schema.pop("$schema")
-    return Named("FlowWanted", _named(schema, "Flow", definitions))
+    return published(json_schema(), "FlowWanted", "Flow")
 
 
 OPERATIONS = (

@@ -59,7 +59,9 @@ SIGNING_KEY = record(
 )
 FINISHED = {"finished": truth("Whether there was an old one.", True)}
 SIGNING_KEY_FINISHED = extended("SigningKeyFinished", "The signing key, after the old one was let go.", SIGNING_KEY, FINISHED)
-OVERLAP = number("Seconds that the old one stays good; without it, the setting webhooks.rotation_overlap.", 86_400, minimum=0)
+OVERLAP = or_null(
+    number("Seconds that the old one stays good; without it, the setting webhooks.rotation_overlap.", 86_400, minimum=0)
+)
 
 OPERATIONS = (
     Operation(
