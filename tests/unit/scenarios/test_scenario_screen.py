@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import jsonschema
 import msgspec
 import pytest
 
+from callwright.calls import journal
 from callwright.rehearsal.outcome import Outcome
 from callwright.scenarios.document import Expected
 from callwright.scenarios.json_schema import json_schema
@@ -17,7 +18,7 @@ from callwright.scenarios.junit import junit
 from callwright.scenarios.reading import read
 from callwright.scenarios.running import Result, simulate
 from callwright.scenarios.screen import HEIGHT, cut, screen, side_by_side
-from callwright.scenarios.story import story
+from callwright.scenarios.story import SENTENCES, UNTOLD, story
 from callwright.scenarios.tree import parse, plain_value
 from callwright.scenarios.verdict import Verdict, verdict
 
@@ -108,8 +109,12 @@ def test_what_cannot_be_shown_is_blank() -> None:
     assert cut("x" * 30, 10) == "x" * 9 + "…"
 
 
-def test_every_line_of_a_journal_has_words() -> None:
-    for path in sorted(ACCEPTANCE.glob("*.yaml")):
+def test_every_kind_of_a_journal_has_words() -> None:
+    assert {kind for kind in get_args(journal.AnyEntry) if kind not in SENTENCES} == set(UNTOLD)
+
+
+def test_a_story_is_told_in_its_order() -> None:
+    for path in (ACCEPTANCE / "transfers.yaml", ACCEPTANCE / "placed.yaml", ACCEPTANCE / "recording.yaml"):
         for script in read(path.read_bytes(), path.name, path.parent):
             outcome = simulate(script.scenario).outcome
             assert isinstance(outcome, Outcome)
