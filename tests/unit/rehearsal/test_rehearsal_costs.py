@@ -22,7 +22,9 @@ def called(steps: list[dict[str, Any]]) -> float:
     async def story(rehearsal: Rehearsal) -> float:
         await rehearsal.own(NUMBER, {"steps": steps})
         party = Party(acts=(Act(at=2.0, says="hello"),))
-        return (await rehearsal.over(await rehearsal.dial(NUMBER, CALLER, party))).seconds
+        outcome = await rehearsal.over(await rehearsal.dial(NUMBER, CALLER, party))
+        assert not rehearsal.folder.exists()
+        return outcome.seconds
 
     return rehearse(story)
 

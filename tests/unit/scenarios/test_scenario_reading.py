@@ -14,6 +14,7 @@ from callwright.scenarios import reading
 from callwright.scenarios.document import ExpectedPrompt
 from callwright.scenarios.faults import ScenarioError
 from callwright.scenarios.reading import Script, read, read_file
+from callwright.scenarios.surroundings import settings_of
 from callwright.scenarios.tree import Place
 
 BYE: dict[str, Any] = {"steps": [{"action": "hangup", "id": "step-1"}]}
@@ -221,3 +222,12 @@ def test_what_is_no_text_or_too_large(tmp_path: Path, monkeypatch: pytest.Monkey
         read_file(tmp_path)
     with pytest.raises(ScenarioError, match="cannot be read: No such file"):
         read_file(tmp_path / "nix")
+
+
+def test_a_scenario_changes_some_settings_and_leaves_those_at_hand() -> None:
+    own = script(with_bye("settings: {calls: {ring_timeout: 20}, trunks: [{name: a, address: 192.0.2.1}]}")).scenario
+    base = settings_of(script(with_bye("settings: {calls: {max_live: 7}, flows: {language: nl-NL}}")).scenario)
+    both = settings_of(own, base)
+    assert (both.calls.ring_timeout, both.calls.max_live, both.flows.language) == (20.0, 7, "nl-NL")
+    assert [trunk.name for trunk in both.trunks] == ["a"]
+    assert settings_of(script(with_bye("")).scenario, base) is base

@@ -12,12 +12,13 @@ import pytest
 
 from callwright.calls import journal
 from callwright.rehearsal.outcome import Outcome
+from callwright.scenarios.comparing import Difference
 from callwright.scenarios.document import Expected
 from callwright.scenarios.json_schema import json_schema
 from callwright.scenarios.junit import junit
 from callwright.scenarios.reading import read
 from callwright.scenarios.running import Result, simulate
-from callwright.scenarios.screen import HEIGHT, cut, screen, side_by_side
+from callwright.scenarios.screen import HEIGHT, cut, first_difference, screen, side_by_side
 from callwright.scenarios.story import SENTENCES, UNTOLD, story
 from callwright.scenarios.tree import parse, plain_value
 from callwright.scenarios.verdict import Verdict, verdict
@@ -96,6 +97,11 @@ def test_a_screen_is_one_however_much_is_wrong() -> None:
 )
 def test_two_texts_side_by_side(expected: str, seen: str, shown: tuple[str, str, str]) -> None:
     assert side_by_side(expected, seen, 80) == shown
+
+
+def test_the_earliest_difference_comes_first() -> None:
+    early, late = Difference("b", "x", "y", 1.0), Difference("a", "x", "y", 2.0)
+    assert first_difference([Difference("c", "x", "y"), late, early]) == early
 
 
 def test_a_callee_whom_nobody_called_is_a_likely_cause() -> None:

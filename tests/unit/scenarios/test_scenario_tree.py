@@ -78,6 +78,7 @@ def test_several_documents_and_aliases() -> None:
         ("a: \x07", (1, 1), "control character (number 7)"),
         ("%YAML 3.1\n---\na: 1", (1, 1), "leave out %YAML"),
         ("a: &x [*x]", (1, 8), "there is none"),
+        ("a: &x [1]\nb: &x [*x]", (2, 8), "there is none"),
         ("[" * 65, (1, 65), "nested more than 64 levels"),
         ("[" * 100_000, (1, 1001), "nested more than 64 levels"),
     ],
