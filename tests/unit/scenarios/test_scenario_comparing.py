@@ -191,7 +191,7 @@ def test_a_call_that_goes_in_circles_is_ended_and_no_outcome() -> None:
     expect: {status: ended}
     """
     (script,) = read(text.encode(), "a.yaml", Path())
-    with pytest.raises(GoesInCircles, match="more than 100 legs after .* s: parties transfer in circles"):
+    with pytest.raises(GoesInCircles, match=r"more than 100 legs after .* s: parties transfer in circles"):
         simulate(script.scenario)
 
 
