@@ -99,8 +99,17 @@ def in_all_forms(shape: Shape, *, wanted: bool = False) -> Shape:
     if not others:
         return shape
     about: Shape = {word: shape[word] for word in ("description", "examples", "default") if word in shape}
-    plain = {word: value for word, value in shape.items() if word not in about}
+    plain = _without_null({word: value for word, value in shape.items() if word not in about})
     return {"anyOf": [shape if isinstance(shape, Named) else plain, *others], **about}
+
+
+def _without_null(plain: Shape) -> Shape:
+    """Null is one of the forms of what is not set already."""
+    of = [one for one in plain.get("anyOf", ()) if one != {"type": "null"}]
+    if not of:
+        return plain
+    rest = {word: value for word, value in plain.items() if word != "anyOf"}
+    return {**rest, **of[0]} if len(of) == 1 else {**rest, "anyOf": of}
 
 
 def _kinds(shape: Shape) -> set[str]:
