@@ -12,7 +12,7 @@ import re
 import selectors
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
@@ -109,6 +109,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     @property
     def waits_outside(self) -> bool:
         return self._outside > 0
+
+
+def outside() -> AbstractContextManager[None]:
+    """Within, the running loop waits for what is outside of it, as any but a `VirtualLoop` always does."""
+    loop = asyncio.get_running_loop()
+    return loop.outside() if isinstance(loop, VirtualLoop) else nullcontext()
 
 
 class _JumpingSelector(selectors.DefaultSelector):

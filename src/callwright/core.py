@@ -42,6 +42,7 @@ from callwright.retention.retention import Retention
 from callwright.settings import Loaded, rooms
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
+from callwright.simulator.voice import SpokenVoice
 from callwright.sip.engine import SipEngine
 from callwright.speech.studio import Studio
 from callwright.store import Change, Store
@@ -154,7 +155,7 @@ class Core:
         self.queue = Queue(store, clock, keys, self.files, self.transcriber, at_once=at_once)
         self.routes = Routes(rooms.trunks(chosen), chosen.sip.allow_hosts, chosen.calls.emergency_numbers)
         self.sip_engine = sip_engine
-        self.simulated_engine = SimulatedEngine(clock, chosen.simulator)
+        self.simulated_engine = SimulatedEngine(clock, chosen.simulator, voice=SpokenVoice(self.speech, chosen.flows.language))
         self._clock = clock
         self._metrics = metrics
         self._loaded = loaded
@@ -315,7 +316,7 @@ class Core:
             feed=self.feed,
             settings=lambda: settings.rows(self._loaded),
             health=health,
-            calling=Calling(switch, self.webhooks),
+            calling=Calling(switch, self.webhooks, self.simulated_engine),
             state=state,
             limits=native.Limits(body=limits.body_limit, flow=limits.flow_limit, claim=self.settings.numbers.claim),
             currency=self.settings.calls.currency,

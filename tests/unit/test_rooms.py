@@ -28,7 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"doctor", "backup", "rehearsal"}),
     frozenset({"scenarios"}),
-    frozenset({"cli", "__main__"}),
+    frozenset({"cli", "testing", "__main__"}),
 )
 
 # Between rooms of one floor only where an arrow is drawn.
@@ -51,6 +51,7 @@ ARROWS = frozenset(
         ("app", "watchdog"),
         ("supervisor", "childprocess"),
         ("__main__", "cli"),
+        ("testing", "cli"),
     }
 )
 
@@ -82,7 +83,7 @@ ONLY = {
     ),
     "native": frozenset(
         {"switch", "retention", "webhooks", "dialect", "flows", "numbers", "trunks", "calls", "accounts", "recordings"}
-        | {"transcriptions", "openapi"}
+        | {"transcriptions", "openapi", "simulator"}
     ),
 }
 

@@ -136,6 +136,55 @@ def call(
 
 
 @app.command()
+def dial(
+    context: typer.Context,
+    number: Annotated[str, typer.Argument(help="The number of yours that is called.")],
+    source: Annotated[str | None, typer.Option("--from", metavar="NUMBER", help="Who calls.")] = None,
+    keys: Annotated[
+        str | None,
+        typer.Option(
+            help="Keys to press, with commas between those for different questions, such as 1,1234#; each once asked."
+        ),
+    ] = None,
+    keys_after: Annotated[
+        float | None, typer.Option(min=0, max=86_400, metavar="SECONDS", help="Press them so long after the answer instead.")
+    ] = None,
+    gap: Annotated[float, typer.Option(min=0, max=60, help="Seconds from one key to the next.")] = 0.3,
+    say: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="Say this once asked; repeated, one at each question.")
+    ] = None,
+    say_after: Annotated[
+        float | None, typer.Option(min=0, max=86_400, metavar="SECONDS", help="Say it so long after the answer instead.")
+    ] = None,
+    hangup_after: Annotated[
+        float | None, typer.Option(min=0, max=86_400, metavar="SECONDS", help="Hang up so long after the answer.")
+    ] = None,
+    sip: Annotated[
+        bool, typer.Option("--sip", help="Call the live world over SIP, with a telephone of its own; else the test world.")
+    ] = False,
+    language: Annotated[str, typer.Option(help="With --sip: the language of what is said, such as en-GB.")] = "en-US",
+    test: Annotated[bool, typer.Option("--test", help="Call the test world, as it does anyway without --sip.")] = False,
+    json: Json = False,
+) -> None:
+    """Call one of your own numbers without a telephone, and tell what happens. Ctrl-C hangs up.
+
+    Exit status: 0 the call was answered and has ended, 1 it was not, 2 asked wrongly.
+    """
+    from callwright.cli.dial import Doings, groups, simulated
+
+    if sip and test:
+        raise typer.BadParameter("the test world has no SIP: leave one of them out", param_hint="--sip")
+    if say_after is not None and len(say or ()) > 1:
+        raise typer.BadParameter("one text can be said at a time: give --say once, or leave it out", param_hint="--say-after")
+    doings = Doings(groups(keys), keys_after, gap, say or [], say_after, hangup_after)
+    if sip:
+        from callwright.cli.dial_sip import over_sip
+
+        raise typer.Exit(over_sip(context.obj, number, source, doings, language, json=json))
+    raise typer.Exit(simulated(context.obj, number, source, doings, json=json))
+
+
+@app.command()
 def tag(
     context: typer.Context,
     call_id: Annotated[str, typer.Argument(metavar="CALL_ID")],
@@ -168,6 +217,26 @@ def journal(
     from callwright.cli.calling import tell
 
     tell(context.obj, call_id, ("test",) if test else ("live", "test"), json=json)
+
+
+@app.command()
+def replay(
+    context: typer.Context,
+    call_id: Annotated[str, typer.Argument(metavar="CALL_ID")],
+    flow: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Another flow: a file in JSON or XML, or the id of a stored one.")
+    ] = None,
+    export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a scenario for callwright flow test.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Look in the test world alone; else in both.")] = False,
+    json: Json = False,
+) -> None:
+    """Have a past call again, in no time, from its journal, and show what is not as it was.
+
+    Exit status: 0 no difference, 1 differences, 2 asked wrongly.
+    """
+    from callwright.cli.replay import run
+
+    raise typer.Exit(run(context.obj, call_id, flow, export, ("test",) if test else ("live", "test"), json=json))
 
 
 @app.command()

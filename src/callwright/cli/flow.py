@@ -49,12 +49,62 @@ def check_flow(
 
 
 @flow.command("schema")
-def show_schema() -> None:
+def show_schema(
+    scenario: Annotated[bool, typer.Option("--scenario", help="Of scenarios instead, for editors of YAML.")] = False,
+) -> None:
     """Print the JSON Schema of flows."""
     from callwright.cli import show
     from callwright.flows.json_schema import json_schema
+    from callwright.scenarios import json_schema as of_scenarios
 
-    show.as_json(json_schema())
+    show.as_json(of_scenarios.json_schema() if scenario else json_schema())
+
+
+@flow.command("test")
+def try_scenarios(
+    context: typer.Context,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Scenarios in YAML, folders of them, or - for standard input.")
+    ],
+    only: Annotated[str, typer.Option(metavar="TEXT", help="Those with this in their name, and no others.")] = "",
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", "-x", help="Stop at the first that is not met.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of those that are met.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, max=64, help="In so many processes; else as many as are worth it.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="With real calls over SIP on this machine, in real time.")] = False,
+    real_web: Annotated[
+        bool, typer.Option("--real-web", help="Ask the web for real where the scenario does not say what it answers.")
+    ] = False,
+    deliver: Annotated[str, typer.Option(metavar="URL", help="Post the callbacks there, for real.")] = "",
+    junit: Annotated[str, typer.Option(metavar="FILE", help="Write the results as JUnit's XML, too.")] = "",
+    json: Json = False,
+) -> None:
+    """Try flows with the calls that scenarios describe: ten minutes of call in milliseconds.
+
+    Needs no server and no telephone. Exit status: 0 all is as expected, 1 differences, 2 asked wrongly.
+    """
+    from callwright.cli import show
+    from callwright.cli.flow_tests import Asked, run
+    from callwright.errors import CallwrightError
+
+    asked = Asked(
+        only=only,
+        fail_fast=fail_fast,
+        live=live,
+        real_web=real_web,
+        deliver_to=deliver,
+        jobs=jobs,
+        quiet=quiet,
+        json=json,
+        junit=junit,
+    )
+    try:
+        status = run(context.obj, files, asked)
+    except CallwrightError as error:
+        show.aside(f"callwright: {error}")
+        raise typer.Exit(2) from None
+    raise typer.Exit(status)
 
 
 def _report(document: bytes, place: Place, *, fetched: bool) -> Report:

@@ -12,12 +12,25 @@ Entry = Mapping[str, Any]
 
 def lines(call: Mapping[str, Any], entries: Sequence[Entry]) -> Iterator[str]:
     """A head, each entry with its seconds since the first, and how each leg ended with what to do about it."""
-    names = {leg["id"]: f"leg {leg['n']}" for leg in call["legs"]}
-    yield f"call {call['id']} ({call['world']}), {call['source']} to {call['destination']}, {call['status']}"
-    start = _moment(entries[0]["at"]) if entries else None
+    yield f"{head(call)}, {call['status']}"
     for entry in entries:
-        after = (_moment(entry["at"]) - start).total_seconds() if start else 0.0
-        yield f"{after:+9.3f}  {sentence(entry, names)}"
+        yield line(call, entry, entries[0])
+    yield from ends(call)
+
+
+def head(call: Mapping[str, Any]) -> str:
+    return f"call {call['id']} ({call['world']}), {call['source']} to {call['destination']}"
+
+
+def line(call: Mapping[str, Any], entry: Entry, first: Entry) -> str:
+    """An entry with its seconds since the first of its call."""
+    names = {leg["id"]: f"leg {leg['n']}" for leg in call["legs"]}
+    after = (_moment(entry["at"]) - _moment(first["at"])).total_seconds()
+    return f"{after:+9.3f}  {sentence(entry, names)}"
+
+
+def ends(call: Mapping[str, Any]) -> Iterator[str]:
+    """How each leg ended, with what to do about it."""
     for leg in call["legs"]:
         if leg["reason"] is not None:
             detail = f" ({leg['detail']})" if leg["detail"] else ""
@@ -135,6 +148,8 @@ _SENTENCES: Mapping[str, Callable[[Entry, _Leg], str]] = {
     "recording_made": lambda entry, leg: f"recording {entry['recording']} of {leg('leg')} begins ({entry['type']})",
     "recording_moved": _recording_moved,
     "transcription_wanted": lambda entry, leg: f"recording {entry['recording']} is to be written down ({entry['language']})",
+    "voice_heard": lambda entry, leg: f"{leg('leg')}: {entry['what']} after {entry['after_us'] / 1e6:.2f} s",
+    "timer_late": lambda entry, leg: f"the server was {entry['late_us'] / 1e6:.3f} s late ({entry['timer']})",
     "judged": lambda entry, leg: f"{leg('leg')} was answered by: {entry['verdict']} ({entry['basis']})",
     "party_added": _party_added,
     "refer_received": _refer_received,

@@ -74,7 +74,7 @@ def say(
     log.configure("warning")
     with TemporaryDirectory(prefix="callwright-voices-") as folder:
         utterance = Utterance(spoken, language, "male" if male else "female")
-        sound, by = asyncio.run(_spoken(rooms.speech(context.obj.settings().settings), Path(folder), utterance))
+        sound, by = asyncio.run(speak(rooms.speech(context.obj.settings().settings), Path(folder), utterance))
     if out == "-":
         sys.stdout.buffer.write(sound)
         return
@@ -85,7 +85,7 @@ def say(
     show.aside(f"{out}: spoken by {', '.join(by)}.")
 
 
-async def _spoken(settings: SpeechSettings, folder: Path, utterance: Utterance) -> tuple[bytes, list[str]]:
+async def speak(settings: SpeechSettings, folder: Path, utterance: Utterance) -> tuple[bytes, list[str]]:
     """The whole text as one WAV file, and the sources that spoke it."""
     from contextlib import suppress
 

@@ -58,15 +58,19 @@ class Report(NamedTuple):
         return self.flow
 
 
-def check(body: dict[str, Any], abilities: Abilities | None = None, *, fetched: bool = False) -> Report:
-    """Look at a flow as it was sent, keys under their own names; `fetched` is one that a program will answer with."""
+def check(body: dict[str, Any], abilities: Abilities | None = None, *, fetched: bool = False, warns: bool = True) -> Report:
+    """Look at a flow as it was sent, keys under their own names; `fetched` is one that a program will answer with.
+
+    Who only wants to know whether it can run needs no warnings, which take longer than all else.
+    """
     flow, problems = examine(body)
     if flow is None:
         return Report(None, tuple(_told(body, problem) for problem in problems))
     sent = with_step_ids(body)["steps"]
     abilities = abilities or Abilities()
     homeless = () if fetched else _homeless(flow)
-    return Report(flow, (*_errors(flow, abilities), *homeless, *doubts(flow, sent, abilities.settings)))
+    warnings = doubts(flow, sent, abilities.settings) if warns else ()
+    return Report(flow, (*_errors(flow, abilities), *homeless, *warnings))
 
 
 def said(flow: Flow, settings: FlowSettings) -> Iterator[tuple[int, Utterance]]:

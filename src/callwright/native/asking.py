@@ -28,6 +28,7 @@ from callwright.numbers.numbers import Numbers
 from callwright.recordings.files import Files
 from callwright.recordings.keys import Keyring
 from callwright.recordings.recordings import Recordings
+from callwright.simulator.engine import SimulatedEngine
 from callwright.store import Store
 from callwright.switch.switch import Switch
 from callwright.transcriptions.transcriptions import Transcriptions
@@ -110,10 +111,11 @@ class SettingRow(Protocol):
 
 
 class Calling(NamedTuple):
-    """What a new call needs."""
+    """What a new call needs; the simulator has the callers of the test world."""
 
     switch: Switch
     webhooks: Webhooks
+    simulator: SimulatedEngine | None = None
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,13 +15,14 @@ from typing import Any, TextIO
 from callwright.phone.call import MANNER, POLICY, Call, complete
 from callwright.phone.sip import Stack
 
-OF_CALL = ("ring", "answer", "hangup", "hold", "unhold")
-OF_STREAM = ("tone", "mute", "digits", "report", "counters")
+OF_CALL = ("ring", "answer", "hangup", "hold", "unhold", "transfers", "refer", "notify")
+OF_STREAM = ("tone", "play", "mute", "digits", "report", "counters")
 
 
 class Phone:
     def __init__(self, options: argparse.Namespace, out: TextIO) -> None:
         self._user, self._out, self._loop = options.user, out, asyncio.get_running_loop()
+        self._deaf = options.deaf
         self._policy, self._calls = POLICY, dict[int, Call]()
         self._stack = Stack(options.address, options.port, self._incoming)
         self.tell("ready", sip=f"{self._stack.address}:{self._stack.port}")
@@ -62,11 +63,11 @@ class Phone:
         getattr(call if name in OF_CALL else call.stream, name)(**fields)
         return number
 
-    def _place(self, uri: str, caller: str = "", **fields: Any) -> int:
+    def _place(self, uri: str, caller: str = "", call_id: str = "", **fields: Any) -> int:
         if (parts := re.fullmatch(r"sip:([^@]+)@([^:;]+)(?::(\d+))?", uri)) is None:
             raise ValueError(f"{uri}: sip:user@host or sip:user@host:port")
         number = self._add(complete(fields, MANNER))
-        self._calls[number].dial((parts[2], int(parts[3] or 5060)), parts[1], caller or self._user)
+        self._calls[number].dial((parts[2], int(parts[3] or 5060)), parts[1], caller or self._user, call_id)
         return number
 
     def _incoming(self, request: Any, transaction: Any) -> Any:
@@ -74,15 +75,15 @@ class Phone:
 
     def _add(self, manner: dict[str, Any]) -> int:
         number = len(self._calls) + 1
-        self._calls[number] = Call(self._stack, self._user, manner, partial(self.tell, call=number))
+        self._calls[number] = Call(self._stack, self._user, manner, partial(self.tell, call=number), deaf=self._deaf)
         return number
 
 
 async def main(options: argparse.Namespace, out: TextIO) -> None:
     loop, phone, lines = asyncio.get_running_loop(), Phone(options, out), asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    commands, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lines.feed_eof)
+        loop.add_signal_handler(number, commands.close)
     while line := await lines.readline():
         phone.obey(line)
     await phone.close()
@@ -93,6 +94,7 @@ if __name__ == "__main__":
     arguments.add_argument("--address", default="127.0.0.1", help="where SIP and RTP listen")
     arguments.add_argument("--port", type=int, default=0, help="of SIP; 0 takes any")
     arguments.add_argument("--user", default="phone", help="who we are in From and Contact")
+    arguments.add_argument("--deaf", action="store_true", help="do not listen to what is heard, for very many calls")
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints must not get between the events
     asyncio.run(main(arguments.parse_args(), events))

@@ -37,19 +37,23 @@ def complete(fields: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]
 
 
 class Call:
-    def __init__(self, stack: Stack, user: str, manner: dict[str, Any], tell: Callable[..., None]) -> None:
+    def __init__(
+        self, stack: Stack, user: str, manner: dict[str, Any], tell: Callable[..., None], *, deaf: bool = False
+    ) -> None:
         self._manner, self._tell, self._loop = manner, tell, asyncio.get_running_loop()
         self._leg = Leg(stack, self, user, [SipHeader(f"{name}: {value}") for name, value in manner["headers"].items()])
-        self.stream = Stream(stack.address, Tone(manner["tone"], manner["level"]), tell)
+        self.stream = Stream(stack.address, Tone(manner["tone"], manner["level"]), tell, deaf=deaf)
         self._session, self._version = random.getrandbits(31), 1
         self._offer: Description | None = None  # the far side's, which we have to answer
         self._law, self._way, self._wish, self._agreed_wish = "", "", "sendrecv", "sendrecv"
         self.over = self._incoming = self._answered = False
+        self._takes_transfers = True
         self._script: asyncio.Task[None] | None = None
 
-    def dial(self, address: tuple[str, int], user: str, caller: str) -> None:
+    def dial(self, address: tuple[str, int], user: str, caller: str, call_id: str = "") -> None:
         self._leg.setNextHop(address)
-        self._leg.recvEvent(CCEvents.CCEventTry((SipCallId(), caller, user, self._describe(), None, None)))
+        named = SipCallId(call_id) if call_id else SipCallId()
+        self._leg.recvEvent(CCEvents.CCEventTry((named, caller, user, self._describe(), None, None)))
 
     def invited(self, request: Any, transaction: Any) -> Any:
         headers = {header.name: str(header.body) for header in request.headers}
@@ -106,6 +110,32 @@ class Call:
 
     def unhold(self) -> None:
         self.hold("sendrecv")
+
+    def transfers(self, taken: bool) -> None:
+        """Say whether a REFER of the far side is accepted; nobody is called for it, the event `refer` tells of it."""
+        self._takes_transfers = taken
+
+    def refer(self, uri: str) -> None:
+        """Ask the far side to call `uri` in our place; the events `referred` and `notified` tell what comes of it."""
+        if str(self._leg.state) != "Connected":
+            raise ValueError("only in a call that is up, and not changing, can the far side be asked to call another")
+        self._leg.refer(uri)
+
+    def notify(self, code: int = 200, phrase: str = "OK") -> None:
+        """Say how the call went that a REFER asked for."""
+        self._leg.notify(code, phrase)
+
+    def on_refer(self, request: Any) -> tuple[int, str]:
+        self._tell("refer", to=str(request.getHFBody("refer-to")))
+        return (202, "Accepted") if self._takes_transfers else (603, "Decline")
+
+    def on_refer_answered(self, response: Any) -> None:
+        if response.getSCode()[0] >= 200:
+            self._tell("referred", code=response.getSCode()[0])
+
+    def on_notify(self, request: Any) -> tuple[int, str]:
+        self._tell("notified", body=str(request.getBody() or "").strip())
+        return 200, "OK"
 
     def on_event(self, event: Any, leg: Leg) -> None:
         data, reason = event.getData(), leg.reason or str(event.reason_rfc3326 or "")

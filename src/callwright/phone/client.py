@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -17,7 +18,12 @@ class PhoneError(Exception):
 
 
 class Phone:
-    """`events` is all the phone has said, in order. `sip` is its host and port."""
+    """`events` is all the phone has said, in order. `sip` is its host and port.
+
+    `listener`, once it is set, is told of events of calls in their place.
+    """
+
+    listener: Callable[[Event], None] | None = None
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.events: list[Event] = []
@@ -37,12 +43,16 @@ class Phone:
         phone.sip = (await phone.wait("ready", timeout=20.0))["sip"]
         return phone
 
+    def order(self, command: str, **fields: Any) -> int:
+        """Give a command; its number, which the event `done` or `error` carries as `id`."""
+        number = next(self._ids)
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": command, "id": number} | fields).encode() + b"\n")
+        return number
+
     async def do(self, command: str, **fields: Any) -> int | None:
         """Give a command and wait until it is taken; the number of the call it is about."""
-        order = {"do": command, "id": next(self._ids)} | fields
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        answer = await self.wait("done", "error", id=order["id"])
+        answer = await self.wait("done", "error", id=self.order(command, **fields))
         if answer["event"] == "error":
             raise PhoneError(f"{command}: {answer['detail']}")
         return answer["call"]  # type: ignore[no-any-return]
@@ -88,7 +98,11 @@ class Phone:
     async def _read(self) -> None:
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
-            self.events.append(json.loads(line))
+            event: Event = json.loads(line)
+            if self.listener is not None:
+                self.listener(event)
+            else:
+                self.events.append(event)
             self._news.set()
         self._gone = True
         self._news.set()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from callwright.phone.sound import FRAME, LAWS, Heard, Samples, Tone, decode, encode, measure
+from callwright.phone.sound import FRAME, LAWS, Heard, Recording, Samples, Tone, decode, encode, measure
 
 DIGITS = "0123456789*#ABCD"
 END = 0x80
@@ -111,15 +111,18 @@ def _even_port(address: str) -> socket.socket:
 class Stream:
     """The sound of one call: a packet every 20 ms on one SSRC line out, whatever arrives in, measured every 200 ms."""
 
-    def __init__(self, address: str, tone: Tone, tell: Callable[..., None]) -> None:
+    def __init__(self, address: str, tone: Tone, tell: Callable[..., None], *, deaf: bool = False) -> None:
+        """`deaf`: what arrives is counted, and not listened to."""
         self._loop, self._tell, self._tone, self._end = asyncio.get_running_loop(), tell, tone, _even_port(address)
         self.here: tuple[str, int] = self._end.getsockname()
         self._muted = self._withheld = self._talking = False
         self._ssrc, self._sequence, self._timestamp = (random.getrandbits(bits) for bits in (32, 16, 32))
+        self._deaf = deaf
         self._reception, self._heard, self._told, self._event_start, self._ticks = Reception(), Heard(), Heard(), 0, 0
         self._keys: deque[tuple[bytes, bool] | None] = deque()
         self._frames: deque[tuple[float, Samples]] = deque(maxlen=round(MEMORY / TICK))
         self._timer: asyncio.TimerHandle | None = None
+        self._recording: Recording | None = None
         self._loop.add_reader(self._end, self._read)
 
     def connect(self, to: tuple[str, int], law: str, event_type: int | None, sends: bool) -> None:
@@ -131,6 +134,12 @@ class Stream:
 
     def tone(self, hz: float = 0.0, level: float = -13.0) -> None:
         self._tone = Tone(hz, level)
+
+    def play(self, file: str) -> None:
+        """Send a WAV file in the place of the tone; `played` tells its end. One that is being sent is left for it."""
+        if self._timer is None:
+            raise ValueError("no sound was agreed for this call yet")
+        self._recording = Recording(file)
 
     def mute(self, on: bool = True, packets: bool = True) -> None:
         """Send silence or, without `packets`, nothing at all."""
@@ -168,7 +177,7 @@ class Stream:
             self._speak(first=not self._talking)
         self._talking = talks
         self._ticks += 1
-        if self._ticks % round(WINDOW / TICK) == 0:
+        if self._ticks % round(WINDOW / TICK) == 0 and not self._deaf:
             before, self._heard = self._heard, self._measure(now - WINDOW)
             # One window may hold the end of one sound and the start of the next: a new one is told when two agree.
             if self._heard.resembles(before) and not self._heard.resembles(self._told):
@@ -182,12 +191,20 @@ class Stream:
         self._tell("heard", since=round(since, 4), asked=asked, **heard._asdict())
 
     def _speak(self, first: bool) -> None:
-        frame, key = self._tone.frame(), self._keys.popleft() if self._keys else None
+        frame, key = self._frame(), self._keys.popleft() if self._keys else None
         if key is not None and self._event_type is not None:
             self._event_start = self._timestamp if key[1] else self._event_start
             self._send(self._event_type, key[1], self._event_start, key[0])
         else:
             self._send(self._kind, first, self._timestamp, encode(frame * (not self._muted), self._kind))
+
+    def _frame(self) -> Samples:
+        if self._recording is not None:
+            if (frame := self._recording.frame()) is not None:
+                return frame
+            self._recording = None
+            self._tell("played")
+        return self._tone.frame()
 
     def _send(self, kind: int, marker: bool, timestamp: int, payload: bytes) -> None:
         self._sequence = self._sequence + 1 & 0xFFFF
@@ -208,7 +225,8 @@ class Stream:
         if not self._reception.note(packet, now) or self._timer is None:
             return
         if packet.payload_type in LAWS.values():
-            self._frames.append((now, decode(packet.payload, packet.payload_type)))
+            if not self._deaf:
+                self._frames.append((now, decode(packet.payload, packet.payload_type)))
         elif packet.payload_type != self._event_type:
             self._reception.counts["unknown_type"] += 1
         elif (key := self._reception.digit(packet)) is not None:

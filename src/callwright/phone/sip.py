@@ -9,9 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from sippy.Core.EventDispatcher import ED2
+from sippy.MsgBody import MsgBody
 from sippy.Network_server import Remote_address
 from sippy.SipConf import SipConf
 from sippy.SipContact import SipContact
+from sippy.SipContentType import SipContentType
+from sippy.SipGenericHF import SipGenericHF
 from sippy.SipHeader import SipHeader
 from sippy.SipTransactionManager import SipTransactionManager
 from sippy.Time.MonoTime import MonoTime
@@ -25,6 +28,7 @@ class Leg(UA):
     """A dialog, with what sippy leaves undone. `owner` gets its events, and `on_end` with the response to our BYE or CANCEL."""
 
     godead_timeout, reason = 1.0, ""
+    rCSeq: int | None = None  # of the far side's last request; sippy keeps it  # noqa: N815
 
     def __init__(self, stack: Stack, owner: Any, user: str, headers: list[SipHeader]) -> None:
         super().__init__(stack.config, owner.on_event, extra_headers=headers)
@@ -35,6 +39,8 @@ class Leg(UA):
     def recvRequest(self, request: Any, transaction: Any) -> Any:  # noqa: N802
         first = self.state is None
         self._keep_reason(request)
+        if request.getMethod() in ("REFER", "NOTIFY") and not first:
+            return self._of_transfer(request)
         outcome = super().recvRequest(request, transaction)
         if first and transaction.r487 is not None:
             transaction.r487.getHFBody("to").setTag(self.lTag)  # a CANCEL ends the dialog that the 180 began
@@ -53,6 +59,29 @@ class Leg(UA):
         if request.getMethod() == "BYE":
             options["resp_cb"] = self._settled
         return super().newTransaction(request, req_extra_headers, **options)
+
+    def refer(self, uri: str) -> None:
+        """Ask the far side to call somebody else in our place (REFER, RFC 3515); `owner` gets the response."""
+        fields = [SipHeader(name="refer-to", body=SipGenericHF(f"<{uri}>", "refer-to"))]
+        self.newTransaction(self.genRequest("REFER", extra_headers=fields), resp_cb=self._owner.on_refer_answered)
+
+    def notify(self, code: int, phrase: str) -> None:
+        """Tell the far side, which asked us to call somebody else, how that went."""
+        state = "terminated;reason=noresource" if code >= 200 else "active;expires=60"
+        fields = [SipHeader("Event: refer"), SipHeader(f"Subscription-State: {state}")]
+        kind = SipContentType("message/sipfrag;version=2.0")
+        kind.parse()
+        body = MsgBody(f"SIP/2.0 {code} {phrase}\r\n", kind)
+        self.newTransaction(self.genRequest("NOTIFY", body, extra_headers=fields), resp_cb=lambda response: None)
+
+    def _of_transfer(self, request: Any) -> Any:
+        """Answer a request about a transfer, which sippy would end the call upon."""
+        number = request.getHFBody("cseq").getCSeqNum()
+        if self.rCSeq is not None and self.rCSeq >= number:
+            return request.genResponse(500, "Server Internal Error"), None, None
+        self.rCSeq = number
+        answer = self._owner.on_refer(request) if request.getMethod() == "REFER" else self._owner.on_notify(request)
+        return request.genResponse(*answer), None, None
 
     def _settled(self, response: Any) -> None:
         if response.getSCode()[0] >= 200:

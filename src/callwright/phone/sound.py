@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ Samples = NDArray[np.int16]
 FRAME = 160
 LAWS = {"PCMU": 0, "PCMA": 8}
 SILENT_BELOW, TONE_SHARE = -50.0, 0.5
+SILENCE: Samples = np.zeros(FRAME, np.int16)
 
 
 def _tables(edges: NDArray[Any], sizes: NDArray[Any], plus: int, minus: int) -> tuple[NDArray[np.uint8], Samples]:
@@ -53,9 +55,27 @@ class Tone:
         self._step, self._amplitude, self._at = 2 * np.pi * hz / 8000, 32767 * 10 ** (level / 20), 0
 
     def frame(self) -> Samples:
+        if not self._step:
+            return SILENCE
         self._at += FRAME
         wave: Samples = np.rint(self._amplitude * np.sin(self._step * np.arange(self._at - FRAME, self._at))).astype(np.int16)
         return wave
+
+
+class Recording:
+    """A WAV file (8 kHz, 16 bit, mono) frame by frame, the last one filled up with silence."""
+
+    def __init__(self, file: str) -> None:
+        with wave.open(file, "rb") as sound:
+            kind = (sound.getframerate(), sound.getsampwidth() * 8, sound.getnchannels())
+            samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2" if kind[1] == 16 else np.uint8)
+        if kind != (8000, 16, 1):
+            raise ValueError(f"{file} has {kind[0]} Hz, {kind[1]} bit, {kind[2]} channels: only 8000 Hz, 16 bit, 1 can be sent")
+        self._frames = iter(np.pad(samples, (0, -samples.size % FRAME)).astype(np.int16).reshape(-1, FRAME))
+
+    def frame(self) -> Samples | None:
+        """None at the end."""
+        return next(self._frames, None)
 
 
 class Heard(NamedTuple):

@@ -73,12 +73,15 @@ class Recordings:
             updated_us=at_us,
         )
         path = self.path(recording)
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            _log.error("recording_folder_not_made", folder=path.parent, error=error.strerror)
+        self.make_folder(path.parent)
         change = Change((rows.insert(recording, data_key),)) + events.created(recording)
         return Begun(recording, change, path, data_key.key)
+
+    def make_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            _log.error("recording_folder_not_made", folder=folder, error=error.strerror)
 
     def started(self, recording: Recording, at_us: int) -> Moved:
         return _moved(replace(recording, status=RecordingStatus.RECORDING, updated_us=at_us))

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from callwright import telephony
-from callwright.rehearsal.parties import Party
+from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.performer import Performer
 from callwright.rehearsal.prompts import Prompt, Prompts
 from callwright.telephony import Command, Engine, Event, PlayOutcome
@@ -39,6 +39,10 @@ class Ear:
         self.rejected: dict[UUID, telephony.Reject] = {}
         # Besides call control, whoever wants to know.
         self.observers: list[Callable[[Event], None]] = []
+
+    def unheard(self, leg: UUID) -> list[Act]:
+        """What the party of a leg still waits to hear."""
+        return self._performer.unheard(leg)
 
     def attach(self, sink: Callable[[Event], None]) -> None:
         def told(event: Event) -> None:

@@ -11,8 +11,9 @@ from callwright.calls import journal, rows
 from callwright.calls.model import Call, Leg
 from callwright.dialect import callbacks
 from callwright.recordings import rows as recording_rows
-from callwright.rehearsal.ear import Heard
+from callwright.rehearsal.ear import Ear, Heard
 from callwright.rehearsal.network import Said
+from callwright.rehearsal.parties import Act
 from callwright.rehearsal.web import Asked
 from callwright.store import Store
 
@@ -78,8 +79,27 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """A callback that was really posted: what its receiver answered to the last of the `attempts`.
+
+    `state` is ``delivered``, ``exhausted`` (given up) or ``pending``; `fault` says why it is not delivered.
+    """
+
+    url: str
+    event: str
+    sequence: int
+    state: str
+    attempts: int
+    status: int | None
+    fault: str
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """`call` and `legs` are the rows, oldest leg first; `journal` is the call's whole."""
+    """`call` and `legs` are the rows, oldest leg first; `journal` is the call's whole.
+
+    `notes` say what of the script did not come to pass, in sentences. `deliveries` are those of callbacks that were really
+    posted.
+    """
 
     call: Call
     legs: list[Leg]
@@ -91,6 +111,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: list[Posted]
     variables: dict[str, str]
     journal: list[rows.Told]
+    notes: tuple[str, ...] = ()
+    deliveries: list[Delivered] = []
 
     def since(self, at_us: int) -> float:
         """Seconds of the call at a wall time."""
@@ -106,8 +128,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return not self.call.live
 
 
-def read(store: Store, call: Call, heard: list[Heard], said: list[Said], asked: list[Asked], currency: str) -> Outcome:
-    """The outcome of a call. `heard`, `said` and `asked` may hold what is of others; requests are known by their callID."""
+def read(store: Store, call: Call, ear: Ear, said: list[Said], asked: list[Asked], currency: str) -> Outcome:
+    """The outcome of a call. `ear`, `said` and `asked` may know what is of others; requests are known by their callID."""
     legs = rows.legs_of(store, call.world_id, call.id)
     told = rows.journal_of(store, call.world_id, call.id)
     number = {leg.id: leg.n for leg in legs}
@@ -119,7 +141,7 @@ def read(store: Store, call: Call, heard: list[Heard], said: list[Said], asked: 
     return Outcome(
         call=call,
         legs=legs,
-        spoken=[_spoken(one, at(one.began_us), number[one.leg]) for one in heard if one.leg in number],
+        spoken=[_spoken(one, at(one.began_us), number[one.leg]) for one in ear.heard if one.leg in number],
         pressed=[
             Pressed(at=when, leg=number[entry.leg], key=entry.digit)
             for when, entry in entries
@@ -147,7 +169,13 @@ def read(store: Store, call: Call, heard: list[Heard], said: list[Said], asked: 
         webhooks=_callbacks(store, call, currency),
         variables={entry.variable: entry.value for _, entry in entries if isinstance(entry, journal.VariableSet)},
         journal=told,
+        notes=tuple(_unheard(leg, act) for leg in legs for act in ear.unheard(leg.id)),
     )
+
+
+def _unheard(leg: Leg, act: Act) -> str:
+    when = "the beginning" if act.interrupts else "the end"
+    return f'Leg {leg.n} waits for {when} of "{act.hears}", which it never heard: it did not {act.what}.'
 
 
 def _spoken(heard: Heard, at: float, leg: int) -> Spoken:

@@ -8,38 +8,62 @@ import msgspec
 from msgspec import Meta
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
-Keys = Annotated[str, Meta(pattern=r"^[0-9*#A-D]{0,64}$")]
+Keys = Annotated[
+    str, Meta(pattern=r"^[0-9*#A-D]{0,64}$", extra={"allowed": "up to 64 of the keys 0-9, *, # and A-D, without blanks"})
+]
+# A number, or a URI such as sip:user@host; whoever reads it brings a number into the form that records have.
+Address = Annotated[str, Meta(min_length=1, max_length=255, extra={"address": True})]
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing a party does, and when: `at` seconds after its answer, or `after` seconds after it has heard something.
+    """One thing a party does, and when: `at` a time, or `after` it has heard something.
 
-    `hears` is a text that is spoken to it, or a part of one, or a part of a URL that is played, in any case of letters; such
-    acts wait for one another, in their order. Once it was said is meant; with `interrupts`, once it begins. Exactly one of the
-    other fields says what is done.
+    Acts that wait to hear something wait for one another, in their order. Exactly one thing is done.
     """
 
-    at: Seconds | None = None
-    hears: str = ""
-    interrupts: bool = False
-    after: Seconds = 0.0
-    press: Keys = ""
-    says: str = ""
-    speaks_for: Seconds | None = None  # how long `says` takes, where it is not to be estimated
-    beeps: bool = False
-    holds: bool = False
-    resumes: bool = False
-    transfers_to: str = ""
-    hangs_up: bool = False
+    at: Annotated[Seconds | None, Meta(description="Seconds after the party's answer.")] = None
+    hears: Annotated[
+        str, Meta(description="A text that is spoken to it, or a URL that is played, or a part of one, in any case of letters.")
+    ] = ""
+    interrupts: Annotated[bool, Meta(description="Do it once that begins, rather than once it has been said.")] = False
+    after: Annotated[Seconds, Meta(description="Seconds after it has heard that.")] = 0.0
+    press: Annotated[Keys, Meta(description="Press keys, `key_gap` apart.")] = ""
+    says: Annotated[str, Meta(description="Say something: voice detection and recordings take note.")] = ""
+    speaks_for: Annotated[
+        Seconds | None, Meta(description="How long that takes, or how long it speaks; without it 15 characters a second.")
+    ] = None
+    beeps: Annotated[bool, Meta(description="Beep as an answering machine does.")] = False
+    holds: Annotated[bool, Meta(description="Put us on hold.")] = False
+    resumes: Annotated[bool, Meta(description="Take us off hold.")] = False
+    transfers_to: Annotated[Address, Meta(description="Ask to be replaced by somebody else (a blind transfer).")] = ""
+    hangs_up: Annotated[bool, Meta(description="Hang up.")] = False
+
+    @property
+    def what(self) -> str:
+        """What is done, in words that follow "does"."""
+        if self.press:
+            return f"press {self.press}"
+        if self.says or self.speaks_for is not None:
+            return f'say "{self.says}"' if self.says else "speak"
+        if self.transfers_to:
+            return f"ask for a transfer to {self.transfers_to}"
+        words = {"beeps": "beep", "holds": "hold", "resumes": "resume", "hangs_up": "hang up"}
+        return next((word for name, word in words.items() if getattr(self, name)), "do anything")
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A far end. What comes before the answer is a callee's alone."""
 
-    answer_after: Seconds = 1.0
-    outcome: Literal["answer", "busy", "no_answer", "fail"] = "answer"
-    sip_code: Annotated[int, Meta(ge=300, le=699)] | None = None
-    early_media: bool = False
-    takes_transfers: bool = True
-    key_gap: Seconds = 0.3
-    acts: tuple[Act, ...] = ()
+    answer_after: Annotated[Seconds, Meta(description="Seconds it rings before its outcome.")] = 1.0
+    outcome: Annotated[
+        Literal["answer", "busy", "no_answer", "fail"],
+        Meta(description="What it does then; with no_answer it rings until it is given up."),
+    ] = "answer"
+    sip_code: Annotated[
+        Annotated[int, Meta(ge=300, le=699)] | None,
+        Meta(description="The SIP code of one that is busy or fails; without it 486 and 503."),
+    ] = None
+    early_media: Annotated[bool, Meta(description="Whether it can be heard before it answers.")] = False
+    takes_transfers: Annotated[bool, Meta(description="Whether it calls somebody else when it is asked to.")] = True
+    key_gap: Annotated[Seconds, Meta(description="Seconds from one key to the next.")] = 0.3
+    acts: Annotated[tuple[Act, ...], Meta(description="What it does, once it is answered.")] = ()

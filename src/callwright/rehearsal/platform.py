@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
+from typing import Any, NamedTuple, Protocol, TypeVar
+from uuid import UUID, uuid4
 
+from callwright import ids
 from callwright.accounts.worlds import TEST, Accounts
 from callwright.calls import rows
 from callwright.calls.model import Call
-from callwright.clock import Clock, VirtualClock, VirtualLoop
+from callwright.clock import Clock, SystemClock, VirtualClock, VirtualLoop
 from callwright.dialect import decode, render
+from callwright.egress import Header, Transport, Url
 from callwright.errors import NotFound
 from callwright.flows.flows import Flows
 from callwright.flows.schema import compile_flow
@@ -27,7 +29,7 @@ from callwright.rehearsal import outcome
 from callwright.rehearsal.network import Network, SimulatedNetwork
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Party
-from callwright.rehearsal.prompts import Prompts, RehearsedSounds, RehearsedSpeech
+from callwright.rehearsal.prompts import Prompts, RehearsedSounds, RehearsedSpeech, SoundReply
 from callwright.rehearsal.web import ScriptedWeb
 from callwright.settings import Settings, rooms
 from callwright.store import Change, Store
@@ -39,22 +41,41 @@ from callwright.switch.sounds import Sounds
 from callwright.switch.switch import Line, Switch
 from callwright.telephony import Speech
 from callwright.transcriptions.transcriptions import Transcriptions
+from callwright.webhooks import signature
 
 T = TypeVar("T")
+
+
+class TurnedAway(NotFound):
+    """A caller was turned away without a record."""
+
+    def __init__(self, message: str, sip_code: int) -> None:
+        super().__init__(message)
+        self.sip_code = sip_code
+
+
+class ScriptedSounds(Sounds, Protocol):
+    """Sounds of which a script says how they are."""
+
+    def script(self, url: str, reply: SoundReply) -> None: ...
+
 
 NODE = "rehearsal"
 ARRIVES_S = 10.0
 LOOK_S = 0.01
+# In virtual time all that can happen at a moment has happened once this has passed, and no record shows it.
+A_MOMENT_S = 1e-8
 
 
 class Props(NamedTuple):
-    """What is played around the switch. `flow_source` is for those who have no web to ask."""
+    """What is played around the switch. `flow_source` is for those who have no web to ask; `own_hosts` are as of a `Line`."""
 
     network: Network
     speech: Speech
-    sounds: Sounds
+    sounds: ScriptedSounds
     web: ScriptedWeb
     flow_source: FlowFetcher | None = None
+    own_hosts: frozenset[str] = frozenset()
 
 
 class _Ends:
@@ -73,20 +94,38 @@ class _Ends:
         pass
 
 
+class _NoFiles(Recordings):
+    """Recordings of which only the rows are kept: nobody writes the files of a network without sound."""
+
+    def make_folder(self, folder: Path) -> None:
+        pass
+
+
 class Rehearsal:
     """One world with numbers, flows and calls. Made by `rehearse`, or by whoever has a network of another kind."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings, props: Props, calls: CallSettings | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        settings: Settings,
+        props: Props,
+        calls: CallSettings | None = None,
+        *,
+        keeps_sound: bool = True,
+    ) -> None:
         self.store = store
         self.clock = clock
         self.settings = settings
         self.network = props.network
         self.web = props.web
+        self.sounds = props.sounds
         self.accounts = Accounts(store, clock)
         self.numbers = Numbers(store, clock)
         self.flows = Flows(store, clock)
-        self.folder = Path(tempfile.mkdtemp(prefix="callwright-rehearsal-"))
-        self.recordings = Recordings(store, clock, self.folder, Keyring({}))
+        # Made by the first recording; most rehearsals have none.
+        self.folder = Path(tempfile.gettempdir(), f"callwright-rehearsal-{uuid4()}")
+        self.recordings = (Recordings if keeps_sound else _NoFiles)(store, clock, self.folder, Keyring({}))
         self.transcriptions = Transcriptions(store, clock, Keyring({}), language=settings.transcription.language)
         self._props = props
         self._ends = _Ends()
@@ -96,7 +135,7 @@ class Rehearsal:
         await self.accounts.prepare()
         self.world = self.accounts.world(TEST)
         self.switch = Switch(
-            lines={self.world.id: Line(self.world, self.network.ear, self.network.route)},
+            lines={self.world.id: Line(self.world, self.network.ear, self.network.route, own_hosts=self._props.own_hosts)},
             store=self.store,
             clock=self.clock,
             numbers=self.numbers,
@@ -109,8 +148,10 @@ class Rehearsal:
 
     async def stop(self) -> None:
         await self.switch.stop()
+        await self.web.close()
         self.store.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     # calls
 
@@ -120,12 +161,13 @@ class Rehearsal:
         await self.numbers.make(self.world, number, flow_id)
 
     async def dial(self, number: str, source: str, party: Party) -> UUID:
-        """A party calls one of the numbers. Raises `NotFound` where the call is refused without a record."""
+        """A party calls one of the numbers. Raises `TurnedAway` where the call is refused without a record."""
         leg = await self.network.dial(number, source, party)
+        await self.clock.sleep(A_MOMENT_S)
         async with self.clock.timeout(ARRIVES_S):
             while (found := rows.find_leg(self.store, self.world.id, leg)) is None:
                 if (refusal := self.network.ear.rejected.get(leg)) is not None:
-                    raise NotFound(f"The call to {number} was refused with {refusal.code} {refusal.phrase}.")
+                    raise TurnedAway(f"The call to {number} was refused with {refusal.code} {refusal.phrase}.", refusal.code)
                 await self.clock.sleep(LOOK_S)
         return found.call_id
 
@@ -162,8 +204,20 @@ class Rehearsal:
         """What a call has come to until now."""
         call = rows.find_call(self.store, self.world.id, call_id)
         assert call is not None
-        ear, said, asked = self.network.ear, self.network.said, self.web.asked
-        return outcome.read(self.store, call, ear.heard, said, asked, self.settings.calls.currency)
+        return outcome.read(self.store, call, self.network.ear, self.network.said, self.web.asked, self.settings.calls.currency)
+
+    def leg(self, call_id: UUID, n: int) -> UUID:
+        """The leg of a call by its number, from 1. Raises `NotFound`."""
+        legs = rows.legs_of(self.store, self.world.id, call_id)
+        if n > len(legs):
+            raise NotFound(f"The call has no leg {n} then; it has {len(legs)}.")
+        return legs[n - 1].id
+
+    def _signed(self, world_id: UUID, url: Url, body: bytes) -> Sequence[Header]:
+        """As the server signs. Who is asked judges by the time of day, which is not that of the rehearsal."""
+        now_us = SystemClock().now_us()
+        jti = ids.uuid7(now_us)
+        return signature.headers(url=url, body=body, signing_key=self.world.signing_key, token=None, now_us=now_us, jti=jti)
 
     def _live(self, call_id: UUID) -> bool:
         call: Call | None = rows.find_call(self.store, self.world.id, call_id)
@@ -181,7 +235,7 @@ class Rehearsal:
             or FlowSource(
                 self.web,
                 self.clock,
-                sign=lambda world, url, body: (),
+                sign=self._signed,
                 decode=lambda body: decode.flow(body, limit=given.api.flow_limit),
                 settings=rooms.flow_fetching(given),
             ),
@@ -193,26 +247,41 @@ class Rehearsal:
         )
 
 
-def rehearse(story: Callable[[Rehearsal], Awaitable[T]], settings: Settings | None = None) -> T:
-    """Tell a story on a platform of its own, simulated, in virtual time; ten minutes of a call take milliseconds."""
+async def simulated(settings: Settings | None = None, beyond: Callable[[Clock], Transport] | None = None) -> Rehearsal:
+    """A platform on the `VirtualLoop` that is running, started; whoever asks for it stops it.
 
-    async def tell() -> T:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
-        clock = VirtualClock(loop)
-        prompts = Prompts()
-        props = Props(
-            network=SimulatedNetwork(clock, prompts),
-            speech=RehearsedSpeech(prompts),
-            sounds=RehearsedSounds(prompts),
-            web=ScriptedWeb(clock),
-        )
-        rehearsal = Rehearsal(Store.in_memory(), clock, settings or Settings(), props)
-        await rehearsal.start()
+    `beyond` makes the door through which what no script answers is asked for.
+    """
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    clock = VirtualClock(loop)
+    prompts = Prompts()
+    props = Props(
+        network=SimulatedNetwork(clock, prompts),
+        speech=RehearsedSpeech(prompts),
+        sounds=RehearsedSounds(prompts),
+        web=ScriptedWeb(clock, None if beyond is None else beyond(clock)),
+    )
+    rehearsal = Rehearsal(Store.in_memory(), clock, settings or Settings(), props, keeps_sound=False)
+    await rehearsal.start()
+    return rehearsal
+
+
+def rehearse(
+    story: Callable[[Rehearsal], Awaitable[T]],
+    settings: Settings | None = None,
+    beyond: Callable[[Clock], Transport] | None = None,
+) -> T:
+    """Tell a story on a platform of its own, simulated, in virtual time; ten minutes of a call take milliseconds."""
+    told: list[T] = []
+
+    async def tell() -> None:
+        rehearsal = await simulated(settings, beyond)
         try:
-            return await story(rehearsal)
+            told.append(await story(rehearsal))
         finally:
             await rehearsal.stop()
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(tell())
+        runner.run(tell())  # what this returned would be written out in full, for an error that nobody sees
+    return told[0]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import wave
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+import msgspec
+from msgspec import Meta
+
+from callwright.rehearsal.parties import Seconds
 from callwright.simulator.files import Tape
 from callwright.simulator.talk import spoken_s
 from callwright.switch.sounds import Sound, SoundUnavailable
@@ -33,12 +37,16 @@ class Prompts:
         self._files: dict[Prompt, Path] = {}
 
     def file(self, prompt: Prompt) -> Path:
-        """A name that stands for a prompt; there is no such file."""
+        """What stands for a prompt."""
         path = self._files.get(prompt)
         if path is None:
-            path = self._files[prompt] = Path(f"/rehearsed/{len(self._files)}.wav")
+            path = self._files[prompt] = self.make(len(self._files), prompt)
             self._prompts[str(path)] = prompt
         return path
+
+    def make(self, number: int, prompt: Prompt) -> Path:
+        """A name; there is no such file."""
+        return Path(f"/rehearsed/{number}.wav")
 
     def note(self, path: Path, prompt: Prompt) -> None:
         """A real file holds a prompt, or the first part of it."""
@@ -70,21 +78,31 @@ class RehearsedSpeech:
         pass
 
 
-class RehearsedSounds:
-    """Has every sound; `sounds` gives a URL's length in seconds, or the HTTP status it is refused with."""
+class SoundReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a sound lasts, or the HTTP status it is refused with."""
 
-    def __init__(self, prompts: Prompts, sounds: Mapping[str, float | int] | None = None) -> None:
+    seconds: Annotated[Seconds, Meta(description="How many seconds it lasts.")] = SOUND_S
+    status: Annotated[int, Meta(ge=200, le=599, description="The HTTP status; from 300 on it is refused.")] = 200
+
+
+class RehearsedSounds:
+    """Has every sound, so long as a script says, or `SOUND_S`; a script may refuse one."""
+
+    def __init__(self, prompts: Prompts) -> None:
         self._prompts = prompts
-        self._sounds = sounds or {}
+        self._replies: dict[str, SoundReply] = {}
+
+    def script(self, url: str, reply: SoundReply) -> None:
+        self._replies[url] = reply
 
     def stream(self, url: str) -> _Stream:
         return _Stream(self, url)
 
     async def fetch(self, url: str) -> Sound:
-        given = self._sounds.get(url, SOUND_S)
-        if isinstance(given, int) and given >= 100:
-            raise SoundUnavailable(f"{url} answered {given}", given)
-        return Sound(self._prompts.file(Prompt(float(given), url=url)), 200)
+        reply = self._replies.get(url, SoundReply())
+        if reply.status >= 300:
+            raise SoundUnavailable(f"{url} answered {reply.status}", reply.status)
+        return Sound(self._prompts.file(Prompt(reply.seconds, url=url)), reply.status)
 
 
 class _Stream:
@@ -101,6 +119,9 @@ class _Stream:
 
 
 class _NoTape:
+    def say(self, at: float, samples: bytes) -> None:
+        pass
+
     def end(self, seconds: float) -> None:
         pass
 

@@ -1,10 +1,12 @@
-"""The web services that flows ask, by a script; what the script does not name is asked for real, or refused."""
+"""The web services that flows ask: a script, a program in this process, or what is really there.
+
+A reply of a script takes virtual time. A program in this process takes none: while it works all else stands still. What is
+really there is waited for in real time, and so are its time limits.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -12,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from msgspec import Meta
 
-from callwright.clock import Clock, VirtualLoop
+from callwright.clock import Clock, outside
 from callwright.egress import Answer, Consumer, Download, Fault, Header, Transport
 from callwright.egress.door import MAX_KEPT
 from callwright.rehearsal.parties import Seconds
@@ -27,14 +29,14 @@ _FAULTS = {
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One answer: a `flow`, or a `body` as it is (XML, nonsense); or it `fails`. It takes `after` seconds."""
+    """One answer: a flow, or a body as it is; or none."""
 
-    status: Annotated[int, Meta(ge=200, le=599)] = 200
-    flow: dict[str, Any] | None = None
-    body: str | None = None
-    content_type: str = ""
-    after: Seconds = 0.0
-    fails: Literal["", "timeout", "connect", "dns", "tls", "reset"] = ""
+    status: Annotated[int, Meta(ge=200, le=599, description="The HTTP status.")] = 200
+    flow: Annotated[dict[str, Any] | None, Meta(description="A flow, which is sent as JSON.")] = None
+    body: Annotated[str | None, Meta(description="What is sent as it is: XML, or nonsense.")] = None
+    content_type: Annotated[str, Meta(description="The Content-Type of the answer.")] = ""
+    after: Annotated[Seconds, Meta(description="Seconds until it answers.")] = 0.0
+    fails: Annotated[Literal["", "timeout", "connect", "dns", "tls", "reset"], Meta(description="Why there is no answer.")] = ""
 
     @property
     def document(self) -> bytes:
@@ -55,20 +57,45 @@ class Asked(NamedTuple):
     fault: str
 
 
+class Request(NamedTuple):
+    """What a program in this process is asked: `url` is whole, `query` what stands in it."""
+
+    method: str
+    url: str
+    query: dict[str, str]
+    headers: tuple[Header, ...]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body of ``onFinish``. Raises `msgspec.DecodeError` where there is none."""
+        return msgspec.json.decode(self.body)
+
+
+# An `Answer` says what a script cannot: headers, and with them where else the flow is.
+Service = Callable[[Request], Reply | Answer]
+
+
 class ScriptedWeb:
     """Answers requests: those of a URL (without query) in turn, the last one again and again. Implements `Transport`.
 
-    `beyond` is asked what has no script; without it such a request finds nobody there.
+    What has no script is asked of the service with the longest base of its URL, then of `beyond`; without those such a request
+    finds nobody there.
     """
 
     def __init__(self, clock: Clock, beyond: Transport | None = None) -> None:
         self._clock = clock
         self._beyond = beyond
         self._replies: dict[str, list[Reply]] = {}
+        self._services: dict[str, Service] = {}
         self.asked: list[Asked] = []
 
     def script(self, url: str, replies: Sequence[Reply]) -> None:
         self._replies[url] = list(replies)
+
+    def serve(self, base: str, service: Service) -> None:
+        """A service answers for a URL, and for all that lies below it."""
+        self._services[base.rstrip("/")] = service
 
     def refusal(self, url: str) -> str | None:
         return None
@@ -83,9 +110,9 @@ class ScriptedWeb:
         repeatable: bool = False,
         max_kept: int = MAX_KEPT,
     ) -> Answer:
-        answer = await self._scripted(url, timeout)
+        answer = await self._here("POST", url, headers, body, timeout)
         if answer is None:
-            with self._outside():
+            with outside():
                 assert self._beyond is not None
                 answer = await self._beyond.post(url, headers, body, timeout, repeatable=repeatable, max_kept=max_kept)
         return self._noted("POST", url, body, answer)
@@ -93,9 +120,9 @@ class ScriptedWeb:
     async def fetch(
         self, url: str, headers: Sequence[Header] = (), *, timeout: float, max_bytes: int, redirects: int = 3
     ) -> Answer:
-        answer = await self._scripted(url, timeout)
+        answer = await self._here("GET", url, headers, b"", timeout)
         if answer is None:
-            with self._outside():
+            with outside():
                 assert self._beyond is not None
                 answer = await self._beyond.fetch(url, headers, timeout=timeout, max_bytes=max_bytes, redirects=redirects)
         return self._noted("GET", url, b"", answer)
@@ -128,17 +155,28 @@ class ScriptedWeb:
 
     async def close(self) -> None:
         if self._beyond is not None:
-            await self._beyond.close()
+            with outside():
+                await self._beyond.close()
 
-    async def _scripted(self, url: str, timeout: float) -> Answer | None:
+    async def _here(self, method: str, url: str, headers: Sequence[Header], body: bytes, timeout: float) -> Answer | None:
         """None for what is to be asked for real."""
-        replies = self._replies.get(url.partition("?")[0])
+        bare, _, query = url.partition("?")
+        if (replies := self._replies.get(bare)) is not None:
+            return await self._replied(url, replies.pop(0) if len(replies) > 1 else replies[0], timeout)
+        if (service := self._service(bare)) is not None:
+            given = service(Request(method, url, dict(parse_qsl(query)), tuple(headers), body))
+            return given if isinstance(given, Answer) else await self._replied(url, given, timeout)
+        if self._beyond is not None:
+            return None
         host = urlsplit(url).hostname or url
-        if replies is None:
-            if self._beyond is not None:
-                return None
-            return Answer(url, fault=Fault.CONNECT, detail=f"{host} is not in the script: say what it answers")
-        reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        return Answer(url, fault=Fault.CONNECT, detail=f"{host} is not in the script: say what it answers")
+
+    def _service(self, url: str) -> Service | None:
+        bases = [base for base in self._services if url == base or url.startswith(f"{base}/")]
+        return self._services[max(bases, key=len)] if bases else None
+
+    async def _replied(self, url: str, reply: Reply, timeout: float) -> Answer:
+        host = urlsplit(url).hostname or url
         if reply.fails == "timeout" or reply.after >= timeout:
             await self._clock.sleep(timeout)
             return Answer(url, fault=Fault.TIMEOUT, detail=f"{host} did not answer within {timeout:g} s")
@@ -156,10 +194,6 @@ class ScriptedWeb:
             fault=None if good else Fault.HTTP_ERROR,
             detail="" if good else f"{host} answered {reply.status}",
         )
-
-    def _outside(self) -> Any:
-        loop = asyncio.get_running_loop()
-        return loop.outside() if isinstance(loop, VirtualLoop) else nullcontext()
 
     def _noted(self, method: str, url: str, body: bytes, answer: Answer) -> Answer:
         bare, _, query = url.partition("?")

@@ -49,12 +49,17 @@ def document() -> str:
             for key, field in tables.items():
                 of_key, of_value = typing.get_args(schema.bare(field.type))
                 head = f"{name}.{key}.{schema.toml_key(schema.example(of_key))}"
-                lines += ["", *_comment(schema.description(field.type)), f"#[{head}]", *_example_of(of_value)]
+                lines += ["", *_comment(schema.description(field.type)), f"#[{head}]", *_example_of(of_value, head)]
             for key, kind in lists.items():
-                lines += ["", *_comment(schema.description(fields[key].type)), f"#[[{name}.{key}]]", *_example_of(kind)]
+                lines += [
+                    "",
+                    *_comment(schema.description(fields[key].type)),
+                    f"#[[{name}.{key}]]",
+                    *_example_of(kind, f"{name}.{key}"),
+                ]
         else:
             kind = typing.get_args(schema.bare(section.type))[0]
-            lines += [*_comment(schema.description(section.type)), f"#[[{name}]]", *_example_of(kind)]
+            lines += [*_comment(schema.description(section.type)), f"#[[{name}]]", *_example_of(kind, name)]
     return "\n".join(lines) + "\n"
 
 
@@ -92,12 +97,17 @@ def _plain(key: str, field: FieldInfo) -> Iterator[str]:
     yield f"#{key} = {schema.toml(_default(field))}"
 
 
-def _example_of(kind: Any) -> Iterator[str]:
-    """Lines of a table there is none of by default: they show an example where there is one."""
+def _example_of(kind: Any, head: str) -> Iterator[str]:
+    """Lines of a table `head` there is none of by default: they show an example where there is one, lists of tables last."""
+    lists = {key: below for key, field in schema.fields(kind).items() if (below := _listed(field.type)) is not None}
     for key, field in schema.fields(kind).items():
-        example = schema.example(field.type)
-        yield from ["", *_comment(schema.description(field.type))]
-        yield f"#{key} = {schema.toml(field.default if example is None else example)}"
+        if key not in lists:
+            example = schema.example(field.type)
+            yield from ["", *_comment(schema.description(field.type))]
+            yield f"#{key} = {schema.toml(field.default if example is None else example)}"
+    for key, below in lists.items():
+        yield from ["", *_comment(schema.description(schema.fields(kind)[key].type)), f"#[[{head}.{key}]]"]
+        yield from _example_of(below, f"{head}.{key}")
 
 
 def _default(field: FieldInfo) -> Any:

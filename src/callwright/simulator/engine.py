@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from callwright import telephony
 from callwright.clock import Clock
+from callwright.simulator import magic
+from callwright.simulator.acting import Acting
 from callwright.simulator.files import WAV_FILES, Files
 from callwright.simulator.legs import Leg, State
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
 from callwright.simulator.sound import Sound
 from callwright.simulator.transfers import Transfers
-from callwright.telephony import Cause, Command, CommandRefused, Event, PlayOutcome, RecordOutcome, Target, Who
+from callwright.simulator.voice import NO_VOICE, Voice
+from callwright.telephony import (
+    Cause,
+    Command,
+    CommandRefused,
+    Event,
+    PlayOutcome,
+    RecordOutcome,
+    Target,
+    Who,
+    cause_of,
+    phrase_of,
+)
 
 _SOUND = (
     telephony.Play,
@@ -36,13 +49,28 @@ _SOUND = (
 _TRANSFERS = (telephony.Refer, telephony.AcceptRefer, telephony.RejectRefer, telephony.ReferProgress)
 
 HOST = "simulator"
+_ANSWERS = CalleeScript()
 # A carrier says "ringing" some time after the INVITE; a fifth of a second is a usual figure.
 RINGS_AFTER_S = 0.2
+# What the far end has to agree to is told a moment later than what needs nobody.
+ROUND_TRIP_S = 0.001
+# An INVITE that nothing is heard of is given up (timer B of RFC 3261 §17.1.1.2).
+NO_RESPONSE_S = 32.0
 
 
 def route(destination: str) -> Target:
     """Every destination of a test world is a simulated callee."""
     return Target(destination, HOST)
+
+
+class _Told(NamedTuple):
+    """An event on its way to call control."""
+
+    leg: Leg
+    kind: Callable[..., Event]
+    at_us: int
+    mono_ns: int
+    fields: dict[str, Any]
 
 
 class _Call:
@@ -54,16 +82,18 @@ class _Call:
 class SimulatedEngine:
     """Implements `telephony.Engine`."""
 
-    def __init__(self, clock: Clock, settings: SimulatorSettings, files: Files = WAV_FILES) -> None:
-        """`files` says how long what is played lasts, and takes what is recorded."""
+    def __init__(self, clock: Clock, settings: SimulatorSettings, files: Files = WAV_FILES, voice: Voice = NO_VOICE) -> None:
+        """`files` says how long what is played lasts, and takes what is recorded; `voice` speaks what parties say there."""
         self._clock = clock
         self._speed = settings.speed
         self._callees = dict(settings.callees)
         self._legs: dict[UUID, Leg] = {}
         self._calls: dict[UUID, _Call] = {}
-        self._outbox: list[Event] = []
+        self._outbox: list[_Told] = []
         self._sink: Callable[[Event], None] | None = None
-        self._sound = Sound(self, files)
+        self._acting = Acting(self, self)
+        self._sound = Sound(self, files, self._acting, voice)
+        self._voice = voice
         self._transfers = Transfers(self)
 
     def attach(self, sink: Callable[[Event], None]) -> None:
@@ -111,9 +141,11 @@ class SimulatedEngine:
                 self._need(leg, State.ARRIVED)
                 leg.state = State.ANSWERED
                 self.emit(leg, telephony.Answered)
-                self._act(leg)
+                self._acting.answered(leg)
             case telephony.Reject(code=code, phrase=phrase):
                 self._need(leg, State.ARRIVED)
+                if leg.turned_away is not None:
+                    leg.turned_away(code, phrase)
                 self._last(leg, telephony.Refused, cause=Cause.REJECTED, sip_code=code, sip_phrase=phrase)
             case telephony.HangUp(reason=reason):
                 self._hang_up(leg, reason)
@@ -123,7 +155,8 @@ class SimulatedEngine:
                 self._unbridge(leg)
             case telephony.Hold() | telephony.Resume():
                 self._need(leg, State.ANSWERED)
-                self._hold(leg, "recvonly" if isinstance(command, telephony.Hold) else "sendrecv")
+                direction = "recvonly" if isinstance(command, telephony.Hold) else "sendrecv"
+                self.later(leg, ROUND_TRIP_S, lambda: self._hold(leg, direction))
 
     def _do_sound(self, leg: Leg, command: Command) -> None:
         match command:
@@ -141,13 +174,13 @@ class SimulatedEngine:
                 self._sound.end_recording(leg, recording, RecordOutcome.STOPPED)
             case telephony.Listen() | telephony.Unlisten():
                 self._sound.listen(leg, isinstance(command, telephony.Listen))
-            case _:
-                pass  # there is no sound that a pause could keep out
+            case telephony.PauseRecording(recording=recording) | telephony.ResumeRecording(recording=recording):
+                self._sound.pause(leg, recording, isinstance(command, telephony.PauseRecording))
 
     def _do_transfer(self, leg: Leg, command: Command) -> None:
         match command:
             case telephony.Refer(target=target):
-                self._transfers.ask(leg, target, self._callees.get(target, CalleeScript()))
+                self._transfers.ask(leg, target, self._script(target))
             case telephony.AcceptRefer():
                 self._transfers.accept(leg)
             case telephony.RejectRefer():
@@ -161,9 +194,23 @@ class SimulatedEngine:
         """Whoever is called at `destination` from now on does as the script says."""
         self._callees[destination] = script
 
-    def call_in(self, leg: UUID, source: str, destination: str, script: CalleeScript | None = None, *, hops: int = 0) -> None:
-        """A simulated caller dials. `script` says what it does once answered: its digits and when it hangs up."""
+    def call_in(
+        self,
+        leg: UUID,
+        source: str,
+        destination: str,
+        script: CalleeScript | None = None,
+        *,
+        hops: int = 0,
+        turned_away: Callable[[int, str], None] | None = None,
+    ) -> None:
+        """A simulated caller dials; `script` says what it does once answered.
+
+        `turned_away` is told the SIP code and phrase when the call is refused without a record.
+        """
         arrived = Leg(None, leg, State.ARRIVED, script or CalleeScript())
+        arrived.turned_away = turned_away
+        self._prepare(arrived)
         self._legs[leg] = arrived
         self.emit(
             arrived,
@@ -203,6 +250,10 @@ class SimulatedEngine:
         """The far end begins, or ceases, to speak."""
         self._sound.voice(self._legs[leg_id], speaking)
 
+    def far_says(self, leg_id: UUID, text: str, seconds: float) -> None:
+        """The far end says a text, which takes so long."""
+        self._sound.say(self._legs[leg_id], text, seconds)
+
     def far_beeps(self, leg_id: UUID) -> None:
         """A machine at the far end has beeped."""
         self._sound.beep(self._legs[leg_id])
@@ -223,47 +274,48 @@ class SimulatedEngine:
 
     # legs
 
+    def _script(self, destination: str) -> CalleeScript:
+        """What is set up for a number wins over what it does anyway."""
+        script = self._callees.get(destination) or magic.script(destination)
+        return _ANSWERS if script is None else script
+
     def _originate(self, command: telephony.Originate) -> None:
         if command.leg in self._legs:
             raise CommandRefused(f"the leg {command.leg} is there already")
-        script = self._callees.get(command.target.user, CalleeScript())
+        script = self._script(command.target.user)
         leg = Leg(command.call, command.leg, State.DIALLING, script)
         self._legs[leg.id] = leg
         self._calls[command.call].legs += 1
+        self._prepare(leg)
+        if script.outcome == "no_response":
+            self.later(leg, NO_RESPONSE_S, lambda: self._last(leg, telephony.Refused, cause=Cause.NO_RESPONSE))
+            return
         ringing = telephony.EarlyMedia if script.early_media else telephony.Ringing
         self.later(leg, min(RINGS_AFTER_S, script.answer_after), lambda: self.emit(leg, ringing))
         if script.outcome != "no_answer":
             self.later(leg, script.answer_after, lambda: self._decide(leg))
 
-    def _decide(self, leg: Leg) -> None:
-        match leg.script.outcome:
-            case "answer":
-                leg.state = State.ANSWERED
-                self.emit(leg, telephony.Answered, sip_call_id=f"{leg.id}@{HOST}")
-                self._act(leg)
-            case "busy":
-                code = leg.script.sip_code or 486
-                self._last(leg, telephony.Refused, cause=Cause.BUSY, sip_code=code, sip_phrase="Busy Here")
-            case _:
-                code = leg.script.sip_code or 503
-                cause = Cause.REDIRECTED if code < 400 else Cause.REJECTED
-                self._last(leg, telephony.Refused, cause=cause, sip_code=code, sip_phrase="Service Unavailable")
+    def _prepare(self, leg: Leg) -> None:
+        """Have ready what the party will say."""
+        for act in leg.script.acts:
+            if act.says:
+                self._voice.prepare(act.says)
 
-    def _act(self, leg: Leg) -> None:
-        """What a party does by itself once the leg is answered."""
-        self._sound.act(leg)
-        script = leg.script
-        for index, digit in enumerate(script.digits):
-            at = script.digits_after + index * script.digit_gap
-            self.later(leg, at, partial(self.far_presses, leg.id, digit))
-        if script.hangup_after is not None:
-            self.later(leg, script.hangup_after, lambda: self.far_hangs_up(leg.id))
+    def _decide(self, leg: Leg) -> None:
+        if leg.script.outcome == "answer":
+            leg.state = State.ANSWERED
+            self.emit(leg, telephony.Answered, sip_call_id=f"{leg.id}@{HOST}")
+            self._acting.answered(leg)
+        else:
+            code = leg.script.final_code
+            self._last(leg, telephony.Refused, cause=cause_of(code), sip_code=code, sip_phrase=phrase_of(code))
 
     def _hang_up(self, leg: Leg, reason: str) -> None:
         if leg.state is State.ANSWERED:
-            self._last(leg, telephony.Ended, cause=Cause.HANGUP, who=Who.US, reason=reason)
+            self._last(leg, telephony.Ended, after=ROUND_TRIP_S, cause=Cause.HANGUP, who=Who.US, reason=reason)
         elif leg.state is State.DIALLING:
-            self._last(leg, telephony.Refused, cause=Cause.CANCELLED, sip_code=487, sip_phrase="Request Terminated")
+            told = {"cause": Cause.CANCELLED, "sip_code": 487, "sip_phrase": "Request Terminated"}
+            self._last(leg, telephony.Refused, after=ROUND_TRIP_S, **told)
         else:
             self._last(leg, telephony.Refused, cause=Cause.REJECTED, sip_code=603, sip_phrase="Decline")
 
@@ -304,17 +356,21 @@ class SimulatedEngine:
         if leg.state is not state:
             raise CommandRefused(f"the leg {leg.id} is {leg.state.value}, not {state.value}")
 
-    def _last(self, leg: Leg, kind: Callable[..., Event], **fields: Any) -> None:
+    def _last(self, leg: Leg, kind: Callable[..., Event], *, after: float = 0.0, **fields: Any) -> None:
+        """End a leg; its last event comes `after` so many seconds."""
+        self._unbridge(leg, over=True)
         self._sound.finish(leg)
         self._transfers.finish(leg)
-        self._unbridge(leg, over=True)
         for timer in leg.timers:
             timer.cancel()
         del self._legs[leg.id]
         if leg.call is not None:
             self._calls[leg.call].legs -= 1
             self._forget(leg.call)
-        self.emit(leg, kind, **fields)
+        if after:
+            self._clock.call_later(after / self._speed, lambda: self.emit(leg, kind, **fields))
+        else:
+            self.emit(leg, kind, **fields)
 
     def _forget(self, call_id: UUID) -> None:
         if not self._calls[call_id].legs:
@@ -322,9 +378,7 @@ class SimulatedEngine:
 
     def emit(self, leg: Leg, kind: Callable[..., Event], **fields: Any) -> None:
         assert self._sink is not None, "attach comes first"
-        leg.seq += 1
-        event = kind(leg=leg.id, seq=leg.seq, at_us=self._clock.now_us(), mono_ns=self._clock.mono_ns(), **fields)
-        self._outbox.append(event)
+        self._outbox.append(_Told(leg, kind, self._clock.now_us(), self._clock.mono_ns(), fields))
         if len(self._outbox) == 1:
             self._clock.call_later(0, self._deliver)
 
@@ -335,8 +389,11 @@ class SimulatedEngine:
     def _deliver(self) -> None:
         assert self._sink is not None
         events, self._outbox = self._outbox, []
-        for event in events:
-            self._sink(event)
+        for leg, kind, at_us, mono_ns, fields in events:
+            if kind is telephony.Unbridged and not self.has(leg.id):
+                continue  # hung up together with whom it talked to: nobody is left to be alone
+            leg.seq += 1
+            self._sink(kind(leg=leg.id, seq=leg.seq, at_us=at_us, mono_ns=mono_ns, **fields))
 
     def later(self, leg: Leg, seconds: float, act: Callable[[], None]) -> asyncio.TimerHandle:
         timer = self._clock.call_later(seconds / self._speed, act)

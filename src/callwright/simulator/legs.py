@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from callwright.simulator.files import Tape
-from callwright.simulator.settings import CalleeScript
+from callwright.simulator.settings import Act, CalleeScript
 from callwright.telephony import Event
 
 
@@ -32,16 +32,28 @@ class Prompt:
         self.timer: asyncio.TimerHandle | None = None
 
 
-class Take:
-    """A recording under way. `stop_keys` end it, and so do its timers."""
+class Saying(NamedTuple):
+    """A text that is being said, or was, in simulated seconds; `cut_at` is where a recording was paused in the middle of it."""
 
-    def __init__(self, recording: UUID, tape: Tape, stop_keys: str, began_at: float) -> None:
+    text: str
+    began_at: float
+    ends_at: float
+    cut_at: float | None = None
+
+
+class Take:
+    """A recording under way. `stop_keys` end it, and so do its timers. It `hears` the far end, or only what that hears."""
+
+    def __init__(self, recording: UUID, tape: Tape, stop_keys: str, began_at: float, *, hears: bool) -> None:
         self.recording = recording
         self.tape = tape
         self.stop_keys = stop_keys
         self.began_at = began_at
         self.silence_s: float | None = None
         self.max_s: float | None = None
+        self.hears = hears
+        self.paused = False
+        self.said: list[Saying] = []
         self.limit: asyncio.TimerHandle | None = None
         self.silence: asyncio.TimerHandle | None = None
 
@@ -61,7 +73,13 @@ class Leg:
         self.prompt: Prompt | None = None
         self.takes: dict[UUID, Take] = {}
         self.speaking = False
+        self.saying: Saying | None = None
         self.listening = False
+        # what it is yet to do when the flow asks, when the next of that is due, and whether the last prompt was replied to
+        self.waiting: list[Act] = []
+        self.due: asyncio.TimerHandle | None = None
+        self.replied = False
+        self.turned_away: Callable[[int, str], None] | None = None  # who dialled is told the code and phrase
         # transfers: what the far end asked for waits for a word, then for progress; and what we asked it for
         self.asked: asyncio.TimerHandle | None = None
         self.transferring = False

@@ -1,4 +1,6 @@
-"""What is heard, kept and noticed on a simulated leg. There is no sound: prompts take their time, recordings hold silence."""
+"""What is heard, kept and noticed on a simulated leg. There is no sound: prompts take their time. Recordings hold silence, and
+the texts that parties said where there is a voice for them.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +9,21 @@ from functools import partial
 from uuid import UUID
 
 from callwright import telephony
-from callwright.simulator.files import Files
-from callwright.simulator.legs import Leg, Prompt, Stage, State, Take
+from callwright.simulator.acting import Acting
+from callwright.simulator.files import RATE, Files
+from callwright.simulator.legs import Leg, Prompt, Saying, Stage, State, Take
+from callwright.simulator.voice import Voice
 from callwright.telephony import CommandRefused, PlayOutcome, RecordOutcome, Tracks, recording_fault
 
 
 class Sound:
     """Carries out sound commands on simulated legs."""
 
-    def __init__(self, stage: Stage, files: Files) -> None:
+    def __init__(self, stage: Stage, files: Files, acting: Acting, voice: Voice) -> None:
+        """`acting` is told what is heard."""
+        self._voice = voice
         self._stage = stage
+        self._acting = acting
         self._files = files
 
     # prompts
@@ -31,6 +38,7 @@ class Sound:
             return
         prompt = leg.prompt = Prompt(command.id, command.repeat, command.stop_on_digit, command.more)
         self._stage.emit(leg, telephony.PlayStarted, play=command.id)
+        self._acting.prompted(leg)
         self._lengthen(leg, prompt, seconds)
 
     def play_more(self, leg: Leg, command: telephony.PlayMore) -> None:
@@ -51,14 +59,19 @@ class Sound:
             if prompt.timer is not None:
                 prompt.timer.cancel()
             self._stage.emit(leg, telephony.PlayFinished, play=prompt.play, outcome=outcome, detail=detail)
+            self._acting.silent(leg)
 
     def _lengthen(self, leg: Leg, prompt: Prompt, seconds: float) -> None:
         """There is silence while a file is late; once the last one is known the end is, too."""
         now = self._stage.now()
         prompt.heard_at = max(prompt.heard_at, now) + seconds
         prompt.seconds += seconds
-        if prompt.repeat and not prompt.more:
-            ends_at = prompt.heard_at + prompt.seconds * (prompt.repeat - 1)
+        if prompt.more:
+            return
+        ends_at = prompt.heard_at + prompt.seconds * max(prompt.repeat - 1, 0)
+        if prompt.stops_on_digit:
+            self._acting.ends_in(leg, ends_at - now)
+        if prompt.repeat:
             prompt.timer = self._stage.later(leg, ends_at - now, lambda: self.stop(leg, PlayOutcome.DONE))
 
     # recordings
@@ -75,15 +88,39 @@ class Sound:
             failed, finished = RecordOutcome.FAILED, telephony.RecordingFinished
             self._stage.emit(leg, finished, recording=command.recording, outcome=failed, detail=str(error))
             return
-        take = Take(command.recording, tape, command.stop_keys, self._stage.now())
+        take = Take(command.recording, tape, command.stop_keys, self._stage.now(), hears=command.tracks is not Tracks.TO)
         take.max_s = None if command.max_ms is None else command.max_ms / 1000
         take.silence_s = None if command.silence_ms is None else command.silence_ms / 1000
         leg.takes[take.recording] = take
+        self._hear(leg, take)
         self._stage.emit(leg, telephony.RecordingStarted, recording=take.recording)
         if take.max_s is not None:
             limit = partial(self.end_recording, leg, take.recording, RecordOutcome.MAX_LENGTH)
             take.limit = self._stage.later(leg, take.max_s, limit)
         self._await_silence(leg, take)
+
+    def pause(self, leg: Leg, recording: UUID, on: bool) -> None:
+        """What the far end says meanwhile is not kept."""
+        take = leg.takes.get(recording)
+        if take is None or take.paused == on:
+            return
+        take.paused = on
+        if on and take.said and take.said[-1] is leg.saying:
+            take.said[-1] = take.said[-1]._replace(cut_at=self._stage.now())
+
+    def _hear(self, leg: Leg, take: Take) -> None:
+        """A take hears what is said on its leg at this moment, from the beginning of that or of its own."""
+        saying = leg.saying
+        if saying is not None and saying.text and saying.ends_at > self._stage.now() and take.hears and not take.paused:
+            take.said.append(saying)
+
+    def _keep(self, take: Take) -> None:
+        for saying in take.said:
+            samples = self._voice.samples(saying.text)
+            if saying.cut_at is not None:
+                samples = samples[: 2 * round((saying.cut_at - saying.began_at) * RATE)]
+            if samples:
+                take.tape.say(saying.began_at - take.began_at, samples)
 
     def end_recording(self, leg: Leg, recording: UUID, outcome: RecordOutcome, detail: str = "") -> None:
         take = leg.takes.pop(recording, None)
@@ -95,6 +132,7 @@ class Sound:
         seconds = self._stage.now() - take.began_at
         if outcome is RecordOutcome.MAX_LENGTH and take.max_s is not None:
             seconds = take.max_s
+        self._keep(take)
         try:
             take.tape.end(seconds)
         except OSError as error:
@@ -118,16 +156,6 @@ class Sound:
 
     # the far end
 
-    def act(self, leg: Leg) -> None:
-        """What a party does by itself once the leg is answered: speak, or have its machine do so."""
-        script = leg.script
-        if script.greeting:
-            self._speak(leg, 0.0, script.greeting)
-        if script.beep is not None:
-            self._stage.later(leg, script.beep, partial(self.beep, leg))
-        if script.speaks_after is not None:
-            self._speak(leg, script.speaks_after, script.speaks_for)
-
     def listen(self, leg: Leg, on: bool) -> None:
         news = on and not leg.listening
         leg.listening = on
@@ -148,9 +176,13 @@ class Sound:
         for recording in list(leg.takes):
             self.end_recording(leg, recording, outcome, fault)
 
-    def _speak(self, leg: Leg, after: float, seconds: float) -> None:
-        self._stage.later(leg, after, partial(self.voice, leg, True))
-        self._stage.later(leg, after + seconds, partial(self.voice, leg, False))
+    def say(self, leg: Leg, text: str, seconds: float) -> None:
+        """The far end says something, which takes so long."""
+        leg.saying = Saying(text, self._stage.now(), self._stage.now() + seconds)
+        for take in leg.takes.values():
+            self._hear(leg, take)
+        self.voice(leg, True)
+        self._stage.later(leg, seconds, partial(self.voice, leg, False))
 
     def voice(self, leg: Leg, speaking: bool) -> None:
         if leg.speaking == speaking:

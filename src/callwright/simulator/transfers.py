@@ -43,12 +43,12 @@ class Transfers:
             raise CommandRefused("Refer: the far end is transferring already")
         if not leg.script.takes_transfers:
             outcome, code, seconds = ReferOutcome.REFUSED, 603, 0.0
-        elif callee.outcome == "no_answer":
+        elif callee.outcome in ("no_answer", "no_response"):
             outcome, code, seconds = ReferOutcome.UNKNOWN, None, TRANSFER_S
         elif callee.outcome == "answer":
             outcome, code, seconds = ReferOutcome.DONE, 200, callee.answer_after
         else:
-            code = callee.sip_code or (486 if callee.outcome == "busy" else 503)
+            code = callee.final_code
             outcome, seconds = ReferOutcome.FAILED, callee.answer_after
         leg.referred = self._stage.later(leg, seconds, partial(self._referred, leg, outcome, code))
 

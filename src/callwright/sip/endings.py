@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from callwright.sip.wire import LegEnded, LegFailed
-from callwright.telephony import Cause
+from callwright.telephony import Cause, cause_of
 
 CAUSE_BY_KIND = {
     "auth": Cause.AUTH_FAILED,
     "no_response": Cause.NO_RESPONSE,
     "unreachable": Cause.UNREACHABLE,
     "cancelled": Cause.CANCELLED,
-}
-CAUSE_BY_CODE = {
-    486: Cause.BUSY,
-    600: Cause.BUSY,
-    408: Cause.NO_ANSWER,
-    480: Cause.NO_ANSWER,
-    487: Cause.NO_ANSWER,
-    401: Cause.AUTH_FAILED,
-    407: Cause.AUTH_FAILED,
 }
 CAUSE_BY_END = {
     "bye": Cause.HANGUP,
@@ -30,10 +21,7 @@ CAUSE_BY_END = {
 
 def far_refusal(message: LegFailed) -> Cause:
     """Why an INVITE of ours, which we did not cancel, ended without an answer (lifecycle rows P3 to P5)."""
-    cause = CAUSE_BY_KIND.get(message.kind) or CAUSE_BY_CODE.get(message.code)
-    if cause is None:
-        cause = Cause.REDIRECTED if 300 <= message.code < 400 else Cause.REJECTED
-    return cause
+    return CAUSE_BY_KIND.get(message.kind) or cause_of(message.code)
 
 
 def near_refusal(message: LegFailed, ours: Cause | None, code: int | None) -> tuple[Cause, int | None]:

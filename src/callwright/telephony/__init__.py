@@ -24,6 +24,10 @@ from callwright.telephony.checks import (
     is_uri,
     recording_fault,
 )
+from callwright.telephony.codes import (
+    cause_of,
+    phrase_of,
+)
 from callwright.telephony.commands import (
     AcceptRefer,
     Answer,
@@ -167,7 +171,9 @@ __all__ = [
     "Voice",
     "Who",
     "Word",
+    "cause_of",
     "is_number",
     "is_uri",
+    "phrase_of",
     "recording_fault",
 ]

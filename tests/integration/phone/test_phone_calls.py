@@ -3,10 +3,12 @@
 import asyncio
 import json
 import sys
+import wave
 
 import pytest
 
 from callwright.phone.client import PhoneError
+from callwright.phone.sound import Tone
 
 
 def seen(event, *names):
@@ -245,3 +247,21 @@ async def test_the_process_ends_and_writes_nothing_but_json(how):
     assert rest == b""
     assert b"SipTransactionManager" in complaints or b"unhandled exception" in complaints  # what sippy prints goes there
     process.stdin.close()
+
+
+async def test_a_file_is_played_to_its_end_over_the_tone_under_a_call_id_of_ones_own(phone, tmp_path):
+    tone = Tone(900, -10)
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(b"".join(tone.frame().astype("<i2").tobytes() for _ in range(100)))
+    alice, bob = await pair(phone)
+    await alice.call(f"sip:bob@{bob.sip}", tone=440, call_id="one-of-our-own@alice")
+    incoming = await bob.wait("incoming")
+    assert incoming["headers"]["call-id"] == "one-of-our-own@alice"
+    await alice.wait("answered")
+    with pytest.raises(PhoneError, match="No such file"):
+        await alice.do("play", file=str(tmp_path / "none.wav"))
+    await alice.do("play", file=str(tmp_path / "tone.wav"))
+    await alice.wait("played")
+    await bob.wait("heard", hz=pytest.approx(440, abs=2), asked=False)
+    assert [hz for _, hz in bob.tones()][-2:] == [pytest.approx(900, abs=2), pytest.approx(440, abs=2)]

@@ -1,9 +1,10 @@
 import warnings
+import wave
 
 import numpy as np
 import pytest
 
-from callwright.phone.sound import FRAME, Heard, Tone, decode, encode, measure
+from callwright.phone.sound import FRAME, Heard, Recording, Tone, decode, encode, measure
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -95,3 +96,23 @@ def test_no_tone_is_silence_and_an_impossible_one_is_refused():
 )
 def test_sounds_that_resemble_each_other(one, other, alike):
     assert one.resembles(other) is other.resembles(one) is alike
+
+
+def wav(path, samples, rate=8000, channels=1):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((channels, 2, rate, 0, "NONE", ""))
+        file.writeframes(np.asarray(samples, "<i2").tobytes())
+    return str(path)
+
+
+def test_a_file_is_sent_frame_by_frame_and_filled_up(tmp_path):
+    recording = Recording(wav(tmp_path / "short.wav", range(1, 201)))
+    first, second = recording.frame(), recording.frame()
+    assert first.tolist() == list(range(1, 161))
+    assert second.tolist() == [*range(161, 201), *[0] * 120]
+    assert recording.frame() is None
+
+
+def test_only_what_a_telephone_can_say_is_sent(tmp_path):
+    with pytest.raises(ValueError, match="16000 Hz, 16 bit, 2 channels"):
+        Recording(wav(tmp_path / "wide.wav", [0] * 4, rate=16000, channels=2))

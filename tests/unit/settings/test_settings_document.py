@@ -6,7 +6,7 @@ from pathlib import Path
 from callwright.settings import Row, Settings, document, load, rows
 from callwright.settings.schema import description, fields, known_keys
 from callwright.settings.sections import TagSection, TrunkSection
-from callwright.simulator.settings import CalleeScript
+from callwright.simulator.settings import Act, CalleeScript
 
 NOWHERE = Path("/nowhere")
 
@@ -42,7 +42,7 @@ def test_its_examples_are_settings_too(tmp_path):
     path.write_text(uncommented(document(), examples=True))
     loaded = load({}, {}, path, NOWHERE)
     assert set(loaded.origins.values()) == {str(path)}
-    callee = CalleeScript(sip_code=486, hangup_after=30.0, speaks_after=1.0, beep=8.5)
+    callee = CalleeScript(sip_code=486, hangup_after=30.0, speaks_after=1.0, beep=8.5, acts=(Act(at=2.0, press="1"),))
     assert loaded.settings.simulator.callees == {"31612345678": callee}
     assert loaded.settings.trunks == (
         TrunkSection(
@@ -54,7 +54,7 @@ def test_its_examples_are_settings_too(tmp_path):
 def test_every_setting_is_explained():
     kinds = [
         *known_keys().items(),
-        *((f.name, f.type) for kind in (TrunkSection, TagSection, CalleeScript) for f in fields(kind).values()),
+        *((f.name, f.type) for kind in (TrunkSection, TagSection, CalleeScript, Act) for f in fields(kind).values()),
     ]
     for key, kind in kinds:
         text = description(kind)
@@ -78,7 +78,7 @@ def test_rows_show_values_with_origins_and_hide_secrets():
             "simulator.callees",
             '{ 31 = { answer_after = 1.0, outcome = "busy", digits = "", '
             "digits_after = 0.5, digit_gap = 0.3, early_media = false, "
-            "speaks_for = 2.0, greeting = 0.0, takes_transfers = true } }",
+            "speaks_for = 2.0, greeting = 0.0, takes_transfers = true, acts = [] } }",
             "environment CALLWRIGHT_SIMULATOR__CALLEES",
         ),
         Row("trunks[0].name", '"a"', trunks),

@@ -6,7 +6,7 @@ Nothing here is imported until somebody asks for the document, so a server start
 from __future__ import annotations
 
 from callwright import __version__
-from callwright.native.described import calls, deliveries, events, flows, keys, recordings, server, webhooks
+from callwright.native.described import calls, deliveries, dialling, events, flows, keys, recordings, server, webhooks
 from callwright.native.described.common import FAILURE
 from callwright.native.described.failures import FAILURES, failures_of
 from callwright.native.described.links import linked
@@ -32,7 +32,7 @@ there, live unless it says test. Times are RFC 3339 in UTC with microseconds. A 
 def chapter() -> Chapter:
     operations = [
         operation
-        for module in (calls, recordings, flows, webhooks, deliveries, events, keys, server)
+        for module in (calls, dialling, recordings, flows, webhooks, deliveries, events, keys, server)
         for operation in module.OPERATIONS
     ]
     return Chapter(

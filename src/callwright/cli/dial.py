@@ -1,0 +1,139 @@
+"""``callwright dial``: a call comes in without a telephone, and its story is told while it lasts."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import typer
+
+from callwright.cli import show, story
+from callwright.cli.control import Control, Refused, reach
+from callwright.cli.happenings import OVER
+from callwright.cli.place import Place
+
+LOOK_S = 0.2
+# After its end a call is waited for so long: the last words of its far ends, and one who is to hang up.
+LAST_WORDS_S = 2.0
+_KEYS = re.compile(r"[0-9*#A-D]{1,64}(,[0-9*#A-D]{1,64})*")
+DEFAULT_GAP_S = 0.3
+
+
+class Doings(NamedTuple):
+    """What the caller does. Groups of `keys` and texts wait for the flow to ask, unless they have a time: seconds after the
+    answer. `gap` is from one key to the next.
+    """
+
+    keys: Sequence[str] = ()
+    keys_after: float | None = None
+    gap: float = DEFAULT_GAP_S
+    says: Sequence[str] = ()
+    say_after: float | None = None
+    hangup_after: float | None = None
+
+    def acts(self) -> list[dict[str, Any]]:
+        """As ``POST /api/dial`` takes them."""
+        acts: list[dict[str, Any]] = []
+        at = self.keys_after
+        for group in self.keys:
+            acts.append({"press": group} | ({"whenAsked": True} if at is None else {"at": at}))
+            at = None if at is None else at + len(group) * self.gap
+        when = {"whenAsked": True} if self.say_after is None else {"at": self.say_after}
+        acts += [{"says": text} | when for text in self.says]
+        if self.hangup_after is not None:
+            acts.append({"at": self.hangup_after, "hangsUp": True})
+        return acts
+
+
+def groups(text: str | None) -> list[str]:
+    """
+    >>> groups("1,1234#")
+    ['1', '1234#']
+    """
+    if text is None:
+        return []
+    if _KEYS.fullmatch(text) is None:
+        raise typer.BadParameter(
+            f"{text!r}: keys are 0-9, *, # and A-D, those for one question together, such as 1,1234#", param_hint="--keys"
+        )
+    return text.split(",")
+
+
+def simulated(place: Place, number: str, source: str | None, doings: Doings, *, json: bool) -> int:
+    """Have a simulated caller dial a number of the test world; 0 when the call was answered and has ended."""
+    wanted = {"number": number, "acts": doings.acts(), "keyGap": doings.gap} | ({"source": source} if source else {})
+    with reach(place, server_only=True) as control:
+        call = control.ask("POST", "/api/dial", wanted, world="test")
+        following = Following(control, call["id"], "test", quiet=json)
+        try:
+            for _ in following.looks():
+                time.sleep(LOOK_S)
+        except KeyboardInterrupt:
+            _hang_up(control, call["id"])
+            for _ in following.looks(within=LAST_WORDS_S):
+                time.sleep(LOOK_S)
+    return following.result(json=json)
+
+
+def _hang_up(control: Control, call_id: str) -> None:
+    try:
+        control.ask("DELETE", f"/api/dial/{call_id}", world="test")
+    except Refused as refused:
+        if refused.status != 409:
+            raise
+
+
+class Following:
+    """Tells a call's journal as it grows; nothing of it where it is to be `quiet`."""
+
+    def __init__(self, control: Control, call_id: str, world: str, *, quiet: bool) -> None:
+        self._control = control
+        self._path = f"/api/calls/{quote(call_id, safe='')}"
+        self._world = world
+        self._quiet = quiet
+        self.call: Mapping[str, Any] = {}
+        self.entries: list[Mapping[str, Any]] = []
+
+    def looks(self, within: float | None = None) -> Iterator[list[Mapping[str, Any]]]:
+        """Look again and again, until the call is over or so many seconds have passed: what is new each time."""
+        began = time.monotonic()
+        over_at: float | None = None
+        while True:
+            yield self.look()
+            now = time.monotonic()
+            if self.call["status"] in OVER:
+                over_at = now if over_at is None else over_at
+                if self._all_is_said() or now - over_at > LAST_WORDS_S:
+                    return
+            if within is not None and now - began > within:
+                return
+
+    def look(self) -> list[Mapping[str, Any]]:
+        first = not self.call
+        self.call = self._control.get(self._path, world=self._world)
+        told, self.entries = len(self.entries), self._control.get(f"{self._path}/journal", world=self._world)["data"]
+        if not self._quiet:
+            if first:
+                print(story.head(self.call), flush=True)
+            for entry in self.entries[told:]:
+                print(story.line(self.call, entry, self.entries[0]), flush=True)
+        return self.entries[told:]
+
+    def _all_is_said(self) -> bool:
+        last = [entry for entry in self.entries if entry["kind"] == "leg_last"]
+        return len(last) >= len(self.call["legs"])
+
+    def result(self, *, json: bool) -> int:
+        """Say what it came to; the exit status."""
+        call = self.call
+        if json:
+            show.as_json({"call": call, "journal": self.entries})
+        else:
+            for line in story.ends(call):
+                print(line)
+            reason = f", {call['reason']}" if call["reason"] else ""
+            print(f"The call is {call['status']}{reason}. Its story again: callwright journal {call['id']}")
+        return 0 if call["status"] == "ended" and call["answeredAt"] is not None else 1

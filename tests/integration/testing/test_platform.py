@@ -1,0 +1,93 @@
+"""The server that tests have, with a receiver of its callbacks: one for all tests here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from callwright.testing import Platform, PlatformNotStarted, WebhookInbox
+
+pytest_plugins = ["pytester"]
+
+NUMBER = "31205550100"
+HANGUP: list[dict[str, Any]] = [{"action": "hangup"}]
+PAUSE: list[dict[str, Any]] = [{"action": "pause", "options": {"length": 60}}]
+PROGRAM = """
+    def test_it(platform, webhook_inbox, platform_settings):
+        platform.own("31205550100", [{"action": "hangup"}], webhook=webhook_inbox)
+        call = platform.dial("31205550100", caller="31600000007")
+        assert platform.call_ended(call)["source"] == "31600000007"
+        webhook_inbox.wait_for("callUpdated", status="ended", call=call)
+        assert platform.url and platform_settings == {}
+    """
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[Platform]:
+    with Platform.start({"calls.ring_timeout": 30}) as platform:
+        yield platform
+
+
+@pytest.fixture
+def inbox(platform: Platform) -> Iterator[WebhookInbox]:
+    inbox = WebhookInbox(lambda: platform.signing_keys)
+    yield inbox
+    inbox.close()
+
+
+def test_a_number_is_dialled_and_its_calls_are_told(platform: Platform, inbox: WebhookInbox) -> None:
+    platform.own(NUMBER, HANGUP, webhook=inbox)
+    call_id = platform.dial(NUMBER, caller="31600000007")
+    call = platform.call_ended(call_id)
+    assert (call["status"], call["source"], call["destination"]) == ("ended", "31600000007", NUMBER)
+    last = inbox.wait_for("callUpdated", status="ended", call=call_id)
+    told = inbox.of_call(call_id)
+    assert (told[0].event, told[-1]) == ("callCreated", last)
+    assert all(one.verified for one in told)
+    assert platform.journal(call_id)[0]["kind"] == "call_made"
+
+
+def test_a_webhook_without_a_token_is_signed_with_the_platforms_key(platform: Platform, inbox: WebhookInbox) -> None:
+    call_id = platform.call("31612345678", HANGUP, webhook=inbox.url)
+    assert inbox.wait_for("callUpdated", status="ended", call=call_id).verified
+    inbox.clear()
+
+
+def test_both_apis_are_asked_with_the_key_of_a_world(platform: Platform) -> None:
+    flow = platform.post("/call-flows", {"steps": HANGUP}).made
+    assert platform.get(f"/call-flows/{flow['id']}").made["id"] == flow["id"]
+    assert platform.get(f"/api/flows/{flow['id']}").ok().status == 200
+    assert platform.get(f"/api/flows/{flow['id']}", key=platform.live_key).status == 404
+    assert platform.put(f"/call-flows/{flow['id']}", {"steps": PAUSE}).ok()
+    assert platform.delete(f"/call-flows/{flow['id']}").status == 204
+    with pytest.raises(AssertionError, match=r"the platform answered 404: .*No call flow found"):
+        platform.get(f"/call-flows/{flow['id']}").made  # noqa: B018
+
+
+def test_a_call_that_goes_on_is_told_of_with_the_log(platform: Platform) -> None:
+    call_id = platform.call("31612345678", PAUSE)
+    with pytest.raises(
+        AssertionError, match=f"the end of call {call_id} did not come within 0 s; seen last: .*its log ends with"
+    ):
+        platform.call_ended(call_id, within=0)
+    assert platform.delete(f"/calls/{call_id}").status == 204
+    assert platform.call_ended(call_id)["status"] in ("ended", "failed")
+
+
+def test_a_server_that_does_not_start_says_why() -> None:
+    with pytest.raises(PlatformNotStarted, match=r"The platform did not start; its log ends with:\n.*calls\.ring_timeout"):
+        Platform.start({"calls.ring_timeout": "soon"})
+
+
+@pytest.mark.long
+def test_processes_of_a_parallel_run_have_servers_of_their_own(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pytest runs for those who use it: in processes of its own."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    pytester.makepyfile(test_one=PROGRAM, test_two=PROGRAM)
+    result = pytester.runpytest_subprocess("-p", "xdist", "-p", "callwright.testing.plugin", "-n", "2", "--dist", "loadfile")
+    result.assert_outcomes(passed=2)

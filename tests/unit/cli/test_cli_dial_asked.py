@@ -1,0 +1,71 @@
+"""What a caller of ``callwright dial`` is told to do, and when the telephone does it."""
+
+from __future__ import annotations
+
+from callwright.cli.dial import Doings
+from callwright.cli.dial_sip import Queue
+
+
+def test_keys_and_texts_wait_for_the_flow_or_have_their_time() -> None:
+    assert Doings(keys=["1", "2#"], says=["Yes."], hangup_after=9.0).acts() == [
+        {"press": "1", "whenAsked": True},
+        {"press": "2#", "whenAsked": True},
+        {"says": "Yes.", "whenAsked": True},
+        {"at": 9.0, "hangsUp": True},
+    ]
+    assert Doings(keys=["12", "3"], keys_after=2.0, gap=0.5, says=["Yes."], say_after=4.0).acts() == [
+        {"press": "12", "at": 2.0},
+        {"press": "3", "at": 3.0},
+        {"says": "Yes.", "at": 4.0},
+    ]
+
+
+FLOW = {"steps": [{"id": "ask", "action": "say", "onKeypressVar": "x"}, {"id": "tell", "action": "say"}]}
+BEGINS = {"kind": "flow_started", "flow": FLOW}
+ASKS, TELLS = {"kind": "step_started", "step": "ask"}, {"kind": "step_started", "step": "tell"}
+RECORDS = {"kind": "recording_made", "recording": "r"}
+
+
+def test_keys_are_for_the_steps_that_listen() -> None:
+    queue = Queue(["1", "2"], [])
+    assert queue.reads([BEGINS, ASKS]) == [(1.0, "digits", "1")]
+    assert queue.reads([TELLS]) == []
+    assert queue.reads([ASKS, ASKS]) == [(1.0, "digits", "2")]
+
+
+def test_steps_without_an_id_are_known_by_their_place() -> None:
+    queue = Queue(["1"], [])
+    assert queue.reads([{"kind": "flow_answered", "flow": {"steps": [{"action": "hangup"}, {"endKey": "#"}]}}]) == []
+    news = [{"kind": "step_started", "step": "step-1"}, {"kind": "step_started", "step": "step-2"}]
+    assert queue.reads(news) == [(1.0, "digits", "1")]
+
+
+def test_silence_after_a_prompt_is_replied_to_once() -> None:
+    queue = Queue([], ["a.wav", "b.wav"])
+    assert queue.hears(silence=True) is None  # nothing was said yet
+    assert [queue.hears(silence) for silence in (False, True, True)] == [None, ("play", "a.wav"), None]
+    assert [queue.hears(silence) for silence in (False, False, True)] == [None, None, ("play", "b.wav")]
+    assert [queue.hears(silence) for silence in (False, True)] == [None, None]
+
+
+def test_the_prompt_of_a_step_that_is_replied_to_with_keys_has_its_reply() -> None:
+    queue = Queue(["1"], ["a.wav"])
+    assert queue.reads([BEGINS, ASKS]) == [(1.0, "digits", "1")]
+    assert [queue.hears(silence) for silence in (False, True)] == [None, None]
+    assert queue.reads([TELLS]) == []
+    assert [queue.hears(silence) for silence in (False, True)] == [None, ("play", "a.wav")]
+
+
+def test_a_prompt_that_began_before_its_step_was_read_is_replied_to() -> None:
+    queue = Queue(["1"], ["a.wav"])
+    queue.reads([BEGINS, ASKS])
+    assert queue.hears(silence=False) is None
+    queue.reads([TELLS])
+    assert queue.hears(silence=True) == ("play", "a.wav")
+
+
+def test_a_recording_gets_the_texts_and_other_silence_the_keys_first() -> None:
+    queue = Queue(["1"], ["a.wav", "b.wav"])
+    assert queue.reads([RECORDS]) == [(0.5, "play", "a.wav")]
+    assert queue.hears(silence=True) is None
+    assert [queue.hears(silence) for silence in (False, True)] == [None, ("digits", "1")]

@@ -1,0 +1,213 @@
+"""Calls as the fixture ``simulated_call`` has them: whole, and step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from callwright.errors import Problem, SettingsError
+from callwright.testing import Act, Party, Reply, Request, SimulatedCalls, SoundReply
+from callwright.testing.calls import CallIsOver, Leg
+
+AGENT = "31612345678"
+
+
+def say(text: str, **step: Any) -> dict[str, Any]:
+    return {"action": "say", "options": {"payload": text, "language": "en-GB", "voice": "female"}, **step}
+
+
+def pause(seconds: int, **step: Any) -> dict[str, Any]:
+    return {"action": "pause", "options": {"length": seconds}, **step}
+
+
+KEY = {"onKeypressVar": "choice", "maxNumKeys": 1}
+MENU = [
+    say("Press one for sales.", id="ask", **KEY),
+    pause(5, id="wait", **KEY),
+    {
+        "action": "transfer",
+        "options": {"destination": AGENT},
+        "conditions": [{"variable": "choice", "operator": "==", "value": "1"}],
+    },
+    say("Goodbye."),
+]
+
+
+@pytest.fixture
+def simulated_call() -> Iterator[SimulatedCalls]:
+    calls = SimulatedCalls()
+    yield calls
+    calls.close()
+
+
+def test_a_caller_hears_a_menu_presses_a_key_and_talks(simulated_call: SimulatedCalls) -> None:
+    agent = Party(answer_after=2, acts=(Act(at=30, hangs_up=True),))
+    call = simulated_call(MENU, caller="31600000007", hears={"press one": "1"}, callees={AGENT: agent})
+    assert (call.status, call.reason, call.pressed, call.variables) == ("ended", "flow_ended", "1", {"choice": "1"})
+    assert call.said == ["Press one for sales.", "Goodbye."]
+    assert call.told == ["callCreated starting", "callUpdated ongoing", *call.told[2:-1], "callUpdated ended"]
+    assert call.legs[0] == Leg("incoming", "31600000007", "31205550100", "hangup", "flow_ended", 200, 33.88)
+    assert call.legs[1][:4] == ("outgoing", "31600000007", AGENT, "hangup")
+
+
+def test_somebody_is_called_who_does_not_answer(simulated_call: SimulatedCalls) -> None:
+    call = simulated_call(
+        [say("Hello.")], to=AGENT, number="31205550123", answers="busy", tags=["vip"], metadata={"order": "7"}
+    )
+    assert (call.status, call.said, call.tags, call.metadata) == ("busy", [], ["vip"], {"order": "7"})
+    assert [(leg.source, leg.destination, leg.status, leg.sip_code) for leg in call.legs] == [
+        ("31205550123", AGENT, "busy", 486)
+    ]
+
+
+def test_keys_and_words_have_times_of_their_own(simulated_call: SimulatedCalls) -> None:
+    record = {"action": "record", "options": {"timeout": 2}}
+    call = simulated_call([record], says="my name is Alice", hangs_up=60)
+    assert [one.heard for one in call.recordings] == ["my name is Alice"]
+    assert simulated_call([record], says={0.5: "one", 2.0: "two"}).recordings[0].heard == "one two"
+    assert simulated_call(MENU, keys="2").heard() == ["Press one for sales.", "Goodbye."]
+
+
+def test_on_hearing_something_one_presses_says_or_does(simulated_call: SimulatedCalls) -> None:
+    steps = [say("Your name?"), {"action": "record", "options": {"timeout": 2}}, say("Stay."), pause(30)]
+    call = simulated_call(steps, hears={"your name": "Alice", "Stay": Act(after=3, hangs_up=True)})
+    assert call.recordings[0].heard == "Alice"
+    assert call.reason == "caller_hangup"
+    again = [say("Again?", id="ask"), pause(1), say("Again?"), pause(1)]
+    assert simulated_call(again, hears={"Again": ["1", Act(press="2")]}).pressed == "12"
+    unheard = simulated_call([pause(1)], hears={"Press two": "2"})
+    assert unheard.notes == ['Leg 1 waits for the end of "Press two", which it never heard: it did not press 2.']
+
+
+def test_a_flow_is_read_from_its_file(simulated_call: SimulatedCalls, tmp_path: Path) -> None:
+    (tmp_path / "flow.json").write_text(json.dumps({"steps": [say("From a file.")]}))
+    assert simulated_call(tmp_path / "flow.json").said == ["From a file."]
+    assert simulated_call(str(tmp_path / "flow.json")).said == ["From a file."]
+
+
+def test_web_services_are_a_script_or_a_function(simulated_call: SimulatedCalls) -> None:
+    asked: list[Request] = []
+
+    def shop(request: Request) -> object:
+        asked.append(request)
+        return [say(f"You called {request.query['destination']}.")]
+
+    fetch = {"action": "fetchCallFlow", "options": {"url": "https://shop.example/calls/next?shop=3"}}
+    call = simulated_call([fetch], web={"https://shop.example": shop})
+    assert call.said == ["You called 31205550100."]
+    assert (asked[0].method, asked[0].query["shop"], call.fetches[0].status) == ("GET", "3", 200)
+    assert {name.lower() for name, _ in asked[0].headers} >= {"messagebird-signature-jwt"}
+    url = "https://shop.example/calls/next"
+    assert simulated_call([fetch], web={url: [503, {"steps": [say("At last.")]}]}).said == ["At last."]
+    assert simulated_call([fetch], web={url: [say("Steps.")]}).said == ["Steps."]
+    assert simulated_call([fetch], web={url: Reply(fails="timeout")}).seconds > 4
+    xml = '<?xml version="1.0"?><Flow><Say language="en-GB" voice="female">In XML.</Say></Flow>'
+    assert simulated_call([fetch], web={url: lambda request: xml}).said == ["In XML."]
+
+
+def test_the_service_with_the_longest_base_answers(simulated_call: SimulatedCalls) -> None:
+    fetch = {"action": "fetchCallFlow", "options": {"url": "https://shop.example/calls/next"}}
+    web = {f"https://shop.example{path}": lambda request, path=path: [say(path)] for path in ("", "/calls/", "/call")}
+    assert simulated_call([fetch], web=web).said == ["/calls/"]
+    call = simulated_call([fetch], web={"https://shop.example/call": lambda request: [say("Another.")]})
+    assert "shop.example is not in the script" in call.fetches[0].fault
+
+
+def test_what_a_function_raises_fails_the_test_and_not_the_call(simulated_call: SimulatedCalls) -> None:
+    def broken(request: Request) -> object:
+        raise KeyError("stock")
+
+    fetch = {"action": "fetchCallFlow", "options": {"url": "https://shop.example/next"}}
+    with pytest.raises(KeyError, match="stock"):
+        simulated_call([fetch], web={"https://shop.example/next": broken})
+    with pytest.raises(TypeError, match="this is None"):
+        simulated_call([fetch], web={"https://shop.example/next": lambda request: None})
+
+
+def test_sounds_last_as_long_as_is_said_or_are_not_there(simulated_call: SimulatedCalls) -> None:
+    play = [{"action": "play", "options": {"media": "https://shop.example/a.wav"}}]
+    assert simulated_call(play, sounds={"https://shop.example/a.wav": 12.5}).seconds == 12.5
+    assert simulated_call(play, sounds={"https://shop.example/a.wav": SoundReply(status=404)}).seconds == 0.0
+
+
+def test_a_call_goes_on_step_by_step(simulated_call: SimulatedCalls) -> None:
+    call = simulated_call.begin(MENU)
+    assert (call.status, call.seconds, call.heard()) == ("ongoing", 0.0, ["Press one for sales."])
+    assert call.wait_for("press ONE") == "Press one for sales."
+    call.advance(1)
+    call.press("1")
+    assert call.variables == {"choice": "1"}
+    call.advance(1.5)
+    assert [leg.status for leg in call.legs] == ["ongoing", "ongoing"]
+    assert call.outcome.pressed[0].at == pytest.approx(2.34)
+    call.hang_up(leg=2)
+    call.hang_up()
+    assert call.over
+    assert call.finish().reason == "caller_hangup"
+    assert call.finish() is call
+
+
+def test_words_that_are_never_said_tell_the_story(simulated_call: SimulatedCalls) -> None:
+    call = simulated_call.begin([say("Hello."), pause(600)])
+    with pytest.raises(AssertionError, match=r"'Goodbye' was not said to leg 1\.\n31600000001 to 31205550100: ongoing at"):
+        call.wait_for("Goodbye", within=60)
+    assert call.wait_for("Hello") == "Hello."
+    with pytest.raises(AssertionError, match="was not said"):
+        call.wait_for("Hello", within=1)  # that was found before
+
+
+def test_a_call_that_is_over_takes_nothing_more(simulated_call: SimulatedCalls) -> None:
+    call = simulated_call([say("Hello.")])
+    with pytest.raises(CallIsOver, match="The call is over; nobody can do anything in it"):
+        call.press("1")
+    going_on = simulated_call.begin([pause(60)])
+    with pytest.raises(CallIsOver, match="There is no leg 2 that is alive"):
+        going_on.hang_up(leg=2)
+    going_on.end()
+    assert going_on.over
+
+
+async def test_a_test_that_is_a_coroutine_has_calls_too(simulated_call: SimulatedCalls) -> None:
+    call = simulated_call.begin(MENU)
+    await asyncio.sleep(0)
+    call.wait_for("press one")
+    assert call.finish().status == "ended"
+
+
+def test_the_story_of_a_call_has_a_line_for_each_thing(simulated_call: SimulatedCalls) -> None:
+    call = simulated_call(MENU, keys="2", hears={"nothing": "1"})
+    lines = call.story.splitlines()
+    assert lines[0] == "31600000001 to 31205550100: ended (flow_ended) after 6.04 s"
+    assert '     0.00  leg 1 hears "Press one for sales." (0.5 s, digit)' in lines
+    assert "     0.50  leg 1 presses 2" in lines
+    assert '     5.50  leg 1 hears "Goodbye." (0.54 s)' in lines
+    assert lines[-1].endswith("which it never heard: it did not press 1.")
+    assert repr(call).startswith("<SimulatedCall 31600000001 to 31205550100: ended (flow_ended) after 6.04 s, said [")
+
+
+def test_what_cannot_be_is_refused_in_a_sentence(simulated_call: SimulatedCalls) -> None:
+    with pytest.raises(ValueError, match="give caller or to, not both"):
+        simulated_call(MENU, caller="1", to="2")
+    with pytest.raises(msgspec.ValidationError, match="outcome"):
+        simulated_call(MENU, answers="maybe")
+    with pytest.raises(msgspec.ValidationError, match="press"):
+        simulated_call(MENU, acts=[Act(at=1, press="x")])
+    with pytest.raises(SettingsError, match="ring_timeouts"):
+        simulated_call(MENU, settings={"calls.ring_timeouts": 5})
+    with pytest.raises(Problem, match="action"):
+        simulated_call([{"action": "sing"}])
+
+
+def test_settings_are_those_of_the_server(simulated_call: SimulatedCalls) -> None:
+    call = simulated_call(
+        [{"action": "transfer", "options": {"destination": AGENT}}],
+        callees={AGENT: "no_answer"},
+        settings={"calls.ring_timeout": 7},
+    )
+    assert call.seconds == 7.0
