@@ -1,6 +1,6 @@
 """Runs Schemathesis over a served OpenAPI document: a server with something of each kind in it, and how far to go.
 
-Whatever an interface accepts on purpose although its document does not have it stands here, in `LAX`, and nowhere else.
+Whatever is not held to the document on purpose stands here, with why, and nowhere else.
 """
 
 from __future__ import annotations
@@ -54,14 +54,11 @@ SHORT = Extent(examples=3, chains=30, bounds=False, again_s=0)
 LONG = Extent(examples=50, chains=200, bounds=True, again_s=240)
 
 
-class Seeded(NamedTuple):
-    """Ids of what there is, by the name that parameters of paths have for it."""
+def seed(customer: Customer, calls: int) -> Mapping[str, list[str]]:
+    """Place calls that are recorded, written down and over, and one that goes on; make flows, numbers and webhooks.
 
-    values: Mapping[str, list[str]]
-
-
-def seed(customer: Customer, calls: int) -> Seeded:
-    """Place calls that are recorded, written down and over, and one that goes on; make flows, numbers and webhooks."""
+    The answer has their ids by the name that parameters of paths have for them.
+    """
     flow = {
         "record": True,
         "steps": [
@@ -81,9 +78,12 @@ def seed(customer: Customer, calls: int) -> Seeded:
         customer.post("/calls", {"source": "31205550100", "destination": f"3161234567{n}", "callFlow": body}).made["id"]
         for n, body in enumerate([*[flow] * calls, waiting])
     ]
-    for call in placed[:-1]:
-        until(lambda call=call: customer.get(f"/calls/{call}").made["status"], lambda status: status == "ended")
-    until(lambda: customer.get(f"/calls/{placed[-1]}").made["status"], lambda status: status == "ongoing")
+    wanted = ["ended"] * calls + ["ongoing"]
+    until(
+        lambda: [customer.get(f"/calls/{call}").made["status"] for call in placed],
+        lambda seen: seen == wanted,
+        within=REQUEST_S,
+    )
     for call in placed:
         made.setdefault("call", []).append(call)
         for leg in customer.listed(f"/calls/{call}/legs"):
@@ -95,7 +95,7 @@ def seed(customer: Customer, calls: int) -> Seeded:
         keep("flow", customer.post(f"/numbers/3120555010{n}/call-flow", {"steps": [{"action": "hangup"}]}).made)
         keep("webhook", customer.post("/webhooks", {"url": f"https://hooks.example.com/{n}"}).made)
     made["id"] = [one for kind in ("call", "recording", "flow", "webhook", "transcription") for one in made[kind]]
-    return Seeded(made)
+    return made
 
 
 def start(folder: Path) -> Server:
@@ -103,7 +103,7 @@ def start(folder: Path) -> Server:
     return Server.start(folder, settings)
 
 
-def configuration(seeded: Seeded, extent: Extent, unchecked: Iterable[str]) -> str:
+def configuration(seeded: Mapping[str, list[str]], extent: Extent, unchecked: Iterable[str]) -> str:
     """What `st` reads; half of all parameters that name something name something that is there."""
     # Who waits long for an answer is on a busy machine, which is no fault of the server.
     lines = [f"seed = {SEED}", "warnings = false", "continue-on-failure = true", f"request-timeout = {REQUEST_S}"]
@@ -125,10 +125,10 @@ def configuration(seeded: Seeded, extent: Extent, unchecked: Iterable[str]) -> s
         f'include-operation-id-regex = "{READ_LAXLY}"',
         "checks.negative_data_rejection.enabled = false",
     ]
-    for kind, values in seeded.values.items():
+    for kind, values in seeded.items():
         lines += [f"[dictionaries.{kind}]", f"values = {list(values)!r}"]
     lines += ["[parameters]"]
-    lines += [f'"path.{kind}" = {{ dictionary = "{kind}", probability = 0.5 }}' for kind in seeded.values]
+    lines += [f'"path.{kind}" = {{ dictionary = "{kind}", probability = 0.5 }}' for kind in seeded]
     lines += [f'"body.{name}" = {{ dictionary = "number", probability = 0.7 }}' for name in ("source", "destination")]
     return "\n".join(lines).replace("'", '"') + "\n"
 

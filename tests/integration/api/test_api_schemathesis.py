@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import pytest
 
 from callwright.native import described
 from callwright.openapi.operation import Access
-from support.contract_tests import BY_FORM_ALONE, LAX, LONG, SHORT, Door, Extent, Seeded, configuration, run, seed, start
+from support.contract_tests import BY_FORM_ALONE, LAX, LONG, SHORT, Door, Extent, configuration, run, seed, start
 from support.server import Server
 
 # Answers that do not end; what is told there is proven elsewhere (`support.described`).
@@ -20,7 +20,7 @@ ENDLESS = ("listen", "watchEvents")
 
 class Stage(NamedTuple):
     server: Server
-    seeded: Seeded
+    seeded: Mapping[str, list[str]]
     folder: Path
 
 

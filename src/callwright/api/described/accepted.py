@@ -61,15 +61,16 @@ DOUBLY_ENCODED = Named(
         "examples": ['{"steps": [{"action": "hangup"}]}'],
     },
 )
+ACTION = "action"
 _NUMBERS = {"integer", "number"}
 
 
-def accepted(schema: Any, *, keep: frozenset[str] = frozenset({"action"})) -> Any:
-    """A schema of what is sent, with every value in all the forms that are taken; keys in `keep` have the plain one alone."""
+def accepted(schema: Any) -> Any:
+    """A schema of what is sent, with every value in all the forms that are taken; the action of a step has one alone."""
     if isinstance(schema, Mapping) and isinstance(schema.get("properties"), Mapping):
         required = schema.get("required", ())
         keys = {
-            key: accepted(shape) if key in keep else in_all_forms(accepted(shape), wanted=key in required)
+            key: accepted(shape) if key == ACTION else in_all_forms(accepted(shape), wanted=key in required)
             for key, shape in schema["properties"].items()
         }
         return {**_inner(schema, leave=("properties",)), "properties": keys}
