@@ -16,10 +16,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import typer
+
 from callwright.cli.control import Control, NoServer, reach
 from callwright.cli.dial import LOOK_S, Doings, Following
 from callwright.cli.place import Place
 from callwright.errors import CallwrightError
+from callwright.numbers.numbers import normalised
 from callwright.phone.client import Event, Phone, PhoneError
 from callwright.simulator import magic
 
@@ -83,8 +86,13 @@ class Queue:
 def over_sip(place: Place, number: str, source: str | None, doings: Doings, language: str, *, json: bool) -> int:
     """Call a number of the live world; 0 when the call was answered and has ended."""
     with reach(place, server_only=True) as control, TemporaryDirectory(prefix="callwright-dial-") as folder:
-        caller = _Caller(control, number, source or CALLER, doings, quiet=json)
-        return asyncio.run(caller.call(place, Path(folder), language, json=json))
+        caller = _Caller(control, _digits(number, "number"), _digits(source or CALLER, "--from"), doings, quiet=json)
+        try:
+            return asyncio.run(caller.call(place, Path(folder), language, json=json))
+        except (PhoneError, TimeoutError) as error:
+            why = str(error) or "it did not start in time"
+            remedy = "Try again; callwright doctor looks at the machine."
+            raise NotTaken(f"The telephone could not call: {why}.", remedy) from None
 
 
 class _Caller:
@@ -114,7 +122,7 @@ class _Caller:
             await phone.call(f"sip:{self._number}@{host}:{port}", caller=self._source, call_id=self._call_id)
             following = await self._on_record()
             for news in following.looks():
-                self._do(following.entries[len(following.entries) - len(news) :])
+                self._do(news)
                 await asyncio.sleep(LOOK_S)
         finally:
             for timer in self._timers:
@@ -127,7 +135,7 @@ class _Caller:
         """The call once it is found. Raises `NotTaken` when it is refused without a record."""
         while True:
             self._hear()
-            for listed in self._control.get(f"/api/calls?direction=incoming&limit={NEWEST}")["data"]:
+            for listed in self._control.get(f"/api/calls?destination={self._number}&limit={NEWEST}")["data"]:
                 if listed["id"] not in self._looked_at:
                     self._looked_at.add(listed["id"])
                     legs = self._control.get(f"/api/calls/{listed['id']}")["legs"]
@@ -185,6 +193,13 @@ class _Caller:
             await self._phone.do(command, **fields.get(command, {}))
 
 
+def _digits(text: str, name: str) -> str:
+    number = normalised(text)
+    if number is None:
+        raise typer.BadParameter(f"{text[:40]!r}: write a number such as 31205550100", param_hint=name)
+    return number
+
+
 def _sip_address(control: Control) -> tuple[str, str]:
     """Where the server takes calls, as a telephone on this machine reaches it."""
     host, _, port = str(control.get("/api/state").get("sip") or "").rpartition(":")
@@ -205,6 +220,10 @@ async def _spoken(place: Place, file: Path, text: str, language: str) -> str:
 
 
 def _not_taken(number: str, end: Event) -> NotTaken:
+    if end["event"] == "ended":
+        return NotTaken(
+            "It was hung up before the server took the call.", "callwright health says whether calls can be carried."
+        )
     code = end.get("code")
     said = f"The call was refused: {code} {end.get('phrase', '')}".rstrip(" :")
     if code == 404:

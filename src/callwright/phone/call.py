@@ -126,7 +126,7 @@ class Call:
         self._leg.notify(code, phrase)
 
     def on_refer(self, request: Any) -> tuple[int, str]:
-        self._tell("refer", to=str(request.getHFBody("refer-to")))
+        self._tell("refer", to=str(request.getHFs("refer-to")[0].body.body))  # sippy parses no tel URI
         return (202, "Accepted") if self._takes_transfers else (603, "Decline")
 
     def on_refer_answered(self, response: Any) -> None:

@@ -173,14 +173,14 @@ def live_stage(settings: Settings | None = None) -> LiveStage:
     return LiveStage(settings or Settings(), SystemClock())
 
 
-def free_ports(count: int) -> int:
+def free_ports(count: int, first: int = FIRST_PORT, last: int = LAST_PORT) -> int:
     """The first, an even one, of so many UDP ports in a row that nobody has. Raises `NoStage`."""
     for _ in range(ATTEMPTS):
-        first = random.randrange(FIRST_PORT, LAST_PORT - count, 2)  # noqa: S311
-        if all(_is_free(port) for port in range(first, first + count)):
-            return first
+        found = random.randrange(first, last - count + 1, 2)  # noqa: S311
+        if all(_is_free(port) for port in range(found, found + count)):
+            return found
     raise NoStage(
-        f"There is no stage for calls over SIP: between {FIRST_PORT} and {LAST_PORT} no {count} UDP ports in a row are free. "
+        f"There is no stage for calls over SIP: between {first} and {last} no {count} UDP ports in a row are free. "
         "End what holds them (ss -lun shows it), and try again."
     )
 

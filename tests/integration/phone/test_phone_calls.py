@@ -265,3 +265,29 @@ async def test_a_file_is_played_to_its_end_over_the_tone_under_a_call_id_of_ones
     await alice.wait("played")
     await bob.wait("heard", hz=pytest.approx(440, abs=2), asked=False)
     assert [hz for _, hz in bob.tones()][-2:] == [pytest.approx(900, abs=2), pytest.approx(440, abs=2)]
+
+
+async def test_one_asks_the_other_to_call_somebody_else_and_hears_how_that_goes(phone):
+    alice, bob = await connected(phone)
+    await alice.do("refer", uri="tel:31612345678")
+    assert (await bob.wait("refer"))["to"] == "<tel:31612345678>"
+    assert (await alice.wait("referred"))["code"] == 202
+    for code, phrase in [(180, "Ringing"), (486, "Busy Here")]:
+        await bob.do("notify", code=code, phrase=phrase)
+        assert (await alice.wait("notified"))["body"] == f"SIP/2.0 {code} {phrase}"
+    await bob.do("transfers", taken=False)
+    await alice.do("refer", uri="sip:carol@example.com")
+    assert (await alice.wait("referred"))["code"] == 603
+    await alice.do("hangup")  # none of that has ended the call
+    assert (await bob.wait("ended"))["answered"]
+
+
+async def test_a_phone_that_does_not_listen_counts_what_it_hears(phone):
+    alice, bob = await asyncio.gather(phone(user="alice"), phone(user="bob", deaf=True))
+    await alice.call(f"sip:bob@{bob.sip}", tone=440)
+    await asyncio.gather(alice.wait("answered"), bob.wait("answered"))
+    await alice.do("digits", digits="7")
+    assert (await bob.wait("digit"))["digit"] == "7"
+    await alice.do("hangup")
+    assert (await bob.wait("counters"))["received"] > 0
+    assert bob.tones() == []
