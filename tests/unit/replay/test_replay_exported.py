@@ -46,7 +46,7 @@ def test_an_exported_call_passes_and_does_what_it_did(name: str) -> None:
     assert result.differences == []
     assert exporting.goes_otherwise(outcome.journal, scenario) == ""
     expected = scenario.expect
-    assert expected.variables or {} == outcome.variables
+    assert expected.variables or outcome.variables == {}
     assert [one.outcome for one in expected.recordings or ()] == [one.outcome for one in outcome.recordings]
     assert expected.pressed == "".join(one.key for one in outcome.pressed)
 
