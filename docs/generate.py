@@ -14,6 +14,8 @@ from callwright.dialect.callbacks import TYPES
 from callwright.native.described import TAGS, chapter
 from callwright.openapi.operation import Access, Operation
 from callwright.reasons import Reason, Refusal
+from callwright.scenarios import json_schema as scenarios
+from callwright.scenarios.rules import BEFORE_THE_ANSWER
 from callwright.simulator import magic
 
 REASONS = """\
@@ -146,6 +148,49 @@ def simulator() -> str:
     return _with("simulator.md", "| Number | What happens | Its leg |\n|---|---|---|\n" + "".join(rows))
 
 
+def flow_tests() -> str:
+    """The page on scenarios as it is, with tables of all keys in their place."""
+    return _with("flow-tests.md", "\n".join(_keys(part) for part in SCENARIO_PARTS))
+
+
+FEW_WORDS = 12
+SCENARIO_PARTS = {
+    "Scenario": "A scenario",
+    "Caller": "`caller`",
+    "Placed": "`call`",
+    "Party": "Each of `callees`",
+    "Act": "Each of `acts`",
+    "Reply": "Each answer in `web`",
+    "SoundReply": "Each of `sounds` that is no number",
+    "Wish": "Each of `wishes`",
+    "Expected": "`expect`",
+    "ExpectedLeg": "Each of `legs`",
+    "ExpectedPrompt": "Each of `spoken` that is no text",
+    "ExpectedRecording": "Each of `recordings`",
+    "ExpectedFetch": "Each of `fetches`",
+    "ExpectedWebhook": "Each of `webhooks` that is no text",
+}
+
+
+def _keys(part: str) -> str:
+    described = scenarios.json_schema()["$defs"][part]
+    rows = []
+    for name, key in described["properties"].items():
+        if part == "Caller" and name in BEFORE_THE_ANSWER:
+            continue
+        words = [word for word in key.get("enum", ()) if word]
+        told = key["description"] + (
+            f" One of {', '.join(f'`{word}`' for word in words)}." if 0 < len(words) <= FEW_WORDS else ""
+        )
+        usual = "must be there" if name in described.get("required", ()) else _usual(key.get("default"))
+        rows.append(f"| `{name}` | {told} | {usual} |")
+    return f"**{SCENARIO_PARTS[part]}**: {described['description']}\n\n| | | |\n|---|---|---|\n{chr(10).join(rows)}\n"
+
+
+def _usual(default: Any) -> str:
+    return "" if isinstance(default, dict) or default in (None, "", [], False) else f"`{msgspec.json.encode(default).decode()}`"
+
+
 def operations() -> str:
     rows = [
         f"| {one.method} | `{one.path}` | {WHO[one.access]} | {one.summary} | {', '.join(_statuses(one))} |\n"
@@ -235,6 +280,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "api.md": api,
     "simulator.md": simulator,
     "conformance.md": conformance,
+    "flow-tests.md": flow_tests,
 }
 
 

@@ -149,6 +149,17 @@ class TranscriptionWanted(Entry, frozen=True, kw_only=True):
     language: str
 
 
+class VoiceHeard(Entry, frozen=True, kw_only=True):
+    """While it is found out who answered a leg: its far end began to speak, fell silent, or beeped.
+
+    `what` is ``voice``, ``silence`` or ``beep``; `after_us` is since it was listened for, also where it was told later.
+    """
+
+    leg: UUID
+    what: str
+    after_us: int
+
+
 class Judged(Entry, frozen=True, kw_only=True):
     """Who answered a leg, and what that was read from."""
 
@@ -226,6 +237,13 @@ class Asked(Entry, frozen=True, kw_only=True):
     leg: UUID | None = None
 
 
+class TimerLate(Entry, frozen=True, kw_only=True):
+    """What was due came later by more than a tick of sound, as the machine was busy or the disk slow; `timer` is a word."""
+
+    timer: str
+    late_us: int
+
+
 class LegLast(Entry, frozen=True, kw_only=True):
     """The engine's last word on a leg: final SIP code, Reason header and sound counters."""
 
@@ -290,6 +308,7 @@ AnyEntry = (
     | RecordingMade
     | RecordingMoved
     | TranscriptionWanted
+    | VoiceHeard
     | Judged
     | PartyAdded
     | ReferReceived
@@ -301,6 +320,7 @@ AnyEntry = (
     | Held
     | SessionRefreshed
     | Asked
+    | TimerLate
     | LegLast
     | LateAnswerReleased
     | ForkReleased

@@ -220,6 +220,26 @@ def journal(
 
 
 @app.command()
+def replay(
+    context: typer.Context,
+    call_id: Annotated[str, typer.Argument(metavar="CALL_ID")],
+    flow: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Another flow: a file in JSON or XML, or the id of a stored one.")
+    ] = None,
+    export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a scenario for callwright flow test.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Look in the test world alone; else in both.")] = False,
+    json: Json = False,
+) -> None:
+    """Have a past call again, in no time, from its journal, and show what is not as it was.
+
+    Exit status: 0 no difference, 1 differences, 2 asked wrongly.
+    """
+    from callwright.cli.replay import run
+
+    raise typer.Exit(run(context.obj, call_id, flow, export, ("test",) if test else ("live", "test"), json=json))
+
+
+@app.command()
 def listen(
     context: typer.Context,
     forward: Annotated[str, typer.Option(metavar="URL", help="Where to post, such as http://localhost:3000/callbacks.")],

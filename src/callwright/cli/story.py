@@ -148,6 +148,8 @@ _SENTENCES: Mapping[str, Callable[[Entry, _Leg], str]] = {
     "recording_made": lambda entry, leg: f"recording {entry['recording']} of {leg('leg')} begins ({entry['type']})",
     "recording_moved": _recording_moved,
     "transcription_wanted": lambda entry, leg: f"recording {entry['recording']} is to be written down ({entry['language']})",
+    "voice_heard": lambda entry, leg: f"{leg('leg')}: {entry['what']} after {entry['after_us'] / 1e6:.2f} s",
+    "timer_late": lambda entry, leg: f"the server was {entry['late_us'] / 1e6:.3f} s late ({entry['timer']})",
     "judged": lambda entry, leg: f"{leg('leg')} was answered by: {entry['verdict']} ({entry['basis']})",
     "party_added": _party_added,
     "refer_received": _refer_received,

@@ -68,13 +68,14 @@ A_MOMENT_S = 1e-8
 
 
 class Props(NamedTuple):
-    """What is played around the switch. `flow_source` is for those who have no web to ask."""
+    """What is played around the switch. `flow_source` is for those who have no web to ask; `own_hosts` are as of a `Line`."""
 
     network: Network
     speech: Speech
     sounds: ScriptedSounds
     web: ScriptedWeb
     flow_source: FlowFetcher | None = None
+    own_hosts: frozenset[str] = frozenset()
 
 
 class _Ends:
@@ -134,7 +135,7 @@ class Rehearsal:
         await self.accounts.prepare()
         self.world = self.accounts.world(TEST)
         self.switch = Switch(
-            lines={self.world.id: Line(self.world, self.network.ear, self.network.route)},
+            lines={self.world.id: Line(self.world, self.network.ear, self.network.route, own_hosts=self._props.own_hosts)},
             store=self.store,
             clock=self.clock,
             numbers=self.numbers,

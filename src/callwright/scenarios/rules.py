@@ -21,7 +21,7 @@ from callwright.scenarios.fitting import address
 FLOW_LIMIT = 32_768
 _ACTS = ("press", "says", "beeps", "holds", "resumes", "transfers_to", "hangs_up")
 _WISHES = ("hangs_up", "holds", "resumes", "adds", "refers_to", "replaces_flow")
-_BEFORE_THE_ANSWER = ("answer_after", "outcome", "sip_code", "early_media")
+BEFORE_THE_ANSWER = ("answer_after", "outcome", "sip_code", "early_media")
 
 
 class Breach(NamedTuple):
@@ -37,7 +37,7 @@ def breaches(scenario: Scenario, abilities: Abilities) -> Iterator[Breach]:
         yield Breach("call", "there is a caller already; a scenario has the one or the other")
     if scenario.caller is not None:
         yield from _acts(scenario.caller, "caller")
-        for name in _BEFORE_THE_ANSWER:
+        for name in BEFORE_THE_ANSWER:
             if getattr(scenario.caller, name) != getattr(Party(), name):
                 yield Breach(f"caller.{name}", "only who is called has this; leave it out")
     if scenario.call is not None:

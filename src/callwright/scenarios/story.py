@@ -66,8 +66,8 @@ def _leg_made(entry: journal.LegMade, leg: _Leg) -> str:
 
 
 def _leg_moved(entry: journal.LegMoved, leg: _Leg) -> str:
-    reason = "" if entry.reason is None else f", {entry.reason.value}"
-    code = "" if entry.sip_code is None else f", SIP {entry.sip_code}"
+    reason = "" if entry.reason is None or entry.reason.value == entry.status.value else f", {entry.reason.value}"
+    code = "" if entry.sip_code is None or str(entry.sip_code) in entry.detail else f", SIP {entry.sip_code}"
     return f"{leg(entry.leg)} is {entry.status.value}{reason}{code}{_bracketed(entry.detail)}"
 
 

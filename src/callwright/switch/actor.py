@@ -29,6 +29,8 @@ from callwright.switch.running import RunningCall
 from callwright.telephony import Cause, Command
 from callwright.trunks.routes import NoRoute
 
+TICK_US = 20_000  # of sound; what is later by less is not late
+
 _log = Log("switch")
 
 
@@ -100,6 +102,15 @@ class CallActor(RunningCall):
 
     def closing(self) -> None:
         self.its.recorder.lost()
+
+    def taken(self, due: Due) -> None:
+        """A machine that was busy is part of what happened: without it the times of the record could not be explained, nor
+        why what was due did not come before what it was overtaken by.
+        """
+        late_us = self.at_us - due.due_us
+        if late_us > TICK_US and due.timer != "linger":
+            timer = due.timer.removeprefix(carrying.FLOW_TIMER).partition(" ")[0]  # of a leg's timer without its id
+            self.note(journal.TimerLate(timer=timer, late_us=late_us))
 
     def refused(self, command: Command, why: str) -> None:
         """A leg that just ended on the wire takes no commands, its last event is in the mailbox; a few kinds matter still."""

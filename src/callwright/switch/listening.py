@@ -42,6 +42,8 @@ class Listener:
 
     def heard(self, leg_id: UUID, heard: Heard) -> None:
         if leg_id == self._leg and self._ear is not None:
+            after_us = self._call.at_us - self._from_us
+            self._call.note(journal.VoiceHeard(leg=leg_id, what=heard.value, after_us=after_us))
             self._hear(self._ear, heard)
 
     def left(self, leg_id: UUID) -> None:

@@ -100,10 +100,13 @@ def _of_record(what: Ask | Wish) -> bool:
 
 
 class Due(NamedTuple):
-    """A timer fired. One that was cancelled or set again since has another `token` and is passed over."""
+    """A timer fired. One that was cancelled or set again since is another, and is passed over.
+
+    `due_us` is the wall time it was to fire at, as counted from the message that set it.
+    """
 
     timer: str
-    token: int
+    due_us: int
 
 
 class Mailbox(ABC, Generic[M]):
@@ -127,8 +130,7 @@ class Mailbox(ABC, Generic[M]):
         self._retired = retired
         self._messages: asyncio.Queue[Any] = asyncio.Queue()
         self._asked: list[Asked] = []
-        self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
-        self._token = 0
+        self._timers: dict[str, tuple[Due, asyncio.TimerHandle]] = {}
         self._command_id = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken = NOTHING  # taken off the record, and not yet given to the database
@@ -212,6 +214,10 @@ class Mailbox(ABC, Generic[M]):
         """The engine would not take a command."""
 
     @abstractmethod
+    def taken(self, due: Due) -> None:
+        """A timer is over, as its time has come or as nobody waits for it any more."""
+
+    @abstractmethod
     def idle(self) -> None:
         """The message is dealt with, its commands are given."""
 
@@ -219,28 +225,29 @@ class Mailbox(ABC, Generic[M]):
 
     def start_timer(self, timer: str, seconds: float) -> None:
         self.cancel_timer(timer)
-        self._token += 1
-        due = Due(timer, self._token)
-        self._timers[timer] = (self._token, self._clock.call_later(seconds, lambda: self.put(due)))
+        due = Due(timer, self.at_us + round(seconds * 1e6))
+        self._timers[timer] = (due, self._clock.call_later(seconds, lambda: self.put(due)))
 
     def cancel_all_timers(self, *, but: str) -> None:
         self.cancel_timer(*(timer for timer in self._timers if timer != but))
 
     def cancel_timer(self, *timers: str) -> None:
         for timer in timers:
-            _, handle = self._timers.pop(timer, (0, None))
-            if handle is not None:
+            if (running := self._timers.pop(timer, None)) is not None:
+                due, handle = running
                 handle.cancel()
+                self.taken(due)
 
     def runs(self, timer: str) -> bool:
         return timer in self._timers
 
     def is_due(self, due: Due) -> bool:
         """Whether a timer's message is of its present setting; it is over then."""
-        token, _ = self._timers.get(due.timer, (0, None))
-        if token != due.token:
+        running = self._timers.get(due.timer)
+        if running is None or running[0] is not due:
             return False
         del self._timers[due.timer]
+        self.taken(due)
         return True
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

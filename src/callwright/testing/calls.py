@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, ParamSpec, cast
 from uuid import UUID
 
 import msgspec
@@ -29,6 +28,8 @@ from callwright.testing import story
 from callwright.testing.inbox import WebhookInbox
 from callwright.testing.services import reply_of
 from callwright.testing.stage import Stage
+
+P = ParamSpec("P")
 
 # After the answer: when keys that are given without a time are pressed, and words are said.
 KEYS_AT_S = 0.5
@@ -280,16 +281,20 @@ class SimulatedCall:
             raise CallIsOver(f"The call is over; nobody can {what} in it.\n{self.story}")
 
 
+def _to_its_end(begin: Callable[P, SimulatedCall]) -> Callable[P, SimulatedCall]:
+    @wraps(begin)
+    def whole(*args: P.args, **kwargs: P.kwargs) -> SimulatedCall:
+        return begin(*args, **kwargs).finish()
+
+    return whole
+
+
 class SimulatedCalls:
     """Has calls through flows: the fixture ``simulated_call``. Call it for a whole call; `begin` one to go through it."""
 
     def __init__(self) -> None:
         self._stages: list[Stage] = []
         self.calls: list[SimulatedCall] = []
-
-    def __call__(self, flow: Flow, **how: Any) -> SimulatedCall:
-        """Have a call to its end. The parameters are those of `begin`."""
-        return self.begin(flow, **how).finish()
 
     def begin(
         self,
@@ -357,6 +362,9 @@ class SimulatedCalls:
         self.calls.append(call)
         stage.settle()
         return call
+
+    # A whole call takes what `begin` takes, and type checkers know.
+    __call__ = _to_its_end(begin)
 
     def close(self) -> None:
         """End what goes on still, and free what calls have taken."""
@@ -438,4 +446,4 @@ def _caught(stage: Stage, program: Callable[[Request], object]) -> Service:
 
 def _settings(given: Mapping[str, object]) -> Settings:
     """Raises `SettingsError`. No file is read."""
-    return settings_.load(given, {}, None, Path(tempfile.gettempdir()) / "callwright-without-a-folder").settings
+    return settings_.load(given, {}, None, Path(os.devnull)).settings if given else Settings()

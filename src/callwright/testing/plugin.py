@@ -90,19 +90,22 @@ def webhook_inbox(pytestconfig: pytest.Config) -> Iterator[WebhookInbox]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """A test that fails tells what its calls were, and what came to its inbox.
+    """A test that fails tells what its calls were, what came to its inbox, and what the server logged meanwhile.
 
     pytest puts "Captured" before the name of a section, and "call" after it.
     """
-    outcome: Any = yield
-    if outcome.excinfo is None or issubclass(outcome.excinfo[0], pytest.skip.Exception):
-        return
     used: dict[str, Any] = getattr(item, "funcargs", {})
+    logged = len(used["platform"].log) if "platform" in used else 0
+    outcome: Any = yield
+    if outcome.excinfo is None:
+        return
     if "simulated_call" in used:
         for call in used["simulated_call"].calls:
             item.add_report_section("call", "story of the simulated", call.story)
     if "webhook_inbox" in used:
         item.add_report_section("call", "callbacks of the", used["webhook_inbox"].summary)
+    if "platform" in used:
+        item.add_report_section("call", "log of the platform during the", used["platform"].log[logged:])
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

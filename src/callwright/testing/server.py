@@ -33,8 +33,8 @@ ANSWER_S = 30.0
 WITHIN_S = 30.0
 LOOK_S = 0.02
 LOG_LINES = 30
-# Ports of sound: 200 of them, below those that systems give to whoever asks for any.
-FIRST_PORT, LAST_PORT, PORTS = 12_000, 32_000, 200
+# Ports of sound: 100 of them, below those that systems give to whoever asks for any.
+FIRST_PORT, LAST_PORT, PORTS = 12_000, 32_000, 100
 TRIES = 50
 TERMINAL = frozenset({"ended", "busy", "no_answer", "failed"})
 

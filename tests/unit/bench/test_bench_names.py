@@ -17,6 +17,17 @@ def test_what_is_no_benchmark_is_answered_with_those_there_are(arguments: list[s
     first, *names = done.stderr.splitlines()
     assert first == "usage: scripts/bench <name> [arguments], name one of:"
     assert [name.strip() for name in names] == [
-        *("first_sound", "http_clients", "lists", "media", "media_streams", "rest", "retention", "sip_calls", "soak"),
+        *(
+            "first_sound",
+            "http_clients",
+            "lists",
+            "media",
+            "media_streams",
+            "rest",
+            "retention",
+            "simulation",
+            "sip_calls",
+            "soak",
+        ),
         *("start", "webhooks", "writes"),
     ]

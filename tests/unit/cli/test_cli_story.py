@@ -117,6 +117,8 @@ def spoken(entry):
             f"recording {CALL} is failed after 1.2 s (failed) (disk full)",
         ),
         (journal.TranscriptionWanted(recording=CALL, language="nl-NL"), f"recording {CALL} is to be written down (nl-NL)"),
+        (journal.VoiceHeard(leg=B, what="silence", after_us=1_234_567), "leg 2: silence after 1.23 s"),
+        (journal.TimerLate(timer="pause", late_us=412_345), "the server was 0.412 s late (pause)"),
         (journal.Judged(leg=B, verdict="machine", basis="a beep"), "leg 2 was answered by: machine (a beep)"),
         (journal.PartyAdded(leg=B), "leg 2 is added"),
         (journal.PartyAdded(leg=B, referrer=A), "leg 2 is called in the place of leg 1"),

@@ -68,21 +68,6 @@ def test_a_test_has_calls_and_fails_with_their_story(pytester: pytest.Pytester, 
     assert "Captured story" not in result.stdout.str().partition("test_bad")[0]
 
 
-def test_a_skipped_test_tells_no_story(pytester: pytest.Pytester, run: Run) -> None:
-    pytester.makepyfile(
-        """
-        import pytest
-
-        def test_skipped(simulated_call):
-            simulated_call([{"action": "hangup"}])
-            pytest.skip("not today")
-        """
-    )
-    result = run("-rA")
-    result.assert_outcomes(skipped=1)
-    assert "Captured" not in result.stdout.str()
-
-
 def test_files_of_scenarios_are_tests_where_that_is_wanted(pytester: pytest.Pytester, run: Run) -> None:
     scenarios = [SCENARIO.format(name="two seconds", status="ended"), SCENARIO.format(name="nobody", status="busy")]
     pytester.path.joinpath("menu.scenario.yaml").write_text("---".join(scenarios))
@@ -127,7 +112,7 @@ def test_the_fixtures_say_what_they_are(pytester: pytest.Pytester, run: Run) -> 
         result.stdout.fnmatch_lines([f"{name} -- *callwright/testing/plugin.py:*"])
 
 
-def test_loading_the_plug_in_loads_little(pytester: pytest.Pytester) -> None:
+def test_loading_the_plug_in_loads_little() -> None:
     """pytest does so for everybody who has Callwright installed, whatever they test."""
     program = (
         "import sys, callwright.testing.plugin, callwright.testing as t;"

@@ -111,6 +111,14 @@ def test_web_services_are_a_script_or_a_function(simulated_call: SimulatedCalls)
     assert simulated_call([fetch], web={url: lambda request: xml}).said == ["In XML."]
 
 
+def test_the_service_with_the_longest_base_answers(simulated_call: SimulatedCalls) -> None:
+    fetch = {"action": "fetchCallFlow", "options": {"url": "https://shop.example/calls/next"}}
+    web = {f"https://shop.example{path}": lambda request, path=path: [say(path)] for path in ("", "/calls/", "/call")}
+    assert simulated_call([fetch], web=web).said == ["/calls/"]
+    call = simulated_call([fetch], web={"https://shop.example/call": lambda request: [say("Another.")]})
+    assert "shop.example is not in the script" in call.fetches[0].fault
+
+
 def test_what_a_function_raises_fails_the_test_and_not_the_call(simulated_call: SimulatedCalls) -> None:
     def broken(request: Request) -> object:
         raise KeyError("stock")

@@ -1,0 +1,335 @@
+"""A recorded call as a scenario for ``callwright flow test``: what everybody did, and what came of it in simulation.
+
+Keys and hang-ups are bound to what the party had heard, as voices of a rehearsal take other times than real ones. What
+cannot be written down so is done at its time, as far as prompts that are shorter or longer let it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from callwright.calls import journal
+from callwright.calls.rows import Told
+from callwright.clock import rfc3339
+from callwright.errors import CallwrightError
+from callwright.rehearsal.outcome import Outcome
+from callwright.rehearsal.parties import Act, Party
+from callwright.rehearsal.web import Reply
+from callwright.replay import inputs
+from callwright.replay.inputs import AnswerPlan, LegPlan, Plan, PromptPlan
+from callwright.replay.record import Line, lines_of
+from callwright.scenarios import reading, running
+from callwright.scenarios.document import (
+    Caller,
+    Expected,
+    ExpectedLeg,
+    ExpectedPrompt,
+    ExpectedRecording,
+    Placed,
+    Scenario,
+    Wish,
+)
+from callwright.settings import Settings
+from callwright.simulator.talk import spoken_s
+
+SETTLED_S = 0.1  # of a prompt's length, so that who interrupts it does so before its end
+# The web services of a scenario are asked again where a server would; each of these answers twice.
+_ASKED_TWICE = 500
+_FAILS = {"unreachable": "connect", "timeout": "timeout", "broken": "reset"}
+
+
+class NotExportable(CallwrightError):
+    """No scenario can be made of a call."""
+
+
+def scenario_of(told: Sequence[Told], settings: Settings, flow: Mapping[str, Any] | None = None) -> Scenario:
+    """The scenario, with what is expected of it on the flow the call had or on another. Raises `NotExportable`."""
+    plan = inputs.read(lines_of(told))
+    body = dict(flow) if flow is not None else plan.flow
+    if body is None:
+        raise NotExportable("The journal does not hold its flow, as that was never begun; give one with --flow.")
+    scenario = _Writer(plan).scenario(body)
+    outcome = running.simulate(scenario, settings=settings).outcome
+    if not isinstance(outcome, Outcome):
+        raise NotExportable(f"The call would not come about in simulation: {outcome}.")
+    return msgspec.structs.replace(scenario, expect=_expected(outcome))
+
+
+def document_of(scenario: Scenario) -> str:
+    """The scenario in YAML; what has its usual value is left out."""
+    return yaml.safe_dump(_without_defaults(scenario), sort_keys=False, allow_unicode=True, width=100)
+
+
+def write(path: Path, scenario: Scenario) -> None:
+    """Write it to a file that is not there yet, or is one of ours. Raises `NotExportable`."""
+    document = document_of(scenario)
+    reading.read(document.encode(), str(path), path.parent)
+    try:
+        path.write_text(document, encoding="utf-8")
+    except OSError as error:
+        raise NotExportable(f"{path} cannot be written: {error.strerror}.") from error
+
+
+class _Writer:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._prompts = [prompt for prompt in plan.prompts.values() if prompt.step.get("action") in ("say", "play")]
+
+    def scenario(self, flow: dict[str, Any]) -> Scenario:
+        plan = self._plan
+        first = plan.legs[1]
+        fields: dict[str, Any] = {}
+        if plan.incoming:
+            fields["number"] = first.made.destination
+            fields["caller"] = Caller(source=first.made.source, acts=self._acts(first), key_gap=self._key_gap(first))
+        else:
+            fields["call"] = Placed(
+                source=first.made.source,
+                destination=first.made.destination,
+                tags=plan.call.tags,
+                metadata=plan.call.metadata,
+                **self._far_end(first),
+            )
+        return Scenario(
+            name=f"call {plan.call.id}",
+            description=f"As it was on {rfc3339(plan.call.created_us)}.",
+            flow={name: value for name, value in flow.items() if name in ("steps", "record", "maxDuration", "title")},
+            callees={
+                leg.made.destination: Party(**self._far_end(leg))
+                for n, leg in sorted(plan.legs.items(), reverse=True)
+                if n > 1 and leg.no_route is None
+            },
+            wishes=tuple(self._wishes()),
+            web=_web(plan.answers),
+            sounds=dict(self._sounds()),
+            **fields,
+        )
+
+    # parties
+
+    def _far_end(self, leg: LegPlan) -> dict[str, Any]:
+        fields: dict[str, Any] = {"acts": self._acts(leg), "key_gap": self._key_gap(leg), "early_media": leg.early_media}
+        if leg.answered is not None:
+            return {**fields, "answer_after": _s(leg.answered)}
+        last = leg.last
+        if last is None or leg.by_us or not isinstance(last.entry, journal.LegLast):
+            return {**fields, "outcome": "no_answer"}
+        code = last.entry.sip_code
+        outcome = "busy" if last.entry.cause == "busy" else "fail"
+        after = _s(last.at_us - leg.made.created_us)
+        return {**fields, "answer_after": after, "outcome": outcome, "sip_code": code if code and code >= 300 else None}
+
+    def _key_gap(self, leg: LegPlan) -> float:
+        times = [line.at_us for line in self._of(leg, journal.DigitPressed)]
+        gaps = [then - before for before, then in zip(times, times[1:], strict=False) if then - before <= 3_000_000]
+        return max(0.05, round(sum(gaps) / len(gaps) / 1e6, 2)) if gaps else 0.3
+
+    def _acts(self, leg: LegPlan) -> tuple[Act, ...]:
+        if leg.answered is None:
+            return ()
+        answered_us = next(
+            line.at_us
+            for line in self._plan.lines
+            if isinstance(line.entry, journal.LegMoved) and line.entry.leg == leg.made.id and line.entry.status.value == "ongoing"
+        )
+        found = [*self._presses(leg, answered_us), *self._voices(leg), *self._others(leg, answered_us)]
+        return tuple(act for _, act in sorted(found, key=lambda one: one[0]))
+
+    def _presses(self, leg: LegPlan, answered_us: int) -> Iterator[tuple[int, Act]]:
+        """Keys that follow upon the same prompt are one act, as each act waits for a prompt of its own."""
+        runs: list[tuple[int, dict[str, Any], str]] = []
+        for line in self._of(leg, journal.DigitPressed):
+            assert isinstance(line.entry, journal.DigitPressed)
+            prompt = self._heard(leg, line.at_us)
+            if runs and prompt is not None and runs[-1][1].get("prompt") is prompt:
+                runs[-1] = (*runs[-1][:2], runs[-1][2] + line.entry.digit)
+            else:
+                runs.append((line.at_us, {"prompt": prompt}, line.entry.digit))
+        for at_us, upon, keys in runs:
+            yield at_us, Act(press=keys, **self._when(upon["prompt"], at_us, answered_us))
+
+    def _others(self, leg: LegPlan, answered_us: int) -> Iterator[tuple[int, Act]]:
+        for line in self._plan.acts:
+            entry = line.entry
+            if getattr(entry, "leg", None) != leg.made.id:
+                continue
+            at = max(0.0, self._simulated(line.at_us) - self._simulated(answered_us))
+            match entry:
+                case journal.LegLast(cause="hangup"):
+                    pressed = [one.at_us for one in self._of(leg, journal.DigitPressed)]
+                    prompt = self._heard(leg, line.at_us)
+                    taken = prompt is not None and any(self._heard(leg, one) is prompt for one in pressed)
+                    when = {"at": round(at, 3)} if taken else self._when(prompt, line.at_us, answered_us)
+                    yield line.at_us, Act(hangs_up=True, **when)
+                case journal.Held(direction="sendonly" | "inactive"):
+                    yield line.at_us, Act(holds=True, at=round(at, 3))
+                case journal.Held(direction="sendrecv"):
+                    yield line.at_us, Act(resumes=True, at=round(at, 3))
+                case journal.ReferReceived(target=target):
+                    yield line.at_us, Act(transfers_to=target, at=round(at, 3))
+
+    def _voices(self, leg: LegPlan) -> Iterator[tuple[int, Act]]:
+        """What made the judgement of who answered, and what kept recordings that silence ended going."""
+        began: int | None = None
+        for line in self._of(leg, journal.VoiceHeard):
+            assert isinstance(line.entry, journal.VoiceHeard)
+            match line.entry.what:
+                case "voice":
+                    began = line.entry.after_us
+                    seconds = 30.0
+                    following = (one.entry for one in self._of(leg, journal.VoiceHeard) if one.index > line.index)
+                    silence = next((one for one in following if isinstance(one, journal.VoiceHeard)), None)
+                    if silence is not None and silence.what == "silence":
+                        seconds = _s(silence.after_us - began)
+                    yield line.at_us, Act(at=_s(began), speaks_for=seconds)
+                case "beep":
+                    yield line.at_us, Act(at=_s(line.entry.after_us), beeps=True)
+
+    def _of(self, leg: LegPlan, kind: type[journal.Entry]) -> list[Line]:
+        lines = self._plan.lines
+        return [line for line in lines if isinstance(line.entry, kind) and getattr(line.entry, "leg", None) == leg.made.id]
+
+    # when
+
+    def _heard(self, leg: LegPlan, at_us: int) -> PromptPlan | None:
+        """The last prompt that was begun for the flow's party by then."""
+        if leg.made.n != 1:
+            return None
+        before = [prompt for prompt in self._prompts if prompt.began_us <= at_us and _text(prompt)]
+        return before[-1] if before else None
+
+    def _when(self, prompt: PromptPlan | None, at_us: int, answered_us: int) -> dict[str, Any]:
+        if prompt is None:
+            return {"at": round(max(0.0, self._simulated(at_us) - self._simulated(answered_us)), 3)}
+        end_us = None if prompt.length is None else prompt.began_us + prompt.length
+        if end_us is not None and at_us >= end_us:
+            return {"hears": _text(prompt), "after": _s(at_us - end_us)}
+        after = min(_s(at_us - prompt.began_us), max(0.0, _estimate(prompt) - SETTLED_S))
+        return {"hears": _text(prompt), "interrupts": True, "after": round(after, 3)}
+
+    def _simulated(self, at_us: int) -> float:
+        """Seconds of the call in simulation, whose voices need other times than those that were heard."""
+        seconds = (at_us - self._plan.call.created_us) / 1e6
+        for prompt in self._prompts:
+            if prompt.length is not None and prompt.began_us + prompt.length <= at_us and prompt.step.get("action") == "say":
+                seconds += _estimate(prompt) - prompt.length / 1e6
+        return seconds
+
+    def _sounds(self) -> Iterator[tuple[str, float]]:
+        for prompt in self._prompts:
+            if prompt.step.get("action") == "play" and prompt.length is not None and len(prompt.fetched) == 1 and not prompt.fault:
+                yield prompt.fetched[0].url, _s(prompt.length)
+
+    def _wishes(self) -> Iterator[Wish]:
+        plan = self._plan
+        for line in plan.acts:
+            if not isinstance(line.entry, journal.Asked):
+                continue
+            fields: dict[str, Any] = {"at": round(max(0.0, self._simulated(line.at_us)), 3)}
+            n = plan.leg(line.entry.leg) or None
+            following = [one.entry for one in plan.lines[line.index + 1 :]]
+            match line.entry.what:
+                case "hang_up":
+                    yield Wish(hangs_up=True, leg=n, **fields)
+                case "hold":
+                    yield Wish(holds=True, leg=n, **fields)
+                case "unhold":
+                    yield Wish(resumes=True, leg=n, **fields)
+                case "add_party":
+                    made = next(one.leg for one in following if isinstance(one, journal.LegMade))
+                    yield Wish(adds=made.destination, **fields)
+                case "refer":
+                    sent = next(one for one in following if isinstance(one, journal.ReferSent))
+                    yield Wish(refers_to=sent.target, leg=n, **fields)
+                case "replace_flow":
+                    started = next(one for one in following if isinstance(one, journal.FlowStarted))
+                    yield Wish(replaces_flow=started.flow, **fields)
+
+
+def _text(prompt: PromptPlan) -> str:
+    options = prompt.step.get("options") or {}
+    if prompt.step.get("action") == "say":
+        return str(options.get("payload", "")).strip()
+    media = options.get("media")
+    return str(media[0] if isinstance(media, list) and media else media or "")
+
+
+def _estimate(prompt: PromptPlan) -> float:
+    options = prompt.step.get("options") or {}
+    if prompt.step.get("action") == "say":
+        repeat = options.get("repeat")
+        return spoken_s(str(options.get("payload", ""))) * (repeat if isinstance(repeat, int) and repeat > 0 else 1)
+    return prompt.least / 1e6 + 1.0 if prompt.length is None else prompt.length / 1e6
+
+
+def _web(answers: Sequence[AnswerPlan]) -> dict[str, list[Reply]]:
+    found: dict[str, list[Reply]] = {}
+    for answer in answers:
+        replies = found.setdefault(answer.asked or answer.entry.url.partition("?")[0], [])
+        entry, after = answer.entry, _s(answer.span)
+        if entry.flow is not None:
+            replies.append(Reply(flow=entry.flow, after=after))
+        elif entry.cause in _FAILS:
+            replies += [Reply(fails=_FAILS[entry.cause], after=round(after / 2, 3))] * (1 if entry.cause == "timeout" else 2)  # type: ignore[arg-type]
+        elif entry.cause == "status" and entry.status is not None and entry.status >= 200:
+            twice = entry.status >= _ASKED_TWICE and (entry.how == "fetch" or entry.status == 503)
+            replies += [Reply(status=entry.status, after=round(after / 2 if twice else after, 3))] * (2 if twice else 1)
+        else:
+            replies.append(Reply(body="", after=after))
+    return found
+
+
+def _expected(outcome: Outcome) -> Expected:
+    call = outcome.call
+    return Expected(
+        status=call.status.value,
+        reason=None if call.reason is None else call.reason.value,
+        legs=[
+            ExpectedLeg(
+                direction=leg.direction.value,
+                destination=leg.destination,
+                status=leg.status.value,
+                reason=None if leg.reason is None else leg.reason.value,
+            )
+            for leg in outcome.legs
+        ],
+        spoken=[one.text if one.text else ExpectedPrompt(url=one.url) for one in outcome.spoken],
+        steps=[line.entry.step for line in outcome.journal if isinstance(line.entry, journal.StepStarted)],
+        pressed="".join(one.key for one in outcome.pressed),
+        variables=outcome.variables or None,
+        recordings=[ExpectedRecording(type=one.type, outcome=one.outcome, leg=one.leg) for one in outcome.recordings] or None,
+        webhooks=[f"{one.event} {one.payload['status']}" for one in outcome.webhooks if "status" in one.payload] or None,
+        tags=list(call.tags) or None,
+        metadata=dict(call.metadata) or None,
+    )
+
+
+def _without_defaults(part: msgspec.Struct) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field in msgspec.structs.fields(part):
+        value = getattr(part, field.name)
+        default = field.default if field.default is not msgspec.NODEFAULT else None
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        if value != default or field.required:
+            found[field.encode_name] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return _without_defaults(value)
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return value
+
+
+def _s(span_us: float) -> float:
+    return round(span_us / 1e6, 3)
