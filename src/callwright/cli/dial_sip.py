@@ -16,10 +16,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import typer
+
 from callwright.cli.control import Control, NoServer, reach
 from callwright.cli.dial import LOOK_S, Doings, Following
 from callwright.cli.place import Place
 from callwright.errors import CallwrightError
+from callwright.numbers.numbers import normalised
 from callwright.phone.client import Event, Phone, PhoneError
 from callwright.simulator import magic
 
@@ -83,8 +86,14 @@ class Queue:
 def over_sip(place: Place, number: str, source: str | None, doings: Doings, language: str, *, json: bool) -> int:
     """Call a number of the live world; 0 when the call was answered and has ended."""
     with reach(place, server_only=True) as control, TemporaryDirectory(prefix="callwright-dial-") as folder:
-        caller = _Caller(control, number, source or CALLER, doings, quiet=json)
-        return asyncio.run(caller.call(place, Path(folder), language, json=json))
+        caller = _Caller(control, _digits(number, "number"), _digits(source or CALLER, "--from"), doings, quiet=json)
+        try:
+            return asyncio.run(caller.call(place, Path(folder), language, json=json))
+        except (PhoneError, TimeoutError) as error:
+            why = str(error) or "it did not start in time"
+            raise NotTaken(
+                f"The telephone could not call: {why}.", "Try again; callwright doctor looks at the machine."
+            ) from None
 
 
 class _Caller:
@@ -185,6 +194,13 @@ class _Caller:
             await self._phone.do(command, **fields.get(command, {}))
 
 
+def _digits(text: str, name: str) -> str:
+    number = normalised(text)
+    if number is None:
+        raise typer.BadParameter(f"{text[:40]!r}: write a number such as 31205550100", param_hint=name)
+    return number
+
+
 def _sip_address(control: Control) -> tuple[str, str]:
     """Where the server takes calls, as a telephone on this machine reaches it."""
     host, _, port = str(control.get("/api/state").get("sip") or "").rpartition(":")
@@ -205,6 +221,10 @@ async def _spoken(place: Place, file: Path, text: str, language: str) -> str:
 
 
 def _not_taken(number: str, end: Event) -> NotTaken:
+    if end["event"] == "ended":
+        return NotTaken(
+            "It was hung up before the server took the call.", "callwright health says whether calls can be carried."
+        )
     code = end.get("code")
     said = f"The call was refused: {code} {end.get('phrase', '')}".rstrip(" :")
     if code == 404:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+import typer
+
 from callwright.cli.dial import Doings
-from callwright.cli.dial_sip import Queue
+from callwright.cli.dial_sip import Queue, _digits, _not_taken
 
 
 def test_keys_and_texts_wait_for_the_flow_or_have_their_time() -> None:
@@ -69,3 +72,25 @@ def test_a_recording_gets_the_texts_and_other_silence_the_keys_first() -> None:
     assert queue.reads([RECORDS]) == [(0.5, "play", "a.wav")]
     assert queue.hears(silence=True) is None
     assert [queue.hears(silence) for silence in (False, True)] == [None, ("digits", "1")]
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "remedy"),
+    [
+        ({"event": "refused", "code": 404}, "31 is no number of the live world.", "callwright numbers add 31 --flow FLOW_ID"),
+        ({"event": "refused", "code": 403, "phrase": "Forbidden"}, "The call was refused: 403 Forbidden.", "from loopback"),
+        ({"event": "refused", "code": 503, "phrase": ""}, "The call was refused: 503.", "callwright health"),
+        ({"event": "refused", "code": 408, "phrase": "Timeout"}, "Nothing answered the call.", "callwright health"),
+        ({"event": "ended", "code": 487}, "It was hung up before the server took the call.", "callwright health"),
+    ],
+)
+def test_a_call_that_is_not_taken_is_told_of_with_what_to_do(end: dict[str, object], said: str, remedy: str) -> None:
+    refusal = _not_taken("31", end)
+    assert str(refusal) == said
+    assert remedy in refusal.remedy
+
+
+def test_only_numbers_are_dialled() -> None:
+    assert _digits("+31 20 555 0100", "number") == "31205550100"
+    with pytest.raises(typer.BadParameter, match="'a@b': write a number such as 31205550100"):
+        _digits("a@b", "--from")
