@@ -67,13 +67,7 @@ class ReplayedEngine:
     """Implements `telephony.Engine`. `ask` is told what was asked from outside."""
 
     def __init__(
-        self,
-        clock: Clock,
-        timeline: Timeline,
-        plan: Plan,
-        prompting: Prompting,
-        follower: Follower,
-        ask: Callable[[Line], None],
+        self, clock: Clock, timeline: Timeline, plan: Plan, prompting: Prompting, follower: Follower, ask: Callable[[Line], None]
     ) -> None:
         self._clock = clock
         self._timeline = timeline
@@ -256,9 +250,7 @@ class ReplayedEngine:
             raise CommandRefused(f"the leg {leg.id} is {leg.state.value}, not arrived")
         recorded = leg.plan.answered
         if recorded is not None or not leg.plan.intended:
-            self._timeline.after(
-                SOON_US if recorded is None else recorded, partial(self._answered, leg), leg.plan.answered_line
-            )
+            self._timeline.after(SOON_US if recorded is None else recorded, partial(self._answered, leg), leg.plan.answered_line)
 
     def _hang_up(self, leg: _Leg, command: telephony.Reject | telephony.HangUp) -> None:
         if leg.hung_up:
@@ -367,7 +359,9 @@ class ReplayedEngine:
             ends = partial(self._by_itself, take, RecordOutcome(known.end.outcome))
             take.end = self._timeline.after(known.ended, ends, known.ended_line)
         elif command.max_ms is not None:
-            take.end = self._timeline.after(command.max_ms * 1000, partial(self._take_over, take, RecordOutcome.MAX_LENGTH))
+            take.end = self._timeline.after(
+                command.max_ms * 1000, partial(self._take_over, take, RecordOutcome.MAX_LENGTH)
+            )
 
     def _take_began(self, take: _Take) -> None:
         if take.command.recording in take.leg.takes:

@@ -135,9 +135,7 @@ class _Writer:
         answered_us = next(
             line.at_us
             for line in self._plan.lines
-            if isinstance(line.entry, journal.LegMoved)
-            and line.entry.leg == leg.made.id
-            and line.entry.status.value == "ongoing"
+            if isinstance(line.entry, journal.LegMoved) and line.entry.leg == leg.made.id and line.entry.status.value == "ongoing"
         )
         found = [*self._presses(leg, answered_us), *self._voices(leg), *self._others(leg, answered_us)]
         return tuple(act for _, act in sorted(found, key=lambda one: one[0]))
@@ -224,12 +222,7 @@ class _Writer:
 
     def _sounds(self) -> Iterator[tuple[str, float]]:
         for prompt in self._prompts:
-            if (
-                prompt.step.get("action") == "play"
-                and prompt.length is not None
-                and len(prompt.fetched) == 1
-                and not prompt.fault
-            ):
+            if prompt.step.get("action") == "play" and prompt.length is not None and len(prompt.fetched) == 1 and not prompt.fault:
                 yield prompt.fetched[0].url, _s(prompt.length)
 
     def _wishes(self) -> Iterator[Wish]:

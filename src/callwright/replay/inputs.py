@@ -382,3 +382,4 @@ class _Reading:
                 made_us, found = self._recordings[recording]
                 found.ended, found.ended_line, found.end = line.at_us - made_us, line.index, line.entry
                 self._asked_us = line.at_us
+

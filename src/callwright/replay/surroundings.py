@@ -142,3 +142,4 @@ class WatchedStore(Store):
                     at_us, row = write.params[3:5]
                     assert isinstance(at_us, int) and isinstance(row, bytes)
                     self.follower.told(at_us, journal.decode(row))
+
