@@ -6,6 +6,8 @@ import itertools
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from callwright import telephony
 from callwright.simulator.engine import ROUND_TRIP_S, SimulatedEngine
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
@@ -88,3 +90,14 @@ def test_a_call_that_is_cancelled_is_over_later_than_one_that_is_refused() -> No
         (arrived, 480),
         (third, 487),
     ]
+
+
+def test_who_is_hung_up_twice_is_over_once() -> None:
+    talk = Talk()
+    talk.do(telephony.HangUp, talk.a)
+    talk.do(telephony.HangUp, talk.a)
+    with pytest.raises(telephony.CommandRefused, match="there is no leg"):
+        talk.do(telephony.Hold, talk.a)
+    assert talk.told() == [("Unbridged", "b"), ("Ended", "a")]
+    with pytest.raises(telephony.CommandRefused, match="there is no leg"):
+        talk.do(telephony.HangUp, talk.a)
