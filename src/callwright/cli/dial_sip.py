@@ -91,9 +91,8 @@ def over_sip(place: Place, number: str, source: str | None, doings: Doings, lang
             return asyncio.run(caller.call(place, Path(folder), language, json=json))
         except (PhoneError, TimeoutError) as error:
             why = str(error) or "it did not start in time"
-            raise NotTaken(
-                f"The telephone could not call: {why}.", "Try again; callwright doctor looks at the machine."
-            ) from None
+            remedy = "Try again; callwright doctor looks at the machine."
+            raise NotTaken(f"The telephone could not call: {why}.", remedy) from None
 
 
 class _Caller:
@@ -123,7 +122,7 @@ class _Caller:
             await phone.call(f"sip:{self._number}@{host}:{port}", caller=self._source, call_id=self._call_id)
             following = await self._on_record()
             for news in following.looks():
-                self._do(following.entries[len(following.entries) - len(news) :])
+                self._do(news)
                 await asyncio.sleep(LOOK_S)
         finally:
             for timer in self._timers:
@@ -136,7 +135,7 @@ class _Caller:
         """The call once it is found. Raises `NotTaken` when it is refused without a record."""
         while True:
             self._hear()
-            for listed in self._control.get(f"/api/calls?direction=incoming&limit={NEWEST}")["data"]:
+            for listed in self._control.get(f"/api/calls?destination={self._number}&limit={NEWEST}")["data"]:
                 if listed["id"] not in self._looked_at:
                     self._looked_at.add(listed["id"])
                     legs = self._control.get(f"/api/calls/{listed['id']}")["legs"]

@@ -122,7 +122,6 @@ def test_ctrl_c_hangs_up(server: Server) -> None:
     ("arguments", "error"),
     [
         (("31205550199",), "callwright: 31205550199 is no number of the test world.\nRegister it, with a flow: "),
-        (("31205550199", "--sip"), "callwright: 31205550199 is no number of the live world.\nRegister it, with a flow: "),
         (("nobody",), "callwright: number must be a number such as 31205550100; it was 'nobody'.\n"),
     ],
 )
