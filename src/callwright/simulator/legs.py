@@ -54,6 +54,7 @@ class Take:
         self.hears = hears
         self.paused = False
         self.said: list[Saying] = []
+        self.start: asyncio.TimerHandle | None = None
         self.limit: asyncio.TimerHandle | None = None
         self.silence: asyncio.TimerHandle | None = None
 
