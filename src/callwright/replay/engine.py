@@ -67,7 +67,13 @@ class ReplayedEngine:
     """Implements `telephony.Engine`. `ask` is told what was asked from outside."""
 
     def __init__(
-        self, clock: Clock, timeline: Timeline, plan: Plan, prompting: Prompting, follower: Follower, ask: Callable[[Line], None]
+        self,
+        clock: Clock,
+        timeline: Timeline,
+        plan: Plan,
+        prompting: Prompting,
+        follower: Follower,
+        ask: Callable[[Line], None],
     ) -> None:
         self._clock = clock
         self._timeline = timeline
@@ -128,7 +134,12 @@ class ReplayedEngine:
             reason, detail = self._plan.fault
             causes = (cause for cause in Cause if reason_of_refusal(cause, Direction.INCOMING) is reason)
             blocked = next(causes, None)
-        fields = {"address": "record", "sip_call_id": plan.made.sip_call_id, "blocked": blocked, "detail": detail}
+        fields: dict[str, Any] = {
+            "address": "record",
+            "sip_call_id": plan.made.sip_call_id,
+            "blocked": blocked,
+            "detail": detail,
+        }
         made = plan.made
         self._timeline.after(
             0, lambda: self._emit(leg, telephony.Incoming, source=made.source, destination=made.destination, **fields)
@@ -250,7 +261,9 @@ class ReplayedEngine:
             raise CommandRefused(f"the leg {leg.id} is {leg.state.value}, not arrived")
         recorded = leg.plan.answered
         if recorded is not None or not leg.plan.intended:
-            self._timeline.after(SOON_US if recorded is None else recorded, partial(self._answered, leg), leg.plan.answered_line)
+            self._timeline.after(
+                SOON_US if recorded is None else recorded, partial(self._answered, leg), leg.plan.answered_line
+            )
 
     def _hang_up(self, leg: _Leg, command: telephony.Reject | telephony.HangUp) -> None:
         if leg.hung_up:
@@ -359,9 +372,7 @@ class ReplayedEngine:
             ends = partial(self._by_itself, take, RecordOutcome(known.end.outcome))
             take.end = self._timeline.after(known.ended, ends, known.ended_line)
         elif command.max_ms is not None:
-            take.end = self._timeline.after(
-                command.max_ms * 1000, partial(self._take_over, take, RecordOutcome.MAX_LENGTH)
-            )
+            take.end = self._timeline.after(command.max_ms * 1000, partial(self._take_over, take, RecordOutcome.MAX_LENGTH))
 
     def _take_began(self, take: _Take) -> None:
         if take.command.recording in take.leg.takes:
@@ -484,14 +495,15 @@ class ReplayedEngine:
         number = self._referred.get(n, 0)
         self._referred[n] = number + 1
         known = self._plan.referred.get(n, [])
+        after_us = SOON_US
+        fields: dict[str, Any] = {"outcome": telephony.ReferOutcome.UNKNOWN}
         if number < len(known):
             span, ended = known[number]
             if span is None:
                 return
+            after_us = span
             fields = {"outcome": telephony.ReferOutcome(ended.outcome), "sip_code": ended.sip_code, "detail": ended.detail}
-        else:
-            span, fields = SOON_US, {"outcome": telephony.ReferOutcome.UNKNOWN, "sip_code": None, "detail": ""}
-        self._timeline.after(span, lambda: None if leg.hung_up else self._emit(leg, telephony.Referred, **fields))
+        self._timeline.after(after_us, lambda: None if leg.hung_up else self._emit(leg, telephony.Referred, **fields))
 
     # small things
 
