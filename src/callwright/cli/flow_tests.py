@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -99,6 +100,8 @@ def _shared(scripts: Sequence[Script], trial: Trial, processes: int) -> Iterator
     pool = ProcessPoolExecutor(processes, context, _begin, (trial,))
     try:
         yield from pool.map(_try, scripts, chunksize=size)
+    except BrokenProcessPool:
+        raise AskedWrongly("A process that tried scenarios was killed; try again with --jobs 1.") from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -225,7 +225,7 @@ def _wrong_references(steps: list[Any], compiled: list[Step | None]) -> list[Pro
     for index, step in enumerate(compiled):
         if step is None:
             continue
-        if first[step.id] != index:
+        if first.get(step.id, index) != index:  # beside what is no step, others may still have none
             wrong.append(Invalid(f"Two steps have the id {step.id[:40]!r}.", parameter=f"steps[{index}].id"))
         target = step.on_keypress_goto
         if target is not None and target not in first:

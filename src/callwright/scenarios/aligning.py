@@ -25,7 +25,7 @@ def align(expected: Sequence[E], seen: Sequence[S], same: Callable[[E, S], bool]
     for common_i, common_j in [*_common(expected, seen, same, first), (len(expected), len(seen))]:
         while i < common_i or j < common_j:
             yield (i if i < common_i else None), (j if j < common_j else None)
-            i, j = min(i + 1, common_i), min(j + 1, common_j)
+            i, j = i + 1, j + 1
         if common_i < len(expected):
             yield common_i, common_j
             i, j = common_i + 1, common_j + 1

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from callwright.calls import journal
 from callwright.calls.model import Leg
-from callwright.rehearsal.outcome import Fetched, Outcome, Posted, Recorded, Spoken
+from callwright.rehearsal.outcome import Fetched, KeysSent, Outcome, Posted, Recorded, Spoken
 from callwright.scenarios.aligning import align
 from callwright.scenarios.document import (
     Expected,
@@ -90,7 +90,7 @@ class _Comparison:
         yield from self._list("steps", expected.steps, steps, _step, _step_in_words, lambda one: one[0])
         yield from self._pressed(expected.pressed)
         sent = self._outcome.keys_sent
-        yield from self._list("keys_sent", expected.keys_sent, sent, _keys, lambda one: repr(one.keys), lambda one: one.at)
+        yield from self._list("keys_sent", expected.keys_sent, sent, _keys, _keys_in_words, lambda one: one.at)
         yield from self._mapping("variables", expected.variables, outcome.variables)
         yield from self._list(
             "recordings", expected.recordings, outcome.recordings, self._recording, _recording_in_words, lambda one: one.at
@@ -231,9 +231,13 @@ def _step(expected: str, seen: tuple[float, journal.StepStarted]) -> Iterator[_M
         yield _Mismatch("", expected, _step_in_words(seen))
 
 
-def _keys(expected: str, seen: Any) -> Iterator[_Mismatch]:
+def _keys(expected: str, seen: KeysSent) -> Iterator[_Mismatch]:
     if expected != seen.keys:
         yield _Mismatch("", repr(expected), repr(seen.keys))
+
+
+def _keys_in_words(one: str | KeysSent) -> str:
+    return repr(one if isinstance(one, str) else one.keys)
 
 
 def _prompt(given: ExpectedPrompt | str) -> ExpectedPrompt:

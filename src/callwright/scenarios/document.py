@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from callwright.calls.events import CREATED, UPDATED
 from callwright.calls.model import CallStatus, Direction, LegStatus
-from callwright.dialect.callbacks import TYPE_OF
 from callwright.reasons import Reason
 from callwright.recordings.model import RecordingStatus, RecordingType
 from callwright.rehearsal.parties import Address, Party, Seconds
@@ -150,7 +150,7 @@ class ExpectedFetch(_Part, frozen=True, kw_only=True):
 class ExpectedWebhook(_Part, frozen=True, kw_only=True):
     """A callback about the call."""
 
-    event: Annotated[str | None, _one_of(TYPE_OF, "The event.")] = None
+    event: Annotated[str | None, _one_of((CREATED, UPDATED), "The event.")] = None
     status: Annotated[str | None, Meta(description="The status in its payload.")] = None
     legs: Annotated[list[str] | None, Meta(description="The statuses of the call's legs in its payload, oldest first.")] = None
     at: At = None

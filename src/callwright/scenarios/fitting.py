@@ -88,7 +88,7 @@ class Fitting:
         words = extra.get("words")
         if words is not None:
             found = self._value(node, kind.type, key)
-            if found is MISFIT or found in words:
+            if found is MISFIT or found is None or found in words:
                 return found
             return self._misfit(node, key, f"{_shown(found)} is not known; {nearest(found, words)}")
         if "allowed" in extra and isinstance(kind.type, inspect.StrType) and isinstance(node, Scalar):

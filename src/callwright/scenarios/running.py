@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,13 @@ from callwright.scenarios.refusal import Refusal
 from callwright.scenarios.rules import read_flow
 from callwright.scenarios.surroundings import settings_of
 from callwright.settings import Settings
+from callwright.telephony import Event
+
+MOST_LEGS = 100
+
+
+class GoesInCircles(CallwrightError):
+    """A call has more legs than a scenario can mean."""
 
 
 class FlowUnreadable(CallwrightError):
@@ -104,7 +111,10 @@ def with_flow(scenario: Scenario, folder: Path) -> Scenario:
 
 
 async def play(rehearsal: Rehearsal, scenario: Scenario) -> Outcome | Refusal:
-    """Have the call of a scenario, to its end; the scenario has its flow. The platform may be a simulated or a live one."""
+    """Have the call of a scenario, to its end; the scenario has its flow. The platform may be a simulated or a live one.
+
+    Raises `GoesInCircles` for a call of more than `MOST_LEGS` legs, which is hung up.
+    """
     assert not isinstance(scenario.flow, str)
     for destination, party in scenario.callees.items():
         rehearsal.network.expect(destination, party)
@@ -118,13 +128,35 @@ async def play(rehearsal: Rehearsal, scenario: Scenario) -> Outcome | Refusal:
         return Refusal(refusal.sip_code, refusal.message)
     except Problem as problem:
         return Refusal(problem.http, problem.message)
-    wishes = _Wishes(rehearsal, call_id)
+    wishes = _Wishes(rehearsal, call_id, scenario.wishes)
+    circles = _Circles(rehearsal, call_id)
     timers = [rehearsal.clock.call_later(wish.at, partial(wishes.ask, wish)) for wish in scenario.wishes]
     outcome = await rehearsal.over(call_id)
     for timer in timers:  # on a stage others go on
         timer.cancel()
     refused = await wishes.refused()
-    return msgspec.structs.replace(outcome, notes=(*outcome.notes, *refused))
+    if circles.found is not None:
+        await circles.found
+        raise GoesInCircles(f"It had more than {MOST_LEGS} legs after {outcome.seconds:g} s: parties transfer in circles.")
+    late = [f"What was to be asked at {wish.at:g} s ({wish.what}) never was: the call was over." for wish in wishes.unasked]
+    return msgspec.structs.replace(outcome, notes=(*outcome.notes, *refused, *late))
+
+
+class _Circles:
+    """Hangs up a call of more legs than any scenario means: what is told of it grows with the square of their number."""
+
+    def __init__(self, rehearsal: Rehearsal, call_id: UUID) -> None:
+        self._rehearsal = rehearsal
+        self._call = call_id
+        self._legs: set[UUID] = set()
+        self.found: asyncio.Task[None] | None = None
+        rehearsal.network.ear.observers.append(self._heard)
+
+    def _heard(self, event: Event) -> None:
+        self._legs.add(event.leg)
+        if len(self._legs) > MOST_LEGS and self.found is None:
+            hanging_up = self._rehearsal.switch.hang_up_call(self._rehearsal.world.id, self._call)
+            self.found = asyncio.get_running_loop().create_task(hanging_up)
 
 
 async def _begin(rehearsal: Rehearsal, scenario: Scenario, flow: Mapping[str, Any]) -> UUID:
@@ -139,13 +171,15 @@ async def _begin(rehearsal: Rehearsal, scenario: Scenario, flow: Mapping[str, An
 class _Wishes:
     """What is asked of the call from outside, each wish at its time."""
 
-    def __init__(self, rehearsal: Rehearsal, call_id: UUID) -> None:
+    def __init__(self, rehearsal: Rehearsal, call_id: UUID, wishes: Sequence[Wish]) -> None:
         self._rehearsal = rehearsal
         self._call = call_id
+        self.unasked = list(wishes)
         self._asked: list[asyncio.Task[None]] = []
         self._refused: list[str] = []
 
     def ask(self, wish: Wish) -> None:
+        self.unasked.remove(wish)
         self._asked.append(asyncio.get_running_loop().create_task(self._try(wish)))
 
     async def refused(self) -> list[str]:

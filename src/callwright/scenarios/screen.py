@@ -70,6 +70,12 @@ def causes(result: Result) -> list[str]:
     if isinstance(result.outcome, Outcome):
         asked = {fetch.url: fetch.fault for fetch in result.outcome.fetches if "is not in the script" in fetch.fault}
         found += [f"{url} was asked for a flow, and web has no answer of it." for url in asked]
+        called = {leg.destination for leg in result.outcome.legs}
+        found += [
+            f"Nobody called {number}, of whom callees has a script."
+            for number in result.scenario.callees
+            if number not in called
+        ]
     return found
 
 

@@ -10,7 +10,7 @@ from callwright.calls import journal
 from callwright.rehearsal.outcome import Outcome, Spoken
 
 # What a reader of a test has no use for: bookkeeping, and what is told elsewhere.
-_UNTOLD = (
+UNTOLD = (
     journal.CallMade,
     journal.LegIntends,
     journal.LegAddressed,
@@ -50,9 +50,9 @@ def _journal(outcome: Outcome) -> Iterator[Line]:
 
     for told in outcome.journal:
         entry = told.entry
-        if isinstance(entry, _UNTOLD):
+        if isinstance(entry, UNTOLD):
             continue
-        write = _SENTENCES.get(type(entry))
+        write = SENTENCES.get(type(entry))
         text = type(entry).__name__ if write is None else write(entry, leg)
         yield Line(outcome.since(told.at_us), text)
 
@@ -102,7 +102,8 @@ def _labelled(entry: journal.CallLabelled, leg: _Leg) -> str:
     return f"the call's tags are: {', '.join(entry.tags) or 'none'}{metadata}"
 
 
-_SENTENCES: dict[type[journal.Entry], Callable[[Any, _Leg], str]] = {
+_HEARD = {"voice": "begins to speak", "silence": "falls silent", "beep": "beeps"}
+SENTENCES: dict[type[journal.Entry], Callable[[Any, _Leg], str]] = {
     journal.LegMade: _leg_made,
     journal.LegMoved: _leg_moved,
     journal.CallMoved: lambda entry, leg: f"the call is {entry.status.value}",
@@ -117,6 +118,7 @@ _SENTENCES: dict[type[journal.Entry], Callable[[Any, _Leg], str]] = {
     journal.FlowAnswered: _flow_answered,
     journal.RecordingMoved: _recording_moved,
     journal.TranscriptionWanted: lambda entry, leg: f"the recording is to be written down ({entry.language})",
+    journal.VoiceHeard: lambda entry, leg: f"{leg(entry.leg)} {_HEARD.get(entry.what, entry.what)}",
     journal.Judged: lambda entry, leg: f"{leg(entry.leg)} was answered by: {entry.verdict} ({entry.basis})",
     journal.PartyAdded: lambda entry, leg: f"{leg(entry.leg)} is added",
     journal.ReferReceived: _refer_received,
@@ -127,9 +129,11 @@ _SENTENCES: dict[type[journal.Entry], Callable[[Any, _Leg], str]] = {
     journal.Unbridged: lambda entry, leg: f"{leg(entry.leg)} talks to nobody any more",
     journal.Held: lambda entry, leg: f"{leg(entry.leg)} asks for {entry.direction}",
     journal.Asked: lambda entry, leg: f"asked from outside: {entry.what}{' of ' + leg(entry.leg) if entry.leg else ''}",
+    journal.TimerLate: lambda entry, leg: f"this machine is {entry.late_us / 1e6:.2f} s late ({entry.timer})",
     journal.LateAnswerReleased: lambda entry, leg: f"{leg(entry.leg)} was answered after it was given up; let go",
     journal.ForkReleased: lambda entry, leg: f"{leg(entry.leg)} was answered twice; the second is let go",
     journal.CallLabelled: _labelled,
+    journal.Settled: lambda entry, leg: f"the server was not there; what lived is ended, {entry.reason.value}",
 }
 
 

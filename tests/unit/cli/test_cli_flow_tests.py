@@ -159,6 +159,18 @@ def test_the_settings_at_hand_hold_and_those_of_a_scenario_before_them(callwrigh
     assert callwright("a.yaml", "b.yaml", "--config", "own.toml")[0] == 0
 
 
+def test_what_the_server_would_not_ask_may_be_scripted(callwright: Run) -> None:
+    flow = "flow: {steps: [{action: fetchCallFlow, options: {url: 'http://10.0.0.1/a'}}]}"
+    Path("a.yaml").write_text(
+        f"name: a\n{flow}\nweb: {{'http://10.0.0.1/a': [{{flow: {{steps: [{{action: hangup}}]}}}}]}}\nexpect: {{ends: 0}}"
+    )
+    assert callwright("a.yaml")[0] == 0
+    Path("b.yaml").write_text(
+        "name: b\nflow: {steps: [{action: say, options: {payload: Hi., language: xx-YY}}]}\nexpect: {ends: 0}"
+    )
+    assert "'xx-YY' is not a language that can be spoken" in callwright("b.yaml")[2]
+
+
 def test_several_processes_say_the_same_in_the_same_order(callwright: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     write("a.yaml", **{f"number{n}": (n, n if n % 3 else 99) for n in range(1, 13)})
     alone = callwright("a.yaml", "--jobs", "1")

@@ -51,6 +51,7 @@ def test_what_the_contract_allows_passes(body: dict[str, Any]) -> None:
         ({"steps": "x"}, 10, "steps"),
         ({"steps": ["x"]}, 10, "steps[0]"),
         ({"steps": [{}]}, 11, "steps[0].action"),
+        ({"steps": [{"action": "hangup"}, None]}, 10, "steps[1]"),
         (one("dance"), 10, "steps[0].action"),
         (one("transfer"), 11, "steps[0].options.destination"),
         (one("transfer", {"destination": " "}), 11, "steps[0].options.destination"),

@@ -16,7 +16,7 @@ from callwright.scenarios.comparing import differences
 from callwright.scenarios.document import Expected
 from callwright.scenarios.reading import read
 from callwright.scenarios.refusal import Refusal
-from callwright.scenarios.running import Result, simulate
+from callwright.scenarios.running import GoesInCircles, Result, simulate
 from callwright.scenarios.spans import span
 
 SURVEY = """
@@ -101,6 +101,11 @@ def test_everything_may_be_expected(survey: Result) -> None:
         ({"spoken": []}, ("spoken[1]", "nothing", '"Press one for sales, two for service."')),
         ({"pressed": ""}, ("pressed", "nothing", "'2'")),
         ({"pressed": "21"}, ("pressed", "'21'", "'2'")),
+        ({"keys_sent": ["12", "3"]}, ("keys_sent[2]", "'3'", "nothing")),
+        ({"keys_sent": []}, ("keys_sent[1]", "nothing", "'12'")),
+        ({"fetches": []}, ("fetches[1]", "nothing", "GET https://a.example/next")),
+        ({"fetches": [{"status": 200}, {"method": "POST"}]}, ("fetches[2]", "POST a request", "nothing")),
+        ({"recordings": [{"type": "ivr"}, {}]}, ("recordings[2]", "a recording", "nothing")),
         ({"keys_sent": ["21"]}, ("keys_sent[1]", "'21'", "'12'")),
         ({"variables": {"choice": "1"}}, ("variables.choice", "'1'", "'2'")),
         ({"variables": {"other": "1"}}, ("variables.other", "'1'", "nothing")),
@@ -167,14 +172,27 @@ def test_what_the_script_wanted_and_what_never_came_is_noted() -> None:
     name: x
     flow: {steps: [{action: pause, options: {length: 2}}, {action: fetchCallFlow, options: {url: https://b.example}}]}
     caller: {acts: [{hears: press one, press: 1}]}
-    wishes: [{at: 1, holds: true}]
+    wishes: [{at: 1, holds: true}, {at: 100, hangs_up: true}]
     expect: {status: busy}
     """
     (script,) = read(text.encode(), "a.yaml", Path())
     assert simulate(script.scenario).notes == (
         'Leg 1 waits for the end of "press one", which it never heard: it did not press 1.',
         "What was asked at 1 s (hold) was refused: The leg talks to nobody; its flow has it.",
+        "What was to be asked at 100 s (hang up) never was: the call was over.",
     )
+
+
+def test_a_call_that_goes_in_circles_is_ended_and_no_outcome() -> None:
+    text = """
+    name: x
+    flow: {steps: [{action: transfer, options: {destination: "31612345678"}}]}
+    callees: {31612345678: {acts: [{at: 1, transfers_to: "31612345678"}]}}
+    expect: {status: ended}
+    """
+    (script,) = read(text.encode(), "a.yaml", Path())
+    with pytest.raises(GoesInCircles, match=r"more than 100 legs after .* s: parties transfer in circles"):
+        simulate(script.scenario)
 
 
 @given(st.lists(st.integers(0, 4), max_size=8), st.lists(st.integers(0, 4), max_size=8))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from callwright.flows.check import Abilities
 from callwright.rehearsal.parties import Act
@@ -14,6 +17,7 @@ from callwright.scenarios import reading
 from callwright.scenarios.document import ExpectedPrompt
 from callwright.scenarios.faults import ScenarioError
 from callwright.scenarios.reading import Script, read, read_file
+from callwright.scenarios.surroundings import settings_of
 from callwright.scenarios.tree import Place
 
 BYE: dict[str, Any] = {"steps": [{"action": "hangup", "id": "step-1"}]}
@@ -221,3 +225,49 @@ def test_what_is_no_text_or_too_large(tmp_path: Path, monkeypatch: pytest.Monkey
         read_file(tmp_path)
     with pytest.raises(ScenarioError, match="cannot be read: No such file"):
         read_file(tmp_path / "nix")
+
+
+def test_a_scenario_changes_some_settings_and_leaves_those_at_hand() -> None:
+    own = script(with_bye("settings: {calls: {ring_timeout: 20}, trunks: [{name: a, address: 192.0.2.1}]}")).scenario
+    base = settings_of(script(with_bye("settings: {calls: {max_live: 7}, flows: {language: nl-NL}}")).scenario)
+    both = settings_of(own, base)
+    assert (both.calls.ring_timeout, both.calls.max_live, both.flows.language) == (20.0, 7, "nl-NL")
+    assert [trunk.name for trunk in both.trunks] == ["a"]
+    assert settings_of(script(with_bye("")).scenario, base) is base
+
+
+WHOLE = (Path(__file__).parents[2] / "acceptance" / "scenarios" / "transfers.yaml").read_text(encoding="utf-8")
+BITS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "\n",
+    "- ",
+    "#",
+    "*",
+    "&x",
+    "*x",
+    "'",
+    '"',
+    "1e999",
+    "~",
+    "null",
+    "..",
+    "\t",
+    "é",
+    "-1",
+    "9" * 20,
+    "x",
+]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 9), st.sampled_from(BITS)), min_size=1, max_size=4))
+def test_whatever_is_written_it_is_read_or_refused(changes: list[tuple[int, int, str]]) -> None:
+    text = WHOLE
+    for at, length, bit in changes:
+        text = text[:at] + bit + text[at + length :]
+    with suppress(ScenarioError):
+        read(text.encode(), "a.yaml", Path("nowhere"))

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import jsonschema
 import msgspec
 import pytest
 
+from callwright.calls import journal
 from callwright.rehearsal.outcome import Outcome
+from callwright.scenarios.comparing import Difference
 from callwright.scenarios.document import Expected
 from callwright.scenarios.json_schema import json_schema
 from callwright.scenarios.junit import junit
 from callwright.scenarios.reading import read
 from callwright.scenarios.running import Result, simulate
-from callwright.scenarios.screen import HEIGHT, cut, screen, side_by_side
-from callwright.scenarios.story import story
+from callwright.scenarios.screen import HEIGHT, cut, first_difference, screen, side_by_side
+from callwright.scenarios.story import SENTENCES, UNTOLD, story
 from callwright.scenarios.tree import parse, plain_value
 from callwright.scenarios.verdict import Verdict, verdict
 
@@ -97,13 +99,28 @@ def test_two_texts_side_by_side(expected: str, seen: str, shown: tuple[str, str,
     assert side_by_side(expected, seen, 80) == shown
 
 
+def test_the_earliest_difference_comes_first() -> None:
+    early, late = Difference("b", "x", "y", 1.0), Difference("a", "x", "y", 2.0)
+    assert first_difference([Difference("c", "x", "y"), late, early]) == early
+
+
+def test_a_callee_whom_nobody_called_is_a_likely_cause() -> None:
+    text = MENU.replace("expect:", "callees: {31612345679: {outcome: busy}}\nexpect:")
+    script, result = tried(text)
+    assert "Nobody called 31612345679, of whom callees has a script." in verdict(script, result).causes
+
+
 def test_what_cannot_be_shown_is_blank() -> None:
     assert cut("a\x1b[31m\nb\u202e", 20) == "a [31m b "
     assert cut("x" * 30, 10) == "x" * 9 + "…"
 
 
-def test_every_line_of_a_journal_has_words() -> None:
-    for path in sorted(ACCEPTANCE.glob("*.yaml")):
+def test_every_kind_of_a_journal_has_words() -> None:
+    assert {kind for kind in get_args(journal.AnyEntry) if kind not in SENTENCES} == set(UNTOLD)
+
+
+def test_a_story_is_told_in_its_order() -> None:
+    for path in (ACCEPTANCE / "transfers.yaml", ACCEPTANCE / "placed.yaml", ACCEPTANCE / "recording.yaml"):
         for script in read(path.read_bytes(), path.name, path.parent):
             outcome = simulate(script.scenario).outcome
             assert isinstance(outcome, Outcome)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callwright.scenarios import tree
@@ -78,6 +78,7 @@ def test_several_documents_and_aliases() -> None:
         ("a: \x07", (1, 1), "control character (number 7)"),
         ("%YAML 3.1\n---\na: 1", (1, 1), "leave out %YAML"),
         ("a: &x [*x]", (1, 8), "there is none"),
+        ("a: &x [1]\nb: &x [*x]", (2, 8), "there is none"),
         ("[" * 65, (1, 65), "nested more than 64 levels"),
         ("[" * 100_000, (1, 1001), "nested more than 64 levels"),
     ],
@@ -106,6 +107,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text("abc"), json_values))
 def test_json_is_yaml(value: dict[str, Any]) -> None:
     assert plain_value(only(json.dumps(value))) == value
