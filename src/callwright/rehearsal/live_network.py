@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -198,8 +199,7 @@ class SipNetwork:
         if handset is not None:
             handset.act(command, **fields)
 
-    def _at(self, when: float, do: object) -> None:
-        assert callable(do)
+    def _at(self, when: float, do: Callable[[], None]) -> None:
         self._clock.call_later(max(0.0, when - self._now()), do)
 
     def _now(self) -> float:
