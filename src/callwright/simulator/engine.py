@@ -244,8 +244,10 @@ class SimulatedEngine:
             self._hold(leg, direction)
 
     def far_presses(self, leg_id: UUID, digit: str, duration_ms: int = 100) -> None:
-        """The far end presses a key, which also stops a prompt that listens for keys."""
+        """The far end presses a key, which also stops a prompt that listens for keys. Who is on hold is not heard."""
         leg = self._legs[leg_id]
+        if not leg.sends:
+            return
         self.emit(leg, telephony.Digit, digit=digit, duration_ms=duration_ms, means="simulated")
         self._sound.pressed(leg, digit)
 
@@ -352,6 +354,7 @@ class SimulatedEngine:
         if direction != leg.direction:
             leg.direction = direction
             self.emit(leg, telephony.Held, direction=direction)
+            self._sound.attend(leg)
 
     # small things
 

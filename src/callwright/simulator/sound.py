@@ -195,6 +195,12 @@ class Sound:
         self._stage.later(leg, seconds, partial(self.voice, leg, False))
 
     def voice(self, leg: Leg, speaking: bool) -> None:
+        leg.talks = speaking
+        self.attend(leg)
+
+    def attend(self, leg: Leg) -> None:
+        """Hear the far end begin, or cease, to speak; one that is on hold is not heard."""
+        speaking = leg.talks and leg.sends
         if leg.speaking == speaking:
             return
         leg.speaking = speaking
@@ -204,5 +210,5 @@ class Sound:
             self._await_silence(leg, take)
 
     def beep(self, leg: Leg) -> None:
-        if leg.listening and leg.state is State.ANSWERED:
+        if leg.listening and leg.state is State.ANSWERED and leg.sends:
             self._stage.emit(leg, telephony.Beep)

@@ -116,3 +116,30 @@ def test_who_is_hung_up_twice_is_over_once() -> None:
     assert talk.told() == [("Unbridged", "b"), ("Ended", "a")]
     with pytest.raises(telephony.CommandRefused, match="there is no leg"):
         talk.do(telephony.HangUp, talk.a)
+
+
+def test_nothing_is_heard_of_who_is_on_hold() -> None:
+    """Its telephone sends nothing (RFC 3264 §8.4): neither voice nor telephone-events."""
+    talk = Talk()
+    talk.do(telephony.Listen, talk.b)
+    talk.engine.far_speaks(talk.b, True)
+    assert talk.told() == [("Voice", "b")]
+    talk.do(telephony.Hold, talk.b)
+    assert talk.told()[1:] == [("Held", "b"), ("Voice", "b")]
+    talk.events.clear()
+    talk.engine.far_presses(talk.b, "1")
+    talk.engine.far_beeps(talk.b)
+    assert talk.told() == []
+    talk.do(telephony.Resume, talk.b)
+    talk.clock.advance(0.1)
+    talk.engine.far_presses(talk.b, "2")
+    assert talk.told() == [("Held", "b"), ("Voice", "b"), ("Digit", "b")]
+    voice = next(event for event in talk.events if isinstance(event, telephony.Voice))
+    assert voice.speaking
+
+
+def test_a_far_end_that_holds_us_is_heard() -> None:
+    talk = Talk()
+    talk.engine.far_holds(talk.b, "sendonly")
+    talk.engine.far_presses(talk.b, "1")
+    assert talk.told() == [("Held", "b"), ("Digit", "b")]
