@@ -99,3 +99,13 @@ def test_the_document_says_so(stage: Stage) -> None:
     words = document["components"]["schemas"]["VoiceCall"]["properties"]["status"]["enum"]
     assert words == ["queued", "starting", "ongoing", "ended"]
     assert "busy" in document["components"]["schemas"]["Call"]["properties"]["status"]["enum"]
+
+
+def test_whatever_stands_in_a_path_is_answered_in_the_interfaces_own_form(stage: Stage) -> None:
+    told = [
+        (answer.status, answer.content["error"]["code"])
+        for path in ("/api/numbers/%0A", "/api/keys/%0A", "/api/deliveries/%0A/attempts/1", "/api/%0A", "/api/")
+        for answer in (stage.server.test.delete(path),)
+    ]
+    assert told == [(400, 10), (403, 2), (405, 98), (404, 98), (404, 98)]
+    assert stage.server.test.get("/calls/%0A").content["errors"][0]["code"] == 13

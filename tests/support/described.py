@@ -94,11 +94,11 @@ def operation_of(method: str, path: str) -> dict[str, Any] | None:
     """The operation for a path such as ``/api/calls/123``; a fixed segment goes before a variable one."""
     method = "get" if method == "HEAD" else method.lower()
     fitting = [
-        (template, operations[method])
-        for template, operations in document()["paths"].items()
-        if method in operations and re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path)
+        template for template in document()["paths"] if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path)
     ]
-    return min(fitting, key=lambda one: one[0].count("{"))[1] if fitting else None
+    found = min(fitting, key=lambda template: template.count("{"), default="")
+    operation: dict[str, Any] | None = operations_of(found).get(method) if found else None
+    return operation
 
 
 def response_of(operation: dict[str, Any], status: int, strictness: Strictness = LENIENT) -> dict[str, Any] | None:

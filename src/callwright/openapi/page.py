@@ -277,7 +277,7 @@ def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
         if word in schema:
             return between.join(_type(one, schemas) for one in schema[word])
     if "enum" in schema:
-        words = [f"<code>{escape(json.dumps(one) if not isinstance(one, str) else one)}</code>" for one in schema["enum"]]
+        words = [f"<code>{escape(one if isinstance(one, str) and one else json.dumps(one))}</code>" for one in schema["enum"]]
         if len(words) > 12:
             return f"<details><summary>one of {len(words)} words</summary>{', '.join(words)}</details>"
         return ", ".join(words)

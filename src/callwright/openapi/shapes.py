@@ -173,6 +173,8 @@ def published(schema: Mapping[str, Any], name: str, prefix: str) -> Named:
 
 
 def _named(schema: Any, prefix: str, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(schema, Named):
+        return schema
     if isinstance(schema, Mapping):
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import pytest
 
 from callwright.native import described
 from callwright.openapi.operation import Access
-from support.contract_tests import BY_FORM_ALONE, LAX, LONG, SHORT, Door, Extent, Seeded, configuration, run, seed, start
+from support.contract_tests import BY_FORM_ALONE, LAX, LONG, SHORT, Door, Extent, configuration, run, seed, start
 from support.server import Server
 
 # Answers that do not end; what is told there is proven elsewhere (`support.described`).
@@ -20,7 +20,7 @@ ENDLESS = ("listen", "watchEvents")
 
 class Stage(NamedTuple):
     server: Server
-    seeded: Seeded
+    seeded: Mapping[str, list[str]]
     folder: Path
 
 
@@ -44,14 +44,14 @@ def _key(stage: Stage) -> dict[str, str]:
 def _compatible(stage: Stage, extent: Extent) -> None:
     config = configuration(stage.seeded, extent, (*LAX, *BY_FORM_ALONE))
     filters = "--exclude-path-regex=^/api"
-    run(stage.server.http, stage.folder, config, filters, headers=_key(stage), name="compatible")
+    run(stage.server.http, stage.folder, config, filters, headers=_key(stage), name="compatible", again_s=extent.again_s)
 
 
 def _native(stage: Stage, extent: Extent) -> None:
     config = configuration(stage.seeded, extent, BY_FORM_ALONE)
     left_out = [one.name for one in described.chapter().operations if one.access is Access.SOCKET] + [*ENDLESS]
     filters = ("--include-path-regex=^/api", f"--exclude-operation-id-regex={_any_of(left_out)}")
-    run(stage.server.http, stage.folder, config, *filters, headers=_key(stage), name="native")
+    run(stage.server.http, stage.folder, config, *filters, headers=_key(stage), name="native", again_s=extent.again_s)
 
 
 def _operator(stage: Stage, extent: Extent) -> None:
@@ -60,7 +60,15 @@ def _operator(stage: Stage, extent: Extent) -> None:
     wanted = [one.name for one in described.chapter().operations if one.access is Access.SOCKET]
     filters = f"--include-operation-id-regex={_any_of(wanted)}"
     with Door(stage.server.folder / "data" / "run" / "control.sock") as door:
-        run(door.url, stage.folder, config, filters, headers={"Callwright-World": "test"}, name="operator")
+        run(
+            door.url,
+            stage.folder,
+            config,
+            filters,
+            headers={"Callwright-World": "test"},
+            name="operator",
+            again_s=extent.again_s,
+        )
 
 
 def _any_of(names: list[str]) -> str:

@@ -53,6 +53,8 @@ def test_what_the_contract_allows_passes(body: dict[str, Any]) -> None:
         ({"steps": [{}]}, 11, "steps[0].action"),
         ({"steps": [{"action": "hangup"}, None]}, 10, "steps[1]"),
         (one("dance"), 10, "steps[0].action"),
+        ({"steps": [{"action": "hangup", "options": False}]}, 10, "steps[0].options"),
+        ({"steps": [{"action": "hangup", "options": 0}]}, 10, "steps[0].options"),
         (one("transfer"), 11, "steps[0].options.destination"),
         (one("transfer", {"destination": " "}), 11, "steps[0].options.destination"),
         (one("transfer", {"destination": {}}), 10, "steps[0].options.destination"),

@@ -12,6 +12,7 @@ from callwright.cli.control import call_asgi
 from callwright.errors import StoreUnavailable
 from callwright.native import Authority, ChildState, ServerState
 from callwright.native.routes import ENTRIES, Who
+from support.asgi import Client
 from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
@@ -112,10 +113,18 @@ async def test_settings_for_the_operator():
         ("GET", "/nowhere", None, 404, 98),
         ("GET", "/keys/", None, 404, 98),
         ("PATCH", "/keys", None, 405, 98),
+        ("PATCH", "/calls/export?bogus=1", None, 405, 98),
+        ("PUT", "/flows/check", {"steps": [{"action": "hangup"}]}, 405, 98),
+        ("GET", "/deliveries/resend", None, 405, 98),
         ("POST", "/keys", b"{", 400, 21),
         ("POST", "/keys", b"[]", 400, 21),
         ("POST", "/keys", {}, 400, 11),
         ("POST", "/keys", {"kind": 7}, 400, 10),
+        ("POST", "/keys", {"kind": "live", "colour": "red"}, 400, 10),
+        ("POST", "/keys/signing/rotate", {"overlap": 1, "colour": "red"}, 400, 10),
+        ("POST", "/numbers", {"number": "31205550100", "colour": "red"}, 400, 10),
+        ("POST", f"/webhooks/{SOMEWHERE}/rotate", {"colour": "red"}, 400, 10),
+        ("POST", f"/webhooks/{SOMEWHERE}/test", {"colour": "red"}, 400, 10),
         ("POST", "/keys", {"kind": "both"}, 400, 10),
         ("POST", "/keys", {"kind": "live", "label": "two\nlines"}, 400, 10),
         ("POST", "/keys", {"kind": "live", "label": "x" * 101}, 400, 10),
@@ -210,3 +219,28 @@ async def test_the_state_is_told_where_a_server_runs():
             "unhealthy": {"admission": "draining"},
         },
     )
+
+
+async def test_what_is_not_known_is_named_with_what_is():
+    room = await NativeRoom.open()
+    reply = await room.operator("POST", "/keys", {"kind": "live", "colour": "red"})
+    assert reply.error["parameter"] == "colour"
+    assert reply.error["message"] == "'colour' is not known here: the body may have kind, label."
+    assert len(room.accounts.keys()) == 1
+
+
+async def test_a_wrong_method_is_told_the_right_ones():
+    room = await NativeRoom.open()
+    for path, allowed in (
+        ("/calls/export", "GET, HEAD"),
+        ("/flows/check", "POST"),
+        (f"/calls/{SOMEWHERE}", "GET, HEAD, PATCH"),
+    ):
+        status, headers = await _status_and_headers(room, "PUT", path)
+        assert (status, headers["allow"]) == (405, allowed)
+
+
+async def _status_and_headers(room, method, path):
+    client = Client(native_app(room.parts, Authority.NETWORK), None)
+    reply = await client(method, path)
+    return reply.status, reply.headers

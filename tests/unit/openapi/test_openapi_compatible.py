@@ -19,7 +19,7 @@ from callwright.openapi.shapes import Named
 from support import described as proof
 
 OPERATIONS = described.chapter(LENIENT).operations
-STRICT = Strictness(documented_status_codes=True, collapse_statuses=True, authentication_code=2)
+STRICT = Strictness(documented_status_codes=True, collapse_statuses=True, authentication_code=2, method_on_get=True)
 
 
 def test_every_route_is_described_and_nothing_else_is():
@@ -112,6 +112,8 @@ def test_words_and_codes_follow_the_switches():
     }
     assert said[LENIENT] == [one.value for one in CallStatus]
     assert said[STRICT] == ["queued", "starting", "ongoing", "ended"]
+    for strictness, methods in ((LENIENT, "on `POST` the"), (STRICT, "on `POST` and `GET` the")):
+        assert methods in proof.document(strictness)[CHAPTERS][0]["description"]
     example = proof.document(STRICT)["components"]["responses"]["VoiceUnauthenticated"]["content"]["application/json"][
         "example"
     ]

@@ -21,16 +21,17 @@ TAGS = {
 }
 SENTENCE = """\
 For programs written for the MessageBird Voice Calling API. Every path is served as it stands and behind `/v1`, with and without
-a slash at the end; nothing is redirected. `HEAD` works where `GET` does, and on `POST` the query parameter `_method` puts
+a slash at the end; nothing is redirected. `HEAD` works where `GET` does, and on {methods} the query parameter `_method` puts
 another method in its place. Bodies are read as JSON whatever their `Content-Type`: keys match whatever their case, those that
 are not known are passed over, and so are unknown parameters of the query. Times are UTC in whole seconds."""
 
 
 def chapter(strictness: Strictness) -> Chapter:
     """As the switches of a server have it."""
+    methods = "`POST` and `GET`" if strictness.method_on_get else "`POST`"
     return Chapter(
         title="The compatible interface",
-        sentence=" ".join(SENTENCE.split()),
+        sentence=" ".join(SENTENCE.format(methods=methods).split()),
         tags=TAGS,
         operations=[one for module in (calls, recordings, flows, webhooks) for one in module.operations(strictness)],
         failure=failure(strictness),

@@ -61,15 +61,16 @@ DOUBLY_ENCODED = Named(
         "examples": ['{"steps": [{"action": "hangup"}]}'],
     },
 )
+ACTION = "action"
 _NUMBERS = {"integer", "number"}
 
 
-def accepted(schema: Any, *, keep: frozenset[str] = frozenset({"action"})) -> Any:
-    """A schema of what is sent, with every value in all the forms that are taken; keys in `keep` have the plain one alone."""
+def accepted(schema: Any) -> Any:
+    """A schema of what is sent, with every value in all the forms that are taken; the action of a step has one alone."""
     if isinstance(schema, Mapping) and isinstance(schema.get("properties"), Mapping):
         required = schema.get("required", ())
         keys = {
-            key: accepted(shape) if key in keep else in_all_forms(accepted(shape), wanted=key in required)
+            key: accepted(shape) if key == ACTION else in_all_forms(accepted(shape), wanted=key in required)
             for key, shape in schema["properties"].items()
         }
         return {**_inner(schema, leave=("properties",)), "properties": keys}
@@ -99,8 +100,17 @@ def in_all_forms(shape: Shape, *, wanted: bool = False) -> Shape:
     if not others:
         return shape
     about: Shape = {word: shape[word] for word in ("description", "examples", "default") if word in shape}
-    plain = {word: value for word, value in shape.items() if word not in about}
+    plain = _without_null({word: value for word, value in shape.items() if word not in about})
     return {"anyOf": [shape if isinstance(shape, Named) else plain, *others], **about}
+
+
+def _without_null(plain: Shape) -> Shape:
+    """Null is one of the forms of what is not set already."""
+    of = [one for one in plain.get("anyOf", ()) if one != {"type": "null"}]
+    if not of:
+        return plain
+    rest = {word: value for word, value in plain.items() if word != "anyOf"}
+    return {**rest, **of[0]} if len(of) == 1 else {**rest, "anyOf": of}
 
 
 def _kinds(shape: Shape) -> set[str]:
