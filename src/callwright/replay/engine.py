@@ -134,7 +134,12 @@ class ReplayedEngine:
             reason, detail = self._plan.fault
             causes = (cause for cause in Cause if reason_of_refusal(cause, Direction.INCOMING) is reason)
             blocked = next(causes, None)
-        fields = {"address": "record", "sip_call_id": plan.made.sip_call_id, "blocked": blocked, "detail": detail}
+        fields: dict[str, Any] = {
+            "address": "record",
+            "sip_call_id": plan.made.sip_call_id,
+            "blocked": blocked,
+            "detail": detail,
+        }
         made = plan.made
         self._timeline.after(
             0, lambda: self._emit(leg, telephony.Incoming, source=made.source, destination=made.destination, **fields)
@@ -490,14 +495,15 @@ class ReplayedEngine:
         number = self._referred.get(n, 0)
         self._referred[n] = number + 1
         known = self._plan.referred.get(n, [])
+        after_us = SOON_US
+        fields: dict[str, Any] = {"outcome": telephony.ReferOutcome.UNKNOWN}
         if number < len(known):
             span, ended = known[number]
             if span is None:
                 return
+            after_us = span
             fields = {"outcome": telephony.ReferOutcome(ended.outcome), "sip_code": ended.sip_code, "detail": ended.detail}
-        else:
-            span, fields = SOON_US, {"outcome": telephony.ReferOutcome.UNKNOWN, "sip_code": None, "detail": ""}
-        self._timeline.after(span, lambda: None if leg.hung_up else self._emit(leg, telephony.Referred, **fields))
+        self._timeline.after(after_us, lambda: None if leg.hung_up else self._emit(leg, telephony.Referred, **fields))
 
     # small things
 

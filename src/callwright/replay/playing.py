@@ -46,7 +46,7 @@ NEVER_RUN: Mapping[str, Any] = {"steps": [{"action": "hangup"}]}
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """`recorded` and `replayed` are the two journals; `steps` is as of `record.renamed`. `missing` has what the journal lacks."""
+    """`recorded` and `replayed` are the two journals; `steps` is as of `record.renamed`; `missing` has what is lacking."""
 
     plan: Plan
     recorded: list[Line]
@@ -125,7 +125,7 @@ class _Stage:
             call_id = await stage.dial(first.destination, first.source, Party())
         else:
             self._engine.begin()
-            labels = {"tags": plan.call.tags, "metadata": plan.call.metadata}
+            labels: dict[str, Any] = {"tags": plan.call.tags, "metadata": plan.call.metadata}
             body = self._flow or plan.flow or NEVER_RUN
             call_id = await stage.place(first.source, first.destination, body, **labels)
         if plan.over:
