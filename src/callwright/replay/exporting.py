@@ -61,6 +61,23 @@ def scenario_of(told: Sequence[Told], settings: Settings, flow: Mapping[str, Any
     return msgspec.structs.replace(scenario, expect=_expected(outcome))
 
 
+def goes_otherwise(told: Sequence[Told], scenario: Scenario) -> str:
+    """How the call goes otherwise in simulation than it went, in a sentence; empty when it does not."""
+    plan = inputs.read(lines_of(told))
+    ended = {
+        plan.leg(line.entry.leg): (line.entry.status.value, line.entry.reason)
+        for line in plan.lines
+        if isinstance(line.entry, journal.LegMoved) and line.entry.reason is not None
+    }
+    then = [f"{status}, {reason.value}" for _, (status, reason) in sorted(ended.items()) if reason is not None]
+    now = [f"{leg.status}, {leg.reason}" for leg in scenario.expect.legs or ()]
+    if then == now:
+        return ""
+    return (
+        f"In simulation its legs end so: {'; '.join(now)}; they ended so: {'; '.join(then)}. Look at the times of the scenario."
+    )
+
+
 def document_of(scenario: Scenario) -> str:
     """The scenario in YAML; what has its usual value is left out."""
     return yaml.safe_dump(_without_defaults(scenario), sort_keys=False, allow_unicode=True, width=100)

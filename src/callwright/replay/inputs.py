@@ -72,6 +72,7 @@ class PromptPlan(msgspec.Struct, kw_only=True):
     fault: str = ""
     fetched: list[journal.MediaFetched] = []
     fetching: int = 0
+    fetched_line: int | None = None
 
 
 class RecordingPlan(msgspec.Struct, kw_only=True):
@@ -329,6 +330,8 @@ class _Reading:
                 self._asked_us = line.at_us
             case journal.MediaFetched() if self._step is not None:
                 prompt = self._plan.prompts[self._step.index]
+                if not prompt.fetched:
+                    prompt.fetched_line = line.index
                 prompt.fetched.append(line.entry)
                 prompt.fetching = line.at_us - self._began_us
             case journal.FlowAnswered():

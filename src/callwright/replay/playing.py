@@ -60,8 +60,9 @@ def replay(told: Sequence[Told], settings: Settings | None = None, flow: Mapping
     cannot run.
     """
     plan = inputs.read(lines_of(told))
-    if flow is not None:
-        compile_flow(dict(flow))
+    body = plan.flow if flow is None else flow
+    if body is not None:  # an older program may have taken what this one does not
+        compile_flow(dict(body))
     stage = _Stage(plan, settings or Settings(), flow)
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(stage.play())

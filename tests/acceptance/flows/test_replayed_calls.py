@@ -6,20 +6,22 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from support.far_end import FarEnd, Samples
+from support.far_end import FarEnd
 from support.server import Server
-from support.sound import tone_file
+from support.sound import RATE, tone_file
 from support.steps import fetch, hangup, pause, play, record, say, tag, transfer
+from support.talk import talk
 from support.web_application import WebApplication
 
 Telephone = Callable[..., FarEnd]
-GREETING = "You have reached the voice mail of Peter Miller. I cannot come to the telephone now. Please leave a message."
+GREETING = talk()[0][: 4 * RATE].astype(np.int16)
 
 
 def callwright(server: Server, *arguments: str, status: int = 0) -> str:
@@ -38,15 +40,14 @@ async def night_call(
     server: Server,
     web: WebApplication,
     telephone: Telephone,
-    voice: Callable[[str], Awaitable[Samples]],
     number: str,
     tmp_path: Path,
 ) -> tuple[str, dict[str, Any]]:
-    """A caller presses a key, speaks to a tape, gets a flow from a program, is not put through to a machine, but to a person."""
-    greeting = await voice(GREETING)
+    """A caller presses a key, speaks to a tape, gets a flow from a program, and talks to a person, not to a machine."""
     machine, person = telephone(), telephone()
     tune = play(web.at("/night.wav", tone_file(700, 0.6)))
-    more = web.at("/night", {"steps": [tag("night"), pause(0.3), transfer(machine.uri, {"ifMachine": "hangup"}), transfer(person.uri)]})
+    then = [tag("night"), pause(0.3), transfer(machine.uri, {"ifMachine": "hangup"}), transfer(person.uri)]
+    more = web.at("/night", {"steps": then})
     steps = [
         {**say("Press one."), "id": "ask", "onKeypressVar": "choice", "maxNumKeys": 1},
         {**record({"finishOnKey": "#", "maxLength": 20}), "id": "tape"},
@@ -63,7 +64,7 @@ async def night_call(
     await caller.hears_for(0.5)
     await caller.line.press("#")
     await machine.answers()
-    machine.line.say(greeting)
+    machine.line.say(GREETING)
     await machine.is_hung_up(within=20)
     await person.answers()
     await caller.hears_for(0.5)

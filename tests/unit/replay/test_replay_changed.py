@@ -76,6 +76,14 @@ def test_a_step_less_that_took_time(talked: Any) -> None:
     assert found[2].later_s == -1.0
 
 
+def test_keys_of_a_step_that_is_gone_are_pressed_by_nobody() -> None:
+    steps = [say("Press a key for nothing.", "idle", onKeypressVar="idle", maxNumKeys=1), pause(1, "wait"), STEPS[2]]
+    recorded = called(steps, Act(hears="nothing", interrupts=True, after=0.4, press="9"))
+    replayed, found = again(recorded, {"steps": steps[1:]})
+    assert {kind for kind, *_ in in_short(replayed, found)} <= {"missing", "new", "shift"}
+    assert not [line for line in replayed.replayed if isinstance(line.entry, journal.DigitPressed | journal.VariableSet)]
+
+
 def test_another_tag(talked: Any) -> None:
     step = {"id": "mark", "action": "tag", "options": {"tags": ["asked", "twice"]}}
     replayed, found = again(talked, changed("mark", step))
