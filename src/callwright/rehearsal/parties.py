@@ -56,8 +56,11 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     answer_after: Annotated[Seconds, Meta(description="Seconds it rings before its outcome.")] = 1.0
     outcome: Annotated[
-        Literal["answer", "busy", "no_answer", "fail"],
-        Meta(description="What it does then; with no_answer it rings until it is given up."),
+        Literal["answer", "busy", "no_answer", "fail", "no_response"],
+        Meta(
+            description="What it does then; with no_answer it rings until it is given up, with no_response nothing is ever "
+            "heard of it, which is found out after 32 s."
+        ),
     ] = "answer"
     sip_code: Annotated[
         Annotated[int, Meta(ge=300, le=699)] | None,

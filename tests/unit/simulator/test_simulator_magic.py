@@ -96,6 +96,7 @@ def test_keys_are_pressed_whenever_they_are_asked_for() -> None:
 def test_it_speaks_into_a_recording_when_it_is_asked() -> None:
     outcome = called("224", SAY | {"options": SAY["options"] | {"ifMachine": "continue"}}, RECORD)
     (recording,) = outcome.recordings
+    assert recording.heard == "Yes, please."
     assert (recording.outcome, recording.seconds) == ("silence", pytest.approx(0.5 + 0.86 + 2.0, abs=0.2))
 
 
