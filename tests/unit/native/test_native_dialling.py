@@ -19,6 +19,7 @@ from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
 NUMBER = "31205550100"
+PLACED = {"source": NUMBER, "destination": "31612345678", "callFlow": {"steps": [{"action": "hangup"}]}}
 TWO = "must do one thing each; this one has transfersTo and hangsUp"
 
 
@@ -106,6 +107,13 @@ async def test_the_caller_hangs_up_once():
     again = await dialled.room.customer("DELETE", f"/dial/{call['id']}")
     assert (again.status, again.error["message"]) == (409, "The caller is not there any more.")
     assert (await dialled.room.customer("DELETE", f"/dial/{ids.uuid7(1)}")).status == 404
+
+
+async def test_who_was_called_does_not_hang_up_as_a_caller():
+    dialled = await Dialled.open()
+    call = (await dialled.room.customer("POST", "/calls", PLACED)).content
+    reply = await dialled.room.customer("DELETE", f"/dial/{call['id']}")
+    assert (reply.status, reply.error["message"]) == (409, "Nobody dialled that call; you placed it.")
 
 
 @pytest.mark.parametrize(
