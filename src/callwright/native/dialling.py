@@ -163,6 +163,7 @@ def _values(given: Mapping[str, Any], fields: Mapping[str, FieldInfo], where: st
         try:
             values[fields[name].name] = msgspec.convert(given[name], fields[name].type)
         except msgspec.ValidationError:
-            seen = str(given[name])[:40]
-            raise Invalid(f"{where}{name} must be {ALLOWED[name]}; it was {seen!r}.", parameter=f"{where}{name}") from None
+            seen = given[name] if isinstance(given[name], str) else msgspec.json.encode(given[name]).decode()
+            sentence = f"{where}{name} must be {ALLOWED[name]}; it was {seen[:40]!r}."
+            raise Invalid(sentence, parameter=f"{where}{name}") from None
     return values

@@ -128,6 +128,7 @@ async def test_who_was_called_does_not_hang_up_as_a_caller():
         ({"number": NUMBER, "acts": [{"pres": "1"}]}, "acts[0].pres is not known here: the nearest is press."),
         ({"number": NUMBER, "acts": [{"press": "1x"}]}, f"acts[0].press must be {ALLOWED['press']}; it was '1x'."),
         ({"number": NUMBER, "acts": [{"at": "soon"}]}, f"acts[0].at must be {ALLOWED['at']}; it was 'soon'."),
+        ({"number": NUMBER, "acts": [{"at": True}]}, f"acts[0].at must be {ALLOWED['at']}; it was 'true'."),
         ({"number": NUMBER, "acts": [{"hangsUp": 1}]}, "acts[0].hangsUp must be true or false; it was '1'."),
         ({"number": NUMBER, "acts": [{"transfersTo": "1", "hangsUp": True}]}, f"acts {TWO} (act 1)."),
         ({"number": NUMBER, "keyGap": -1}, "keyGap must be a number of seconds from 0 to 86400; it was '-1'."),
