@@ -149,6 +149,8 @@ def test_who_can_not_be_called(dial: Any, arguments: tuple[str, ...], error: str
     [
         (("--keys", "1x"), "'1x': keys are 0-9, *, # and A-D"),
         (("--keys", "1,,2"), "those for one question together, such as 1,1234#"),
+        (("--keys-after", "2"), "--keys-after: it is the time of --keys, which is not there"),
+        (("--keys", "1", "--say-after", "2"), "--say-after: it is the time of --say, which is not there"),
         (("--sip", "--test"), "the test world has no SIP"),
         (("--say", "one", "--say", "two", "--say-after", "1"), "one text can be said at a time"),
     ],
