@@ -70,3 +70,11 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     takes_transfers: Annotated[bool, Meta(description="Whether it calls somebody else when it is asked to.")] = True
     key_gap: Annotated[Seconds, Meta(description="Seconds from one key to the next.")] = 0.3
     acts: Annotated[tuple[Act, ...], Meta(description="What it does, once it is answered.")] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is said of it: it answers after a second and stays."""
+        return all(getattr(self, name) == default for name, default in _PLAIN.items())
+
+
+_PLAIN = msgspec.structs.asdict(Party())

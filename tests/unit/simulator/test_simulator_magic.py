@@ -121,3 +121,7 @@ def test_it_asks_to_be_replaced_and_puts_us_on_hold() -> None:
 
 def test_a_script_of_ones_own_wins() -> None:
     assert ended(called("404", party=Party(outcome="busy"))) == ("busy", "busy", 486)
+
+
+def test_a_party_of_which_nothing_is_said_is_none() -> None:
+    assert ended(called("404", party=Party())) == ended(called("404"))
