@@ -16,6 +16,7 @@ from callwright.webhooks.verify import BadSignature, Event, verify
 WITHIN_S = 15.0
 POLL_S = 0.02
 MOST_BODY = 1 << 20
+LONGEST_NUMBER = 18
 # Shown of what came instead of what was waited for.
 MOST_SHOWN = 20
 
@@ -46,7 +47,7 @@ class Callback:
         """The one item of the body, empty for what is no callback."""
         try:
             found: dict[str, Any] = json.loads(self.body)["items"][0]
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -80,7 +81,7 @@ class Callback:
     def sequence(self) -> int | None:
         """Its place among the events of the call, from 1."""
         text = self.headers.get("webhook-sequence", "")
-        return int(text) if text.isdecimal() else None
+        return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
     @property
     def verified(self) -> bool:
@@ -160,8 +161,11 @@ class WebhookInbox:
     @property
     def events(self) -> list[Callback]:
         """The callbacks that were taken, each once, in the order they came."""
-        taken = [one for one in self.received if 200 <= one.answered < 300]
-        return list({one.id or str(place): one for place, one in reversed(list(enumerate(taken)))}.values())[::-1]
+        first: dict[object, Callback] = {}
+        for one in self.received:
+            if 200 <= one.answered < 300:
+                first.setdefault(one.id or one, one)
+        return list(first.values())
 
     def of_call(self, call_id: object) -> list[Callback]:
         """The callbacks about a call, each once. AssertionError where one is not verified, or came before its time."""
@@ -253,7 +257,12 @@ class WebhookInbox:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MOST_BODY))
+                length = self.headers.get("Content-Length", "")
+                if not length.isdecimal() or len(length) > LONGEST_NUMBER or int(length) > MOST_BODY:
+                    # What is not read to its end cannot be kept, and would be taken for the next request.
+                    self.send_error(413 if length.isdecimal() else 411)
+                    return
+                body = self.rfile.read(int(length))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 with inbox._changed:
                     planned = inbox._next_answer()
