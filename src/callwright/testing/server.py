@@ -23,6 +23,7 @@ from callwright.cli.control import reach
 from callwright.cli.place import Place
 from callwright.clock import SystemClock
 from callwright.errors import CallwrightError
+from callwright.testing.flows import Flow, flow_of
 from callwright.testing.inbox import WebhookInbox
 
 T = TypeVar("T")
@@ -158,6 +159,8 @@ class Platform:
     def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
         """A request with the test key, or with `key`: ``/calls`` is of the compatible API, ``/api/calls`` of the native one."""
         __tracebackhide__ = True
+        if not path.startswith("/"):
+            raise ValueError(f"A path begins with a slash, such as /calls; this is {path!r}.")
         base = urlsplit(self.url)
         sent = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"AccessKey {key or self.key}"}
@@ -178,15 +181,16 @@ class Platform:
     def own(
         self,
         number: str,
-        flow: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        flow: Flow,
         *,
         webhook: WebhookInbox | str | None = None,
         key: str | None = None,
     ) -> str:
-        """Have a number run a flow, or a list of steps, from now on, and its calls be told to `webhook`; the flow's id."""
+        """Have a number run a flow, a list of steps, or their file from now on, and its calls be told to `webhook`; the flow's
+        id.
+        """
         __tracebackhide__ = True
-        body = dict(flow) if isinstance(flow, Mapping) else {"steps": list(flow)}
-        flow_id: str = self.post("/call-flows", body, key=key).made["id"]
+        flow_id: str = self.post("/call-flows", flow_of(flow), key=key).made["id"]
         self.post(f"/call-flows/{flow_id}/numbers", {"numbers": [number]}, key=key).ok()
         if webhook is not None:
             self.ask("PUT", f"/api/numbers/{number}/webhook", _webhook(webhook), key=key).ok()
@@ -195,7 +199,7 @@ class Platform:
     def call(
         self,
         destination: str,
-        flow: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        flow: Flow,
         *,
         source: str = "31205550100",
         webhook: WebhookInbox | str | None = None,
@@ -204,8 +208,7 @@ class Platform:
     ) -> str:
         """Place a call as POST /calls does; its id. `more` are further fields of the body."""
         __tracebackhide__ = True
-        body: dict[str, Any] = {"source": source, "destination": destination, **more}
-        body["callFlow"] = dict(flow) if isinstance(flow, Mapping) else {"steps": list(flow)}
+        body: dict[str, Any] = {"source": source, "destination": destination, **more, "callFlow": flow_of(flow)}
         if webhook is not None:
             body["webhook"] = _webhook(webhook)
         call_id: str = self.post("/calls", body, key=key).made["id"]
