@@ -156,6 +156,34 @@ def test_a_certificate_does_not_outlive_its_authority(tmp_path):
     assert expires_us == certificates.expires_us(made.authority.read_bytes())
 
 
+@pytest.mark.parametrize(
+    "address", ["https://voice.example.com", "voice.example.com:443", "münchen.example", "a'b", "$(id)", "1.2.3.4.5", "", "a b"]
+)
+def test_what_is_no_address_is_refused(address, capsys, tmp_path):
+    arguments = ("node", "--make-certificate", str(tmp_path / "made"), "--address", address)
+    told = f"callwright: --address {address!r} is neither a host name nor an IP address: write it alone, without https:// and "
+    assert run(capsys, tmp_path, *arguments) == (1, "", f"{told}port, such as voice.example.com.\n")
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_address_of_ipv6_may_have_brackets(capsys, tmp_path):
+    code, out, _ = run(capsys, tmp_path, "node", "--make-certificate", str(tmp_path / "made"), "--address", "[2001:DB8::7]")
+    assert (code, f"echo '2001:db8::7 {HOST}' | sudo" in out) == (0, True)
+    done = subprocess.run(
+        ["openssl", "x509", "-in", str(tmp_path / "made" / "certificate.pem"), "-noout", "-checkip", "2001:db8::7"],
+        capture_output=True,
+        text=True,
+    )
+    assert "does match" in done.stdout
+
+
+def test_a_name_is_looked_up_for_the_file_of_hosts(tmp_path):
+    here = Here(None, "http://localhost:8080", "localhost", tmp_path)
+    (line,) = [block for block in copied(recipes.written(recipes.recipe("node"), here)) if "/etc/hosts" in block]
+    echo = line.partition(" | sudo")[0]
+    assert subprocess.run(["bash", "-euc", echo], capture_output=True, text=True).stdout == f"127.0.0.1 {HOST}\n"
+
+
 def test_a_port_that_is_not_known(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("CALLWRIGHT_HTTP__PORT", "0")
     told = "callwright: http.port is 0, which is any free port: start the server first, or set a number.\n"
