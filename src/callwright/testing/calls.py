@@ -22,6 +22,9 @@ from callwright.testing.inbox import WebhookInbox
 from callwright.testing.script import Answering, Doing
 from callwright.testing.stage import Stage
 
+# A test that fails is shown at its own line, not at those of this file (pytest).
+__tracebackhide__ = True
+
 P = ParamSpec("P")
 
 LONGEST_WAIT_S = 4 * 3600.0
@@ -169,7 +172,6 @@ class SimulatedCall:
 
     def press(self, keys: str, *, leg: int = 1) -> None:
         """Press keys, a third of a second apart."""
-        __tracebackhide__ = True
         for n, key in enumerate(script.checked_keys(keys)):
             if n:
                 self.advance(Party().key_gap)
@@ -200,7 +202,6 @@ class SimulatedCall:
 
         What an earlier `wait_for` has found is not found again. AssertionError, with the call's story, where it is not said.
         """
-        __tracebackhide__ = True
         self._alive("wait for words")
         found = self._stage.do(lambda: self._hears(text, leg, begun, within))
         self._stage.settle()
@@ -247,7 +248,6 @@ class SimulatedCall:
         return next((leg.n for leg in self.outcome.legs if leg.id == leg_id), None)
 
     def _act(self, leg: int, act: Callable[[SimulatedNetwork, UUID], None]) -> None:
-        __tracebackhide__ = True
         self._alive("do anything")
         rehearsal = self._stage.rehearsal
         legs = {one.n: one for one in self.outcome.legs}
@@ -261,7 +261,6 @@ class SimulatedCall:
         self._stage.settle()
 
     def _alive(self, what: str) -> None:
-        __tracebackhide__ = True
         if self._finished is not None or not self._stage.rehearsal.switch.carries(self._id):
             raise CallIsOver(f"The call is over; nobody can {what} in it.\n{self.story}")
 

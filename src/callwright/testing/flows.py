@@ -10,6 +10,8 @@ from typing import Any
 from callwright.scenarios.document import Scenario
 from callwright.scenarios.running import with_flow
 
+__tracebackhide__ = True
+
 Flow = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str]
 
 

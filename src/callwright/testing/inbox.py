@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from callwright.clock import SECOND_US, SystemClock
 from callwright.webhooks.verify import BadSignature, Event, verify
 
+__tracebackhide__ = True
+
 WITHIN_S = 15.0
 POLL_S = 0.02
 MOST_BODY = 1 << 20
@@ -167,10 +169,11 @@ class WebhookInbox:
                 first.setdefault(one.id or one, one)
         return list(first.values())
 
-    def of_call(self, call_id: object) -> list[Callback]:
-        """The callbacks about a call, each once. AssertionError where one is not verified, or came before its time."""
-        __tracebackhide__ = True
-        found = [one for one in self.events if one.call_id == str(call_id)]
+    def of_call(self, call: object) -> list[Callback]:
+        """The callbacks about a call, given itself or by its id, each once. AssertionError where one is not verified, or came
+        before its time.
+        """
+        found = [one for one in self.events if one.call_id == _id_of(call)]
         self._check(found)
         return found
 
@@ -182,18 +185,18 @@ class WebhookInbox:
         AssertionError, with what came instead, when it does not come in time; and where it came, but unverified, or before one
         that it was to follow.
         """
-        __tracebackhide__ = True
         wanted = dict(payload)
+        call_id = None if call is None else _id_of(call)
 
         def look() -> Callback | None:
-            return next((one for one in self.events if _is(one, event, call, wanted)), None)
+            return next((one for one in self.events if _is(one, event, call_id, wanted)), None)
 
         deadline_ns = self._clock.mono_ns() + round(within * 1e9)
         with self._changed:
             while (found := look()) is None and (left_ns := deadline_ns - self._clock.mono_ns()) > 0:
                 self._changed.wait(left_ns / 1e9)
         if found is None:
-            raise AssertionError(f"{_words(event, call, wanted)} did not come within {within:g} s. {self.summary}")
+            raise AssertionError(f"{_words(event, call_id, wanted)} did not come within {within:g} s. {self.summary}")
         self._check([one for one in self.events if one.call_id == found.call_id])
         return found
 
@@ -230,7 +233,6 @@ class WebhookInbox:
         self._thread.join()
 
     def _check(self, callbacks: list[Callback]) -> None:
-        __tracebackhide__ = True
         last: dict[str, int] = {}
         for one in callbacks:
             if one.fault:
@@ -283,15 +285,19 @@ class WebhookInbox:
         return Answerer
 
 
-def _is(one: Callback, event: str | None, call: object, payload: Mapping[str, object]) -> bool:
+def _id_of(call: object) -> str:
+    return str(getattr(call, "id", call))
+
+
+def _is(one: Callback, event: str | None, call_id: str | None, payload: Mapping[str, object]) -> bool:
     return (
         (event is None or one.event == event)
-        and (call is None or one.call_id == str(call))
+        and (call_id is None or one.call_id == call_id)
         and all(one.payload.get(name) == value for name, value in payload.items())
     )
 
 
-def _words(event: str | None, call: object, payload: Mapping[str, object]) -> str:
-    of_call = "" if call is None else f" of call {call}"
+def _words(event: str | None, call_id: str | None, payload: Mapping[str, object]) -> str:
+    of_call = "" if call_id is None else f" of call {call_id}"
     having = "".join(f" with {name} {value!r}" for name, value in payload.items())
     return f"{event or 'A callback'}{of_call}{having}"

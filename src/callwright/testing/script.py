@@ -23,6 +23,8 @@ from callwright.settings import Settings
 from callwright.testing.services import reply_of
 from callwright.testing.stage import Stage
 
+__tracebackhide__ = True
+
 Checked = TypeVar("Checked", bound=msgspec.Struct)
 
 KEYS = frozenset("0123456789*#ABCD")
