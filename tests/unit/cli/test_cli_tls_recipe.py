@@ -147,6 +147,13 @@ def test_what_is_no_authority_is_left_as_it_is(tmp_path):
         authority.make(tmp_path / "three", [HOST], now_us)
 
 
+def test_a_pair_of_somebody_elses_is_not_overwritten(tmp_path):
+    (tmp_path / "key.pem").write_text("theirs")
+    with pytest.raises(CallwrightError, match=r"has another key\.pem, which would be lost; name another folder\.$"):
+        authority.make(tmp_path, [HOST], SystemClock().now_us())
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("key.pem", "theirs")]
+
+
 def test_a_certificate_does_not_outlive_its_authority(tmp_path):
     begun_us = SystemClock().now_us()
     authority.make(tmp_path, [HOST], begun_us)
