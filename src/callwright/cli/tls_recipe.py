@@ -42,8 +42,7 @@ def run(place: Place, library: str | None, *, make_in: Path | None, address: str
         show.table(("Library", "Package", "How"), [(name, one.package, one.how) for name, one in RECIPES.items()], empty="")
         return
     listening = _listening(place)
-    beside = Path() if listening.files is None else listening.files.certificate.parent
-    here = _here(listening, address, (make_in or beside).absolute())
+    here = _here(listening, address, (make_in or _folder(listening.files)).absolute())
     if make_in is not None:
         made = make(here.folder, names_of(here), SystemClock().now_us())
         here = here._replace(made=True, shown=None)
@@ -103,6 +102,14 @@ def _here(listening: _Listening, address: str | None, folder: Path) -> Here:
     https = f"https://{shown}" if listening.port == HTTPS_PORT else f"https://{main}"
     plain = f"http://{shown}:{listening.plain_port}" if listening.plain_port else None
     return Here(https, plain, host, folder, on_443=listening.port == HTTPS_PORT, shown=_good_for_host(listening.files))
+
+
+def _folder(files: CertificateFiles | None) -> Path:
+    """Where an authority is or, apart from a certificate that another has signed and from its key, may be made."""
+    if files is None:
+        return Path()
+    beside = files.certificate.parent
+    return beside if (beside / "authority.pem").exists() else beside / "authority"
 
 
 def _good_for_host(files: CertificateFiles) -> str | None:

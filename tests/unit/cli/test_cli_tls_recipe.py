@@ -126,6 +126,18 @@ def test_it_makes_one_itself_and_keeps_the_authority(capsys, tmp_path):
     is_verified(folder, HOST)
 
 
+def test_a_new_authority_is_made_apart_from_the_certificate_there_is(capsys, tmp_path, monkeypatch):
+    """What is printed writes key.pem without asking."""
+    made = authority.make(tmp_path / "made", ["voice.example.com"], SystemClock().now_us())
+    monkeypatch.setenv("CALLWRIGHT_HTTP__CERTIFICATE", str(made.certificate))
+    monkeypatch.setenv("CALLWRIGHT_HTTP__KEY", str(made.key))
+    assert f"export NODE_EXTRA_CA_CERTS={tmp_path}/made/authority.pem" in run(capsys, tmp_path, "node")[1]
+    made.authority.unlink()
+    _, out, _ = run(capsys, tmp_path, "node")
+    assert f"mkdir -p {tmp_path}/made/authority && cd {tmp_path}/made/authority\n" in out
+    assert f"export NODE_EXTRA_CA_CERTS={tmp_path}/made/authority/authority.pem" in out
+
+
 def test_what_is_no_authority_is_left_as_it_is(tmp_path):
     now_us = SystemClock().now_us()
     made = authority.make(tmp_path / "one", [HOST], now_us)
