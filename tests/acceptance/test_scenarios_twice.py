@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent / "scenarios"
 SCRIPTS = [script for file in sorted(FOLDER.glob("*.yaml")) for script in read_file(file)]
 # No machine is to be measured here: what hangs on times is decided in virtual time. A stall may still upset a call, as a
 # pause of seconds in what is said ends a recording; one that differs is called again, when all is quiet.
-TOLERANCE_S = 2.0
+TOLERANCE_S = 1.0
 AGAIN = 2
 
 each = pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.scenario.name)

@@ -28,6 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"doctor", "backup", "rehearsal"}),
     frozenset({"scenarios"}),
+    frozenset({"replay"}),
     frozenset({"cli", "testing", "__main__"}),
 )
 

@@ -143,6 +143,11 @@ class CallRecord:
     def live(self) -> bool:
         return self.call.live
 
+    @property
+    def entries(self) -> int:
+        """How many lines its journal has."""
+        return self._journal_seq
+
     def leg(self, leg_id: UUID) -> Leg | None:
         return self._legs.get(leg_id)
 

@@ -49,17 +49,20 @@ def run(place: Place, call_id: str, flow: str | None, export: Path | None, world
 def _run(place: Place, call_id: str, flow: str | None, export: Path | None, worlds: tuple[str, ...], *, json: bool) -> int:
     told, body = _read(place, call_id, flow, worlds)
     settings = place.settings().settings
+    notes: list[str] = []
     try:
         replayed = replay(told, settings, body)
         if export is not None:
-            exporting.write(export, exporting.scenario_of(told, settings, body))
+            scenario = exporting.scenario_of(told, settings, body)
+            exporting.write(export, scenario)
+            notes = [note for note in (exporting.goes_otherwise(told, scenario),) if note and body is None]
     except (NothingToReplay, exporting.NotExportable) as error:
         raise NotReplayed(f"The call {call_id} cannot be replayed. {error}") from error
     except Problem as problem:
         where = f" ({problem.parameter})" if problem.parameter else ""
         raise NotReplayed(f"The flow cannot be run: {problem.message}{where}") from problem
     found = differences(replayed.recorded, replayed.replayed, replayed.steps)
-    notes = [*replayed.missing, *_unfinished(replayed)]
+    notes = [*replayed.missing, *_unfinished(replayed), *notes]
     if json:
         show.as_json(_as_json(call_id, replayed, found, notes))
     else:

@@ -175,6 +175,10 @@ class Stream:
         talks = self._sends and not self._withheld
         if talks:
             self._speak(first=not self._talking)
+        else:  # what is said and pressed meanwhile is lost
+            self._frame()
+            if self._keys:
+                self._keys.popleft()
         self._talking = talks
         self._ticks += 1
         if self._ticks % round(WINDOW / TICK) == 0 and not self._deaf:

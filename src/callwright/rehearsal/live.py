@@ -45,7 +45,7 @@ TOLERANCE_S: Final = 0.5
 
 LOOPBACK: Final = "127.0.0.1"
 TELEPHONES: Final = 2
-PORTS: Final = 2_000  # two for each leg
+PORTS: Final = 1_000  # two for each leg
 FIRST_PORT, LAST_PORT = 12_000, 32_000  # below those the kernel gives to whoever asks for any
 ATTEMPTS: Final = 40
 # Between one platform and the next: children that hear nothing of this process while it makes a hundred take it for dead.
@@ -88,7 +88,7 @@ class LiveStage:
         stack.callback(partial(shutil.rmtree, self._folder, ignore_errors=True))
         sip = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         sip.bind((LOOPBACK, 0))
-        engine = SipEngine(EngineSettings(address=LOOPBACK, max_calls=PORTS // 4), self.clock)
+        engine = SipEngine(EngineSettings(address=LOOPBACK, max_calls=PORTS // 2), self.clock)
         stack.callback(engine.close)
         server = f"{LOOPBACK}:{sip.getsockname()[1]}"
         self._switchboard = Switchboard(Exchange(engine), server, Voices(self._folder))

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+import msgspec
+
 from callwright import telephony
 from callwright.log import Log
 from callwright.telephony import Command, Engine, Event, Target
@@ -45,16 +47,7 @@ class Line:
     def submit(self, command: Command) -> None:
         if isinstance(command, telephony.Originate):
             self._exchange.owns(command.leg, self)
-            command = telephony.Originate(
-                id=command.id,
-                call=command.call,
-                leg=command.leg,
-                caller=command.caller,
-                target=self._wires.reach(command),
-                sip_call_id=command.sip_call_id,
-                hops=command.hops,
-                max_forwards=command.max_forwards,
-            )
+            command = msgspec.structs.replace(command, target=self._wires.reach(command))
         elif isinstance(command, telephony.Refer):
             self._wires.referred(command)
         self._exchange.engine.submit(command)

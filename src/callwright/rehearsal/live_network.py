@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
@@ -10,8 +12,11 @@ from uuid import UUID, uuid4
 from callwright import telephony
 from callwright.clock import Clock
 from callwright.phone.client import Event
+from callwright.reasons import Reason
+from callwright.rehearsal import live_magic
 from callwright.rehearsal.ear import Ear
 from callwright.rehearsal.live_exchange import Exchange, Line
+from callwright.rehearsal.live_magic import NotOverSip
 from callwright.rehearsal.live_sound import Voices
 from callwright.rehearsal.live_telephones import Handset, Telephones
 from callwright.rehearsal.network import Said
@@ -21,6 +26,7 @@ from callwright.rehearsal.platform import TurnedAway
 from callwright.rehearsal.prompts import Prompts
 from callwright.simulator.engine import RINGS_AFTER_S
 from callwright.telephony import Target, is_number
+from callwright.trunks.routes import NoRoute
 
 ARRIVES_S: Final = 10.0
 BUSY, FAILED, NO_RESPONSE = 486, 503, 408
@@ -64,14 +70,19 @@ class SipNetwork:
         self.said: list[Said] = []
 
     def route(self, destination: str) -> Target:
-        """Every destination is somebody of the script; `reach` says at which telephone."""
+        """Every destination is somebody; `reach` says at which telephone. Raises `NoRoute` for who cannot be played."""
+        try:
+            self.party(destination)
+        except NotOverSip as fault:
+            raise NoRoute(Reason.NO_ROUTE, str(fault)) from fault
         return Target(destination, "telephone")
 
     def expect(self, destination: str, party: Party) -> None:
         self._parties[destination] = party
 
     def party(self, destination: str) -> Party:
-        return self._parties.get(destination, Party())
+        expected = self._parties.get(destination)
+        return live_magic.party(destination) if expected is None else expected
 
     async def dial(self, number: str, source: str, party: Party) -> UUID:
         """Raises `TurnedAway` where the call is turned away before anybody has looked for its number."""
@@ -141,7 +152,8 @@ class SipNetwork:
 
     def _told(self, leg: UUID, party: Party, event: Event) -> None:
         if event["event"] == "refer" and party.takes_transfers:
-            self._transfer(leg, self.party(self._targets.pop(leg, "")))
+            with suppress(NotOverSip):  # nothing is told of it
+                self._transfer(leg, self.party(self._targets.pop(leg, "")))
 
     def _transfer(self, leg: UUID, callee: Party) -> None:
         """The telephone says that it has called somebody else, as that one's script says."""
@@ -187,8 +199,7 @@ class SipNetwork:
         if handset is not None:
             handset.act(command, **fields)
 
-    def _at(self, when: float, do: object) -> None:
-        assert callable(do)
+    def _at(self, when: float, do: Callable[[], None]) -> None:
         self._clock.call_later(max(0.0, when - self._now()), do)
 
     def _now(self) -> float:

@@ -74,7 +74,8 @@ def _changed(before: Compared, after: Compared) -> dict[str, tuple[Any, Any]]:
     found = {}
     for name in dict.fromkeys([*before.rest, *after.rest]):
         then, now = before.rest.get(name), after.rest.get(name)
-        if then != now and not (name in _LENGTHS and abs(then - now) * 1000 <= TICK_US):
+        alike = name in _LENGTHS and then is not None and now is not None and abs(then - now) * 1000 <= TICK_US
+        if then != now and not alike:
             found[name] = (msgspec.to_builtins(then), msgspec.to_builtins(now))
     return found
 

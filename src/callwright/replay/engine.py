@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,52 +14,17 @@ from callwright.calls import journal
 from callwright.calls.model import Direction
 from callwright.clock import Clock
 from callwright.replay.follower import Follower
-from callwright.replay.inputs import LegPlan, Plan, RecordingPlan
+from callwright.replay.inputs import LegPlan, Plan
+from callwright.replay.legs import Leg, State
 from callwright.replay.prompting import Prompting
 from callwright.replay.record import Line
-from callwright.replay.timeline import TICK_US, Item, Timeline
+from callwright.replay.tapes import Tapes
+from callwright.replay.timeline import NEAR_US, SOON_US, Item, Timeline
 from callwright.switch.outcomes import reason_of_refusal
 from callwright.telephony import Cause, Command, CommandRefused, Event, PlayOutcome, RecordOutcome, Who
 
-# An engine does most things within a few milliseconds; what the record does not have takes so long.
-SOON_US = 5_000
 # A leg that the record does not have is answered after this, and stays.
 RINGS_US, ANSWERS_US = 200_000, 1_000_000
-# So far from a command its answer on record is looked for.
-NEAR_US = 2_000_000
-
-
-class _State(Enum):
-    ARRIVED = "arrived"
-    DIALLING = "dialling"
-    ANSWERED = "answered"
-    OVER = "over"
-
-
-class _Take:
-    def __init__(self, leg: _Leg, command: telephony.StartRecording, plan: RecordingPlan, began_us: float) -> None:
-        self.leg = leg
-        self.command = command
-        self.plan = plan
-        self.began_us = began_us
-        self.end: Item | None = None
-
-
-class _Leg:
-    def __init__(self, leg: UUID, call: UUID | None, state: _State, plan: LegPlan) -> None:
-        self.id = leg
-        self.call = call
-        self.state = state
-        self.plan = plan
-        self.seq = 0
-        self.others: list[_Leg] = []  # those of its conversation, with itself
-        self.joined: _Leg | None = None
-        self.to_be_told: set[str] = set()  # of what it is to be told: bridged, unbridged, held
-        self.hung_up = False
-        self.play: tuple[int, bool] | None = None  # its command, and whether a key stops it
-        self.play_over: Item | None = None
-        self.takes: dict[UUID, _Take] = {}
-        self.listens_from_us: int | None = None
 
 
 class ReplayedEngine:
@@ -81,9 +45,9 @@ class ReplayedEngine:
         self._prompting = prompting
         self._follower = follower
         self._ask = ask
-        self._legs: dict[UUID, _Leg] = {}
+        self._legs: dict[UUID, Leg] = {}
         self._sink: Callable[[Event], None] | None = None
-        self._recordings = 0
+        self._tapes = Tapes(timeline, plan.recordings, self._emit, self._leaves_soon)
         self._waiting: dict[int, Item] = {}
         self._referred: dict[int, int] = {}
         self._told_of: dict[int, Callable[[], None]] = {}
@@ -127,14 +91,19 @@ class ReplayedEngine:
 
     def _arrive(self) -> UUID:
         plan = self._plan.legs[1]
-        leg = _Leg(ids.uuid7(self._clock.now_us()), None, _State.ARRIVED, plan)
+        leg = Leg(ids.uuid7(self._clock.now_us()), None, State.ARRIVED, plan)
         self._legs[leg.id] = leg
         blocked, detail = None, ""
         if self._plan.fault is not None:
             reason, detail = self._plan.fault
             causes = (cause for cause in Cause if reason_of_refusal(cause, Direction.INCOMING) is reason)
             blocked = next(causes, None)
-        fields = {"address": "record", "sip_call_id": plan.made.sip_call_id, "blocked": blocked, "detail": detail}
+        fields: dict[str, Any] = {
+            "address": "record",
+            "sip_call_id": plan.made.sip_call_id,
+            "blocked": blocked,
+            "detail": detail,
+        }
         made = plan.made
         self._timeline.after(
             0, lambda: self._emit(leg, telephony.Incoming, source=made.source, destination=made.destination, **fields)
@@ -148,7 +117,7 @@ class ReplayedEngine:
                 self._ask(line)
                 return
         leg = self._leg(getattr(entry, "leg", None))
-        if leg is None or leg.state is _State.OVER:
+        if leg is None or leg.state is State.OVER:
             return
         if isinstance(entry, journal.LegLast):
             self._far_last(leg, entry)
@@ -157,7 +126,7 @@ class ReplayedEngine:
         elif isinstance(entry, journal.LateAnswerReleased):
             self._emit(leg, telephony.Answered)
 
-    def _far(self, leg: _Leg, line: Line) -> None:
+    def _far(self, leg: Leg, line: Line) -> None:
         match line.entry:
             case journal.DigitPressed(digit=digit, duration_ms=duration_ms, means=means):
                 self._pressed(leg, digit, duration_ms, means)
@@ -176,16 +145,16 @@ class ReplayedEngine:
             case journal.Unbridged():
                 self._unbridged(leg)
 
-    def _pressed(self, leg: _Leg, digit: str, duration_ms: int, means: str) -> None:
+    def _pressed(self, leg: Leg, digit: str, duration_ms: int, means: str) -> None:
         if leg.play is not None and leg.play[1]:
             self._play_over(leg, PlayOutcome.DIGIT)
         self._emit(leg, telephony.Digit, digit=digit, duration_ms=duration_ms, means=means)
         for take in [take for take in leg.takes.values() if digit in take.command.stop_keys]:
             known = take.plan.end
             if known is None or known.outcome == "key" or self._follower.astray:  # else it had not begun to listen
-                self._stop_take(take, RecordOutcome.KEY)
+                self._tapes.stop(take, RecordOutcome.KEY)
 
-    def _heard(self, leg: _Leg, what: str, after_us: int) -> None:
+    def _heard(self, leg: Leg, what: str, after_us: int) -> None:
         if leg.listens_from_us is None:
             return
         at_us = leg.listens_from_us + after_us
@@ -196,7 +165,7 @@ class ReplayedEngine:
 
     def _fall_silent(self) -> None:
         for leg in self._legs.values():
-            if leg.state is not _State.OVER and not leg.hung_up:
+            if leg.state is not State.OVER and not leg.hung_up:
                 self._emit(leg, telephony.Silent)
 
     # commands
@@ -206,7 +175,7 @@ class ReplayedEngine:
             self._originate(command)
             return
         leg = self._legs.get(command.leg)
-        if leg is None or leg.state is _State.OVER:
+        if leg is None or leg.state is State.OVER:
             raise CommandRefused(f"there is no leg {command.leg} of that call")
         leg.call = command.call
         match command:
@@ -217,11 +186,11 @@ class ReplayedEngine:
             case telephony.Play() | telephony.PlayMore() | telephony.Stop():
                 self._sound(leg, command)
             case telephony.StartRecording():
-                self._record(leg, command)
+                self._tapes.record(leg, command)
             case telephony.StopRecording(recording=recording):
                 take = leg.takes.get(recording)
                 if take is not None:
-                    self._stop_take(take, RecordOutcome.STOPPED)
+                    self._tapes.stop(take, RecordOutcome.STOPPED)
             case telephony.Listen():
                 leg.listens_from_us = self._clock.now_us()
             case telephony.Unlisten():
@@ -234,7 +203,7 @@ class ReplayedEngine:
     def _originate(self, command: telephony.Originate) -> None:
         n = self._follower.reader.legs.get(command.leg, 0)
         plan = self._plan.legs.get(n)
-        leg = self._legs[command.leg] = _Leg(command.leg, command.call, _State.DIALLING, plan or _stranger(self._plan))
+        leg = self._legs[command.leg] = Leg(command.leg, command.call, State.DIALLING, plan or _stranger(self._plan))
         plan = leg.plan
         if plan.rings is not None:
             ringing = telephony.EarlyMedia if plan.early_media else telephony.Ringing
@@ -242,17 +211,17 @@ class ReplayedEngine:
         if plan.answered is not None:
             self._timeline.after(plan.answered, partial(self._answered, leg), plan.answered_line)
 
-    def _rings(self, leg: _Leg, ringing: Callable[..., Event]) -> None:
-        if leg.state is _State.DIALLING and not leg.hung_up:
+    def _rings(self, leg: Leg, ringing: Callable[..., Event]) -> None:
+        if leg.state is State.DIALLING and not leg.hung_up:
             self._emit(leg, ringing)
 
-    def _answered(self, leg: _Leg) -> None:
-        if leg.state in (_State.DIALLING, _State.ARRIVED) and not leg.hung_up:
-            leg.state = _State.ANSWERED
+    def _answered(self, leg: Leg) -> None:
+        if leg.state in (State.DIALLING, State.ARRIVED) and not leg.hung_up:
+            leg.state = State.ANSWERED
             self._emit(leg, telephony.Answered, sip_call_id=leg.plan.sip_call_id)
 
-    def _answer(self, leg: _Leg) -> None:
-        if leg.state is not _State.ARRIVED:
+    def _answer(self, leg: Leg) -> None:
+        if leg.state is not State.ARRIVED:
             raise CommandRefused(f"the leg {leg.id} is {leg.state.value}, not arrived")
         recorded = leg.plan.answered
         if recorded is not None or not leg.plan.intended:
@@ -260,56 +229,56 @@ class ReplayedEngine:
                 SOON_US if recorded is None else recorded, partial(self._answered, leg), leg.plan.answered_line
             )
 
-    def _hang_up(self, leg: _Leg, command: telephony.Reject | telephony.HangUp) -> None:
+    def _hang_up(self, leg: Leg, command: telephony.Reject | telephony.HangUp) -> None:
         if leg.hung_up:
             return
         leg.hung_up = True
         for take in tuple(leg.takes.values()):
-            self._stop_take(take, RecordOutcome.STOPPED)
+            self._tapes.stop(take, RecordOutcome.STOPPED)
         self._leaves(leg)
         if leg.plan.by_us and leg.plan.last is None:
             return  # nor did the engine say a last word then
         last = leg.plan.last.index if leg.plan.by_us and leg.plan.last is not None else None
         self._timeline.after(leg.plan.released, partial(self._our_last, leg, command), last)
 
-    def _our_last(self, leg: _Leg, command: telephony.Reject | telephony.HangUp) -> None:
-        if leg.state is _State.OVER:
+    def _our_last(self, leg: Leg, command: telephony.Reject | telephony.HangUp) -> None:
+        if leg.state is State.OVER:
             return
         recorded = leg.plan.last
         if recorded is not None and leg.plan.by_us and isinstance(recorded.entry, journal.LegLast):
             self._far_last(leg, recorded.entry)
-        elif leg.state is _State.ANSWERED:
+        elif leg.state is State.ANSWERED:
             self._last(leg, telephony.Ended, cause=Cause.HANGUP, who=Who.US)
         elif isinstance(command, telephony.Reject):
             self._last(leg, telephony.Refused, cause=Cause.REJECTED, sip_code=command.code, sip_phrase=command.phrase)
-        elif leg.state is _State.ARRIVED:
+        elif leg.state is State.ARRIVED:
             self._last(leg, telephony.Refused, cause=Cause.REJECTED, sip_code=603, sip_phrase="Decline")
         else:
             self._last(leg, telephony.Refused, cause=Cause.CANCELLED, sip_code=487, sip_phrase="Request Terminated")
 
-    def _far_last(self, leg: _Leg, entry: journal.LegLast) -> None:
+    def _far_last(self, leg: Leg, entry: journal.LegLast) -> None:
         """The engine's last word as it is on record."""
         fields: dict[str, Any] = {name: getattr(entry, name) for name in ("sip_code", "reason", "detail", "counters")}
         fields["cause"] = Cause(entry.cause)
         if leg.plan.late_answer:
             self._last(leg, telephony.Ended, who=Who.US, late_answer=True, **fields)
-        elif leg.state is _State.ANSWERED:
+        elif leg.state is State.ANSWERED:
             self._last(leg, telephony.Ended, who=Who.US if leg.hung_up else Who.FAR, **fields)
         else:
             self._last(leg, telephony.Refused, sip_phrase=entry.sip_phrase, **fields)
 
-    def _last(self, leg: _Leg, kind: Callable[..., Event], **fields: Any) -> None:
+    def _last(self, leg: Leg, kind: Callable[..., Event], **fields: Any) -> None:
         self._play_over(leg, PlayOutcome.STOPPED)
         for take in tuple(leg.takes.values()):
             if not take.plan.untold:
-                self._take_over(take, RecordOutcome.STOPPED)
+                self._tapes.over(take, RecordOutcome.STOPPED)
         self._leaves(leg)
-        leg.state = _State.OVER
+        leg.state = State.OVER
         self._emit(leg, kind, **fields)
 
     # sound
 
-    def _sound(self, leg: _Leg, command: Command) -> None:
+    def _sound(self, leg: Leg, command: Command) -> None:
         match command:
             case telephony.Play(id=play, stop_on_digit=stops):
                 self._stop_play(leg)
@@ -323,7 +292,7 @@ class ReplayedEngine:
             case telephony.Stop():
                 self._stop_play(leg)
 
-    def _await_end(self, leg: _Leg) -> None:
+    def _await_end(self, leg: Leg) -> None:
         if leg.play_over is not None:
             self._timeline.take_out(leg.play_over)
             leg.play_over = None
@@ -334,7 +303,7 @@ class ReplayedEngine:
                 max(0.0, end.at_us - self._timeline.now_us), partial(self._play_over, leg, outcome, end.fault), end.line
             )
 
-    def _play_over(self, leg: _Leg, outcome: PlayOutcome, detail: str = "") -> None:
+    def _play_over(self, leg: Leg, outcome: PlayOutcome, detail: str = "") -> None:
         if leg.play_over is not None:
             self._timeline.take_out(leg.play_over)
             leg.play_over = None
@@ -344,7 +313,7 @@ class ReplayedEngine:
         if not leg.hung_up:
             self._emit(leg, telephony.PlayFinished, play=play, outcome=outcome, detail=detail)
 
-    def _stop_play(self, leg: _Leg) -> None:
+    def _stop_play(self, leg: Leg) -> None:
         """As asked, which is told a moment later."""
         if leg.play_over is not None:
             self._timeline.take_out(leg.play_over)
@@ -352,69 +321,15 @@ class ReplayedEngine:
         if leg.play is not None:
             play, leg.play = leg.play[0], None
             stopped = partial(self._emit, leg, telephony.PlayFinished, play=play, outcome=PlayOutcome.STOPPED)
-            self._timeline.after(0, lambda: None if leg.state is _State.OVER or leg.hung_up else stopped())
-
-    # recordings
-
-    def _record(self, leg: _Leg, command: telephony.StartRecording) -> None:
-        number, self._recordings = self._recordings, self._recordings + 1
-        known = self._plan.recordings[number] if number < len(self._plan.recordings) else RecordingPlan(began=SOON_US)
-        take = leg.takes[command.recording] = _Take(leg, command, known, self._timeline.now_us)
-        if known.began is not None:
-            self._timeline.after(known.began, partial(self._take_began, take), known.began_line)
-        by_itself = known.end is not None and not known.untold and (known.with_leg or known.end.outcome != "stopped")
-        if by_itself and known.ended is not None and known.end is not None:
-            ends = partial(self._by_itself, take, RecordOutcome(known.end.outcome))
-            take.end = self._timeline.after(known.ended, ends, known.ended_line)
-        elif command.max_ms is not None:
-            take.end = self._timeline.after(command.max_ms * 1000, partial(self._take_over, take, RecordOutcome.MAX_LENGTH))
-
-    def _take_began(self, take: _Take) -> None:
-        if take.command.recording in take.leg.takes:
-            self._emit(take.leg, telephony.RecordingStarted, recording=take.command.recording)
-
-    def _stop_take(self, take: _Take, outcome: RecordOutcome) -> None:
-        """End a recording: when it ended on record, if that is near, else soon."""
-        if take.end is not None:
-            self._timeline.take_out(take.end)
-        wait, line = SOON_US, None
-        if take.plan.ended is not None:
-            left = take.began_us + take.plan.ended - self._timeline.now_us
-            if -1 <= left <= NEAR_US:
-                wait, line = max(0, round(left)), take.plan.ended_line
-        take.end = self._timeline.after(wait, partial(self._take_over, take, outcome), line)
-
-    def _by_itself(self, take: _Take, outcome: RecordOutcome) -> None:
-        """As on record; a recording that ended with its leg does so where that leaves."""
-        if not take.plan.with_leg or self._leaves_soon(take.leg):
-            self._take_over(take, outcome)
-
-    def _take_over(self, take: _Take, outcome: RecordOutcome) -> None:
-        if take.leg.takes.pop(take.command.recording, None) is None:
-            return
-        if take.end is not None:
-            self._timeline.take_out(take.end)
-        lasted_us = self._timeline.now_us - take.began_us
-        end, duration_ms, detail = take.plan.end, round(lasted_us / 1000), ""
-        if end is not None and take.plan.ended is not None and abs(lasted_us - take.plan.ended) <= TICK_US:
-            duration_ms, detail = end.duration_ms, end.detail
-            outcome = RecordOutcome(end.outcome)
-        self._emit(
-            take.leg,
-            telephony.RecordingFinished,
-            recording=take.command.recording,
-            outcome=outcome,
-            duration_ms=duration_ms,
-            detail=detail,
-        )
+            self._timeline.after(0, lambda: None if leg.state is State.OVER or leg.hung_up else stopped())
 
     # who hears whom, hold, and transfers
 
-    def _converse(self, leg: _Leg, command: Command) -> None:
+    def _converse(self, leg: Leg, command: Command) -> None:
         match command:
             case telephony.Bridge(other=other_id):
                 other = self._legs.get(other_id)
-                if other is None or other is leg or other.state is _State.OVER or leg.others:
+                if other is None or other is leg or other.state is State.OVER or leg.others:
                     raise CommandRefused(f"the leg {leg.id} cannot hear {other_id}")
                 leg.others = other.others = other.others or [other]
                 leg.others.append(leg)
@@ -429,7 +344,7 @@ class ReplayedEngine:
                 direction = "recvonly" if isinstance(command, telephony.Hold) else "sendrecv"
                 self._expect(leg, "held", partial(self._held, leg, direction))
 
-    def _leaves(self, leg: _Leg) -> None:
+    def _leaves(self, leg: Leg) -> None:
         """A leg goes out of its conversation; who is left with nobody is told."""
         others, leg.others = leg.others, []
         if leg in others:
@@ -440,7 +355,7 @@ class ReplayedEngine:
             if not alone.hung_up:
                 self._expect(alone, "unbridged", partial(self._unbridged, alone))
 
-    def _expect(self, leg: _Leg, what: str, tell: Callable[[], None]) -> None:
+    def _expect(self, leg: Leg, what: str, tell: Callable[[], None]) -> None:
         """A leg is to be told something: the record says when, if it has that near; else, where it is of no help, soon."""
         kind = {"bridged": journal.Bridged, "unbridged": journal.Unbridged, "held": journal.Held}[what]
         now = self._timeline.now_us
@@ -455,13 +370,13 @@ class ReplayedEngine:
         if self._follower.astray:
             self._timeline.after(SOON_US, tell)
 
-    def _bridged(self, leg: _Leg, how: str) -> None:
+    def _bridged(self, leg: Leg, how: str) -> None:
         if "bridged" in leg.to_be_told and len(leg.others) > 1:
             leg.to_be_told.discard("bridged")
             assert leg.joined is not None
             self._emit(leg, telephony.Bridged, other=leg.joined.id, how=how)
 
-    def _unbridged(self, leg: _Leg) -> None:
+    def _unbridged(self, leg: Leg) -> None:
         """Told once it is so; or a moment before, when the far end of who is heard has gone and that is told next."""
         if "unbridged" not in leg.to_be_told:
             partner = next((other for other in leg.others if other is not leg), None)
@@ -469,43 +384,44 @@ class ReplayedEngine:
                 return
             leg.others.clear()
         leg.to_be_told.discard("unbridged")
-        if leg.state is not _State.OVER and not leg.hung_up:
+        if leg.state is not State.OVER and not leg.hung_up:
             self._emit(leg, telephony.Unbridged)
 
-    def _leaves_soon(self, leg: _Leg) -> bool:
+    def _leaves_soon(self, leg: Leg) -> bool:
         last = leg.plan.last
         item = None if last is None else self._waiting.get(last.index)
         return item is not None and item.due_us - self._timeline.now_us <= NEAR_US
 
-    def _held(self, leg: _Leg, direction: str) -> None:
-        if leg.state is not _State.OVER:
+    def _held(self, leg: Leg, direction: str) -> None:
+        if leg.state is not State.OVER:
             asked = "held" in leg.to_be_told
             leg.to_be_told.discard("held")
             # What answers a hold of ours is not said where there is none.
             if asked or direction != "recvonly" or not self._follower.astray:
                 self._emit(leg, telephony.Held, direction=direction)
 
-    def _refer(self, leg: _Leg) -> None:
+    def _refer(self, leg: Leg) -> None:
         n = leg.plan.made.n
         number = self._referred.get(n, 0)
         self._referred[n] = number + 1
         known = self._plan.referred.get(n, [])
+        after_us = SOON_US
+        fields: dict[str, Any] = {"outcome": telephony.ReferOutcome.UNKNOWN}
         if number < len(known):
             span, ended = known[number]
             if span is None:
                 return
+            after_us = span
             fields = {"outcome": telephony.ReferOutcome(ended.outcome), "sip_code": ended.sip_code, "detail": ended.detail}
-        else:
-            span, fields = SOON_US, {"outcome": telephony.ReferOutcome.UNKNOWN, "sip_code": None, "detail": ""}
-        self._timeline.after(span, lambda: None if leg.hung_up else self._emit(leg, telephony.Referred, **fields))
+        self._timeline.after(after_us, lambda: None if leg.hung_up else self._emit(leg, telephony.Referred, **fields))
 
     # small things
 
-    def _leg(self, recorded: UUID | None) -> _Leg | None:
+    def _leg(self, recorded: UUID | None) -> Leg | None:
         n = self._plan.leg(recorded)
         return next((leg for leg in self._legs.values() if n and leg.plan.made.n == n), None)
 
-    def _emit(self, leg: _Leg, kind: Callable[..., Event], at_us: int | None = None, **fields: Any) -> None:
+    def _emit(self, leg: Leg, kind: Callable[..., Event], at_us: int | None = None, **fields: Any) -> None:
         assert self._sink is not None, "attach comes first"
         leg.seq += 1
         now_us = self._clock.now_us() if at_us is None else at_us

@@ -7,6 +7,7 @@ cannot be written down so is done at its time, as far as prompts that are shorte
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,23 @@ def scenario_of(told: Sequence[Told], settings: Settings, flow: Mapping[str, Any
     if not isinstance(outcome, Outcome):
         raise NotExportable(f"The call would not come about in simulation: {outcome}.")
     return msgspec.structs.replace(scenario, expect=_expected(outcome))
+
+
+def goes_otherwise(told: Sequence[Told], scenario: Scenario) -> str:
+    """How the call goes otherwise in simulation than it went, in a sentence; empty when it does not."""
+    plan = inputs.read(lines_of(told))
+    ended = {
+        plan.leg(line.entry.leg): (line.entry.status.value, line.entry.reason)
+        for line in plan.lines
+        if isinstance(line.entry, journal.LegMoved) and line.entry.reason is not None
+    }
+    then = [f"{status}, {reason.value}" for _, (status, reason) in sorted(ended.items()) if reason is not None]
+    now = [f"{leg.status}, {leg.reason}" for leg in scenario.expect.legs or ()]
+    if then == now:
+        return ""
+    return (
+        f"In simulation its legs end so: {'; '.join(now)}; they ended so: {'; '.join(then)}. Look at the times of the scenario."
+    )
 
 
 def document_of(scenario: Scenario) -> str:
@@ -126,7 +144,7 @@ class _Writer:
 
     def _key_gap(self, leg: LegPlan) -> float:
         times = [line.at_us for line in self._of(leg, journal.DigitPressed)]
-        gaps = [then - before for before, then in zip(times, times[1:], strict=False) if then - before <= 3_000_000]
+        gaps = [then - before for before, then in pairwise(times) if then - before <= 3_000_000]
         return max(0.05, round(sum(gaps) / len(gaps) / 1e6, 2)) if gaps else 0.3
 
     def _acts(self, leg: LegPlan) -> tuple[Act, ...]:
@@ -139,7 +157,12 @@ class _Writer:
             and line.entry.leg == leg.made.id
             and line.entry.status.value == "ongoing"
         )
-        found = [*self._presses(leg, answered_us), *self._voices(leg), *self._others(leg, answered_us)]
+        found = [
+            *self._presses(leg, answered_us),
+            *self._voices(leg),
+            *self._speech(leg, answered_us),
+            *self._others(leg, answered_us),
+        ]
         return tuple(act for _, act in sorted(found, key=lambda one: one[0]))
 
     def _presses(self, leg: LegPlan, answered_us: int) -> Iterator[tuple[int, Act]]:
@@ -191,6 +214,20 @@ class _Writer:
                     yield line.at_us, Act(at=_s(began), speaks_for=seconds)
                 case "beep":
                     yield line.at_us, Act(at=_s(line.entry.after_us), beeps=True)
+
+    def _speech(self, leg: LegPlan, answered_us: int) -> Iterator[tuple[int, Act]]:
+        """Something is said into recordings that silence ended, as long as it kept them going."""
+        made = [line for line in self._plan.lines if isinstance(line.entry, journal.RecordingMade)]
+        steps = {place: prompt.step for place, prompt in self._plan.prompts.items() if prompt.step.get("action") == "record"}
+        for line, recording in zip(made, self._plan.recordings, strict=True):
+            before = [step for place, step in steps.items() if place < line.index]
+            if recording.leg != leg.made.n or recording.end is None or recording.end.outcome != "silence" or not before:
+                continue
+            silence = (before[-1].get("options") or {}).get("timeout") or 0
+            seconds = recording.end.duration_ms / 1000 - (silence if silence < 1e9 else silence / 1e9)
+            if seconds >= SETTLED_S:
+                at = self._simulated(line.at_us) - self._simulated(answered_us)
+                yield line.at_us, Act(at=round(max(0.0, at), 3), speaks_for=round(seconds, 3))
 
     def _of(self, leg: LegPlan, kind: type[journal.Entry]) -> list[Line]:
         lines = self._plan.lines

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from callwright.calls import journal
-from callwright.calls.model import LIVE_LEG, Call, Direction, Leg, LegStatus
+from callwright.calls.model import LIVE_LEG, Call, CallStatus, Direction, Leg, LegStatus
 from callwright.errors import CallwrightError
 from callwright.reasons import Reason
 from callwright.replay.record import Line, Reader
@@ -39,7 +39,8 @@ _ACTS = (
 class LegPlan(msgspec.Struct, kw_only=True):
     """A leg: when it rang, was answered and was over, by the engine. Spans in microseconds, None for what did not happen.
 
-    `intended` says that it was to be answered, by us; `last` is the line of the engine's last word; `by_us` says that the record had ended the leg before.
+    `intended` says that it was to be answered, by us; `last` is the line of the engine's last word; `by_us` says that the
+    record had ended the leg before.
     """
 
     made: Leg
@@ -60,7 +61,7 @@ class LegPlan(msgspec.Struct, kw_only=True):
 class PromptPlan(msgspec.Struct, kw_only=True):
     """What a step had A hear: `length` when it was heard to its end, at the line `line`; else it lasts longer than `least`.
 
-    `step` is the step as its flow has it; `fault` says why it could not be heard, after so long. `fetched` are the sounds of URLs.
+    `step` is the step as its flow has it; `fault` says why it could not be heard, after so long. `fetched` are sounds.
     """
 
     step: dict[str, Any] = {}
@@ -71,6 +72,7 @@ class PromptPlan(msgspec.Struct, kw_only=True):
     fault: str = ""
     fetched: list[journal.MediaFetched] = []
     fetching: int = 0
+    fetched_line: int | None = None
 
 
 class RecordingPlan(msgspec.Struct, kw_only=True):
@@ -196,6 +198,8 @@ class _Reading:
             case journal.LegMade(leg=leg):
                 plan.legs[leg.n] = LegPlan(made=leg)
                 self._made_us[leg.id] = line.at_us
+            case journal.CallMoved(status=CallStatus.STARTING):  # its turn to be dialled has come
+                self._made_us[plan.legs[1].made.id] = line.at_us
             case journal.LegMoved():
                 self._moved(line, line.entry)
             case journal.LegIntends(leg=leg_id):
@@ -223,10 +227,10 @@ class _Reading:
             case journal.ReferSent(leg=leg_id):
                 self._referring[leg_id] = line.at_us
             case journal.ReferEnded(leg=leg_id) if leg_id in self._referring:
-                leg, sent_us = self._leg(leg_id), self._referring.pop(leg_id)
+                referred, sent_us = self._leg(leg_id), self._referring.pop(leg_id)
                 # Of a leg that is over already the end is our own word.
-                span = None if leg_id in self._ended or leg.last is not None else line.at_us - sent_us
-                plan.referred.setdefault(leg.made.n, []).append((span, line.entry))
+                span = None if leg_id in self._ended or referred.last is not None else line.at_us - sent_us
+                plan.referred.setdefault(referred.made.n, []).append((span, line.entry))
             case _:
                 self._of_flow(line)
         self._before = line
@@ -243,7 +247,7 @@ class _Reading:
         plan.over = all(leg.no_route or leg.last is not None for leg in plan.legs.values())
         if self._judged:
             plan.missing.append(
-                "The journal was written by an older program, which kept no record of voices: who answered cannot be judged again."
+                "The journal is of an older program, which kept no record of voices: who answered cannot be judged again."
             )
 
     # legs
@@ -326,6 +330,8 @@ class _Reading:
                 self._asked_us = line.at_us
             case journal.MediaFetched() if self._step is not None:
                 prompt = self._plan.prompts[self._step.index]
+                if not prompt.fetched:
+                    prompt.fetched_line = line.index
                 prompt.fetched.append(line.entry)
                 prompt.fetching = line.at_us - self._began_us
             case journal.FlowAnswered():

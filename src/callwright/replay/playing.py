@@ -46,7 +46,7 @@ NEVER_RUN: Mapping[str, Any] = {"steps": [{"action": "hangup"}]}
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """`recorded` and `replayed` are the two journals; `steps` is as of `record.renamed`. `missing` has what the journal lacks."""
+    """`recorded` and `replayed` are the two journals; `steps` is as of `record.renamed`; `missing` has what is lacking."""
 
     plan: Plan
     recorded: list[Line]
@@ -60,8 +60,9 @@ def replay(told: Sequence[Told], settings: Settings | None = None, flow: Mapping
     cannot run.
     """
     plan = inputs.read(lines_of(told))
-    if flow is not None:
-        compile_flow(dict(flow))
+    body = plan.flow if flow is None else flow
+    if body is not None:  # an older program may have taken what this one does not
+        compile_flow(dict(body))
     stage = _Stage(plan, settings or Settings(), flow)
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(stage.play())
@@ -125,7 +126,7 @@ class _Stage:
             call_id = await stage.dial(first.destination, first.source, Party())
         else:
             self._engine.begin()
-            labels = {"tags": plan.call.tags, "metadata": plan.call.metadata}
+            labels: dict[str, Any] = {"tags": plan.call.tags, "metadata": plan.call.metadata}
             body = self._flow or plan.flow or NEVER_RUN
             call_id = await stage.place(first.source, first.destination, body, **labels)
         if plan.over:

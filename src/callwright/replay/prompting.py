@@ -12,7 +12,7 @@ from callwright.calls import journal
 from callwright.rehearsal.prompts import SOUND_S, Prompt, Prompts, SoundReply
 from callwright.replay.follower import Follower
 from callwright.replay.inputs import Plan, PromptPlan
-from callwright.replay.timeline import Timeline
+from callwright.replay.timeline import TICK_US, Timeline
 from callwright.simulator.talk import spoken_s
 from callwright.switch.sounds import Sound, SoundUnavailable
 from callwright.telephony import SpeechUnavailable, Utterance
@@ -119,7 +119,7 @@ class Prompting:
             if found is None and known.length is None:
                 await self._timeline.never()
             if known.fetched and url == known.fetched[0].url:
-                await self._timeline.wait(known.fetching)
+                await self._timeline.wait(known.fetching, known.fetched_line)
             return found
         every = (one for prompt in self._plan.prompts.values() for one in prompt.fetched)
         return next((one for one in every if one.url == url), None)
@@ -127,6 +127,11 @@ class Prompting:
     def broken(self) -> str:
         known = self.step()
         return "" if known is None else known.fault
+
+    def partly(self) -> bool:
+        """Whether something was heard of a sound that is broken: the step went on for a while after that was known."""
+        known = self.step()
+        return known is not None and known.length is not None and known.length - known.fetching > TICK_US
 
 
 class _Stream:
@@ -139,7 +144,7 @@ class _Stream:
     async def __aiter__(self) -> AsyncIterator[Path]:
         sound = await self._prompting.fetch(self._url)
         fault = self._prompting.broken()
-        heard = not fault
+        heard = not fault or self._prompting.partly()
         if heard:
             yield sound.path
         came = await self._prompting.fetched(self._url)

@@ -50,7 +50,7 @@ _NAMES: Mapping[type[journal.Entry], tuple[str, ...]] = {
 _BY_LEG = ("leg",)
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True):
     """One line of a journal, by its place in it from 0."""
 
     index: int

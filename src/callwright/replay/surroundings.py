@@ -140,5 +140,6 @@ class WatchedStore(Store):
             for write in change.writes:
                 if write.query == "calls.insert_entry":
                     at_us, row = write.params[3:5]
-                    assert isinstance(at_us, int) and isinstance(row, bytes)
+                    assert isinstance(at_us, int)
+                    assert isinstance(row, bytes)
                     self.follower.told(at_us, journal.decode(row))

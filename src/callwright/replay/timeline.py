@@ -18,6 +18,11 @@ ORDER_US = 10_000
 # So long what a far end did waits for the call to come to the step in which it did that.
 PATIENCE_US = 15_000_000
 
+# An engine does most things within a few milliseconds; what the record does not have takes so long.
+SOON_US = 5_000
+# So far from a command its answer on record is looked for.
+NEAR_US = 2_000_000
+
 
 class Item:
     """Something that waits. `line` is its place on record, None for what has none; `act` says by itself that it is done."""

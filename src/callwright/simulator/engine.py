@@ -89,6 +89,7 @@ class SimulatedEngine:
         self._callees = dict(settings.callees)
         self._legs: dict[UUID, Leg] = {}
         self._calls: dict[UUID, _Call] = {}
+        self._leaving: set[UUID] = set()  # hung up, and their far ends have not said so yet
         self._outbox: list[_Told] = []
         self._sink: Callable[[Event], None] | None = None
         self._acting = Acting(self, self)
@@ -121,6 +122,8 @@ class SimulatedEngine:
         leg = self._legs.get(command.leg)
         if leg is None or leg.call not in (command.call, None):
             self._forget(command.call)
+            if command.leg in self._leaving and isinstance(command, telephony.HangUp):
+                return
             raise CommandRefused(f"there is no leg {command.leg} of that call")
         if leg.call is None:
             leg.call = command.call
@@ -241,8 +244,10 @@ class SimulatedEngine:
             self._hold(leg, direction)
 
     def far_presses(self, leg_id: UUID, digit: str, duration_ms: int = 100) -> None:
-        """The far end presses a key, which also stops a prompt that listens for keys."""
+        """The far end presses a key, which also stops a prompt that listens for keys. Who is on hold is not heard."""
         leg = self._legs[leg_id]
+        if not leg.sends:
+            return
         self.emit(leg, telephony.Digit, digit=digit, duration_ms=duration_ms, means="simulated")
         self._sound.pressed(leg, digit)
 
@@ -349,6 +354,7 @@ class SimulatedEngine:
         if direction != leg.direction:
             leg.direction = direction
             self.emit(leg, telephony.Held, direction=direction)
+            self._sound.attend(leg)
 
     # small things
 
@@ -367,10 +373,15 @@ class SimulatedEngine:
         if leg.call is not None:
             self._calls[leg.call].legs -= 1
             self._forget(leg.call)
-        if after:
-            self._clock.call_later(after / self._speed, lambda: self.emit(leg, kind, **fields))
-        else:
+        if not after:
             self.emit(leg, kind, **fields)
+            return
+        self._leaving.add(leg.id)
+        self._clock.call_later(after / self._speed, lambda: self._gone(leg, kind, fields))
+
+    def _gone(self, leg: Leg, kind: Callable[..., Event], fields: dict[str, Any]) -> None:
+        self._leaving.discard(leg.id)
+        self.emit(leg, kind, **fields)
 
     def _forget(self, call_id: UUID) -> None:
         if not self._calls[call_id].legs:

@@ -54,6 +54,7 @@ class Take:
         self.hears = hears
         self.paused = False
         self.said: list[Saying] = []
+        self.start: asyncio.TimerHandle | None = None
         self.limit: asyncio.TimerHandle | None = None
         self.silence: asyncio.TimerHandle | None = None
 
@@ -72,7 +73,8 @@ class Leg:
         self.timers: list[asyncio.TimerHandle] = []
         self.prompt: Prompt | None = None
         self.takes: dict[UUID, Take] = {}
-        self.speaking = False
+        self.talks = False
+        self.speaking = False  # and is heard
         self.saying: Saying | None = None
         self.listening = False
         # what it is yet to do when the flow asks, when the next of that is due, and whether the last prompt was replied to
@@ -84,6 +86,11 @@ class Leg:
         self.asked: asyncio.TimerHandle | None = None
         self.transferring = False
         self.referred: asyncio.TimerHandle | None = None
+
+    @property
+    def sends(self) -> bool:
+        """Whether the far end is heard: not while it is on hold."""
+        return self.direction in ("sendrecv", "sendonly")
 
 
 class Stage(Protocol):

@@ -15,6 +15,9 @@ from callwright.simulator.legs import Leg, Prompt, Saying, Stage, State, Take
 from callwright.simulator.voice import Voice
 from callwright.telephony import CommandRefused, PlayOutcome, RecordOutcome, Tracks, recording_fault
 
+# A file is there a moment after it was asked for; what needs no disk is told before.
+DISK_S = 0.001
+
 
 class Sound:
     """Carries out sound commands on simulated legs."""
@@ -93,11 +96,17 @@ class Sound:
         take.silence_s = None if command.silence_ms is None else command.silence_ms / 1000
         leg.takes[take.recording] = take
         self._hear(leg, take)
-        self._stage.emit(leg, telephony.RecordingStarted, recording=take.recording)
+        take.start = self._stage.later(leg, DISK_S, partial(self._began, leg, take))
         if take.max_s is not None:
             limit = partial(self.end_recording, leg, take.recording, RecordOutcome.MAX_LENGTH)
             take.limit = self._stage.later(leg, take.max_s, limit)
         self._await_silence(leg, take)
+
+    def _began(self, leg: Leg, take: Take) -> None:
+        if take.start is not None:
+            take.start.cancel()
+            take.start = None
+            self._stage.emit(leg, telephony.RecordingStarted, recording=take.recording)
 
     def pause(self, leg: Leg, recording: UUID, on: bool) -> None:
         """What the far end says meanwhile is not kept."""
@@ -126,6 +135,7 @@ class Sound:
         take = leg.takes.pop(recording, None)
         if take is None:
             return
+        self._began(leg, take)
         for timer in (take.limit, take.silence):
             if timer is not None:
                 timer.cancel()
@@ -185,6 +195,12 @@ class Sound:
         self._stage.later(leg, seconds, partial(self.voice, leg, False))
 
     def voice(self, leg: Leg, speaking: bool) -> None:
+        leg.talks = speaking
+        self.attend(leg)
+
+    def attend(self, leg: Leg) -> None:
+        """Hear the far end begin, or cease, to speak; one that is on hold is not heard."""
+        speaking = leg.talks and leg.sends
         if leg.speaking == speaking:
             return
         leg.speaking = speaking
@@ -194,5 +210,5 @@ class Sound:
             self._await_silence(leg, take)
 
     def beep(self, leg: Leg) -> None:
-        if leg.listening and leg.state is State.ANSWERED:
+        if leg.listening and leg.state is State.ANSWERED and leg.sends:
             self._stage.emit(leg, telephony.Beep)

@@ -49,6 +49,7 @@ class CallActor(RunningCall):
         self._first = first
         self._silent: set[UUID] = set()
         self._told_over = False
+        self._late = (0, 0)  # microseconds, and the lines there were then
         if first is not None:
             self.on_wire.add(self.a)
 
@@ -108,7 +109,13 @@ class CallActor(RunningCall):
         why what was due did not come before what it was overtaken by.
         """
         late_us = self.at_us - due.due_us
-        if late_us > TICK_US and due.timer != "linger":
+        if late_us <= 0 or due.timer == "linger":
+            return
+        # Of timers that follow one another without a line between them, all that they were late counts.
+        so_far_us, lines = self._late
+        late_us += so_far_us if lines == self.record.entries else 0
+        self._late = (late_us, self.record.entries)
+        if late_us > TICK_US:
             timer = due.timer.removeprefix(carrying.FLOW_TIMER).partition(" ")[0]  # of a leg's timer without its id
             self.note(journal.TimerLate(timer=timer, late_us=late_us))
 

@@ -81,5 +81,6 @@ class Listener:
         self._call.advance(effects.Judged(outcome.verdict))
 
     def _look_again(self, ear: Ear) -> None:
-        elapsed_us = self._call.around.clock.now_us() - self._from_us
-        self._call.start_timer(TIMER, max(0.0, (judging.next_us(ear) - elapsed_us) / 1e6))
+        now_us = self._call.around.clock.now_us()  # what was heard may be told later than it was
+        elapsed_us = now_us - self._from_us
+        self._call.start_timer(TIMER, max(0.0, (judging.next_us(ear) - elapsed_us) / 1e6), now_us)

@@ -223,9 +223,10 @@ class Mailbox(ABC, Generic[M]):
 
     # timers, tasks, commands
 
-    def start_timer(self, timer: str, seconds: float) -> None:
+    def start_timer(self, timer: str, seconds: float, from_us: int | None = None) -> None:
+        """Set a timer, or set it anew; the seconds count from the message at hand, or from a wall time."""
         self.cancel_timer(timer)
-        due = Due(timer, self.at_us + round(seconds * 1e6))
+        due = Due(timer, (self.at_us if from_us is None else from_us) + round(seconds * 1e6))
         self._timers[timer] = (due, self._clock.call_later(seconds, lambda: self.put(due)))
 
     def cancel_all_timers(self, *, but: str) -> None:

@@ -12,6 +12,9 @@ from callwright.telephony import Target
 from callwright.trunks.routes import NoRoute
 
 RING = "ring "
+# Of a call, the ones that are over among them: far ends that put each other in their places go on for as long as a call may
+# last, and every change of a call is kept with all of its legs.
+MOST_LEGS = 250
 
 
 def ring_timer(leg_id: UUID) -> str:
@@ -26,6 +29,8 @@ def way(call: LiveCall, destination: str) -> Target:
     live = sum(1 for leg in call.record.legs if leg.live)
     if live >= call.settings.max_parties:
         raise NoRoute(Reason.LIMIT, f"the call has {live} live legs, as many as one may have")
+    if len(call.record.legs) >= MOST_LEGS:
+        raise NoRoute(Reason.LIMIT, f"the call has had {MOST_LEGS} legs, as many as one may have")
     if not call.around.allow_leg():
         raise NoRoute(Reason.LIMIT, "too many new legs in this second (sip.new_legs_per_second)")
     return target

@@ -6,7 +6,10 @@ import itertools
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from callwright import telephony
+from callwright.rehearsal.prompts import Prompts, RehearsedFiles
 from callwright.simulator.engine import ROUND_TRIP_S, SimulatedEngine
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
 from callwright.telephony import Event, Target
@@ -20,7 +23,7 @@ class Talk:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.engine = SimulatedEngine(self.clock, SimulatorSettings(callees=CALLEES))
+        self.engine = SimulatedEngine(self.clock, SimulatorSettings(callees=CALLEES), RehearsedFiles(Prompts()))
         self.events: list[Event] = []
         self.engine.attach(self.events.append)
         self.call, self.a, self.b = uuid4(), uuid4(), uuid4()
@@ -55,12 +58,26 @@ def test_nobody_is_alone_who_is_hung_up_together_with_the_other() -> None:
 
 def test_who_is_left_alone_is_told_before_the_recording_of_who_left_is_over() -> None:
     talk = Talk()
-    talk.do(telephony.StartRecording, talk.b, recording=uuid4(), path="/nowhere/at/all.wav")
+    talk.do(telephony.StartRecording, talk.b, recording=uuid4(), path="/nowhere.wav")
     talk.clock.advance(0.1)
     talk.events.clear()
-    talk.engine._legs[talk.b].takes.clear()
     talk.engine.far_hangs_up(talk.b)
-    assert talk.told() == [("Unbridged", "a"), ("Ended", "b")]
+    assert talk.told() == [("Unbridged", "a"), ("RecordingFinished", "b"), ("Ended", "b")]
+
+
+def test_a_recording_has_begun_after_a_bridge_that_was_made_with_it() -> None:
+    talk = Talk()
+    talk.do(telephony.Unbridge, talk.a)
+    talk.do(telephony.StartRecording, talk.b, recording=uuid4(), path="/nowhere.wav")
+    talk.do(telephony.Bridge, talk.a, other=talk.b)
+    assert talk.told() == [("Unbridged", "a"), ("Unbridged", "b"), ("Bridged", "a"), ("RecordingStarted", "b")]
+
+
+def test_a_recording_that_ends_at_once_has_begun_before() -> None:
+    talk = Talk()
+    talk.do(telephony.StartRecording, talk.b, recording=uuid4(), path="/nowhere.wav")
+    talk.engine.far_hangs_up(talk.b)
+    assert talk.told() == [("Unbridged", "a"), ("RecordingStarted", "b"), ("RecordingFinished", "b"), ("Ended", "b")]
 
 
 def test_a_hold_is_told_once_the_far_end_has_agreed() -> None:
@@ -88,3 +105,41 @@ def test_a_call_that_is_cancelled_is_over_later_than_one_that_is_refused() -> No
         (arrived, 480),
         (third, 487),
     ]
+
+
+def test_who_is_hung_up_twice_is_over_once() -> None:
+    talk = Talk()
+    talk.do(telephony.HangUp, talk.a)
+    talk.do(telephony.HangUp, talk.a)
+    with pytest.raises(telephony.CommandRefused, match="there is no leg"):
+        talk.do(telephony.Hold, talk.a)
+    assert talk.told() == [("Unbridged", "b"), ("Ended", "a")]
+    with pytest.raises(telephony.CommandRefused, match="there is no leg"):
+        talk.do(telephony.HangUp, talk.a)
+
+
+def test_nothing_is_heard_of_who_is_on_hold() -> None:
+    """Its telephone sends nothing (RFC 3264 §8.4): neither voice nor telephone-events."""
+    talk = Talk()
+    talk.do(telephony.Listen, talk.b)
+    talk.engine.far_speaks(talk.b, True)
+    assert talk.told() == [("Voice", "b")]
+    talk.do(telephony.Hold, talk.b)
+    assert talk.told()[1:] == [("Held", "b"), ("Voice", "b")]
+    talk.events.clear()
+    talk.engine.far_presses(talk.b, "1")
+    talk.engine.far_beeps(talk.b)
+    assert talk.told() == []
+    talk.do(telephony.Resume, talk.b)
+    talk.clock.advance(0.1)
+    talk.engine.far_presses(talk.b, "2")
+    assert talk.told() == [("Held", "b"), ("Voice", "b"), ("Digit", "b")]
+    voice = next(event for event in talk.events if isinstance(event, telephony.Voice))
+    assert voice.speaking
+
+
+def test_a_far_end_that_holds_us_is_heard() -> None:
+    talk = Talk()
+    talk.engine.far_holds(talk.b, "sendonly")
+    talk.engine.far_presses(talk.b, "1")
+    assert talk.told() == [("Held", "b"), ("Digit", "b")]

@@ -12,6 +12,10 @@ from callwright.calls import journal
 from callwright.errors import Conflict, Invalid
 from callwright.flows.schema import compile_flow
 from callwright.reasons import Reason
+from callwright.rehearsal.outcome import Outcome
+from callwright.rehearsal.parties import Act, Party
+from callwright.rehearsal.platform import Rehearsal, rehearse
+from callwright.switch.placing import MOST_LEGS
 from callwright.telephony import Cause, ReferOutcome, Target
 from callwright.trunks.routes import NoRoute
 from support.scripted import RINGBACK, B, C, Stage, pause, tell, transfer
@@ -182,6 +186,21 @@ def test_a_referral_without_a_partner_or_a_way_is_refused() -> None:
         stage.sound()
 
     tell(story)
+
+
+def test_far_ends_that_replace_each_other_for_ever_are_stopped() -> None:
+    async def story(rehearsal: Rehearsal) -> Outcome:
+        await rehearsal.own("31205550100", {"steps": [transfer()], "maxDuration": 600})
+        rehearsal.network.expect(B, Party(answer_after=0.1, acts=(Act(at=0.1, transfers_to=B),)))
+        return await rehearsal.over(await rehearsal.dial("31205550100", "31600000001", Party()))
+
+    outcome = rehearse(story)
+    assert len(outcome.legs) == MOST_LEGS
+    refusals = [line.entry for line in outcome.journal if isinstance(line.entry, journal.ReferReceived) and line.entry.refused]
+    assert [(one.leg, one.sip_code, one.refused) for one in refusals] == [
+        (outcome.legs[-1].id, 503, "the call has had 250 legs, as many as one may have")
+    ]
+    assert outcome.legs[0].reason is Reason.MAX_DURATION
 
 
 # ours

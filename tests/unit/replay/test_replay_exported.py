@@ -1,0 +1,59 @@
+"""Recorded calls as scenarios: each passes as it was written, and does what the call did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callwright.rehearsal.parties import Act, Party
+from callwright.rehearsal.web import Reply
+from callwright.replay import exporting
+from callwright.scenarios import reading, running
+from callwright.settings import Settings
+from support.replayed import AGENT, called, pause, placed, say, transfer
+
+URL = "https://shop.example/next"
+ASK = say("Press one for sales.", "ask", onKeypressVar="choice", maxNumKeys=1)
+PIN = say("Your pin, please.", "pin", onKeypressVar="pin", endKey="#")
+LEAVES = Party(answer_after=2.0, acts=(Act(at=5.0, hangs_up=True),))
+GREETING = Act(at=0.1, says="hello " * 12)
+CALLS: dict[str, Any] = {
+    "a key": lambda: called([ASK, pause(1)], Act(hears="press one", interrupts=True, after=0.5, press="1")),
+    "several keys": lambda: called([PIN, pause(1)], Act(hears="pin", interrupts=True, after=0.5, press="123#")),
+    "hangs up": lambda: called([ASK, pause(9)], Act(hears="press one", after=2.0, hangs_up=True)),
+    "talks": lambda: called([transfer(), ASK], callees={AGENT: LEAVES}),
+    "busy": lambda: called([transfer(), ASK], callees={AGENT: Party(outcome="busy")}),
+    "refused": lambda: called([transfer(), ASK], callees={AGENT: Party(outcome="fail", sip_code=404)}),
+    "machine": lambda: called([transfer(ifMachine="hangup"), ASK], callees={AGENT: Party(acts=(GREETING,))}),
+    "placed": lambda: placed([say("Your parcel."), pause(1)], Party(acts=(Act(at=0.4, says="Hello?"),)), tags=("vip",)),
+    "recorded": lambda: called([{"action": "record", "options": {"timeout": 2}}, ASK], Act(at=1.0, says="my name is Alice")),
+    "fetched": lambda: called(
+        [{"action": "fetchCallFlow", "options": {"url": URL}}], web={URL: [Reply(flow={"steps": [ASK]}, after=1.0)]}
+    ),
+    "fetched in vain": lambda: called([{"action": "fetchCallFlow", "options": {"url": URL}}], web={URL: [Reply(status=503)]}),
+    "holds": lambda: called([transfer()], Act(at=3.0, holds=True), Act(at=4.0, resumes=True), callees={AGENT: LEAVES}),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_exported_call_passes_and_does_what_it_did(name: str) -> None:
+    outcome = CALLS[name]()
+    scenario = exporting.scenario_of(outcome.journal, Settings())
+    (script,) = reading.read(exporting.document_of(scenario).encode(), "call.yaml", Path())
+    result = running.simulate(script.scenario)
+    assert result.differences == []
+    assert exporting.goes_otherwise(outcome.journal, scenario) == ""
+    expected = scenario.expect
+    assert expected.variables or outcome.variables == {}
+    assert [one.outcome for one in expected.recordings or ()] == [one.outcome for one in outcome.recordings]
+    assert expected.pressed == "".join(one.key for one in outcome.pressed)
+
+
+def test_a_call_whose_flow_was_never_begun_needs_one() -> None:
+    outcome = placed([pause(1)], Party(outcome="busy"))
+    with pytest.raises(exporting.NotExportable, match="give one with --flow"):
+        exporting.scenario_of(outcome.journal, Settings())
+    scenario = exporting.scenario_of(outcome.journal, Settings(), {"steps": [pause(1)]})
+    assert scenario.expect.status == "busy"
