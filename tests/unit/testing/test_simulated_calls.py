@@ -115,7 +115,7 @@ def test_the_service_with_the_longest_base_answers(simulated_call: SimulatedCall
     web = {f"https://shop.example{path}": lambda request, path=path: [say(path)] for path in ("", "/calls/", "/call")}
     assert simulated_call([fetch], web=web).said == ["/calls/"]
     call = simulated_call([fetch], web={"https://shop.example/call": lambda request: [say("Another.")]})
-    assert "shop.example is not in the script" in call.fetches[0].fault
+    assert call.fetches[0].fault == "https://shop.example/calls/next is not in the script: say what it answers"
 
 
 def test_what_a_function_raises_fails_the_test_and_not_the_call(simulated_call: SimulatedCalls) -> None:
