@@ -185,9 +185,12 @@ def _hosts_line(address: str) -> str:
 
 def _certificate(here: Here, port: int | None = None) -> Iterable[Part]:
     """What the server has to be given, unless it has it."""
-    served = here.https is not None and (port is None or here.on_443)
-    if here.shown is not None and served:
+    if here.shown is not None:
         yield Part(f"The server shows a certificate for {HOST}, {here.shown}. Whoever signed it has to be trusted.")
+        if port is not None and not here.on_443:
+            yield Part(
+                "It is to do so where the library looks for it: set this, and start it again:", ("[http]", f"port = {port}")
+            )
         return
     if here.made:
         sentence = f"An authority of your own and a certificate for {HOST} are in {here.folder}."

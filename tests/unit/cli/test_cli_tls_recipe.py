@@ -77,6 +77,15 @@ def test_a_server_with_tls_alone_is_trusted(name):
     assert ("192.0.2.7 voice.messagebird.com" in text) is (name in FIXED)
 
 
+@pytest.mark.parametrize("name", FIXED)
+def test_a_certificate_that_is_good_is_kept_where_only_the_port_is_wrong(name):
+    here = Here("https://192.0.2.7:8443", None, "192.0.2.7", FOLDER, shown="/srv/certificate.pem")
+    text = recipes.written(recipes.recipe(name), here)
+    assert "openssl" not in text
+    assert "key = " not in text
+    assert "[http]\nport = 443" in copied(text)
+
+
 @pytest.mark.parametrize(
     ("here", "url"),
     [
