@@ -103,7 +103,7 @@ def test_a_flow_comes_from_a_scripted_web_service() -> None:
 
 def test_a_web_service_without_a_script_is_not_there() -> None:
     outcome = called([{"action": "fetchCallFlow", "options": {"url": "https://shop.example/next"}}])
-    assert "shop.example is not in the script" in outcome.fetches[0].fault
+    assert "https://shop.example/next is not in the script" in outcome.fetches[0].fault
 
 
 def test_a_number_that_nobody_has() -> None:
