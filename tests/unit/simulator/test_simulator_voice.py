@@ -122,10 +122,13 @@ def test_who_is_put_on_hold_is_not_kept(tmp_path: Path) -> None:
     recording = callee.record()
     callee.clock.advance(1)
     callee.do(telephony.Hold)
-    callee.clock.advance(2.5)
+    callee.clock.advance(0.5)
+    later = callee.record()
+    callee.clock.advance(2)
     callee.do(telephony.Resume)
     callee.clock.advance(2.5)
     assert callee.stop(recording) == ["AA......DD.."]
+    assert callee.stop(later) == [".....DD.."]
 
 
 def test_a_voice_that_takes_longer_than_was_thought_is_heard_to_the_end_or_to_the_next_one(tmp_path: Path) -> None:
