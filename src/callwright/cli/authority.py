@@ -47,6 +47,7 @@ def make(folder: Path, names: list[str], now_us: int) -> Made:
             signer, signing_key = _known(made, now)
         else:
             made = made._replace(is_new=True)
+            _nobody_elses(made)
             signer, signing_key = _authority(now)
             _write(made.authority_key, _private(signing_key), 0o600)
             _write(made.authority, _public(signer), 0o644)
@@ -57,6 +58,13 @@ def make(folder: Path, names: list[str], now_us: int) -> Made:
     except OSError as error:
         raise CallwrightError(f"{error.filename} cannot be written ({error.strerror}); name a folder that can be.") from error
     return made
+
+
+def _nobody_elses(made: Made) -> None:
+    """A pair without an authority here was not made by us: who overwrites a key has lost it."""
+    there = [path.name for path in (made.certificate, made.key) if path.exists()]
+    if there:
+        raise CallwrightError(f"{made.key.parent} has another {' and '.join(there)}, which would be lost; name another folder.")
 
 
 def _authority(now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -50,7 +50,7 @@ class Part(NamedTuple):
     lines: tuple[str, ...] = ()
 
 
-_PRIVATE = "The environment names an authority of your own"
+_PRIVATE = "If an authority of your own signed the certificate, the environment names it"
 
 
 class Recipe(NamedTuple):
@@ -66,7 +66,9 @@ def _python(here: Here) -> Iterable[Part]:
         ("import messagebird.client", f'messagebird.client.VOICE_API_ROOT = "{here.url}"'),
     )
     if here.http is None:
-        yield Part(f"{_PRIVATE} to its HTTP library:", (f"export REQUESTS_CA_BUNDLE={here.authority}",))
+        yield Part(
+            f"{_PRIVATE} to its HTTP library, which then trusts no other:", (f"export REQUESTS_CA_BUNDLE={here.authority}",)
+        )
 
 
 def _php(here: Here) -> Iterable[Part]:
@@ -166,7 +168,7 @@ def _by_name(here: Here) -> Iterable[Part]:
         )
     yield Part(
         f"The library has {HOST} fixed. Where it runs, let that name lead to this server:",
-        (f"echo '{here.address} {HOST}' | sudo tee -a /etc/hosts",),
+        (f"echo {_hosts_line(here.address)} | sudo tee -a /etc/hosts",),
     )
     yield Part(
         "This then tells of calls, with your access key in $KEY:",
@@ -174,11 +176,21 @@ def _by_name(here: Here) -> Iterable[Part]:
     )
 
 
+def _hosts_line(address: str) -> str:
+    """A line of /etc/hosts, in which no name may stand for an address."""
+    if _is_ip(address):
+        return f"'{address} {HOST}'"
+    return f"\"$(getent ahostsv4 {address} | awk '{{print $1; exit}}') {HOST}\""
+
+
 def _certificate(here: Here, port: int | None = None) -> Iterable[Part]:
     """What the server has to be given, unless it has it."""
-    served = here.https is not None and (port is None or here.on_443)
-    if here.shown is not None and served:
+    if here.shown is not None:
         yield Part(f"The server shows a certificate for {HOST}, {here.shown}. Whoever signed it has to be trusted.")
+        if port is not None and not here.on_443:
+            yield Part(
+                "It is to do so where the library looks for it: set this, and start it again:", ("[http]", f"port = {port}")
+            )
         return
     if here.made:
         sentence = f"An authority of your own and a certificate for {HOST} are in {here.folder}."
@@ -223,7 +235,11 @@ def names_of(here: Here) -> list[str]:
 def _more_names(here: Here) -> list[str]:
     if here.address in ("localhost", "127.0.0.1"):
         return []
-    return [("IP:" if here.address.replace(".", "").isdecimal() or ":" in here.address else "DNS:") + here.address]
+    return [("IP:" if _is_ip(here.address) else "DNS:") + here.address]
+
+
+def _is_ip(address: str) -> bool:
+    return ":" in address or address.replace(".", "").isdecimal()
 
 
 RECIPES = {

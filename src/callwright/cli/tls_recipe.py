@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from callwright.cli.place import Place
 from callwright.cli.recipes import HOST, HTTPS_PORT, RECIPES, Here, names_of, recipe, written
 from callwright.clock import SystemClock
 from callwright.errors import CallwrightError
-from callwright.settings import Settings
+from callwright.settings import Settings, checks
 
 PATIENCE_S = 3.0
 # Of the network for documentation (RFC 5737): nothing is sent, only the way out is looked up.
@@ -35,12 +36,13 @@ class _Listening(NamedTuple):
 def run(place: Place, library: str | None, *, make_in: Path | None, address: str | None) -> None:
     """Print the recipe, or those there are; make a certificate first where that is wanted."""
     wanted = None if library is None else recipe(library)
+    if address is not None:
+        address = _checked(address)
     if wanted is None and make_in is None:
         show.table(("Library", "Package", "How"), [(name, one.package, one.how) for name, one in RECIPES.items()], empty="")
         return
     listening = _listening(place)
-    beside = Path() if listening.files is None else listening.files.certificate.parent
-    here = _here(listening, address, (make_in or beside).absolute())
+    here = _here(listening, address, (make_in or _folder(listening.files)).absolute())
     if make_in is not None:
         made = make(here.folder, names_of(here), SystemClock().now_us())
         here = here._replace(made=True, shown=None)
@@ -48,6 +50,20 @@ def run(place: Place, library: str | None, *, make_in: Path | None, address: str
         show.aside(f"{authority} signed {made.certificate} for {', '.join(names_of(here))}; its key is {made.key}.")
     if wanted is not None:
         print(written(wanted, here))
+
+
+def _checked(address: str) -> str:
+    """It goes into a certificate, and into lines for a shell. Raises `CallwrightError`."""
+    bare = address.removeprefix("[").removesuffix("]")
+    try:
+        return str(ip_address(bare))
+    except ValueError:
+        if checks.is_name(address):
+            return address
+    raise CallwrightError(
+        f"--address {address!r} is neither a host name nor an IP address: write it alone, without https:// and port, such as "
+        "voice.example.com."
+    )
 
 
 def _listening(place: Place) -> _Listening:
@@ -86,6 +102,14 @@ def _here(listening: _Listening, address: str | None, folder: Path) -> Here:
     https = f"https://{shown}" if listening.port == HTTPS_PORT else f"https://{main}"
     plain = f"http://{shown}:{listening.plain_port}" if listening.plain_port else None
     return Here(https, plain, host, folder, on_443=listening.port == HTTPS_PORT, shown=_good_for_host(listening.files))
+
+
+def _folder(files: CertificateFiles | None) -> Path:
+    """Where an authority is or, apart from a certificate that another has signed and from its key, may be made."""
+    if files is None:
+        return Path()
+    beside = files.certificate.parent
+    return beside if (beside / "authority.pem").exists() else beside / "authority"
 
 
 def _good_for_host(files: CertificateFiles) -> str | None:

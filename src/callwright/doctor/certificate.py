@@ -8,7 +8,7 @@ from pathlib import Path
 from callwright import certificates
 from callwright.certificates import BadCertificate
 from callwright.clock import SECOND_US, rfc3339
-from callwright.doctor.findings import Findings, fault, note, ok, warning
+from callwright.doctor.findings import Findings, fault, note, ok, span, warning
 from callwright.doctor.scene import Scene
 from callwright.settings import rooms
 from callwright.settings.checks import is_loopback
@@ -34,11 +34,11 @@ def shown(scene: Scene) -> Findings:
     except BadCertificate as error:
         yield fault("certificate", error.seen, f"{error.then[:1].upper()}{error.then[1:]}.")
         return
-    days = (expires_us - now_us) // DAY_US
+    left_us = expires_us - now_us
     seen = f"{files.certificate} is good until {rfc3339(expires_us)}"
-    if days < SOON_DAYS:
+    if left_us < SOON_DAYS * DAY_US:
         remedy = "Renew it: the server takes what it then finds in the files within a minute."
-        yield warning("certificate", f"{seen}, which is in {days} days", remedy)
+        yield warning("certificate", f"{seen}, which is in {span(left_us / SECOND_US)}", remedy)
     else:
         yield ok("certificate", seen)
     yield from _key(files.key)

@@ -168,8 +168,7 @@ class ScriptedWeb:
             return given if isinstance(given, Answer) else await self._replied(url, given, timeout)
         if self._beyond is not None:
             return None
-        host = urlsplit(url).hostname or url
-        return Answer(url, fault=Fault.CONNECT, detail=f"{host} is not in the script: say what it answers")
+        return Answer(url, fault=Fault.CONNECT, detail=f"{bare} is not in the script: say what it answers")
 
     def _service(self, url: str) -> Service | None:
         bases = [base for base in self._services if url == base or url.startswith(f"{base}/")]

@@ -36,17 +36,17 @@ def breaches(scenario: Scenario, abilities: Abilities) -> Iterator[Breach]:
     if scenario.caller is not None and scenario.call is not None:
         yield Breach("call", "there is a caller already; a scenario has the one or the other")
     if scenario.caller is not None:
-        yield from _acts(scenario.caller, "caller")
+        yield from party_breaches(scenario.caller, "caller")
         for name in BEFORE_THE_ANSWER:
             if getattr(scenario.caller, name) != getattr(Party(), name):
                 yield Breach(f"caller.{name}", "only who is called has this; leave it out")
     if scenario.call is not None:
-        yield from _acts(scenario.call, "call")
+        yield from party_breaches(scenario.call, "call")
     for number, party in scenario.callees.items():
         if address(number) is None:
             told = f"{number[:60]!r} is neither a telephone number of 3 to 15 digits nor a URI such as sip:user@host"
             yield Breach(f"callees.{number}", told)
-        yield from _acts(party, f"callees.{number}")
+        yield from party_breaches(party, f"callees.{number}")
     for n, wish in enumerate(scenario.wishes, 1):
         yield from _wish(wish, f"wishes[{n}]", abilities)
     for url, replies in scenario.web.items():
@@ -76,7 +76,8 @@ def flow_breaches(flow: dict[str, Any], key: str, abilities: Abilities, *, fetch
         yield Breach(place, f"the flow cannot run: {finding.sentence.rstrip('.')}")
 
 
-def _acts(party: Party, key: str) -> Iterator[Breach]:
+def party_breaches(party: Party, key: str) -> Iterator[Breach]:
+    """What nobody can do, among its acts."""
     for n, act in enumerate(party.acts, 1):
         yield from _act(act, f"{key}.acts[{n}]")
 

@@ -57,7 +57,7 @@ def host_and_port(text: str) -> tuple[str, int]:
     """Read ``host`` or ``host:port``, with the port 5060 where none is given; raise `ValueError`."""
     host, colon, port = text.partition(":")
     number = int(port) if port.isascii() and port.isdecimal() and len(port) < 10 else 0 if colon else SIP_PORT
-    if not (isinstance(_ip(host), IPv4Address) or _is_name(host)) or not 0 < number < 65_536:
+    if not (isinstance(_ip(host), IPv4Address) or is_name(host)) or not 0 < number < 65_536:
         raise ValueError(text)
     return host, number
 
@@ -96,6 +96,13 @@ def http_url_or_empty(text: str) -> str | None:
     if not whole or not all("!" <= char <= "~" for char in text):
         return "must be an address that begins with http:// or https://"
     return "must not have a ? or # in it" if parts.query or parts.fragment else None
+
+
+def whole_path_or_empty(path: str) -> str | None:
+    """Of a file that other programs look for too, from other folders."""
+    if not path or (path.startswith("/") and "\0" not in path):
+        return None
+    return "must be a whole path, which begins with /"
 
 
 def authorities_or_empty(path: str) -> str | None:
@@ -200,6 +207,6 @@ def _ip(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
     # 1.2.3.4.5 and 10.0.0.300 are mistyped addresses, not names: a top-level domain is never all digits (RFC 3696 §2).
     return bool(_HOST.match(text)) and not text.rstrip(".").rpartition(".")[2].isdigit()

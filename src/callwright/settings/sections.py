@@ -44,6 +44,7 @@ class HttpSection(Section, frozen=True, kw_only=True):
             description="A PEM file with the server's certificate and, after it, those that signed it. Set it and http.key for "
             "HTTPS on http.port; what is renewed in the files is taken within a minute, without a restart.",
             examples=["/etc/callwright/fullchain.pem"],
+            extra={"check": checks.whole_path_or_empty},
         ),
     ] = ""
     key: Annotated[
@@ -51,6 +52,7 @@ class HttpSection(Section, frozen=True, kw_only=True):
         Meta(
             description="The PEM file with the key of http.certificate, not encrypted.",
             examples=["/etc/callwright/privkey.pem"],
+            extra={"check": checks.whole_path_or_empty},
         ),
     ] = ""
     plain_port: Annotated[

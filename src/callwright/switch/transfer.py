@@ -8,6 +8,7 @@ from callwright import telephony
 from callwright.calls.lifecycle import ANSWERING
 from callwright.calls.model import Direction, LegStatus
 from callwright.flows import effects
+from callwright.numbers.numbers import normalised
 from callwright.reasons import Reason
 from callwright.switch.conversation import Conversation
 from callwright.switch.listening import Listener
@@ -36,13 +37,14 @@ class Transfer:
             return
         row = call.record.call
         called = row.destination if call.leg(call.a).direction is Direction.INCOMING else row.source
+        destination = normalised(dial.destination) or dial.destination
         try:
-            target = way(call, dial.destination)
+            target = way(call, destination)
             no_route = None
         except NoRoute as fault:
             no_route = fault
         leg_id = call.around.new_leg_id(call.at_us)
-        call.record.add_transfer(leg_id, called if dial.mask else row.source, dial.destination, call.at_us)
+        call.record.add_transfer(leg_id, called if dial.mask else row.source, destination, call.at_us)
         self.b = leg_id
         self._record = dial.record
         leg = call.leg(leg_id)

@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
-from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, cast
+from typing import NamedTuple, ParamSpec, cast
 from uuid import UUID
 
-import msgspec
-
-from callwright import settings as settings_
-from callwright.egress import Answer
+from callwright.calls.labels import checked_metadata, checked_tags
 from callwright.rehearsal.ear import Heard
 from callwright.rehearsal.network import SimulatedNetwork
 from callwright.rehearsal.outcome import Delivered, Fetched, Outcome, Posted, Recorded
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.prompts import SoundReply
-from callwright.rehearsal.web import Reply, Request, Service
-from callwright.scenarios.document import CALLER, NUMBER, Scenario
-from callwright.scenarios.running import with_flow
-from callwright.settings import Settings
+from callwright.scenarios.document import CALLER, NUMBER
 from callwright.simulator.talk import spoken_s
-from callwright.testing import story
+from callwright.testing import script, story
+from callwright.testing.flows import Flow, flow_of
 from callwright.testing.inbox import WebhookInbox
-from callwright.testing.services import reply_of
+from callwright.testing.script import Answering, Doing
 from callwright.testing.stage import Stage
+
+# A test that fails is shown at its own line, not at those of this file (pytest).
+__tracebackhide__ = True
 
 P = ParamSpec("P")
 
-# After the answer: when keys that are given without a time are pressed, and words are said.
-KEYS_AT_S = 0.5
-WORDS_AT_S = 1.0
 LONGEST_WAIT_S = 4 * 3600.0
-
-Flow = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str]
-# What somebody does on hearing a text: keys that are pressed, words that are said, or an act; of several one each time.
-Doing = str | Act | Sequence[str | Act]
-# What answers for a URL: a flow, a status or such, some of them in turn, or a function or application.
-Answering = object
 
 
 class Leg(NamedTuple):
@@ -185,7 +172,7 @@ class SimulatedCall:
 
     def press(self, keys: str, *, leg: int = 1) -> None:
         """Press keys, a third of a second apart."""
-        for n, key in enumerate(keys):
+        for n, key in enumerate(script.checked_keys(keys)):
             if n:
                 self.advance(Party().key_gap)
             self._act(leg, partial(_press, key))
@@ -215,7 +202,6 @@ class SimulatedCall:
 
         What an earlier `wait_for` has found is not found again. AssertionError, with the call's story, where it is not said.
         """
-        __tracebackhide__ = True
         self._alive("wait for words")
         found = self._stage.do(lambda: self._hears(text, leg, begun, within))
         self._stage.settle()
@@ -262,7 +248,6 @@ class SimulatedCall:
         return next((leg.n for leg in self.outcome.legs if leg.id == leg_id), None)
 
     def _act(self, leg: int, act: Callable[[SimulatedNetwork, UUID], None]) -> None:
-        __tracebackhide__ = True
         self._alive("do anything")
         rehearsal = self._stage.rehearsal
         legs = {one.n: one for one in self.outcome.legs}
@@ -276,7 +261,6 @@ class SimulatedCall:
         self._stage.settle()
 
     def _alive(self, what: str) -> None:
-        __tracebackhide__ = True
         if self._finished is not None or not self._stage.rehearsal.switch.carries(self._id):
             raise CallIsOver(f"The call is over; nobody can {what} in it.\n{self.story}")
 
@@ -324,7 +308,7 @@ class SimulatedCalls:
         the answer, `says` something a second after it or at times, and does what is under `hears` once it has heard a text
         with these words in it, one after the other: what are keys is pressed, any other text is said. `acts` has all else that
         somebody may do; `hangs_up` is a time after the answer. With `to`, `answers` says how: ``answer``, ``busy``,
-        ``no_answer``, ``fail`` or a `Party`; `callees` says so of those that the flow calls.
+        ``no_answer``, ``fail``, ``no_response`` or a `Party`; `callees` says so of those that the flow calls.
 
         `web` has what answers for URLs; without `real_web` there is nobody else there. `sounds` are the lengths of sounds by
         their URL. `settings` are as in ``--set``. The callbacks are really posted to the URLs of `deliver_to` once the call is
@@ -332,17 +316,21 @@ class SimulatedCalls:
         """
         if caller is not None and to is not None:
             raise ValueError("A call is either from a caller or to somebody: give caller or to, not both.")
-        party = _party(answers, keys=keys, hears=hears, says=says, acts=acts, hangs_up=hangs_up)
-        stage = Stage(_settings(settings or {}), real_web=real_web)
+        if to is None and (tags or metadata or (answers != "answer" and not isinstance(answers, Party))):
+            raise ValueError("answers, tags and metadata are for a call that is placed: say to whom, with to.")
+        other = script.party(answers, keys=keys, hears=hears, says=says, acts=acts, hangs_up=hangs_up)
+        labels = {"tags": checked_tags(tags, "tags"), "metadata": checked_metadata(dict(metadata or {}), "metadata")}
+        called = None if to is None else script.address(to)
+        body = flow_of(flow)
+        stage = Stage(script.settings_of(settings or {}), real_web=real_web)
         self._stages.append(stage)
         rehearsal = stage.rehearsal
         for destination, callee in (callees or {}).items():
-            rehearsal.network.expect(destination, _party(callee))
+            rehearsal.network.expect(script.address(destination), script.party(callee))
         for url, answering in (web or {}).items():
-            _answer_for(stage, url, answering)
+            script.answer_for(stage, url, answering)
         for url, sound in (sounds or {}).items():
-            rehearsal.sounds.script(url, sound if isinstance(sound, SoundReply) else SoundReply(seconds=sound))
-        body = _flow(flow)
+            rehearsal.sounds.script(url, script.sound(sound))
         told = [deliver_to] if isinstance(deliver_to, str | WebhookInbox) else list(deliver_to)
 
         async def begin() -> UUID:
@@ -352,11 +340,10 @@ class SimulatedCalls:
                     await stage.deliveries.tell(one.url, one.token)
                 else:
                     await stage.deliveries.tell(one)
-            if to is not None:
-                labels = {"tags": tuple(tags), "metadata": dict(metadata or {})}
-                return await rehearsal.place(number, to, body, party, **labels)
+            if called is not None:
+                return await rehearsal.place(number, called, body, other, **labels)
             await rehearsal.own(number, body)
-            return await rehearsal.dial(number, caller or CALLER, party)
+            return await rehearsal.dial(number, caller or CALLER, other)
 
         call = SimulatedCall(stage, stage.do(begin), delivers=bool(told))
         self.calls.append(call)
@@ -374,76 +361,3 @@ class SimulatedCalls:
 
 def _press(key: str, network: SimulatedNetwork, leg: UUID) -> None:
     network.press(leg, key)
-
-
-def _party(
-    like: Party | str,
-    *,
-    keys: str = "",
-    hears: Mapping[str, Doing] | Sequence[tuple[str, Doing]] = (),
-    says: str | Mapping[float, str] = "",
-    acts: Sequence[Act] = (),
-    hangs_up: float | None = None,
-) -> Party:
-    party = like if isinstance(like, Party) else msgspec.convert({"outcome": like}, Party)
-    done = [*party.acts, *acts]
-    if keys:
-        done.append(Act(at=KEYS_AT_S, press=keys))
-    words = {WORDS_AT_S: says} if isinstance(says, str) else says
-    done += [Act(at=at, says=text) for at, text in words.items() if text]
-    for text, doing in hears.items() if isinstance(hears, Mapping) else hears:
-        done += _upon(text, doing)
-    if hangs_up is not None:
-        done.append(Act(at=hangs_up, hangs_up=True))
-    given = msgspec.to_builtins(party)
-    given["acts"] = [{name: value for name, value in msgspec.structs.asdict(act).items() if value} for act in done]
-    return msgspec.convert(given, Party)  # made in Python nothing of it was checked
-
-
-def _upon(text: str, doing: Doing) -> list[Act]:
-    if isinstance(doing, Act):
-        return [msgspec.structs.replace(doing, hears=text)]
-    if not isinstance(doing, str):
-        return [act for one in doing for act in _upon(text, one)]
-    are_keys = all(key in "0123456789*#ABCD" for key in doing)
-    return [Act(hears=text, press=doing) if are_keys else Act(hears=text, says=doing)]
-
-
-def _flow(flow: Flow) -> dict[str, Any]:
-    if isinstance(flow, Mapping):
-        return dict(flow)
-    if isinstance(flow, str | os.PathLike):
-        path = Path(flow)
-        read = with_flow(Scenario(name=path.name, flow=path.name), path.parent).flow
-        assert not isinstance(read, str)
-        return read
-    return {"steps": [dict(step) for step in flow]}
-
-
-def _answer_for(stage: Stage, url: str, answering: Answering) -> None:
-    web = stage.rehearsal.web
-    if callable(answering):
-        web.serve(url, _caught(stage, cast("Callable[[Request], object]", answering)))
-    elif isinstance(answering, list | tuple) and not all(isinstance(one, Mapping) and "action" in one for one in answering):
-        web.script(url, [reply_of(one) for one in answering])
-    else:
-        web.script(url, [reply_of(answering)])
-
-
-def _caught(stage: Stage, program: Callable[[Request], object]) -> Service:
-    """What a program raises is for the test; the call has the answer that a server gives then."""
-
-    def answer(request: Request) -> Reply | Answer:
-        try:
-            given = program(request)
-            return given if isinstance(given, Answer) else reply_of(given)
-        except BaseException as error:
-            stage.raised = stage.raised or error
-            return Reply(status=500)
-
-    return answer
-
-
-def _settings(given: Mapping[str, object]) -> Settings:
-    """Raises `SettingsError`. No file is read."""
-    return settings_.load(given, {}, None, Path(os.devnull)).settings if given else Settings()

@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 from callwright.clock import SECOND_US, SystemClock
 from callwright.webhooks.verify import BadSignature, Event, verify
 
+__tracebackhide__ = True
+
 WITHIN_S = 15.0
 POLL_S = 0.02
 MOST_BODY = 1 << 20
+LONGEST_NUMBER = 18
 # Shown of what came instead of what was waited for.
 MOST_SHOWN = 20
 
@@ -46,7 +49,7 @@ class Callback:
         """The one item of the body, empty for what is no callback."""
         try:
             found: dict[str, Any] = json.loads(self.body)["items"][0]
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -80,7 +83,7 @@ class Callback:
     def sequence(self) -> int | None:
         """Its place among the events of the call, from 1."""
         text = self.headers.get("webhook-sequence", "")
-        return int(text) if text.isdecimal() else None
+        return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
     @property
     def verified(self) -> bool:
@@ -160,13 +163,17 @@ class WebhookInbox:
     @property
     def events(self) -> list[Callback]:
         """The callbacks that were taken, each once, in the order they came."""
-        taken = [one for one in self.received if 200 <= one.answered < 300]
-        return list({one.id or str(place): one for place, one in reversed(list(enumerate(taken)))}.values())[::-1]
+        first: dict[object, Callback] = {}
+        for one in self.received:
+            if 200 <= one.answered < 300:
+                first.setdefault(one.id or one, one)
+        return list(first.values())
 
-    def of_call(self, call_id: object) -> list[Callback]:
-        """The callbacks about a call, each once. AssertionError where one is not verified, or came before its time."""
-        __tracebackhide__ = True
-        found = [one for one in self.events if one.call_id == str(call_id)]
+    def of_call(self, call: object) -> list[Callback]:
+        """The callbacks about a call, given itself or by its id, each once. AssertionError where one is not verified, or came
+        before its time.
+        """
+        found = [one for one in self.events if one.call_id == _id_of(call)]
         self._check(found)
         return found
 
@@ -178,18 +185,18 @@ class WebhookInbox:
         AssertionError, with what came instead, when it does not come in time; and where it came, but unverified, or before one
         that it was to follow.
         """
-        __tracebackhide__ = True
         wanted = dict(payload)
+        call_id = None if call is None else _id_of(call)
 
         def look() -> Callback | None:
-            return next((one for one in self.events if _is(one, event, call, wanted)), None)
+            return next((one for one in self.events if _is(one, event, call_id, wanted)), None)
 
         deadline_ns = self._clock.mono_ns() + round(within * 1e9)
         with self._changed:
             while (found := look()) is None and (left_ns := deadline_ns - self._clock.mono_ns()) > 0:
                 self._changed.wait(left_ns / 1e9)
         if found is None:
-            raise AssertionError(f"{_words(event, call, wanted)} did not come within {within:g} s. {self.summary}")
+            raise AssertionError(f"{_words(event, call_id, wanted)} did not come within {within:g} s. {self.summary}")
         self._check([one for one in self.events if one.call_id == found.call_id])
         return found
 
@@ -226,7 +233,6 @@ class WebhookInbox:
         self._thread.join()
 
     def _check(self, callbacks: list[Callback]) -> None:
-        __tracebackhide__ = True
         last: dict[str, int] = {}
         for one in callbacks:
             if one.fault:
@@ -253,7 +259,12 @@ class WebhookInbox:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MOST_BODY))
+                length = self.headers.get("Content-Length", "")
+                if not length.isdecimal() or len(length) > LONGEST_NUMBER or int(length) > MOST_BODY:
+                    # What is not read to its end cannot be kept, and would be taken for the next request.
+                    self.send_error(413 if length.isdecimal() else 411)
+                    return
+                body = self.rfile.read(int(length))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 with inbox._changed:
                     planned = inbox._next_answer()
@@ -274,15 +285,19 @@ class WebhookInbox:
         return Answerer
 
 
-def _is(one: Callback, event: str | None, call: object, payload: Mapping[str, object]) -> bool:
+def _id_of(call: object) -> str:
+    return str(getattr(call, "id", call))
+
+
+def _is(one: Callback, event: str | None, call_id: str | None, payload: Mapping[str, object]) -> bool:
     return (
         (event is None or one.event == event)
-        and (call is None or one.call_id == str(call))
+        and (call_id is None or one.call_id == call_id)
         and all(one.payload.get(name) == value for name, value in payload.items())
     )
 
 
-def _words(event: str | None, call: object, payload: Mapping[str, object]) -> str:
-    of_call = "" if call is None else f" of call {call}"
+def _words(event: str | None, call_id: str | None, payload: Mapping[str, object]) -> str:
+    of_call = "" if call_id is None else f" of call {call_id}"
     having = "".join(f" with {name} {value!r}" for name, value in payload.items())
     return f"{event or 'A callback'}{of_call}{having}"

@@ -68,6 +68,7 @@ def platform_factory(pytestconfig: pytest.Config) -> Iterator[PlatformFactory]:
     started: list[Platform] = []
 
     def start(settings: dict[str, object] | None = None) -> Platform:
+        __tracebackhide__ = True
         platform = Platform.start({**_settings_of_ini(pytestconfig), **(settings or {})})
         started.append(platform)
         _trusted(pytestconfig).extend(platform.signing_keys)

@@ -23,7 +23,10 @@ from callwright.cli.control import reach
 from callwright.cli.place import Place
 from callwright.clock import SystemClock
 from callwright.errors import CallwrightError
+from callwright.testing.flows import Flow, flow_of
 from callwright.testing.inbox import WebhookInbox
+
+__tracebackhide__ = True
 
 T = TypeVar("T")
 
@@ -60,14 +63,13 @@ class Answer(NamedTuple):
     @property
     def made(self) -> dict[str, Any]:
         """The object that an answer of the compatible API tells of: the first under ``data``. AssertionError for an error."""
-        __tracebackhide__ = True
         found: dict[str, Any] = self.ok().content["data"][0]
         return found
 
     def ok(self) -> Answer:
         """Itself; AssertionError where it is an error."""
-        __tracebackhide__ = True
-        assert 200 <= self.status < 300, f"the platform answered {self.status}: {self.content}"
+        if not 200 <= self.status < 300:
+            raise AssertionError(f"the platform answered {self.status}: {self.content}")
         return self
 
 
@@ -157,7 +159,8 @@ class Platform:
 
     def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
         """A request with the test key, or with `key`: ``/calls`` is of the compatible API, ``/api/calls`` of the native one."""
-        __tracebackhide__ = True
+        if not path.startswith("/"):
+            raise ValueError(f"A path begins with a slash, such as /calls; this is {path!r}.")
         base = urlsplit(self.url)
         sent = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"AccessKey {key or self.key}"}
@@ -178,15 +181,15 @@ class Platform:
     def own(
         self,
         number: str,
-        flow: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        flow: Flow,
         *,
         webhook: WebhookInbox | str | None = None,
         key: str | None = None,
     ) -> str:
-        """Have a number run a flow, or a list of steps, from now on, and its calls be told to `webhook`; the flow's id."""
-        __tracebackhide__ = True
-        body = dict(flow) if isinstance(flow, Mapping) else {"steps": list(flow)}
-        flow_id: str = self.post("/call-flows", body, key=key).made["id"]
+        """Have a number run a flow, a list of steps, or their file from now on, and its calls be told to `webhook`; the flow's
+        id.
+        """
+        flow_id: str = self.post("/call-flows", flow_of(flow), key=key).made["id"]
         self.post(f"/call-flows/{flow_id}/numbers", {"numbers": [number]}, key=key).ok()
         if webhook is not None:
             self.ask("PUT", f"/api/numbers/{number}/webhook", _webhook(webhook), key=key).ok()
@@ -195,7 +198,7 @@ class Platform:
     def call(
         self,
         destination: str,
-        flow: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        flow: Flow,
         *,
         source: str = "31205550100",
         webhook: WebhookInbox | str | None = None,
@@ -203,9 +206,7 @@ class Platform:
         **more: Any,
     ) -> str:
         """Place a call as POST /calls does; its id. `more` are further fields of the body."""
-        __tracebackhide__ = True
-        body: dict[str, Any] = {"source": source, "destination": destination, **more}
-        body["callFlow"] = dict(flow) if isinstance(flow, Mapping) else {"steps": list(flow)}
+        body: dict[str, Any] = {"source": source, "destination": destination, **more, "callFlow": flow_of(flow)}
         if webhook is not None:
             body["webhook"] = _webhook(webhook)
         call_id: str = self.post("/calls", body, key=key).made["id"]
@@ -223,7 +224,6 @@ class Platform:
         """Have a simulated caller dial a number that runs a flow; the call's id. It presses `keys` once the flow asks for some,
         and does what `acts` say, as POST /api/dial has them.
         """
-        __tracebackhide__ = True
         asked = [{"whenAsked": True, "press": keys}] if keys else []
         body: dict[str, Any] = {"number": number, "acts": [*asked, *acts]}
         if caller is not None:
@@ -233,7 +233,6 @@ class Platform:
 
     def call_ended(self, call_id: object, *, within: float = WITHIN_S, key: str | None = None) -> dict[str, Any]:
         """Wait until a call is over; the call with its legs, as the native API has it. AssertionError where it goes on."""
-        __tracebackhide__ = True
 
         def look() -> dict[str, Any]:
             found: dict[str, Any] = self.get(f"/api/calls/{call_id}", key=key).ok().content
@@ -243,13 +242,11 @@ class Platform:
 
     def journal(self, call_id: object, *, key: str | None = None) -> list[dict[str, Any]]:
         """Everything that happened in a call, in order."""
-        __tracebackhide__ = True
         found: list[dict[str, Any]] = self.get(f"/api/calls/{call_id}/journal", key=key).ok().content["data"]
         return found
 
     def until(self, look: Callable[[], T], enough: Callable[[T], bool], *, within: float = WITHIN_S, what: str = "it") -> T:
         """Look until it is enough; AssertionError, with what was seen last and the log, when that does not come in time."""
-        __tracebackhide__ = True
         pause = threading.Event()
         deadline_ns = self._clock.mono_ns() + round(within * 1e9)
         while not enough(seen := look()):

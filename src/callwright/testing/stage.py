@@ -12,6 +12,8 @@ from callwright.rehearsal.delivering import Deliveries, real_door
 from callwright.rehearsal.platform import A_MOMENT_S, Rehearsal, simulated
 from callwright.settings import Settings
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +66,18 @@ def test_both_apis_are_asked_with_the_key_of_a_world(platform: Platform) -> None
     assert platform.delete(f"/call-flows/{flow['id']}").status == 204
     with pytest.raises(AssertionError, match=r"the platform answered 404: .*No call flow found"):
         platform.get(f"/call-flows/{flow['id']}").made  # noqa: B018
+
+
+def test_a_flow_may_be_a_file(platform: Platform, tmp_path: Path) -> None:
+    (tmp_path / "flow.json").write_text(json.dumps({"title": "From a file", "steps": HANGUP}))
+    flow_id = platform.own("31205550101", tmp_path / "flow.json")
+    assert platform.get(f"/call-flows/{flow_id}").made["title"] == "From a file"
+    assert platform.call_ended(platform.call("31612345678", str(tmp_path / "flow.json")))["reason"] == "flow_ended"
+
+
+def test_a_path_begins_with_a_slash(platform: Platform) -> None:
+    with pytest.raises(ValueError, match="A path begins with a slash, such as /calls; this is 'calls'"):
+        platform.get("calls")
 
 
 def test_a_call_that_goes_on_is_told_of_with_the_log(platform: Platform) -> None:

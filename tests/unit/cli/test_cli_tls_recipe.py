@@ -77,6 +77,15 @@ def test_a_server_with_tls_alone_is_trusted(name):
     assert ("192.0.2.7 voice.messagebird.com" in text) is (name in FIXED)
 
 
+@pytest.mark.parametrize("name", FIXED)
+def test_a_certificate_that_is_good_is_kept_where_only_the_port_is_wrong(name):
+    here = Here("https://192.0.2.7:8443", None, "192.0.2.7", FOLDER, shown="/srv/certificate.pem")
+    text = recipes.written(recipes.recipe(name), here)
+    assert "openssl" not in text
+    assert "key = " not in text
+    assert "[http]\nport = 443" in copied(text)
+
+
 @pytest.mark.parametrize(
     ("here", "url"),
     [
@@ -126,6 +135,18 @@ def test_it_makes_one_itself_and_keeps_the_authority(capsys, tmp_path):
     is_verified(folder, HOST)
 
 
+def test_a_new_authority_is_made_apart_from_the_certificate_there_is(capsys, tmp_path, monkeypatch):
+    """What is printed writes key.pem without asking."""
+    made = authority.make(tmp_path / "made", ["voice.example.com"], SystemClock().now_us())
+    monkeypatch.setenv("CALLWRIGHT_HTTP__CERTIFICATE", str(made.certificate))
+    monkeypatch.setenv("CALLWRIGHT_HTTP__KEY", str(made.key))
+    assert f"export NODE_EXTRA_CA_CERTS={tmp_path}/made/authority.pem" in run(capsys, tmp_path, "node")[1]
+    made.authority.unlink()
+    _, out, _ = run(capsys, tmp_path, "node")
+    assert f"mkdir -p {tmp_path}/made/authority && cd {tmp_path}/made/authority\n" in out
+    assert f"export NODE_EXTRA_CA_CERTS={tmp_path}/made/authority/authority.pem" in out
+
+
 def test_what_is_no_authority_is_left_as_it_is(tmp_path):
     now_us = SystemClock().now_us()
     made = authority.make(tmp_path / "one", [HOST], now_us)
@@ -147,6 +168,13 @@ def test_what_is_no_authority_is_left_as_it_is(tmp_path):
         authority.make(tmp_path / "three", [HOST], now_us)
 
 
+def test_a_pair_of_somebody_elses_is_not_overwritten(tmp_path):
+    (tmp_path / "key.pem").write_text("theirs")
+    with pytest.raises(CallwrightError, match=r"has another key\.pem, which would be lost; name another folder\.$"):
+        authority.make(tmp_path, [HOST], SystemClock().now_us())
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("key.pem", "theirs")]
+
+
 def test_a_certificate_does_not_outlive_its_authority(tmp_path):
     begun_us = SystemClock().now_us()
     authority.make(tmp_path, [HOST], begun_us)
@@ -154,6 +182,34 @@ def test_a_certificate_does_not_outlive_its_authority(tmp_path):
     made = authority.make(tmp_path, [HOST], late_us)
     expires_us = certificates.check(CertificateFiles(made.certificate, made.key), late_us)
     assert expires_us == certificates.expires_us(made.authority.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "address", ["https://voice.example.com", "voice.example.com:443", "münchen.example", "a'b", "$(id)", "1.2.3.4.5", "", "a b"]
+)
+def test_what_is_no_address_is_refused(address, capsys, tmp_path):
+    arguments = ("node", "--make-certificate", str(tmp_path / "made"), "--address", address)
+    told = f"callwright: --address {address!r} is neither a host name nor an IP address: write it alone, without https:// and "
+    assert run(capsys, tmp_path, *arguments) == (1, "", f"{told}port, such as voice.example.com.\n")
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_address_of_ipv6_may_have_brackets(capsys, tmp_path):
+    code, out, _ = run(capsys, tmp_path, "node", "--make-certificate", str(tmp_path / "made"), "--address", "[2001:DB8::7]")
+    assert (code, f"echo '2001:db8::7 {HOST}' | sudo" in out) == (0, True)
+    done = subprocess.run(
+        ["openssl", "x509", "-in", str(tmp_path / "made" / "certificate.pem"), "-noout", "-checkip", "2001:db8::7"],
+        capture_output=True,
+        text=True,
+    )
+    assert "does match" in done.stdout
+
+
+def test_a_name_is_looked_up_for_the_file_of_hosts(tmp_path):
+    here = Here(None, "http://localhost:8080", "localhost", tmp_path)
+    (line,) = [block for block in copied(recipes.written(recipes.recipe("node"), here)) if "/etc/hosts" in block]
+    echo = line.partition(" | sudo")[0]
+    assert subprocess.run(["bash", "-euc", echo], capture_output=True, text=True).stdout == f"127.0.0.1 {HOST}\n"
 
 
 def test_a_port_that_is_not_known(capsys, tmp_path, monkeypatch):

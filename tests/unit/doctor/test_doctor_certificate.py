@@ -19,8 +19,8 @@ def of(files: CertificateFiles, **more: object) -> Settings:
     return Settings(http=HttpSection(port=0, certificate=str(files.certificate), key=str(files.key), **more))
 
 
-def made(patient, *, days_left: int = 730) -> CertificateFiles:
-    begun_us = patient.clock.now_us() + days_left * DAY_US - LASTS_US
+def made(patient, *, days_left: float = 730) -> CertificateFiles:
+    begun_us = patient.clock.now_us() + round(days_left * DAY_US) - LASTS_US
     found = authority.make(patient.folder.root / "certificates", ["localhost"], begun_us)
     return CertificateFiles(found.certificate, found.key)
 
@@ -42,12 +42,12 @@ def test_one_that_is_good(patient):
 
 
 def test_one_that_expires_soon_or_has_expired(patient):
-    for days, level in ((14, "ok"), (13, "warning"), (0, "fault"), (-2, "fault")):
+    for days, level in ((14, "ok"), (13, "warning"), (0.75, "warning"), (0, "fault"), (-2, "fault")):
         files = made(patient, days_left=days)
         found = look(patient, of(files))
         assert (found[0].check, found[0].level) == ("certificate", level), days
         if level == "warning":
-            assert found[0].seen.endswith(", which is in 13 days")
+            assert found[0].seen.endswith(", which is in 13 days" if days == 13 else ", which is in 18 hours")
 
 
 def test_a_key_that_others_may_read(patient):

@@ -11,6 +11,7 @@ import pytest
 from callwright.calls.model import CallStatus
 from callwright.clock import VirtualLoop
 from callwright.errors import NotFound
+from callwright.reasons import Reason
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.platform import Rehearsal, rehearse
@@ -75,6 +76,12 @@ def test_callees_of_a_transfer_answer_refuse_and_hang_up() -> None:
     assert [leg.status.value for leg in busy.legs] == ["busy", "busy"]
 
 
+def test_a_callee_that_is_silent_is_given_up() -> None:
+    silent = called([{"action": "transfer", "options": {"destination": AGENT}}], **{f"n{AGENT}": Party(outcome="no_response")})
+    leg = silent.legs[1]
+    assert (leg.status.value, leg.reason, silent.since(leg.updated_us)) == ("failed", Reason.NO_RESPONSE, 32.0)
+
+
 def test_what_is_said_into_a_recording_is_known() -> None:
     record = {"action": "record", "options": {"timeout": 2}}
     outcome = called([record], Act(at=1.0, says="my name is Alice"))
@@ -96,7 +103,7 @@ def test_a_flow_comes_from_a_scripted_web_service() -> None:
 
 def test_a_web_service_without_a_script_is_not_there() -> None:
     outcome = called([{"action": "fetchCallFlow", "options": {"url": "https://shop.example/next"}}])
-    assert "shop.example is not in the script" in outcome.fetches[0].fault
+    assert "https://shop.example/next is not in the script" in outcome.fetches[0].fault
 
 
 def test_a_number_that_nobody_has() -> None:

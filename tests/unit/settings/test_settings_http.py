@@ -24,6 +24,10 @@ def test_a_certificate_comes_with_its_key(tmp_path):
             {"http.certificate": "/a.pem"},
             'http.certificate = "/a.pem" (command line): and http.key must both be set, or neither.',
         ),
+        (
+            PAIR | {"http.key": "certs/b.pem"},
+            'http.key = "certs/b.pem" (command line): must be a whole path, which begins with /.',
+        ),
         ({"http.key": "/b.pem"}, 'http.certificate = "" (default): and http.key must both be set, or neither.'),
         (
             {"http.plain_port": 8081},

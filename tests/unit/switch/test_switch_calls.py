@@ -51,6 +51,21 @@ def test_a_transferred_call_from_ring_to_end() -> None:
     run(story)
 
 
+def test_a_number_that_a_flow_writes_with_a_plus_is_called_and_kept_by_its_digits() -> None:
+    async def story(platform: Platform) -> None:
+        await platform.number(NUMBER, [transfer(destination="+31 (20) 555-0199"), transfer(destination="sip:B@192.0.2.1")])
+        platform.dial(NUMBER)
+        await platform.after(60)
+        legs = rows.legs_of(platform.store, platform.world.id, platform.calls()[0].id)
+        assert [(leg.destination, leg.status.value) for leg in legs] == [
+            (NUMBER, "ongoing"),
+            (B, "busy"),
+            ("sip:B@192.0.2.1", "ongoing"),
+        ]
+
+    run(story, callees={B: CalleeScript(outcome="busy")})
+
+
 def test_the_flow_goes_on_after_the_callee_hangs_up() -> None:
     async def story(platform: Platform) -> None:
         await platform.number(NUMBER, [transfer(), pause(3)])

@@ -68,6 +68,26 @@ def test_a_test_has_calls_and_fails_with_their_story(pytester: pytest.Pytester, 
     assert "Captured story" not in result.stdout.str().partition("test_bad")[0]
 
 
+def test_what_is_refused_is_shown_at_the_line_of_the_test(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        def test_a_call(simulated_call):
+            simulated_call([{"action": "hangup"}], hears={"Press": 1})
+
+        def test_no_server(platform_factory):
+            platform_factory("settings")
+
+        def test_no_callback(webhook_inbox):
+            webhook_inbox.wait_for("callUpdated", within=0)
+        """
+    )
+    result = run()
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(["*On hearing 'Press' one presses or says a text*", "test_*.py:2: TypeError"])
+    result.stdout.fnmatch_lines(["*callUpdated did not come within 0 s*", "test_*.py:8: AssertionError"])
+    assert "callwright/testing/" not in result.stdout.str()
+
+
 def test_files_of_scenarios_are_tests_where_that_is_wanted(pytester: pytest.Pytester, run: Run) -> None:
     scenarios = [SCENARIO.format(name="two seconds", status="ended"), SCENARIO.format(name="nobody", status="busy")]
     pytester.path.joinpath("menu.scenario.yaml").write_text("---".join(scenarios))

@@ -99,6 +99,39 @@ def test_answers_can_be_made_to_fail_and_what_is_sent_again_counts_once(inbox: W
     assert post(inbox, "callUpdated", "ended", 2) == 200
 
 
+def test_what_is_sent_again_later_stays_where_it_was(inbox: WebhookInbox) -> None:
+    for n in (1, 2, 1):
+        post(inbox, "callUpdated", "ongoing", n)
+    assert [one.sequence for one in inbox.of_call(CALL)] == [1, 2]
+    assert [one.sequence for one in inbox.received] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "answered"),
+    [
+        ({}, b"[" * 100_000, 200),
+        ({"webhook-sequence": "9" * 5_000}, b'{"items": [{"event": 1, "payload": {"callId": null}}]}', 200),
+        ({"Content-Length": "some"}, b"", 411),
+        ({"Content-Length": "9" * 5_000}, b"", 413),
+        ({"Content-Length": str(1 << 40)}, b"", 413),
+        ({"Transfer-Encoding": "chunked"}, b"", 411),
+    ],
+)
+def test_nonsense_is_told_of_and_not_believed(
+    headers: dict[str, str], body: bytes, answered: int, inbox: WebhookInbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    where = urlsplit(inbox.url)
+    with closing(http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)) as link:
+        link.putrequest("POST", "/")
+        for name, value in {**({"Content-Length": str(len(body))} if body else {}), **headers}.items():
+            link.putheader(name, value)
+        link.endheaders(body or None)
+        assert link.getresponse().status == answered
+    assert [(one.sequence, one.verified) for one in inbox.received] == ([(None, False)] if answered == 200 else [])
+    assert inbox.summary
+    assert capfd.readouterr().err == ""
+
+
 def test_what_is_no_callback_is_kept_too(inbox: WebhookInbox) -> None:
     where = urlsplit(inbox.url)
     with closing(http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)) as link:
@@ -114,6 +147,7 @@ def test_a_simulated_call_is_told_to_an_inbox(inbox: WebhookInbox) -> None:
     call = calls([{"action": "pause", "options": {"length": 600}}], deliver_to=[inbox, f"{inbox.url}without-a-token"])
     calls.close()
     assert [(one.state, one.attempts) for one in call.deliveries].count(("delivered", 1)) == 5
-    assert {one.status for one in inbox.of_call(call.id)} == {"starting", "ongoing", "ended"}
+    assert inbox.of_call(call) == inbox.of_call(call.id)
+    assert {one.status for one in inbox.of_call(call)} == {"starting", "ongoing", "ended"}
     assert call.seconds == 600.0
-    assert inbox.wait_for("callUpdated", status="ended", call=call.id, within=0).verified
+    assert inbox.wait_for("callUpdated", status="ended", call=call, within=0).verified
