@@ -20,6 +20,7 @@ from callwright.clock import rfc3339
 from callwright.errors import CallwrightError
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
+from callwright.rehearsal.prompts import SoundReply
 from callwright.rehearsal.web import Reply
 from callwright.replay import inputs
 from callwright.replay.inputs import AnswerPlan, LegPlan, Plan, PromptPlan
@@ -37,10 +38,14 @@ from callwright.scenarios.document import (
 )
 from callwright.settings import Settings
 from callwright.simulator.talk import spoken_s
+from callwright.telephony import ReferOutcome
+from callwright.telephony.checks import is_number
+from callwright.trunks.routes import parse_sip_uri
 
 SETTLED_S = 0.1  # of a prompt's length, so that who interrupts it does so before its end
 # The web services of a scenario are asked again where a server would; each of these answers twice.
 _ASKED_TWICE = 500
+_SETTINGS = ("calls", "transfer", "flows")
 _FAILS = {"unreachable": "connect", "timeout": "timeout", "broken": "reset"}
 
 
@@ -54,7 +59,7 @@ def scenario_of(told: Sequence[Told], settings: Settings, flow: Mapping[str, Any
     body = dict(flow) if flow is not None else plan.flow
     if body is None:
         raise NotExportable("The journal does not hold its flow, as that was never begun; give one with --flow.")
-    scenario = _Writer(plan).scenario(body)
+    scenario = msgspec.structs.replace(_Writer(plan).scenario(body), settings=_settings(plan, settings))
     outcome = running.simulate(scenario, settings=settings).outcome
     if not isinstance(outcome, Outcome):
         raise NotExportable(f"The call would not come about in simulation: {outcome}.")
@@ -84,10 +89,13 @@ def document_of(scenario: Scenario) -> str:
 
 
 def write(path: Path, scenario: Scenario) -> None:
-    """Write it to a file that is not there yet, or is one of ours. Raises `NotExportable`."""
+    """Write it to a file that is not there yet, or is the call's own of before. Raises `NotExportable`."""
     document = document_of(scenario)
     reading.read(document.encode(), str(path), path.parent)
+    own = f"name: {scenario.name}\n".encode()
     try:
+        if path.is_file() and path.read_bytes()[: len(own)] != own:
+            raise NotExportable(f"{path} is there, and is no scenario of this call. Take it away, or name another file.")
         path.write_text(document, encoding="utf-8")
     except OSError as error:
         raise NotExportable(f"{path} cannot be written: {error.strerror}.") from error
@@ -96,7 +104,8 @@ def write(path: Path, scenario: Scenario) -> None:
 class _Writer:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._prompts = [prompt for prompt in plan.prompts.values() if prompt.step.get("action") in ("say", "play")]
+        self._begun = {n: one for n, one in plan.prompts.items() if one.step.get("action") in ("say", "play")}
+        self._prompts = list(self._begun.values())
 
     def scenario(self, flow: dict[str, Any]) -> Scenario:
         plan = self._plan
@@ -132,6 +141,8 @@ class _Writer:
 
     def _far_end(self, leg: LegPlan) -> dict[str, Any]:
         fields: dict[str, Any] = {"acts": self._acts(leg), "key_gap": self._key_gap(leg), "early_media": leg.early_media}
+        ends = [ended.outcome for _, ended in self._plan.referred.get(leg.made.n, ())]
+        fields["takes_transfers"] = ReferOutcome.REFUSED.value not in ends
         if leg.answered is not None:
             return {**fields, "answer_after": _s(leg.answered)}
         last = leg.last
@@ -170,7 +181,7 @@ class _Writer:
         runs: list[tuple[int, dict[str, Any], str]] = []
         for line in self._of(leg, journal.DigitPressed):
             assert isinstance(line.entry, journal.DigitPressed)
-            prompt = self._heard(leg, line.at_us)
+            prompt = self._heard(leg, line)
             if runs and prompt is not None and runs[-1][1].get("prompt") is prompt:
                 runs[-1] = (*runs[-1][:2], runs[-1][2] + line.entry.digit)
             else:
@@ -186,8 +197,8 @@ class _Writer:
             at = max(0.0, self._simulated(line.at_us) - self._simulated(answered_us))
             match entry:
                 case journal.LegLast(cause="hangup"):
-                    pressed = [one.at_us for one in self._of(leg, journal.DigitPressed)]
-                    prompt = self._heard(leg, line.at_us)
+                    pressed = self._of(leg, journal.DigitPressed)
+                    prompt = self._heard(leg, line)
                     taken = prompt is not None and any(self._heard(leg, one) is prompt for one in pressed)
                     when = {"at": round(at, 3)} if taken else self._when(prompt, line.at_us, answered_us)
                     yield line.at_us, Act(hangs_up=True, **when)
@@ -235,11 +246,11 @@ class _Writer:
 
     # when
 
-    def _heard(self, leg: LegPlan, at_us: int) -> PromptPlan | None:
-        """The last prompt that was begun for the flow's party by then."""
+    def _heard(self, leg: LegPlan, line: Line) -> PromptPlan | None:
+        """The last prompt that was begun for the flow's party before; what a key leads to begins at the same moment."""
         if leg.made.n != 1:
             return None
-        before = [prompt for prompt in self._prompts if prompt.began_us <= at_us and _text(prompt)]
+        before = [prompt for place, prompt in self._begun.items() if place < line.index and _text(prompt)]
         return before[-1] if before else None
 
     def _when(self, prompt: PromptPlan | None, at_us: int, answered_us: int) -> dict[str, Any]:
@@ -259,14 +270,14 @@ class _Writer:
                 seconds += _estimate(prompt) - prompt.length / 1e6
         return seconds
 
-    def _sounds(self) -> Iterator[tuple[str, float]]:
+    def _sounds(self) -> Iterator[tuple[str, float | SoundReply]]:
         for prompt in self._prompts:
-            if (
-                prompt.step.get("action") == "play"
-                and prompt.length is not None
-                and len(prompt.fetched) == 1
-                and not prompt.fault
-            ):
+            if prompt.step.get("action") != "play":
+                continue
+            for sound in prompt.fetched:
+                if sound.status is not None and sound.status >= 300:
+                    yield sound.url, SoundReply(status=sound.status)
+            if prompt.length is not None and len(prompt.fetched) == 1 and not prompt.fault:
                 yield prompt.fetched[0].url, _s(prompt.length)
 
     def _wishes(self) -> Iterator[Wish]:
@@ -289,7 +300,9 @@ class _Writer:
                     yield Wish(adds=made.destination, **fields)
                 case "refer":
                     sent = next(one for one in following if isinstance(one, journal.ReferSent))
-                    yield Wish(refers_to=sent.target, leg=n, **fields)
+                    uri = parse_sip_uri(sent.target)
+                    number = uri is not None and is_number(uri.user)
+                    yield Wish(refers_to=uri.user if uri is not None and number else sent.target, leg=n, **fields)
                 case "replace_flow":
                     started = next(one for one in following if isinstance(one, journal.FlowStarted))
                     yield Wish(replaces_flow=started.flow, **fields)
@@ -311,11 +324,28 @@ def _estimate(prompt: PromptPlan) -> float:
     return prompt.least / 1e6 + 1.0 if prompt.length is None else prompt.length / 1e6
 
 
+def _settings(plan: Plan, settings: Settings) -> dict[str, Any]:
+    """What a call hangs on and is not as it is where nothing is set: a test is run on other machines, too."""
+    found: dict[str, Any] = {}
+    for section in _SETTINGS:
+        values = _without_defaults(getattr(settings, section))
+        if values:
+            found[section] = values
+    calls = dict(found.get("calls", {}))
+    if plan.ring_timeout is not None and abs(plan.ring_timeout - settings.calls.ring_timeout) > SETTLED_S:
+        calls["ring_timeout"] = round(plan.ring_timeout, 1)
+    own = (plan.flow or {}).get("maxDuration") is not None
+    if plan.max_duration is not None and not own and round(plan.max_duration) != settings.calls.max_duration:
+        calls["max_duration"] = max(1, round(plan.max_duration))
+    return {**found, "calls": calls} if calls else found
+
+
 def _web(answers: Sequence[AnswerPlan]) -> dict[str, list[Reply]]:
     found: dict[str, list[Reply]] = {}
     for answer in answers:
-        replies = found.setdefault(answer.asked or answer.entry.url.partition("?")[0], [])
         entry, after = answer.entry, _s(answer.span)
+        asked = answer.asked or ""
+        replies = found.setdefault(asked if "://" in asked else entry.url.partition("?")[0], [])
         if entry.flow is not None:
             replies.append(Reply(flow=entry.flow, after=after))
         elif entry.cause in _FAILS:

@@ -12,6 +12,8 @@ from callwright.rehearsal.web import Reply
 from callwright.replay import exporting
 from callwright.scenarios import reading, running
 from callwright.settings import Settings
+from callwright.settings.sections import CallsSection
+from callwright.settings.steps import FlowsSection
 from support.replayed import AGENT, called, pause, placed, say, transfer
 
 URL = "https://shop.example/next"
@@ -57,3 +59,18 @@ def test_a_call_whose_flow_was_never_begun_needs_one() -> None:
         exporting.scenario_of(outcome.journal, Settings())
     scenario = exporting.scenario_of(outcome.journal, Settings(), {"steps": [pause(1)]})
     assert scenario.expect.status == "busy"
+
+
+def test_a_key_is_bound_to_what_was_heard_and_not_to_what_it_led_to() -> None:
+    outcome = called([ASK, say("Thank you.", "thanks")], Act(hears="press one", interrupts=True, after=0.5, press="1"))
+    caller = exporting.scenario_of(outcome.journal, Settings()).caller
+    assert caller is not None
+    assert [(act.hears, act.press) for act in caller.acts] == [("Press one for sales.", "1")]
+
+
+def test_settings_that_a_call_hangs_on_are_in_its_scenario() -> None:
+    outcome = called([transfer()], callees={AGENT: Party(outcome="no_answer")})
+    settings = Settings(flows=FlowsSection(language="nl-NL"), calls=CallsSection(ring_timeout=9.0))
+    scenario = exporting.scenario_of(outcome.journal, settings)
+    assert scenario.settings == {"calls": {"ring_timeout": 60.0}, "flows": {"language": "nl-NL"}}, "it rang for so long then"
+    assert exporting.scenario_of(outcome.journal, Settings()).settings == {}
