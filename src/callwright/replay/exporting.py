@@ -251,7 +251,15 @@ class _Writer:
         if leg.made.n != 1:
             return None
         before = [prompt for place, prompt in self._begun.items() if place < line.index and _text(prompt)]
-        return before[-1] if before else None
+        return before[-1] if before and not self._judging(before[-1], line) else None
+
+    def _judging(self, prompt: PromptPlan, line: Line) -> bool:
+        """Whether it was still found out who answered: the first prompt of a call that is placed waits for that."""
+        options = prompt.step.get("options") or {}
+        if self._plan.incoming or prompt is not self._prompts[0] or options.get("ifMachine") == "continue":
+            return False
+        first = self._plan.legs[1]
+        return not any(judged.index < line.index for judged in self._of(first, journal.Judged))
 
     def _when(self, prompt: PromptPlan | None, at_us: int, answered_us: int) -> dict[str, Any]:
         if prompt is None:

@@ -74,3 +74,11 @@ def test_settings_that_a_call_hangs_on_are_in_its_scenario() -> None:
     scenario = exporting.scenario_of(outcome.journal, settings)
     assert scenario.settings == {"calls": {"ring_timeout": 60.0}, "flows": {"language": "nl-NL"}}, "it rang for so long then"
     assert exporting.scenario_of(outcome.journal, Settings()).settings == {}
+
+
+def test_a_key_of_somebody_who_is_still_listened_to_is_bound_to_nothing() -> None:
+    asks = say("Press one.", "ask", onKeypressVar="choice")
+    outcome = placed([asks, say("Good bye.")], Party(acts=(GREETING, Act(at=1.0, press="1"))))
+    scenario = exporting.scenario_of(outcome.journal, Settings())
+    assert exporting.goes_otherwise(outcome.journal, scenario) == ""
+    assert (scenario.expect.variables, scenario.expect.spoken) == ({"choice": "1"}, ["Good bye."])
