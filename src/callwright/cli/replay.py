@@ -19,7 +19,7 @@ from callwright.cli.files import Unreadable, read_bytes
 from callwright.cli.place import Place
 from callwright.clock import from_rfc3339
 from callwright.errors import CallwrightError, Problem
-from callwright.replay import exporting, record
+from callwright.replay import exporting, record, scenario_file
 from callwright.replay.differences import Difference, differences
 from callwright.replay.inputs import NothingToReplay
 from callwright.replay.playing import Replayed, replay
@@ -53,7 +53,7 @@ def _run(place: Place, call_id: str, flow: str | None, export: Path | None, worl
         replayed = replay(told, settings, body)
         if export is not None:
             scenario = exporting.scenario_of(told, settings, body)
-            exporting.write(export, scenario)
+            scenario_file.write(export, scenario)
             notes = [note for note in (exporting.goes_otherwise(told, scenario),) if note and body is None]
     except NothingToReplay as error:
         raise NotReplayed(f"The call {call_id} cannot be replayed. {error}") from error

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from callwright.calls import journal
 from callwright.calls.rows import Told
 from callwright.clock import rfc3339
-from callwright.errors import CallwrightError
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.prompts import SoundReply
@@ -25,7 +22,8 @@ from callwright.rehearsal.web import Reply
 from callwright.replay import inputs
 from callwright.replay.inputs import AnswerPlan, LegPlan, Plan, PromptPlan
 from callwright.replay.record import Line, lines_of
-from callwright.scenarios import reading, running
+from callwright.replay.scenario_file import NotExportable, without_defaults
+from callwright.scenarios import running
 from callwright.scenarios.document import (
     Caller,
     Expected,
@@ -47,10 +45,6 @@ SETTLED_S = 0.1  # of a prompt's length, so that who interrupts it does so befor
 _ASKED_TWICE = 500
 _SETTINGS = ("calls", "transfer", "flows")
 _FAILS = {"unreachable": "connect", "timeout": "timeout", "broken": "reset"}
-
-
-class NotExportable(CallwrightError):
-    """No scenario can be made of a call."""
 
 
 def scenario_of(told: Sequence[Told], settings: Settings, flow: Mapping[str, Any] | None = None) -> Scenario:
@@ -81,24 +75,6 @@ def goes_otherwise(told: Sequence[Told], scenario: Scenario) -> str:
     return (
         f"In simulation its legs end so: {'; '.join(now)}; they ended so: {'; '.join(then)}. Look at the times of the scenario."
     )
-
-
-def document_of(scenario: Scenario) -> str:
-    """The scenario in YAML; what has its usual value is left out."""
-    return yaml.safe_dump(_without_defaults(scenario), sort_keys=False, allow_unicode=True, width=100)
-
-
-def write(path: Path, scenario: Scenario) -> None:
-    """Write it to a file that is not there yet, or is the call's own of before. Raises `NotExportable`."""
-    document = document_of(scenario)
-    reading.read(document.encode(), str(path), path.parent)
-    own = f"name: {scenario.name}\n".encode()
-    try:
-        if path.is_file() and path.read_bytes()[: len(own)] != own:
-            raise NotExportable(f"{path} is there, and is no scenario of this call. Take it away, or name another file.")
-        path.write_text(document, encoding="utf-8")
-    except OSError as error:
-        raise NotExportable(f"{path} cannot be written: {error.strerror}.") from error
 
 
 class _Writer:
@@ -336,7 +312,7 @@ def _settings(plan: Plan, settings: Settings) -> dict[str, Any]:
     """What a call hangs on and is not as it is where nothing is set: a test is run on other machines, too."""
     found: dict[str, Any] = {}
     for section in _SETTINGS:
-        values = _without_defaults(getattr(settings, section))
+        values = without_defaults(getattr(settings, section))
         if values:
             found[section] = values
     calls = dict(found.get("calls", {}))
@@ -389,28 +365,6 @@ def _expected(outcome: Outcome) -> Expected:
         tags=list(call.tags) or None,
         metadata=dict(call.metadata) or None,
     )
-
-
-def _without_defaults(part: msgspec.Struct) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for field in msgspec.structs.fields(part):
-        value = getattr(part, field.name)
-        default = field.default if field.default is not msgspec.NODEFAULT else None
-        if field.default_factory is not msgspec.NODEFAULT:
-            default = field.default_factory()
-        if value != default or field.required:
-            found[field.encode_name] = _plain(value)
-    return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, msgspec.Struct):
-        return _without_defaults(value)
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    return value
 
 
 def _s(span_us: float) -> float:

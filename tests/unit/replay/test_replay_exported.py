@@ -10,6 +10,7 @@ import pytest
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.web import Reply
 from callwright.replay import exporting
+from callwright.replay.scenario_file import NotExportable, document_of
 from callwright.scenarios import reading, running
 from callwright.settings import Settings
 from callwright.settings.sections import CallsSection
@@ -43,7 +44,7 @@ CALLS: dict[str, Any] = {
 def test_an_exported_call_passes_and_does_what_it_did(name: str) -> None:
     outcome = CALLS[name]()
     scenario = exporting.scenario_of(outcome.journal, Settings())
-    (script,) = reading.read(exporting.document_of(scenario).encode(), "call.yaml", Path())
+    (script,) = reading.read(document_of(scenario).encode(), "call.yaml", Path())
     result = running.simulate(script.scenario)
     assert result.differences == []
     assert exporting.goes_otherwise(outcome.journal, scenario) == ""
@@ -55,7 +56,7 @@ def test_an_exported_call_passes_and_does_what_it_did(name: str) -> None:
 
 def test_a_call_whose_flow_was_never_begun_needs_one() -> None:
     outcome = placed([pause(1)], Party(outcome="busy"))
-    with pytest.raises(exporting.NotExportable, match="give one with --flow"):
+    with pytest.raises(NotExportable, match="give one with --flow"):
         exporting.scenario_of(outcome.journal, Settings())
     scenario = exporting.scenario_of(outcome.journal, Settings(), {"steps": [pause(1)]})
     assert scenario.expect.status == "busy"

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from callwright.rehearsal.outcome import Outcome
 from callwright.replay import exporting
+from callwright.replay.scenario_file import document_of
 from callwright.scenarios.document import Scenario
 from callwright.scenarios.reading import read, read_file
 from callwright.scenarios.running import simulate
@@ -45,6 +46,6 @@ def test_a_call_of_the_flow_engines_suite_replayed_is_the_same_and_so_is_its_exp
     if replayed.plan.flow is None:
         return  # it was never begun, and so is on no record
     exported = exporting.scenario_of(outcome.journal, settings_of(scenario))
-    (script,) = read(exporting.document_of(exported).encode(), "call.yaml", Path())
+    (script,) = read(document_of(exported).encode(), "call.yaml", Path())
     assert [one.sentence for one in simulate(script.scenario).differences] == []
     assert exporting.goes_otherwise(outcome.journal, exported) == ""
