@@ -174,6 +174,9 @@ def dial(
 
     if sip and test:
         raise typer.BadParameter("the test world has no SIP: leave one of them out", param_hint="--sip")
+    for name, after in (("keys", keys_after if not keys else None), ("say", say_after if not say else None)):
+        if after is not None:
+            raise typer.BadParameter(f"it is the time of --{name}, which is not there", param_hint=f"--{name}-after")
     if say_after is not None and len(say or ()) > 1:
         raise typer.BadParameter("one text can be said at a time: give --say once, or leave it out", param_hint="--say-after")
     doings = Doings(groups(keys), keys_after, gap, say or [], say_after, hangup_after)

@@ -67,15 +67,18 @@ def simulated(place: Place, number: str, source: str | None, doings: Doings, *, 
     wanted = {"number": number, "acts": doings.acts(), "keyGap": doings.gap} | ({"source": source} if source else {})
     with reach(place, server_only=True) as control:
         call = control.ask("POST", "/api/dial", wanted, world="test")
-        following = Following(control, call["id"], "test", quiet=json)
+        telling = Telling(control, call["id"], "test", quiet=json)
         try:
-            for _ in following.looks():
+            for _ in telling.looks():
                 time.sleep(LOOK_S)
         except KeyboardInterrupt:
             _hang_up(control, call["id"])
-            for _ in following.looks(within=LAST_WORDS_S):
+            for _ in telling.looks(within=LAST_WORDS_S):
                 time.sleep(LOOK_S)
-    return following.result(json=json)
+        except BrokenPipeError:  # nobody reads what is told, so that nobody would hang up
+            _hang_up(control, call["id"])
+            raise
+    return telling.result(json=json)
 
 
 def _hang_up(control: Control, call_id: str) -> None:
@@ -86,7 +89,7 @@ def _hang_up(control: Control, call_id: str) -> None:
             raise
 
 
-class Following:
+class Telling:
     """Tells a call's journal as it grows; nothing of it where it is to be `quiet`."""
 
     def __init__(self, control: Control, call_id: str, world: str, *, quiet: bool) -> None:

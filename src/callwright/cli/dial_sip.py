@@ -19,7 +19,7 @@ from typing import Any
 import typer
 
 from callwright.cli.control import Control, NoServer, reach
-from callwright.cli.dial import LOOK_S, Doings, Following
+from callwright.cli.dial import LOOK_S, Doings, Telling
 from callwright.cli.place import Place
 from callwright.errors import CallwrightError
 from callwright.numbers.numbers import normalised
@@ -120,8 +120,8 @@ class _Caller:
         loop.add_signal_handler(signal.SIGINT, self._order, "hangup")
         try:
             await phone.call(f"sip:{self._number}@{host}:{port}", caller=self._source, call_id=self._call_id)
-            following = await self._on_record()
-            for news in following.looks():
+            telling = await self._on_record()
+            for news in telling.looks():
                 self._do(news)
                 await asyncio.sleep(LOOK_S)
         finally:
@@ -129,9 +129,9 @@ class _Caller:
                 timer.cancel()
             await phone.stop()
             loop.remove_signal_handler(signal.SIGINT)
-        return following.result(json=json)
+        return telling.result(json=json)
 
-    async def _on_record(self) -> Following:
+    async def _on_record(self) -> Telling:
         """The call once it is found. Raises `NotTaken` when it is refused without a record."""
         while True:
             self._hear()
@@ -140,7 +140,7 @@ class _Caller:
                     self._looked_at.add(listed["id"])
                     legs = self._control.get(f"/api/calls/{listed['id']}")["legs"]
                     if legs[0]["sipCallId"] == self._call_id:
-                        return Following(self._control, listed["id"], "live", quiet=self._quiet)
+                        return Telling(self._control, listed["id"], "live", quiet=self._quiet)
             if self._over is not None:
                 raise _not_taken(self._number, self._over)
             await asyncio.sleep(LOOK_S)

@@ -12,7 +12,7 @@ from msgspec.structs import FieldInfo
 from callwright import ids
 from callwright.accounts.worlds import World
 from callwright.calls import rows
-from callwright.calls.model import Leg
+from callwright.calls.model import Direction, Leg
 from callwright.clock import Clock
 from callwright.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from callwright.native import views
@@ -89,7 +89,9 @@ async def hang_up(ask: Ask) -> Any:
     call = rows.find_call(ask.parts.store, world.id, call_id)
     if call is None:
         raise NotFound(f"No call found for ID `{call_id}`.")
-    caller = rows.legs_of(ask.parts.store, world.id, call.id)[0]
+    caller = next(iter(rows.legs_of(ask.parts.store, world.id, call.id)), None)
+    if caller is None or caller.direction is not Direction.INCOMING:
+        raise Conflict("Nobody dialled that call; you placed it.", remedy=f"Hang it up: DELETE /calls/{call.id}")
     if not simulator.has(caller.id):
         raise Conflict("The caller is not there any more.")
     simulator.far_hangs_up(caller.id)
@@ -161,6 +163,7 @@ def _values(given: Mapping[str, Any], fields: Mapping[str, FieldInfo], where: st
         try:
             values[fields[name].name] = msgspec.convert(given[name], fields[name].type)
         except msgspec.ValidationError:
-            seen = str(given[name])[:40]
-            raise Invalid(f"{where}{name} must be {ALLOWED[name]}; it was {seen!r}.", parameter=f"{where}{name}") from None
+            seen = given[name] if isinstance(given[name], str) else msgspec.json.encode(given[name]).decode()
+            sentence = f"{where}{name} must be {ALLOWED[name]}; it was {seen[:40]!r}."
+            raise Invalid(sentence, parameter=f"{where}{name}") from None
     return values

@@ -91,7 +91,9 @@ class LiveStage:
         engine = SipEngine(EngineSettings(address=LOOPBACK, max_calls=PORTS // 2), self.clock)
         stack.callback(engine.close)
         server = f"{LOOPBACK}:{sip.getsockname()[1]}"
-        self._switchboard = Switchboard(Exchange(engine), server, Voices(self._folder))
+        silence = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        silence.bind((LOOPBACK, 0))
+        self._switchboard = Switchboard(Exchange(engine), server, Voices(self._folder), silence.getsockname())
         supervisor = Supervisor(self._children(engine, sip))
         supervisor.start()
         stack.push_async_callback(supervisor.stop)

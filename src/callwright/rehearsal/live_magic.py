@@ -18,14 +18,14 @@ def party(number: str) -> Party:
     if script is None:
         return Party()
     acts = script.plan()
-    if script.outcome == "no_response" or any(act.when_asked for act in acts):
-        what = "is silent" if script.outcome == "no_response" else "waits to be asked"
-        raise NotOverSip(f"{number} {what}, which a telephone cannot do; name it among the callees, with acts of its own")
+    if any(act.when_asked for act in acts):
+        raise NotOverSip(
+            f"{number} waits to be asked, which a telephone cannot do; name it among the callees, with acts of its own"
+        )
     return _party(script, acts)
 
 
 def _party(script: CalleeScript, acts: list[SimulatedAct]) -> Party:
-    assert script.outcome != "no_response"
     return Party(
         answer_after=script.answer_after,
         outcome=script.outcome,

@@ -36,10 +36,12 @@ EARLY_MEDIA, RINGING = 183, 180
 class Switchboard:
     """What the networks of all rehearsals on a stage share; it knows whose telephone rings."""
 
-    def __init__(self, exchange: Exchange, server: str, voices: Voices) -> None:
+    def __init__(self, exchange: Exchange, server: str, voices: Voices, silence: tuple[str, int]) -> None:
+        """`silence` is where datagrams go that nobody ever answers."""
         self.exchange = exchange
         self.server = server
         self.voices = voices
+        self.silence = silence
         self.telephones = Telephones(self._rings)
         self._called: dict[str, SipNetwork] = {}
 
@@ -114,7 +116,10 @@ class SipNetwork:
     # what the line tells
 
     def reach(self, command: telephony.Originate) -> Target:
-        self._called[command.leg] = self.party(command.target.user), self._now()
+        party = self.party(command.target.user)
+        if party.outcome == "no_response":  # a telephone would say at once that it tries (RFC 3261 §17.2.1)
+            return Target(command.leg.hex, *self._switchboard.silence)
+        self._called[command.leg] = party, self._now()
         return self._switchboard.reach(command.leg, self)
 
     def rings(self, leg: UUID, handset: Handset) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -39,7 +38,8 @@ class Network(Protocol):
     def route(self, destination: str) -> Target: ...
 
     def expect(self, destination: str, party: Party) -> None:
-        """Whoever is called there is this party; where nobody is expected, somebody answers and stays."""
+        """Whoever is called there is this party; where nobody is expected, whoever `simulator.magic` has,
+        or somebody who answers and stays."""
         ...
 
     async def dial(self, number: str, source: str, party: Party) -> UUID:
@@ -53,7 +53,7 @@ class SimulatedNetwork:
     def __init__(self, clock: Clock, prompts: Prompts) -> None:
         self._clock = clock
         self._parties: dict[str, Party] = {}
-        self._engine = SimulatedEngine(clock, SimulatorSettings(), RehearsedFiles(prompts))
+        self._engine = SimulatedEngine(clock, SimulatorSettings(), RehearsedFiles(prompts), overhears=self._overhears)
         self._performer = Performer(clock, self)
         self.ear = Ear(self._engine, self._performer, prompts, self._party)
         self.said: list[Said] = []
@@ -89,14 +89,11 @@ class SimulatedNetwork:
 
     def say(self, leg: UUID, text: str, seconds: float) -> None:
         if self._engine.has(leg):
-            now_us = self._clock.now_us()
-            self.said.append(Said(leg, text, now_us, now_us + round(seconds * 1e6)))
-            self._engine.far_speaks(leg, True)
-            self._clock.call_later(seconds, partial(self._falls_silent, leg))
+            self._engine.far_says(leg, text, seconds)
 
-    def _falls_silent(self, leg: UUID) -> None:
-        if self._engine.has(leg):
-            self._engine.far_speaks(leg, False)
+    def _overhears(self, leg: UUID, text: str, seconds: float) -> None:
+        now_us = self._clock.now_us()
+        self.said.append(Said(leg, text, now_us, now_us + round(seconds * 1e6)))
 
     def beep(self, leg: UUID) -> None:
         if self._engine.has(leg):

@@ -56,8 +56,11 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     answer_after: Annotated[Seconds, Meta(description="Seconds it rings before its outcome.")] = 1.0
     outcome: Annotated[
-        Literal["answer", "busy", "no_answer", "fail"],
-        Meta(description="What it does then; with no_answer it rings until it is given up."),
+        Literal["answer", "busy", "no_answer", "fail", "no_response"],
+        Meta(
+            description="What it does then; with no_answer it rings until it is given up, with no_response nothing is ever "
+            "heard of it, which is found out after 32 s."
+        ),
     ] = "answer"
     sip_code: Annotated[
         Annotated[int, Meta(ge=300, le=699)] | None,
@@ -67,3 +70,11 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     takes_transfers: Annotated[bool, Meta(description="Whether it calls somebody else when it is asked to.")] = True
     key_gap: Annotated[Seconds, Meta(description="Seconds from one key to the next.")] = 0.3
     acts: Annotated[tuple[Act, ...], Meta(description="What it does, once it is answered.")] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is said of it: it answers after a second and stays."""
+        return all(getattr(self, name) == default for name, default in _PLAIN.items())
+
+
+_PLAIN = msgspec.structs.asdict(Party())

@@ -174,8 +174,11 @@ class Rehearsal:
     async def place(
         self, source: str, destination: str, flow: Mapping[str, Any], party: Party | None = None, **more: Any
     ) -> UUID:
-        """Call `destination`, as POST /calls does; `more` may be tags and metadata."""
-        if party is not None:
+        """Call `destination`, as POST /calls does; `more` may be tags and metadata.
+
+        A plain party leaves the number to whoever is expected there, or to what `simulator.magic` has of it.
+        """
+        if party is not None and not party.plain:
             self.network.expect(destination, party)
         body = dict(flow)
         call = await self.switch.place_call(

@@ -124,6 +124,8 @@ class _Writer:
         last = leg.last
         if last is None or leg.by_us or not isinstance(last.entry, journal.LegLast):
             return {**fields, "outcome": "no_answer"}
+        if last.entry.cause == "no_response":
+            return {**fields, "outcome": "no_response"}
         code = last.entry.sip_code
         outcome = "busy" if last.entry.cause == "busy" else "fail"
         after = _s(last.at_us - leg.made.created_us)

@@ -79,11 +79,25 @@ class _Call:
         self.legs = 0
 
 
+def _nobody_listens(leg: UUID, text: str, seconds: float) -> None:
+    pass
+
+
 class SimulatedEngine:
     """Implements `telephony.Engine`."""
 
-    def __init__(self, clock: Clock, settings: SimulatorSettings, files: Files = WAV_FILES, voice: Voice = NO_VOICE) -> None:
-        """`files` says how long what is played lasts, and takes what is recorded; `voice` speaks what parties say there."""
+    def __init__(
+        self,
+        clock: Clock,
+        settings: SimulatorSettings,
+        files: Files = WAV_FILES,
+        voice: Voice = NO_VOICE,
+        overhears: Callable[[UUID, str, float], None] = _nobody_listens,
+    ) -> None:
+        """`files` says how long what is played lasts, and takes what is recorded; `voice` speaks what parties say there.
+
+        `overhears` is told what a far end says: its leg, the text, and how many seconds that takes.
+        """
         self._clock = clock
         self._speed = settings.speed
         self._callees = dict(settings.callees)
@@ -95,6 +109,7 @@ class SimulatedEngine:
         self._acting = Acting(self, self)
         self._sound = Sound(self, files, self._acting, voice)
         self._voice = voice
+        self._overhears = overhears
         self._transfers = Transfers(self)
 
     def attach(self, sink: Callable[[Event], None]) -> None:
@@ -258,6 +273,7 @@ class SimulatedEngine:
     def far_says(self, leg_id: UUID, text: str, seconds: float) -> None:
         """The far end says a text, which takes so long."""
         self._sound.say(self._legs[leg_id], text, seconds)
+        self._overhears(leg_id, text, seconds)
 
     def far_beeps(self, leg_id: UUID) -> None:
         """A machine at the far end has beeped."""

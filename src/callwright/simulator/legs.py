@@ -76,6 +76,7 @@ class Leg:
         self.talks = False
         self.speaking = False  # and is heard
         self.saying: Saying | None = None
+        self.sayings = 0  # that are not over, where one was begun before the other was
         self.listening = False
         # what it is yet to do when the flow asks, when the next of that is due, and whether the last prompt was replied to
         self.waiting: list[Act] = []

@@ -14,6 +14,8 @@ Number = Annotated[
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Keys = Annotated[str, Meta(pattern=r"^[0-9*#A-D]{0,64}$", extra={"allowed": "up to 64 of the keys 0-9, *, # and A-D"})]
 MOST_ACTS = 100
+# Outcomes that have a SIP code of their own.
+REFUSES = ("busy", "fail")
 
 # What an act may do, by the names of a script. How long somebody speaks may stand beside what is said.
 _DOES = ("press", "says", "beeps", "holds", "resumes", "transfers_to", "hangs_up")
@@ -158,7 +160,13 @@ class CalleeScript(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def callees_fault(callees: Mapping[str, CalleeScript]) -> str | None:
-    """Who never answers can do nothing afterwards."""
+    """Who never answers can do nothing afterwards, and who answers refuses nothing."""
+    kind = next((number for number, script in callees.items() if script.sip_code and script.outcome not in REFUSES), None)
+    if kind is not None:
+        return (
+            f'{kind} has sip_code = {callees[kind].sip_code}, and does not refuse (outcome = "{callees[kind].outcome}"); '
+            'set outcome = "fail", or take the code away'
+        )
     idle = next((number for number, script in callees.items() if script.acts and script.outcome != "answer"), None)
     if idle is None:
         return None

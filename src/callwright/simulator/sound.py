@@ -114,14 +114,21 @@ class Sound:
         if take is None or take.paused == on:
             return
         take.paused = on
-        if on and take.said and take.said[-1] is leg.saying:
-            take.said[-1] = take.said[-1]._replace(cut_at=self._stage.now())
+        if on:
+            self._hear_no_more(leg, take)
 
     def _hear(self, leg: Leg, take: Take) -> None:
         """A take hears what is said on its leg at this moment, from the beginning of that or of its own."""
         saying = leg.saying
-        if saying is not None and saying.text and saying.ends_at > self._stage.now() and take.hears and not take.paused:
+        if saying is None or not saying.text or saying.ends_at <= self._stage.now():
+            return
+        if take.hears and leg.sends and not take.paused:
             take.said.append(saying)
+
+    def _hear_no_more(self, leg: Leg, take: Take) -> None:
+        """A take does not hear the rest of what is being said."""
+        if take.said and take.said[-1] is leg.saying:
+            take.said[-1] = take.said[-1]._replace(cut_at=self._stage.now())
 
     def _keep(self, take: Take) -> None:
         for saying in take.said:
@@ -191,8 +198,14 @@ class Sound:
         leg.saying = Saying(text, self._stage.now(), self._stage.now() + seconds)
         for take in leg.takes.values():
             self._hear(leg, take)
+        leg.sayings += 1
         self.voice(leg, True)
-        self._stage.later(leg, seconds, partial(self.voice, leg, False))
+        self._stage.later(leg, seconds, partial(self._has_said, leg))
+
+    def _has_said(self, leg: Leg) -> None:
+        leg.sayings -= 1
+        if not leg.sayings:
+            self.voice(leg, False)
 
     def voice(self, leg: Leg, speaking: bool) -> None:
         leg.talks = speaking
@@ -201,6 +214,9 @@ class Sound:
     def attend(self, leg: Leg) -> None:
         """Hear the far end begin, or cease, to speak; one that is on hold is not heard."""
         speaking = leg.talks and leg.sends
+        if not leg.sends:
+            for take in leg.takes.values():
+                self._hear_no_more(leg, take)
         if leg.speaking == speaking:
             return
         leg.speaking = speaking

@@ -308,7 +308,7 @@ class SimulatedCalls:
         the answer, `says` something a second after it or at times, and does what is under `hears` once it has heard a text
         with these words in it, one after the other: what are keys is pressed, any other text is said. `acts` has all else that
         somebody may do; `hangs_up` is a time after the answer. With `to`, `answers` says how: ``answer``, ``busy``,
-        ``no_answer``, ``fail`` or a `Party`; `callees` says so of those that the flow calls.
+        ``no_answer``, ``fail``, ``no_response`` or a `Party`; `callees` says so of those that the flow calls.
 
         `web` has what answers for URLs; without `real_web` there is nobody else there. `sounds` are the lengths of sounds by
         their URL. `settings` are as in ``--set``. The callbacks are really posted to the URLs of `deliver_to` once the call is

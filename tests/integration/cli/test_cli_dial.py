@@ -118,6 +118,19 @@ def test_ctrl_c_hangs_up(server: Server) -> None:
     until(lambda: server.test.get(f"/calls/{head.split()[1]}").content["data"][0]["status"], lambda status: status == "ended")
 
 
+def test_who_is_not_listened_to_any_more_hangs_up(server: Server) -> None:
+    """As in a pipe to `head`."""
+    presses = ("--keys", "1" * 40, "--keys-after", "10", "--gap", "20")  # so that there is something to tell for long
+    command = [sys.executable, "-m", "callwright", "--data", str(server.folder / "data"), "dial", NUMBER, *presses]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    head = process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=30) == 1
+    path = f"/api/calls/{head.split()[1]}"
+    assert until(lambda: server.test.get(path).content, lambda call: call["status"] == "ended")["reason"] == "caller_hangup"
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -136,6 +149,8 @@ def test_who_can_not_be_called(dial: Any, arguments: tuple[str, ...], error: str
     [
         (("--keys", "1x"), "'1x': keys are 0-9, *, # and A-D"),
         (("--keys", "1,,2"), "those for one question together, such as 1,1234#"),
+        (("--keys-after", "2"), "--keys-after: it is the time of --keys, which is not there"),
+        (("--keys", "1", "--say-after", "2"), "--say-after: it is the time of --say, which is not there"),
         (("--sip", "--test"), "the test world has no SIP"),
         (("--say", "one", "--say", "two", "--say-after", "1"), "one text can be said at a time"),
     ],

@@ -19,6 +19,7 @@ from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
 NUMBER = "31205550100"
+PLACED = {"source": NUMBER, "destination": "31612345678", "callFlow": {"steps": [{"action": "hangup"}]}}
 TWO = "must do one thing each; this one has transfersTo and hangsUp"
 
 
@@ -108,6 +109,13 @@ async def test_the_caller_hangs_up_once():
     assert (await dialled.room.customer("DELETE", f"/dial/{ids.uuid7(1)}")).status == 404
 
 
+async def test_who_was_called_does_not_hang_up_as_a_caller():
+    dialled = await Dialled.open()
+    call = (await dialled.room.customer("POST", "/calls", PLACED)).content
+    reply = await dialled.room.customer("DELETE", f"/dial/{call['id']}")
+    assert (reply.status, reply.error["message"]) == (409, "Nobody dialled that call; you placed it.")
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -120,6 +128,7 @@ async def test_the_caller_hangs_up_once():
         ({"number": NUMBER, "acts": [{"pres": "1"}]}, "acts[0].pres is not known here: the nearest is press."),
         ({"number": NUMBER, "acts": [{"press": "1x"}]}, f"acts[0].press must be {ALLOWED['press']}; it was '1x'."),
         ({"number": NUMBER, "acts": [{"at": "soon"}]}, f"acts[0].at must be {ALLOWED['at']}; it was 'soon'."),
+        ({"number": NUMBER, "acts": [{"at": True}]}, f"acts[0].at must be {ALLOWED['at']}; it was 'true'."),
         ({"number": NUMBER, "acts": [{"hangsUp": 1}]}, "acts[0].hangsUp must be true or false; it was '1'."),
         ({"number": NUMBER, "acts": [{"transfersTo": "1", "hangsUp": True}]}, f"acts {TWO} (act 1)."),
         ({"number": NUMBER, "keyGap": -1}, "keyGap must be a number of seconds from 0 to 86400; it was '-1'."),

@@ -11,6 +11,7 @@ import pytest
 from callwright.calls.model import CallStatus
 from callwright.clock import VirtualLoop
 from callwright.errors import NotFound
+from callwright.reasons import Reason
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.platform import Rehearsal, rehearse
@@ -73,6 +74,12 @@ def test_callees_of_a_transfer_answer_refuse_and_hang_up() -> None:
     assert talked.seconds == 7.0
     busy = called([transfer], **{f"n{AGENT}": Party(outcome="busy")})
     assert [leg.status.value for leg in busy.legs] == ["busy", "busy"]
+
+
+def test_a_callee_that_is_silent_is_given_up() -> None:
+    silent = called([{"action": "transfer", "options": {"destination": AGENT}}], **{f"n{AGENT}": Party(outcome="no_response")})
+    leg = silent.legs[1]
+    assert (leg.status.value, leg.reason, silent.since(leg.updated_us)) == ("failed", Reason.NO_RESPONSE, 32.0)
 
 
 def test_what_is_said_into_a_recording_is_known() -> None:

@@ -28,6 +28,7 @@ CALLS: dict[str, Any] = {
     "hangs up": lambda: called([ASK, pause(9)], Act(hears="press one", after=2.0, hangs_up=True)),
     "talks": lambda: called([transfer(), ASK], callees={AGENT: LEAVES}),
     "busy": lambda: called([transfer(), ASK], callees={AGENT: Party(outcome="busy")}),
+    "silent": lambda: called([transfer(), ASK], callees={AGENT: Party(outcome="no_response")}),
     "refused": lambda: called([transfer(), ASK], callees={AGENT: Party(outcome="fail", sip_code=404)}),
     "machine": lambda: called([transfer(ifMachine="hangup"), ASK], callees={AGENT: Party(acts=(GREETING,))}),
     "placed": lambda: placed([say("Your parcel."), pause(1)], Party(acts=(Act(at=0.4, says="Hello?"),)), tags=("vip",)),

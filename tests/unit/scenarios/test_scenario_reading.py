@@ -137,7 +137,10 @@ CASES = [
     (with_bye("caller: {outcome: busy}"), "caller.outcome: only who is called has this; leave it out."),
     (with_bye("caller: {}\ncall: {}"), "a.yaml:5:1: call: there is a caller already; a scenario has the one or the other."),
     (with_bye("callees: {bob: {}}"), "callees.bob: 'bob' is neither a telephone number"),
-    (with_bye("callees: {31612345678: {outcome: buzy}}"), "it must be one of answer, busy, fail, no_answer, and not 'buzy'."),
+    (
+        with_bye("callees: {31612345678: {outcome: buzy}}"),
+        "it must be one of answer, busy, fail, no_answer, no_response, and not 'buzy'.",
+    ),
     (with_bye("wishes: [{at: 1}]"), "wishes[1]: it must say what is done: one of hangs_up,"),
     (with_bye("wishes: [{at: 1, adds: 31612345678, leg: 2}]"), "wishes[1].leg: adds is about the whole call; leave it out."),
     (

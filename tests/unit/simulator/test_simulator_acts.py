@@ -98,6 +98,9 @@ class Called:
         (CalleeScript(acts=(Act(at=1, holds=True), Act(at=4, resumes=True))), [(1, "sendonly"), (4, "sendrecv")]),
         (CalleeScript(acts=(Act(at=3, transfers_to="31698765432"),)), [(3, "to 31698765432")]),
         (CalleeScript(acts=(Act(at=3, hangs_up=True),)), [(3, "Ended")]),
+        # one thing into the other: it is silent once both are said
+        (CalleeScript(acts=(Act(at=1, speaks_for=3), Act(at=2, speaks_for=4))), [(1, "speaks"), (6, "is silent")]),
+        (CalleeScript(acts=(Act(at=1, speaks_for=5), Act(at=2, speaks_for=1))), [(1, "speaks"), (6, "is silent")]),
         # with what has a short form
         (CalleeScript(digits="1", hangup_after=2, acts=(Act(at=1, press="5"),)), [(0.5, "1"), (1, "5"), (2, "Ended")]),
         # what comes after its end
@@ -221,4 +224,10 @@ def test_a_script_that_can_not_be_is_refused_with_what_is_wrong(acts: str, fault
 def test_who_never_answers_does_nothing(tmp_path) -> None:
     text = '{ 31612345678 = { outcome = "busy", acts = [{ press = "1" }] } }'
     with pytest.raises(SettingsError, match=r"31612345678 never answers \(outcome = .busy.\)"):
+        load({}, {"CALLWRIGHT_SIMULATOR__CALLEES": text}, None, tmp_path)
+
+
+def test_who_answers_refuses_with_no_code(tmp_path) -> None:
+    text = "{ 31612345678 = { sip_code = 404 } }"
+    with pytest.raises(SettingsError, match=r"31612345678 has sip_code = 404, and does not refuse .*; set outcome = \"fail\""):
         load({}, {"CALLWRIGHT_SIMULATOR__CALLEES": text}, None, tmp_path)

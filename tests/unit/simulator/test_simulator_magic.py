@@ -96,6 +96,7 @@ def test_keys_are_pressed_whenever_they_are_asked_for() -> None:
 def test_it_speaks_into_a_recording_when_it_is_asked() -> None:
     outcome = called("224", SAY | {"options": SAY["options"] | {"ifMachine": "continue"}}, RECORD)
     (recording,) = outcome.recordings
+    assert recording.heard == "Yes, please."
     assert (recording.outcome, recording.seconds) == ("silence", pytest.approx(0.5 + 0.86 + 2.0, abs=0.2))
 
 
@@ -120,3 +121,7 @@ def test_it_asks_to_be_replaced_and_puts_us_on_hold() -> None:
 
 def test_a_script_of_ones_own_wins() -> None:
     assert ended(called("404", party=Party(outcome="busy"))) == ("busy", "busy", 486)
+
+
+def test_a_party_of_which_nothing_is_said_is_none() -> None:
+    assert ended(called("404", party=Party())) == ended(called("404"))

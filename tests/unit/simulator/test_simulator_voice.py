@@ -117,6 +117,20 @@ def test_what_is_said_in_a_pause_is_not_kept(tmp_path: Path) -> None:
     assert callee.stop(other)[0].startswith("AABB")
 
 
+def test_who_is_put_on_hold_is_not_kept(tmp_path: Path) -> None:
+    callee = Recorded(tmp_path, says(0, "AB", 2), says(2.5, "C"), says(4, "D"))
+    recording = callee.record()
+    callee.clock.advance(1)
+    callee.do(telephony.Hold)
+    callee.clock.advance(0.5)
+    later = callee.record()
+    callee.clock.advance(2)
+    callee.do(telephony.Resume)
+    callee.clock.advance(2.5)
+    assert callee.stop(recording) == ["AA......DD.."]
+    assert callee.stop(later) == [".....DD.."]
+
+
 def test_a_voice_that_takes_longer_than_was_thought_is_heard_to_the_end_or_to_the_next_one(tmp_path: Path) -> None:
     callee = Recorded(tmp_path, says(0, "ABC"), says(2, "D"))
     recording = callee.record()

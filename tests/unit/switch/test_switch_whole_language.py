@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -28,8 +28,7 @@ from support.platform import Platform, run, write_wav
 
 NUMBER = "31205550123"
 CALLEES = ("31205550199", "31205550192", "31205550193")
-_FOLDER = Path(tempfile.mkdtemp(prefix="callwright-sounds-"))
-SHORT, LONG = write_wav(_FOLDER / "short.wav", 0.5), write_wav(_FOLDER / "long.wav", 6)
+Sounds = tuple[Path, Path]
 
 seconds = st.sampled_from([0.0, 0.0, 0.1, 0.5, 1.0, 2.5, 8.0])
 scripts = st.builds(
@@ -116,9 +115,17 @@ async def ask(platform: Platform, deed: str, which: int, other: dict[str, Any]) 
             await switch.hang_up_leg(world_id, leg.id)
 
 
-def furnish(platform: Platform, fetched: list[dict[str, Any] | str], slow: float) -> None:
-    platform.sounds.sounds = {"https://sounds.test/a.wav": SHORT, "file:a.wav": LONG, "https://sounds.test/b.mp3": "HTTP 404"}
-    platform.speech.texts = {"Hello.": [SHORT, LONG], "Press one.": [SHORT]}
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Sounds:
+    """A short one and a long one."""
+    folder = tmp_path_factory.mktemp("sounds")
+    return write_wav(folder / "short.wav", 0.5), write_wav(folder / "long.wav", 6)
+
+
+def furnish(platform: Platform, sounds: Sounds, fetched: list[dict[str, Any] | str], slow: float) -> None:
+    short, long = sounds
+    platform.sounds.sounds = {"https://sounds.test/a.wav": short, "file:a.wav": long, "https://sounds.test/b.mp3": "HTTP 404"}
+    platform.speech.texts = {"Hello.": [short, long], "Press one.": [short]}
     platform.speech.seconds = platform.flow_source.seconds = slow
     urls = ("https://flows.test/next", "https://flows.test/done", "/done")
     platform.flow_source.flows = dict(zip(urls, fetched, strict=True))
@@ -137,6 +144,7 @@ def furnish(platform: Platform, fetched: list[dict[str, Any] | str], slow: float
     story=deeds,
 )
 def test_every_call_ends_whatever_happens_to_it(
+    sounds: Sounds,
     flow: dict[str, Any],
     other: dict[str, Any],
     fetched: list[dict[str, Any] | str],
@@ -147,7 +155,7 @@ def test_every_call_ends_whatever_happens_to_it(
     story: list[tuple[float, str, int]],
 ) -> None:
     async def tell(platform: Platform) -> None:
-        furnish(platform, fetched, slow)
+        furnish(platform, sounds, fetched, slow)
         platform.switch._supplies = platform.supplies()
         if inbound:
             assume(not check(flow).errors)  # it could not be saved
@@ -175,8 +183,9 @@ def test_every_call_ends_whatever_happens_to_it(
         with suppress(Problem):
             await ask(platform, deed, which, other)
 
+    short, long = sounds
     run(
         tell,
         callees=dict(zip(CALLEES, callees, strict=True)),
-        settings=CallSettings(max_duration=600, ringback=str(LONG), music=str(LONG), beep=str(SHORT)),
+        settings=CallSettings(max_duration=600, ringback=str(long), music=str(long), beep=str(short)),
     )
