@@ -37,6 +37,7 @@ def called(
     callees: dict[str, Party] | None = None,
     web: dict[str, list[Reply]] | None = None,
     asked: dict[float, Callable[[Rehearsal, Any], Any]] | None = None,
+    settings: Settings | None = None,
     **flow: Any,
 ) -> Outcome:
     """A call to a number with a flow, to its end; `asked` is what programs ask of it, by its second."""
@@ -51,7 +52,7 @@ def called(
             await ask(rehearsal, call_id)
         return await rehearsal.over(call_id)
 
-    return rehearse(story)
+    return rehearse(story, settings)
 
 
 def placed(steps: Sequence[Step], party: Party, *, callees: dict[str, Party] | None = None, **more: Any) -> Outcome:

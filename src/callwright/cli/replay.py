@@ -19,14 +19,13 @@ from callwright.cli.files import Unreadable, read_bytes
 from callwright.cli.place import Place
 from callwright.clock import from_rfc3339
 from callwright.errors import CallwrightError, Problem
-from callwright.flows import xml
-from callwright.replay import exporting, record
+from callwright.replay import exporting, record, scenario_file
 from callwright.replay.differences import Difference, differences
 from callwright.replay.inputs import NothingToReplay
 from callwright.replay.playing import Replayed, replay
 from callwright.replay.record import Line, Reader
+from callwright.scenarios.rules import flow_in
 
-FLOW_LIMIT = 32_768
 # What is shown fits a screen: lines before and after the first difference, and differences after it.
 BEFORE, AFTER, REST = 4, 3, 12
 WIDTH = 110
@@ -54,9 +53,9 @@ def _run(place: Place, call_id: str, flow: str | None, export: Path | None, worl
         replayed = replay(told, settings, body)
         if export is not None:
             scenario = exporting.scenario_of(told, settings, body)
-            exporting.write(export, scenario)
+            scenario_file.write(export, scenario)
             notes = [note for note in (exporting.goes_otherwise(told, scenario),) if note and body is None]
-    except (NothingToReplay, exporting.NotExportable) as error:
+    except NothingToReplay as error:
         raise NotReplayed(f"The call {call_id} cannot be replayed. {error}") from error
     except Problem as problem:
         where = f" ({problem.parameter})" if problem.parameter else ""
@@ -97,20 +96,13 @@ def _read(place: Place, call_id: str, flow: str | None, worlds: tuple[str, ...])
 def _flow(control: Control, named: str, world: str) -> dict[str, Any]:
     """A file in JSON or XML, or the id of a stored flow."""
     if not Path(named).exists() and ids.parse(named) is not None:
-        stored: dict[str, Any] = control.get(f"/api/flows/{named}", world=world)
-        return {name: stored[name] for name in ("steps", "record", "maxDuration") if stored.get(name) is not None}
-    document = read_bytes(named)
-    try:
-        if document.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-            return xml.parse(document, limit=FLOW_LIMIT)
-        body = json_.loads(document)
-    except Problem as problem:
-        raise Unreadable(f"{named} is no flow: {problem.message}") from problem
-    except ValueError as error:
-        raise Unreadable(f"{named} is not JSON: {error}.") from error
-    if not isinstance(body, dict):
-        raise Unreadable(f"{named} is no flow: a flow is an object with steps.")
-    return body
+        found: dict[str, Any] = control.get(f"/api/flows/{named}", world=world)
+    else:
+        try:
+            found = flow_in(read_bytes(named))
+        except Problem as problem:
+            raise Unreadable(f"{named} is no flow: {problem.message}") from problem
+    return {name: found[name] for name in ("steps", "record", "maxDuration") if found.get(name) is not None}
 
 
 def _unfinished(replayed: Replayed) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Recordings:
     def __init__(self, store: Store, clock: Clock, folder: Path, keys: Keyring, *, to_objects: bool = False) -> None:
         self._store = store
         self._clock = clock
-        self.folder = folder
+        self.folder = folder.absolute()  # who records may work elsewhere, and takes nothing else
         self._keys = keys
         self._to_objects = to_objects
 

@@ -2,5 +2,6 @@
 
 `record` reads the journal and says what of it is compared, `inputs` finds what came from outside, `timeline` gives that back at
 its time, `follower` knows how far the replay has come, `engine` and `surroundings` are the world around the switch, `playing`
-puts it all together, `differences` says what is not as it was, and `exporting` makes a scenario of the call.
+puts it all together, `differences` says what is not as it was, `exporting` makes a scenario of the call, and
+`scenario_file` writes it.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -40,8 +40,9 @@ def differences(recorded: Sequence[Line], replayed: Sequence[Line], steps: Mappi
     i = j = 0
     last: tuple[int, int] | None = None
     for here, there in [*pairs(before.keys, after.keys), (len(before.keys), len(after.keys))]:
-        found += [Difference(kind="missing", recorded=before.places[n], replayed=None) for n in range(i, here)]
-        found += [Difference(kind="new", recorded=None, replayed=after.places[n]) for n in range(j, there)]
+        between = [Difference(kind="missing", recorded=before.places[n], replayed=None) for n in range(i, here)]
+        between += [Difference(kind="new", recorded=None, replayed=after.places[n]) for n in range(j, there)]
+        found += sorted(between, key=_since(recorded, replayed, last or (0, 0)))
         i, j = here + 1, there + 1
         if here == len(before.keys):
             break
@@ -51,7 +52,7 @@ def differences(recorded: Sequence[Line], replayed: Sequence[Line], steps: Mappi
             found.append(Difference(kind="changed", recorded=place[0], replayed=place[1], fields=changed))
         found += _shifted(recorded, replayed, last, place)
         last = place
-    return sorted(found, key=_order(recorded, replayed))
+    return found
 
 
 class _Journal:
@@ -93,13 +94,12 @@ def _shifted(
     return [Difference(kind="shift", recorded=place[0], replayed=place[1], later_s=round((now - then) / 1e6, 6))]
 
 
-def _order(recorded: Sequence[Line], replayed: Sequence[Line]) -> Any:
-    """By the time of the call, each in its own journal; what is missing before what is new."""
+def _since(recorded: Sequence[Line], replayed: Sequence[Line], last: tuple[int, int]) -> Callable[[Difference], int]:
+    """By the ticks since what both had last, each in its own journal; within a tick what is missing is before what is new."""
 
-    def key(one: Difference) -> tuple[int, int]:
-        if one.recorded is not None:
-            return recorded[one.recorded].at_us - recorded[0].at_us, one.kind == "shift"
-        assert one.replayed is not None
-        return replayed[one.replayed].at_us - replayed[0].at_us, 2
+    def key(one: Difference) -> int:
+        lines, place, since = (replayed, one.replayed, last[1]) if one.recorded is None else (recorded, one.recorded, last[0])
+        assert place is not None
+        return (lines[place].at_us - lines[since].at_us) // TICK_US
 
     return key

@@ -50,7 +50,6 @@ class ReplayedEngine:
         self._tapes = Tapes(timeline, plan.recordings, self._emit, self._leaves_soon)
         self._waiting: dict[int, Item] = {}
         self._referred: dict[int, int] = {}
-        self._told_of: dict[int, Callable[[], None]] = {}
 
     def attach(self, sink: Callable[[Event], None]) -> None:
         self._sink = sink

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from callwright.calls import journal
 from callwright.calls.rows import Told
 from callwright.clock import rfc3339
-from callwright.errors import CallwrightError
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
+from callwright.rehearsal.prompts import SoundReply
 from callwright.rehearsal.web import Reply
 from callwright.replay import inputs
 from callwright.replay.inputs import AnswerPlan, LegPlan, Plan, PromptPlan
 from callwright.replay.record import Line, lines_of
-from callwright.scenarios import reading, running
+from callwright.replay.scenario_file import NotExportable, without_defaults
+from callwright.scenarios import running
 from callwright.scenarios.document import (
     Caller,
     Expected,
@@ -37,15 +36,15 @@ from callwright.scenarios.document import (
 )
 from callwright.settings import Settings
 from callwright.simulator.talk import spoken_s
+from callwright.telephony import ReferOutcome
+from callwright.telephony.checks import is_number
+from callwright.trunks.routes import parse_sip_uri
 
 SETTLED_S = 0.1  # of a prompt's length, so that who interrupts it does so before its end
 # The web services of a scenario are asked again where a server would; each of these answers twice.
 _ASKED_TWICE = 500
+_SETTINGS = ("calls", "transfer", "flows")
 _FAILS = {"unreachable": "connect", "timeout": "timeout", "broken": "reset"}
-
-
-class NotExportable(CallwrightError):
-    """No scenario can be made of a call."""
 
 
 def scenario_of(told: Sequence[Told], settings: Settings, flow: Mapping[str, Any] | None = None) -> Scenario:
@@ -54,7 +53,7 @@ def scenario_of(told: Sequence[Told], settings: Settings, flow: Mapping[str, Any
     body = dict(flow) if flow is not None else plan.flow
     if body is None:
         raise NotExportable("The journal does not hold its flow, as that was never begun; give one with --flow.")
-    scenario = _Writer(plan).scenario(body)
+    scenario = msgspec.structs.replace(_Writer(plan).scenario(body), settings=_settings(plan, settings))
     outcome = running.simulate(scenario, settings=settings).outcome
     if not isinstance(outcome, Outcome):
         raise NotExportable(f"The call would not come about in simulation: {outcome}.")
@@ -78,25 +77,11 @@ def goes_otherwise(told: Sequence[Told], scenario: Scenario) -> str:
     )
 
 
-def document_of(scenario: Scenario) -> str:
-    """The scenario in YAML; what has its usual value is left out."""
-    return yaml.safe_dump(_without_defaults(scenario), sort_keys=False, allow_unicode=True, width=100)
-
-
-def write(path: Path, scenario: Scenario) -> None:
-    """Write it to a file that is not there yet, or is one of ours. Raises `NotExportable`."""
-    document = document_of(scenario)
-    reading.read(document.encode(), str(path), path.parent)
-    try:
-        path.write_text(document, encoding="utf-8")
-    except OSError as error:
-        raise NotExportable(f"{path} cannot be written: {error.strerror}.") from error
-
-
 class _Writer:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._prompts = [prompt for prompt in plan.prompts.values() if prompt.step.get("action") in ("say", "play")]
+        self._begun = {n: one for n, one in plan.prompts.items() if one.step.get("action") in ("say", "play")}
+        self._prompts = list(self._begun.values())
 
     def scenario(self, flow: dict[str, Any]) -> Scenario:
         plan = self._plan
@@ -132,6 +117,8 @@ class _Writer:
 
     def _far_end(self, leg: LegPlan) -> dict[str, Any]:
         fields: dict[str, Any] = {"acts": self._acts(leg), "key_gap": self._key_gap(leg), "early_media": leg.early_media}
+        ends = [ended.outcome for _, ended in self._plan.referred.get(leg.made.n, ())]
+        fields["takes_transfers"] = ReferOutcome.REFUSED.value not in ends
         if leg.answered is not None:
             return {**fields, "answer_after": _s(leg.answered)}
         last = leg.last
@@ -172,7 +159,7 @@ class _Writer:
         runs: list[tuple[int, dict[str, Any], str]] = []
         for line in self._of(leg, journal.DigitPressed):
             assert isinstance(line.entry, journal.DigitPressed)
-            prompt = self._heard(leg, line.at_us)
+            prompt = self._heard(leg, line)
             if runs and prompt is not None and runs[-1][1].get("prompt") is prompt:
                 runs[-1] = (*runs[-1][:2], runs[-1][2] + line.entry.digit)
             else:
@@ -188,8 +175,8 @@ class _Writer:
             at = max(0.0, self._simulated(line.at_us) - self._simulated(answered_us))
             match entry:
                 case journal.LegLast(cause="hangup"):
-                    pressed = [one.at_us for one in self._of(leg, journal.DigitPressed)]
-                    prompt = self._heard(leg, line.at_us)
+                    pressed = self._of(leg, journal.DigitPressed)
+                    prompt = self._heard(leg, line)
                     taken = prompt is not None and any(self._heard(leg, one) is prompt for one in pressed)
                     when = {"at": round(at, 3)} if taken else self._when(prompt, line.at_us, answered_us)
                     yield line.at_us, Act(hangs_up=True, **when)
@@ -237,12 +224,20 @@ class _Writer:
 
     # when
 
-    def _heard(self, leg: LegPlan, at_us: int) -> PromptPlan | None:
-        """The last prompt that was begun for the flow's party by then."""
+    def _heard(self, leg: LegPlan, line: Line) -> PromptPlan | None:
+        """The last prompt that was begun for the flow's party before; what a key leads to begins at the same moment."""
         if leg.made.n != 1:
             return None
-        before = [prompt for prompt in self._prompts if prompt.began_us <= at_us and _text(prompt)]
-        return before[-1] if before else None
+        before = [prompt for place, prompt in self._begun.items() if place < line.index and _text(prompt)]
+        return before[-1] if before and not self._judging(before[-1], line) else None
+
+    def _judging(self, prompt: PromptPlan, line: Line) -> bool:
+        """Whether it was still found out who answered: the first prompt of a call that is placed waits for that."""
+        options = prompt.step.get("options") or {}
+        if self._plan.incoming or prompt is not self._prompts[0] or options.get("ifMachine") == "continue":
+            return False
+        first = self._plan.legs[1]
+        return not any(judged.index < line.index for judged in self._of(first, journal.Judged))
 
     def _when(self, prompt: PromptPlan | None, at_us: int, answered_us: int) -> dict[str, Any]:
         if prompt is None:
@@ -261,14 +256,14 @@ class _Writer:
                 seconds += _estimate(prompt) - prompt.length / 1e6
         return seconds
 
-    def _sounds(self) -> Iterator[tuple[str, float]]:
+    def _sounds(self) -> Iterator[tuple[str, float | SoundReply]]:
         for prompt in self._prompts:
-            if (
-                prompt.step.get("action") == "play"
-                and prompt.length is not None
-                and len(prompt.fetched) == 1
-                and not prompt.fault
-            ):
+            if prompt.step.get("action") != "play":
+                continue
+            for sound in prompt.fetched:
+                if sound.status is not None and sound.status >= 300:
+                    yield sound.url, SoundReply(status=sound.status)
+            if prompt.length is not None and len(prompt.fetched) == 1 and not prompt.fault:
                 yield prompt.fetched[0].url, _s(prompt.length)
 
     def _wishes(self) -> Iterator[Wish]:
@@ -291,7 +286,9 @@ class _Writer:
                     yield Wish(adds=made.destination, **fields)
                 case "refer":
                     sent = next(one for one in following if isinstance(one, journal.ReferSent))
-                    yield Wish(refers_to=sent.target, leg=n, **fields)
+                    uri = parse_sip_uri(sent.target)
+                    number = uri is not None and is_number(uri.user)
+                    yield Wish(refers_to=uri.user if uri is not None and number else sent.target, leg=n, **fields)
                 case "replace_flow":
                     started = next(one for one in following if isinstance(one, journal.FlowStarted))
                     yield Wish(replaces_flow=started.flow, **fields)
@@ -313,11 +310,28 @@ def _estimate(prompt: PromptPlan) -> float:
     return prompt.least / 1e6 + 1.0 if prompt.length is None else prompt.length / 1e6
 
 
+def _settings(plan: Plan, settings: Settings) -> dict[str, Any]:
+    """What a call hangs on and is not as it is where nothing is set: a test is run on other machines, too."""
+    found: dict[str, Any] = {}
+    for section in _SETTINGS:
+        values = without_defaults(getattr(settings, section))
+        if values:
+            found[section] = values
+    calls = dict(found.get("calls", {}))
+    if plan.ring_timeout is not None and abs(plan.ring_timeout - settings.calls.ring_timeout) > SETTLED_S:
+        calls["ring_timeout"] = round(plan.ring_timeout, 1)
+    own = (plan.flow or {}).get("maxDuration") is not None
+    if plan.max_duration is not None and not own and round(plan.max_duration) != settings.calls.max_duration:
+        calls["max_duration"] = max(1, round(plan.max_duration))
+    return {**found, "calls": calls} if calls else found
+
+
 def _web(answers: Sequence[AnswerPlan]) -> dict[str, list[Reply]]:
     found: dict[str, list[Reply]] = {}
     for answer in answers:
-        replies = found.setdefault(answer.asked or answer.entry.url.partition("?")[0], [])
         entry, after = answer.entry, _s(answer.span)
+        asked = answer.asked or ""
+        replies = found.setdefault(asked if "://" in asked else entry.url.partition("?")[0], [])
         if entry.flow is not None:
             replies.append(Reply(flow=entry.flow, after=after))
         elif entry.cause in _FAILS:
@@ -353,28 +367,6 @@ def _expected(outcome: Outcome) -> Expected:
         tags=list(call.tags) or None,
         metadata=dict(call.metadata) or None,
     )
-
-
-def _without_defaults(part: msgspec.Struct) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for field in msgspec.structs.fields(part):
-        value = getattr(part, field.name)
-        default = field.default if field.default is not msgspec.NODEFAULT else None
-        if field.default_factory is not msgspec.NODEFAULT:
-            default = field.default_factory()
-        if value != default or field.required:
-            found[field.encode_name] = _plain(value)
-    return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, msgspec.Struct):
-        return _without_defaults(value)
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    return value
 
 
 def _s(span_us: float) -> float:

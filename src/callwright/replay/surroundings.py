@@ -10,6 +10,7 @@ from callwright.clock import Clock
 from callwright.errors import Invalid
 from callwright.flows.flows import Flows, StoredFlow
 from callwright.flows.schema import Flow, compile_flow
+from callwright.reasons import Reason
 from callwright.rehearsal.ear import Ear
 from callwright.rehearsal.network import Said
 from callwright.rehearsal.parties import Party
@@ -48,10 +49,15 @@ class ReplayedNetwork:
         self.ear = ear
         self.said: list[Said] = []
         self._engine = engine
-        self._no_route = {leg.made.destination: leg.no_route for leg in plan.legs.values() if leg.no_route is not None}
+        self._no_routes: dict[str, list[tuple[Reason, str] | None]] = {}
+        for leg in (leg for n, leg in sorted(plan.legs.items()) if n > 1 or not plan.incoming):
+            self._no_routes.setdefault(leg.made.destination, []).append(leg.no_route)
 
     def route(self, destination: str) -> Target:
-        if (refused := self._no_route.get(destination)) is not None:
+        """As it was with the legs that were made there, in turn; a limit may have refused only some of them."""
+        known = self._no_routes.get(destination, [None])
+        refused = known.pop(0) if len(known) > 1 else known[0]
+        if refused is not None:
             raise NoRoute(*refused)
         uri = parse_sip_uri(destination)
         return Target(destination, "record") if uri is None else Target(uri.user, uri.host, uri.port or 5060)

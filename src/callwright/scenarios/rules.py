@@ -64,7 +64,11 @@ def flow_of(sent: Mapping[str, Any] | bytes) -> dict[str, Any]:
 
 def read_flow(path: Path) -> dict[str, Any]:
     """The flow of a file, which is JSON or XML. Raises `OSError` and `Problem`."""
-    document = path.read_bytes()
+    return flow_in(path.read_bytes())
+
+
+def flow_in(document: bytes) -> dict[str, Any]:
+    """The flow of a document in JSON or XML. Raises `Problem`."""
     is_xml = document.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" or document[:2] in (b"\xff\xfe", b"\xfe\xff")
     return xml.parse(document, limit=FLOW_LIMIT) if is_xml else flow_of(document)
 

@@ -138,6 +138,7 @@ def test_a_scenario_is_written_that_is_met(callwright: Run, talked: Outcome) -> 
     assert (code, err) == (0, "The scenario is in last-night.yaml. Run it with: callwright flow test last-night.yaml\n")
     code, out, _ = callwright("flow", "test", "last-night.yaml")
     assert (code, "1 met" in out) == (0, True)
+    assert callwright("replay", str(talked.call.id), "--export", "last-night.yaml")[0] == 0, "its own may be written again"
 
 
 def test_the_three_commands_of_the_page(callwright: Run, talked: Outcome) -> None:
@@ -154,8 +155,11 @@ def test_the_three_commands_of_the_page(callwright: Run, talked: Outcome) -> Non
         (("01890000-0000-7000-8000-000000000000",), "No call found for ID `01890000-0000-7000-8000-000000000000`."),
         (("CALL", "--flow", "not-there.json"), "not-there.json cannot be read: No such file or directory."),
         (("CALL", "--flow", "01890000-0000-7000-8000-000000000000"), "No call flow found for ID"),
-        (("CALL", "--flow", "nonsense.json"), "nonsense.json is not JSON"),
-        (("CALL", "--flow", "list.json"), "list.json is no flow: a flow is an object with steps."),
+        (("CALL", "--flow", "nonsense.json"), "nonsense.json is no flow: "),
+        (("CALL", "--flow", "list.json"), "The flow cannot be run: A call flow needs steps."),
+        (("CALL", "--flow", "deep.json"), "deep.json is no flow: The body is nested more than 64 levels deep."),
+        (("CALL", "--flow", "binary.json"), "binary.json is no flow: "),
+        (("CALL", "--export", "list.json"), "list.json is there, and is no scenario of this call. Take it away, or"),
         (("CALL", "--flow", "fly.json"), "The flow cannot be run: "),
         (("CALL", "--export", "no/such/folder.yaml"), "no/such/folder.yaml cannot be written"),
     ],
@@ -163,8 +167,12 @@ def test_the_three_commands_of_the_page(callwright: Run, talked: Outcome) -> Non
 def test_asked_wrongly(callwright: Run, talked: Outcome, arguments: tuple[str, ...], said: str) -> None:
     Path("nonsense.json").write_text("{")
     Path("list.json").write_text("[]")
+    Path("deep.json").write_text('{"steps": ' + "[" * 50_000 + "]" * 50_000 + "}")
+    Path("binary.json").write_bytes(bytes(range(256)))
     flow("fly.json", [{"action": "fly"}])
     code, out, err = callwright("replay", *(str(talked.call.id) if one == "CALL" else one for one in arguments))
     assert (code, out) == (2, "")
     assert said in err
     assert len(err.splitlines()) <= 2
+    assert "--export" not in arguments or "replayed" not in err
+    assert Path("list.json").read_text() == "[]"

@@ -61,6 +61,14 @@ def died(begun: Begun, sound: bytes = SOUND) -> None:
     writer.abandon()
 
 
+def test_who_records_is_told_the_whole_path_where_the_data_folder_is_named_by_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    begun = Room(Path("data")).recordings.begin(WORLD, CALL, LEG, RecordingType.CALL, Tracks.FROM, AT_US)
+    assert begun.path == tmp_path / "data" / begun.recording.file
+
+
 async def test_a_recording_from_its_beginning_to_its_end(tmp_path):
     room = Room(tmp_path)
     begun = await room.begin(started=False)

@@ -57,6 +57,13 @@ def test_another_destination(talked: Any) -> None:
     ]
 
 
+def test_what_is_missing_comes_before_what_is_there_instead_though_a_machine_took_a_moment(talked: Any) -> None:
+    first, *rest = talked.journal
+    slower = [first, *(Told(line.seq, line.at_us + 1_000, line.entry) for line in rest)]
+    _, found = again(slower, {"steps": [say("Welcome to the shop.", "hi"), *STEPS[1:]]})
+    assert [one.kind for one in found] == ["missing", "new", "missing", "new"], "its first step, and the end of that"
+
+
 def test_a_step_less(talked: Any) -> None:
     replayed, found = again(talked, {"steps": [step for step in STEPS if step["id"] != "mark"]})
     assert in_short(replayed, found) == [

@@ -10,8 +10,11 @@ import pytest
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.web import Reply
 from callwright.replay import exporting
+from callwright.replay.scenario_file import NotExportable, document_of
 from callwright.scenarios import reading, running
 from callwright.settings import Settings
+from callwright.settings.sections import CallsSection
+from callwright.settings.steps import FlowsSection
 from support.replayed import AGENT, called, pause, placed, say, transfer
 
 URL = "https://shop.example/next"
@@ -42,7 +45,7 @@ CALLS: dict[str, Any] = {
 def test_an_exported_call_passes_and_does_what_it_did(name: str) -> None:
     outcome = CALLS[name]()
     scenario = exporting.scenario_of(outcome.journal, Settings())
-    (script,) = reading.read(exporting.document_of(scenario).encode(), "call.yaml", Path())
+    (script,) = reading.read(document_of(scenario).encode(), "call.yaml", Path())
     result = running.simulate(script.scenario)
     assert result.differences == []
     assert exporting.goes_otherwise(outcome.journal, scenario) == ""
@@ -54,7 +57,30 @@ def test_an_exported_call_passes_and_does_what_it_did(name: str) -> None:
 
 def test_a_call_whose_flow_was_never_begun_needs_one() -> None:
     outcome = placed([pause(1)], Party(outcome="busy"))
-    with pytest.raises(exporting.NotExportable, match="give one with --flow"):
+    with pytest.raises(NotExportable, match="give one with --flow"):
         exporting.scenario_of(outcome.journal, Settings())
     scenario = exporting.scenario_of(outcome.journal, Settings(), {"steps": [pause(1)]})
     assert scenario.expect.status == "busy"
+
+
+def test_a_key_is_bound_to_what_was_heard_and_not_to_what_it_led_to() -> None:
+    outcome = called([ASK, say("Thank you.", "thanks")], Act(hears="press one", interrupts=True, after=0.5, press="1"))
+    caller = exporting.scenario_of(outcome.journal, Settings()).caller
+    assert caller is not None
+    assert [(act.hears, act.press) for act in caller.acts] == [("Press one for sales.", "1")]
+
+
+def test_settings_that_a_call_hangs_on_are_in_its_scenario() -> None:
+    outcome = called([transfer()], callees={AGENT: Party(outcome="no_answer")})
+    settings = Settings(flows=FlowsSection(language="nl-NL"), calls=CallsSection(ring_timeout=9.0))
+    scenario = exporting.scenario_of(outcome.journal, settings)
+    assert scenario.settings == {"calls": {"ring_timeout": 60.0}, "flows": {"language": "nl-NL"}}, "it rang for so long then"
+    assert exporting.scenario_of(outcome.journal, Settings()).settings == {}
+
+
+def test_a_key_of_somebody_who_is_still_listened_to_is_bound_to_nothing() -> None:
+    asks = say("Press one.", "ask", onKeypressVar="choice")
+    outcome = placed([asks, say("Good bye.")], Party(acts=(GREETING, Act(at=1.0, press="1"))))
+    scenario = exporting.scenario_of(outcome.journal, Settings())
+    assert exporting.goes_otherwise(outcome.journal, scenario) == ""
+    assert (scenario.expect.variables, scenario.expect.spoken) == ({"choice": "1"}, ["Good bye."])

@@ -15,7 +15,9 @@ from callwright.clock import VirtualLoop
 from callwright.reasons import Reason
 from callwright.rehearsal.parties import Act, Party
 from callwright.replay.timeline import ORDER_US, PATIENCE_US, ReplayClock, Timeline
-from support.replayed import again, called, in_short, pause, placed, say
+from callwright.settings import Settings
+from callwright.settings.sections import SipSection
+from support.replayed import AGENT, again, called, in_short, pause, placed, say, transfer
 
 ASK = say("Press one for sales.", "ask", onKeypressVar="choice", maxNumKeys=1)
 SECOND = 1_000_000
@@ -177,3 +179,12 @@ def test_how_late_the_server_was() -> None:
         assert [timeline.lateness_us(seconds) for seconds in (4.9, 4.99, 5.0, 5.019, 5.1)] == [0, 300_000, 300_000, 300_000, 0]
 
     timed(story)
+
+
+def test_a_limit_that_refused_one_leg_refuses_that_one_alone() -> None:
+    busy, soon = Party(outcome="busy", answer_after=0.1), Settings(sip=SipSection(new_legs_per_second=1))
+    steps = [transfer(name="first"), transfer(name="second"), pause(3), transfer(name="third")]
+    outcome = called(steps, callees={AGENT: busy}, settings=soon)
+    assert [leg.reason for leg in outcome.legs[1:]] == [Reason.BUSY, Reason.LIMIT, Reason.BUSY]
+    _, found = again(outcome)
+    assert found == []
