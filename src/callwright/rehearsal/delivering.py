@@ -17,7 +17,6 @@ import msgspec
 
 from callwright.calls import events, rows
 from callwright.clock import Clock, SystemClock, outside
-from callwright.dialect import callbacks
 from callwright.egress import Answer, Header, Transport, Url
 from callwright.egress.door import MAX_KEPT
 from callwright.egress.post import HttpDoor
@@ -117,7 +116,7 @@ class Deliveries:
             msgspec.structs.replace(
                 settings, give_up_after=min(settings.give_up_after, GIVE_UP_S), jitter=0.0, poll=LOOK_S, drain=0.0
             ),
-            render=lambda event: callbacks.body(event, rehearsal.settings.calls.currency),
+            render=rehearsal.callback,
             sign=self._signed,
             counted=lambda result: counted.set(),
         )

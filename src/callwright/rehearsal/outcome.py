@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from callwright.calls import journal, rows
+from callwright.calls.events import Event
 from callwright.calls.model import Call, Leg
-from callwright.dialect import callbacks
 from callwright.recordings import rows as recording_rows
 from callwright.rehearsal.ear import Ear, Heard
 from callwright.rehearsal.network import Said
@@ -128,8 +129,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return not self.call.live
 
 
-def read(store: Store, call: Call, ear: Ear, said: list[Said], asked: list[Asked], currency: str) -> Outcome:
-    """The outcome of a call. `ear`, `said` and `asked` may know what is of others; requests are known by their callID."""
+def read(
+    store: Store, call: Call, ear: Ear, said: list[Said], asked: list[Asked], callback: Callable[[Event], bytes]
+) -> Outcome:
+    """The outcome of a call. `ear`, `said` and `asked` may know what is of others; requests are known by their callID.
+    `callback` makes the body of one.
+    """
     legs = rows.legs_of(store, call.world_id, call.id)
     told = rows.journal_of(store, call.world_id, call.id)
     number = {leg.id: leg.n for leg in legs}
@@ -166,7 +171,7 @@ def read(store: Store, call: Call, ear: Ear, said: list[Said], asked: list[Asked
             for one in asked
             if one.query.get("callID") == str(call.id)
         ],
-        webhooks=_callbacks(store, call, currency),
+        webhooks=_callbacks(store, call, callback),
         variables={entry.variable: entry.value for _, entry in entries if isinstance(entry, journal.VariableSet)},
         journal=told,
         notes=tuple(_unheard(leg, act) for leg in legs for act in ear.unheard(leg.id)),
@@ -222,10 +227,10 @@ def _recordings(store: Store, call: Call, told: list[rows.Told], number: dict[UU
     return found
 
 
-def _callbacks(store: Store, call: Call, currency: str) -> list[Posted]:
+def _callbacks(store: Store, call: Call, callback: Callable[[Event], bytes]) -> list[Posted]:
     found = []
     for event in rows.events_of(store, call.world_id, call.id):
-        body = callbacks.body(event, currency)
+        body = callback(event)
         item = msgspec.json.decode(body)["items"][0]
         found.append(
             Posted(

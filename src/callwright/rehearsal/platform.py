@@ -14,9 +14,10 @@ from uuid import UUID, uuid4
 from callwright import ids
 from callwright.accounts.worlds import TEST, Accounts
 from callwright.calls import rows
+from callwright.calls.events import Event
 from callwright.calls.model import Call
 from callwright.clock import Clock, SystemClock, VirtualClock, VirtualLoop
-from callwright.dialect import decode, render
+from callwright.dialect import callbacks, decode, render
 from callwright.egress import Header, Transport, Url
 from callwright.errors import NotFound
 from callwright.flows.flows import Flows
@@ -130,6 +131,7 @@ class Rehearsal:
         self._props = props
         self._ends = _Ends()
         self._calls = rooms.call_control(settings) if calls is None else calls
+        self._strictness = rooms.strictness(settings)
 
     async def start(self) -> None:
         await self.accounts.prepare()
@@ -207,7 +209,11 @@ class Rehearsal:
         """What a call has come to until now."""
         call = rows.find_call(self.store, self.world.id, call_id)
         assert call is not None
-        return outcome.read(self.store, call, self.network.ear, self.network.said, self.web.asked, self.settings.calls.currency)
+        return outcome.read(self.store, call, self.network.ear, self.network.said, self.web.asked, self.callback)
+
+    def callback(self, event: Event) -> bytes:
+        """The body of a callback about an event, as a server with these settings sends it."""
+        return callbacks.body(event, self.settings.calls.currency, self._strictness)
 
     def leg(self, call_id: UUID, n: int) -> UUID:
         """The leg of a call by its number, from 1. Raises `NotFound`."""

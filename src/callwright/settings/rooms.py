@@ -97,6 +97,7 @@ def flows(settings: Settings) -> FlowSettings:
     given = settings.flows
     return FlowSettings(
         language=given.language,
+        voice=given.voice,
         if_machine=given.if_machine,
         machine_timeout=given.machine_timeout,
         key_timeout=given.key_timeout,

@@ -55,6 +55,10 @@ class FlowsSection(Section, frozen=True, kw_only=True):
             extra={"allowed": "a language tag such as en-GB"},
         ),
     ] = "en-GB"
+    voice: Annotated[
+        Literal["female", "male"],
+        Meta(description="The voice of a say step that names none: a wish, as some languages have one voice alone."),
+    ] = "female"
     if_machine: Annotated[
         Literal["continue", "delay", "hangup"],
         Meta(

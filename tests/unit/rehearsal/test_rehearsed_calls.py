@@ -16,6 +16,8 @@ from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.platform import Rehearsal, rehearse
 from callwright.rehearsal.web import Reply
+from callwright.settings import Settings
+from callwright.settings.sections import CompatibilitySection
 from callwright.simulator.talk import spoken_s
 
 NUMBER, CALLER, AGENT = "31205550100", "31600000001", "31612345678"
@@ -28,7 +30,13 @@ ASK: dict[str, Any] = {
 }
 
 
-def called(steps: list[dict[str, Any]], *acts: Act, replies: dict[str, list[Reply]] | None = None, **callees: Party) -> Outcome:
+def called(
+    steps: list[dict[str, Any]],
+    *acts: Act,
+    replies: dict[str, list[Reply]] | None = None,
+    settings: Settings | None = None,
+    **callees: Party,
+) -> Outcome:
     """A call to a number with a flow, to its end."""
 
     async def story(rehearsal: Rehearsal) -> Outcome:
@@ -39,7 +47,7 @@ def called(steps: list[dict[str, Any]], *acts: Act, replies: dict[str, list[Repl
             rehearsal.web.script(url, given)
         return await rehearsal.over(await rehearsal.dial(NUMBER, CALLER, Party(acts=acts)))
 
-    return rehearse(story)
+    return rehearse(story, settings)
 
 
 def test_a_caller_presses_a_key_once_it_has_heard_the_question() -> None:
@@ -74,6 +82,16 @@ def test_callees_of_a_transfer_answer_refuse_and_hang_up() -> None:
     assert talked.seconds == 7.0
     busy = called([transfer], **{f"n{AGENT}": Party(outcome="busy")})
     assert [leg.status.value for leg in busy.legs] == ["busy", "busy"]
+
+
+@pytest.mark.parametrize(("collapse", "told"), [(False, "busy"), (True, "ended")])
+def test_callbacks_follow_the_switches_of_the_settings(collapse: bool, told: str) -> None:
+    settings = Settings(compatibility=CompatibilitySection(collapse_statuses=collapse))
+    transfer = {"action": "transfer", "options": {"destination": AGENT}}
+    busy = called([transfer], settings=settings, **{f"n{AGENT}": Party(outcome="busy")})
+    assert [leg.status.value for leg in busy.legs] == ["busy", "busy"]
+    assert busy.call.status is CallStatus.BUSY
+    assert busy.webhooks[-1].payload["status"] == told
 
 
 def test_a_callee_that_is_silent_is_given_up() -> None:

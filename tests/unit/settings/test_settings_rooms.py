@@ -86,10 +86,18 @@ def test_call_control():
 def test_flows():
     settings = Settings(
         calls=CallsSection(max_duration=60),
-        flows=FlowsSection(language="nl-NL", if_machine="hangup", longest_recording=30.0, fetches=7, fallback_answers=True),
+        flows=FlowsSection(
+            language="nl-NL", voice="male", if_machine="hangup", longest_recording=30.0, fetches=7, fallback_answers=True
+        ),
     )
     assert rooms.flows(settings) == FlowSettings(
-        language="nl-NL", if_machine="hangup", longest_recording=30.0, longest_call=60, fetches=7, fallback_answers=True
+        language="nl-NL",
+        voice="male",
+        if_machine="hangup",
+        longest_recording=30.0,
+        longest_call=60,
+        fetches=7,
+        fallback_answers=True,
     )
 
 
