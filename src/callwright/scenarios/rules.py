@@ -15,6 +15,7 @@ from callwright.flows import xml
 from callwright.flows.check import Abilities, check
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.web import Reply
+from callwright.scenarios.beginnings import beginning
 from callwright.scenarios.document import Expected, Scenario, Wish
 from callwright.scenarios.fitting import address
 
@@ -64,7 +65,7 @@ def flow_of(sent: Mapping[str, Any] | bytes) -> dict[str, Any]:
 
 def read_flow(path: Path) -> dict[str, Any]:
     """The flow of a file, which is JSON or XML. Raises `OSError` and `Problem`."""
-    return flow_in(path.read_bytes())
+    return flow_in(beginning(path, FLOW_LIMIT))
 
 
 def flow_in(document: bytes) -> dict[str, Any]:
