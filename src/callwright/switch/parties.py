@@ -43,7 +43,7 @@ class Parties:
     # by the API
 
     def add(self, destination: str, source: str | None) -> UUID:
-        """Row L1: call someone into the conversation. Raises `Conflict` when nobody is there to talk to, or it has had its legs."""
+        """Row L1: call someone into the conversation. Raises `Conflict` when nobody is there, or after too many legs."""
         call = self._call
         if not call.answered_legs():
             raise Conflict("No leg of the call is answered, so there is nobody to add a party to.")

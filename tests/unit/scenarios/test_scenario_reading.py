@@ -235,7 +235,13 @@ def test_of_a_file_without_end_only_the_beginning_is_read(monkeypatch: pytest.Mo
     with pytest.raises(ScenarioError, match="it has more than the 2000000 bytes that are read"):
         read_file(Path("/dev/zero"))
     (fault,) = faults("name: x\nflow: /dev/zero\nexpect: {status: ended}")
-    assert "flow: the flow /dev/zero cannot be used: " in fault
+    assert "flow: the flow /dev/zero cannot be used: it has more than the 2000000 bytes that are read" in fault
+
+
+def test_blanks_of_a_flow_in_a_file_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "flow.json").write_text('{"steps": [' + " " * 40_000 + '{"action": "hangup"}]}')
+    (tmp_path / "a.yaml").write_text("name: x\nflow: flow.json\nexpect: {status: ended}")
+    assert read_file(tmp_path / "a.yaml")
 
 
 def test_a_scenario_changes_some_settings_and_leaves_those_at_hand() -> None:
