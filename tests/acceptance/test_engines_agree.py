@@ -14,7 +14,8 @@ from callwright.scenarios.running import simulate
 from support.scenario_strategies import batch, told
 
 AT_ONCE = 100
-# A machine that stalls longer than a hair (`scenario_strategies`) may change who is first.
+# A machine that stalls longer than a hair (`scenario_strategies`) may change who is first. An engine that is wrong is wrong
+# each time; one that is wrong by chance may pass, so whoever is called again is printed (`pytest -rP` shows it).
 AGAIN = 2
 
 
@@ -40,5 +41,12 @@ async def _over_sip(scenarios: dict[str, Scenario], expected: dict[str, Any]) ->
 
         await asyncio.gather(*map(play, scenarios))
         for _ in range(AGAIN):
-            await asyncio.gather(*(play(name) for name in scenarios if seen[name] != expected[name]))
+            again = [name for name in scenarios if seen[name] != expected[name]]
+            for name in again:
+                print("called again:", name, _differing(expected[name], seen[name]))
+            await asyncio.gather(*map(play, again))
     return seen
+
+
+def _differing(expected: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
+    return {key: (expected.get(key), seen.get(key)) for key in expected | seen if expected.get(key) != seen.get(key)}

@@ -11,6 +11,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -194,6 +195,10 @@ def _runs(flow: dict[str, Any]) -> bool:
 # what is compared
 
 
+# What a customer sees nothing of and hangs on a moment: a sound that is heard on after all is over, a syllable.
+CHANCE = (journal.Ignored, journal.VoiceHeard, journal.TimerLate)
+
+
 def told(outcome: Outcome | Refusal) -> dict[str, Any]:
     """What two engines must agree on, without times."""
     if isinstance(outcome, Refusal):
@@ -208,6 +213,7 @@ def told(outcome: Outcome | Refusal) -> dict[str, Any]:
             (one.event, one.payload["status"], [leg["status"] for leg in one.payload.get("legs", ())])
             for one in outcome.webhooks
         ],
+        "journal": [_of_leg(outcome, leg.id) for leg in outcome.legs],
         "steps": steps,
         "spoken": [(one.leg, one.text.rstrip(".") or one.url, one.outcome) for one in outcome.spoken],
         "pressed": [(one.leg, one.key) for one in outcome.pressed],
@@ -216,6 +222,12 @@ def told(outcome: Outcome | Refusal) -> dict[str, Any]:
         "variables": outcome.variables,
         "tags": list(outcome.call.tags),
     }
+
+
+def _of_leg(outcome: Outcome, leg: UUID) -> list[str]:
+    """What the journal notes of a leg, in order; which of two legs was first is left to chance."""
+    entries = (line.entry for line in outcome.journal)
+    return [type(one).__name__ for one in entries if getattr(one, "leg", None) == leg and not isinstance(one, CHANCE)]
 
 
 def decided(scenario: Scenario) -> bool:

@@ -26,7 +26,7 @@ from callwright.media import wire as media_wire
 from callwright.media.settings import MediaSettings
 from callwright.rehearsal.live_exchange import Exchange
 from callwright.rehearsal.live_network import SipNetwork, Switchboard
-from callwright.rehearsal.live_sound import SoundingPrompts, VoicedSpeech, Voices
+from callwright.rehearsal.live_sound import SoundingPrompts, Voices
 from callwright.rehearsal.live_telephones import TelephonesFailed
 from callwright.rehearsal.platform import Props, Rehearsal
 from callwright.rehearsal.prompts import RehearsedSounds, RehearsedSpeech
@@ -37,7 +37,6 @@ from callwright.sip.engine import EngineSettings, SipEngine
 from callwright.sip.settings import SignallingSettings
 from callwright.store import Store
 from callwright.supervisor import Child, ChildFailed, Supervisor
-from callwright.telephony import Speech
 
 # By so much more may times differ from what a scenario expects than in virtual time: an INVITE and its answer take a few
 # milliseconds, sound comes in ticks of 20 ms, a key is told once it is let go, and the machine may be at other work.
@@ -138,22 +137,16 @@ class LiveStage:
         ]
 
     @asynccontextmanager
-    async def rehearsal(
-        self,
-        settings: Settings | None = None,
-        *,
-        beyond: Transport | None = None,
-        speech: Speech | None = None,
-    ) -> AsyncIterator[Rehearsal]:
+    async def rehearsal(self, settings: Settings | None = None, *, beyond: Transport | None = None) -> AsyncIterator[Rehearsal]:
         """A platform of its own on the stage; what is left of its calls ends with it.
 
-        `beyond` is as in `ScriptedWeb`. With `speech` texts are spoken by real voices, and last as long as those need.
+        `beyond` is as in `ScriptedWeb`.
         """
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         prompts = SoundingPrompts(folder)
         props = Props(
             network=SipNetwork(self.clock, prompts, self._switchboard),
-            speech=RehearsedSpeech(prompts) if speech is None else VoicedSpeech(speech, prompts),
+            speech=RehearsedSpeech(prompts),
             sounds=RehearsedSounds(prompts),
             web=ScriptedWeb(self.clock, beyond),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callwright.rehearsal.prompts import Prompt, Prompts
-from callwright.simulator.talk import spoken_s
-from callwright.telephony import Speech, Utterance
 
 RATE: Final = 8000
 FRAME_S: Final = 0.02
@@ -41,29 +38,6 @@ class SoundingPrompts(Prompts):
         path = self._folder / f"prompt-{number}.wav"
         write(path, _tones((_PROMPT_HZ,), prompt.seconds, _QUIET))
         return path
-
-
-class VoicedSpeech:
-    """Has texts spoken by real voices, which take their own time."""
-
-    def __init__(self, speech: Speech, prompts: Prompts) -> None:
-        self._speech = speech
-        self._prompts = prompts
-
-    def refusal(self, utterance: Utterance) -> str | None:
-        return self._speech.refusal(utterance)
-
-    async def say(self, utterance: Utterance) -> AsyncIterator[Path]:
-        text = utterance.text
-        first = True
-        async for path in self._speech.say(utterance):
-            if first:
-                self._prompts.note(path, Prompt(spoken_s(text), text, utterance.language, utterance.gender))
-                first = False
-            yield path
-
-    def prepare(self, utterance: Utterance) -> None:
-        self._speech.prepare(utterance)
 
 
 class Voices:

@@ -48,10 +48,6 @@ class Prompts:
         """A name; there is no such file."""
         return Path(f"/rehearsed/{number}.wav")
 
-    def note(self, path: Path, prompt: Prompt) -> None:
-        """A real file holds a prompt, or the first part of it."""
-        self._prompts[str(path)] = prompt
-
     def of(self, file: str) -> Prompt | None:
         """None for what is no prompt of the flow: ring-back, music, the beep before a recording."""
         return self._prompts.get(file)

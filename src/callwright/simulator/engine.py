@@ -305,6 +305,7 @@ class SimulatedEngine:
             raise CommandRefused(f"the leg {command.leg} is there already")
         script = self._script(command.target.user)
         leg = Leg(command.call, command.leg, State.DIALLING, script)
+        leg.sip_call_id = command.sip_call_id or f"{leg.id}@{HOST}"
         self._legs[leg.id] = leg
         self._calls[command.call].legs += 1
         self._prepare(leg)
@@ -325,7 +326,7 @@ class SimulatedEngine:
     def _decide(self, leg: Leg) -> None:
         if leg.script.outcome == "answer":
             leg.state = State.ANSWERED
-            self.emit(leg, telephony.Answered, sip_call_id=f"{leg.id}@{HOST}")
+            self.emit(leg, telephony.Answered, sip_call_id=leg.sip_call_id)
             self._acting.answered(leg)
         else:
             code = leg.script.final_code

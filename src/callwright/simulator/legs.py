@@ -67,6 +67,7 @@ class Leg:
         self.id = leg
         self.state = state
         self.script = script
+        self.sip_call_id = ""
         self.seq = 0
         self.legs: list[Leg] = []
         self.direction = "sendrecv"  # as the far end says it

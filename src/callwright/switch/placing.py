@@ -21,6 +21,11 @@ def ring_timer(leg_id: UUID) -> str:
     return f"{RING}{leg_id}"
 
 
+def had_enough(call: LiveCall) -> bool:
+    """Whether a call has had as many legs as one may have."""
+    return len(call.record.legs) >= MOST_LEGS
+
+
 def way(call: LiveCall, destination: str) -> Target:
     """Where a further leg of a call is to be sent. Raises `NoRoute`, also for what a limit forbids."""
     target = call.around.route(destination)
@@ -28,8 +33,8 @@ def way(call: LiveCall, destination: str) -> Target:
         raise NoRoute(Reason.LIMIT, "the caller's Max-Forwards is used up (RFC 3261 §16.3)")
     live = sum(1 for leg in call.record.legs if leg.live)
     if live >= call.settings.max_parties:
-        raise NoRoute(Reason.LIMIT, f"the call has {live} live legs, as many as one may have")
-    if len(call.record.legs) >= MOST_LEGS:
+        raise NoRoute(Reason.LIMIT, f"the call has {live} live legs, as many as one may have (transfer.parties)")
+    if had_enough(call):
         raise NoRoute(Reason.LIMIT, f"the call has had {MOST_LEGS} legs, as many as one may have")
     if not call.around.allow_leg():
         raise NoRoute(Reason.LIMIT, "too many new legs in this second (sip.new_legs_per_second)")

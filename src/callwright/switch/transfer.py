@@ -13,7 +13,7 @@ from callwright.reasons import Reason
 from callwright.switch.conversation import Conversation
 from callwright.switch.listening import Listener
 from callwright.switch.live import LiveCall
-from callwright.switch.placing import originate, way
+from callwright.switch.placing import had_enough, originate, way
 from callwright.switch.recording import Recorder
 from callwright.trunks.routes import NoRoute
 
@@ -30,8 +30,11 @@ class Transfer:
         self.b: UUID | None = None
 
     def dial(self, dial: effects.Dial) -> None:
-        """Rows N7 and N8."""
+        """Rows N7 and N8. After too many legs not even one that fails is made: it would be kept like all others."""
         call = self._call
+        if had_enough(call):
+            call.advance(effects.PeerFailed(Reason.LIMIT))
+            return
         row = call.record.call
         called = row.destination if call.leg(call.a).direction is Direction.INCOMING else row.source
         destination = normalised(dial.destination) or dial.destination

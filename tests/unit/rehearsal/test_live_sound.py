@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,8 @@ import pytest
 
 from callwright.media.g711 import FRAME
 from callwright.media.voice import Beep, Voice, levels, pitches
-from callwright.rehearsal.live_sound import BEEP_S, FRAME_S, SoundingPrompts, VoicedSpeech, Voices
+from callwright.rehearsal.live_sound import BEEP_S, FRAME_S, SoundingPrompts, Voices
 from callwright.rehearsal.prompts import Prompt
-from callwright.telephony import Utterance
 
 
 def frames(path: Path, *, silence_s: float = 0.5) -> np.ndarray:
@@ -62,31 +60,3 @@ def test_a_prompt_lasts_as_long_as_it_says_and_is_known_by_its_file(tmp_path: Pa
     assert prompts.of(str(prompts.file(other))) == other
     with wave.open(str(prompts.file(first))) as sound:
         assert sound.getnframes() / sound.getframerate() == pytest.approx(1.34)
-
-
-class TwoSentences:
-    """Speaks each text in two files."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def refusal(self, utterance: Utterance) -> str | None:
-        return None if utterance.language == "en-GB" else "no voice"
-
-    async def say(self, utterance: Utterance) -> AsyncIterator[Path]:
-        for n in (1, 2):
-            yield self._folder / f"{len(utterance.text)}-{n}.wav"
-
-    def prepare(self, utterance: Utterance) -> None:
-        pass
-
-
-async def test_what_real_voices_say_is_known_by_its_first_file(tmp_path: Path) -> None:
-    prompts = SoundingPrompts(tmp_path)
-    speech = VoicedSpeech(TwoSentences(tmp_path), prompts)
-    first, second = [path async for path in speech.say(Utterance("Hello. Bye.", "en-GB", "female"))]
-    prompt = prompts.of(str(first))
-    assert prompt is not None
-    assert (prompt.text, prompt.language, prompt.gender) == ("Hello. Bye.", "en-GB", "female")
-    assert prompts.of(str(second)) is None
-    assert speech.refusal(Utterance("Hallo.", "de-DE", "")) == "no voice"

@@ -143,3 +143,14 @@ def test_a_far_end_that_holds_us_is_heard() -> None:
     talk.engine.far_holds(talk.b, "sendonly")
     talk.engine.far_presses(talk.b, "1")
     assert talk.told() == [("Held", "b"), ("Digit", "b")]
+
+
+@pytest.mark.parametrize(("wanted", "seen"), [("wanted@here", "wanted@here"), ("", "{leg}@simulator")])
+def test_a_leg_that_is_placed_has_the_call_id_it_was_given(wanted: str, seen: str) -> None:
+    talk = Talk()
+    leg = uuid4()
+    target = Target("answers", "simulator")
+    talk.do(telephony.Originate, leg, caller="31600000001", target=target, sip_call_id=wanted)
+    talk.clock.advance(1.0)
+    (answered,) = [event for event in talk.events if isinstance(event, telephony.Answered)]
+    assert answered.sip_call_id == seen.format(leg=leg)

@@ -188,6 +188,20 @@ def test_a_referral_without_a_partner_or_a_way_is_refused() -> None:
     tell(story)
 
 
+def test_a_flow_that_transfers_without_end_makes_no_leg_too_many() -> None:
+    async def story(rehearsal: Rehearsal) -> Outcome:
+        steps = [transfer() for _ in range(MOST_LEGS + 10)]
+        await rehearsal.own("31205550100", {"steps": [*steps, {"id": "end", "action": "hangup"}]})
+        rehearsal.network.expect(B, Party(answer_after=0.1, outcome="busy"))
+        return await rehearsal.over(await rehearsal.dial("31205550100", "31600000001", Party()))
+
+    outcome = rehearse(story)
+    assert len(outcome.legs) == MOST_LEGS
+    ends = [line.entry.outcome for line in outcome.journal if isinstance(line.entry, journal.StepEnded)]
+    assert ends == ["busy"] * (MOST_LEGS - 1) + ["limit"] * 11
+    assert outcome.legs[0].reason is Reason.FLOW_ENDED
+
+
 def test_far_ends_that_replace_each_other_for_ever_are_stopped() -> None:
     async def story(rehearsal: Rehearsal) -> Outcome:
         await rehearsal.own("31205550100", {"steps": [transfer()], "maxDuration": 600})
