@@ -165,8 +165,6 @@ def run(place: Place, names: Sequence[str], asked: Asked) -> int:
                 sheet.line(verdict)
             if asked.fail_fast and not verdict.met:
                 break
-    if asked.junit:
-        _write(asked.junit, junit(verdicts, gathered.errors, began_us))
     failed = [verdict for verdict in verdicts if not verdict.met]
     if asked.json:
         show.as_json(as_json(verdicts, gathered.errors))
@@ -175,6 +173,8 @@ def run(place: Place, names: Sequence[str], asked: Asked) -> int:
             sheet.screen(verdict)
         untried = len(gathered.scripts) - len(verdicts)
         sheet.last(verdicts, list(gathered.errors), untried, (clock.mono_ns() - began_ns) / 1e9)
+    if asked.junit:  # last, so that a file that cannot be written takes no screen away
+        _write(asked.junit, junit(verdicts, gathered.errors, began_us))
     return 2 if gathered.errors else 1 if failed else 0
 
 

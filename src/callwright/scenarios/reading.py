@@ -13,6 +13,7 @@ from callwright.errors import Problem
 from callwright.flows.check import Abilities
 from callwright.numbers.numbers import normalised
 from callwright.scenarios import surroundings
+from callwright.scenarios.beginnings import beginning
 from callwright.scenarios.document import Scenario
 from callwright.scenarios.faults import Fault, ScenarioError
 from callwright.scenarios.fitting import Fitting
@@ -41,7 +42,7 @@ class Script(NamedTuple):
 def read_file(path: Path, abilities: Abilities | None = None) -> list[Script]:
     """The scenarios of a file. Raises `ScenarioError` with all that is wrong with it."""
     try:
-        document = path.read_bytes()
+        document = beginning(path, MAX_BYTES)
     except IsADirectoryError:
         raise _one_fault(str(path), "it is a folder") from None
     except OSError as error:
@@ -52,7 +53,7 @@ def read_file(path: Path, abilities: Abilities | None = None) -> list[Script]:
 def read(document: bytes, file: str, folder: Path, abilities: Abilities | None = None) -> list[Script]:
     """The scenarios of a document; `file` is what it is called, `folder` where the files of its flows are looked for."""
     if len(document) > MAX_BYTES:
-        raise _one_fault(file, f"it has {len(document)} bytes; at most {MAX_BYTES} are read")
+        raise _one_fault(file, f"it has more than the {MAX_BYTES} bytes that are read; make several files of it")
     try:
         text = document.decode("utf-8-sig")
     except UnicodeDecodeError as error:

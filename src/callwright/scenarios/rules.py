@@ -10,13 +10,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from callwright.dialect import decode
-from callwright.errors import Problem
+from callwright.errors import Invalid, Problem
 from callwright.flows import xml
 from callwright.flows.check import Abilities, check
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.web import Reply
+from callwright.scenarios.beginnings import beginning
 from callwright.scenarios.document import Expected, Scenario, Wish
 from callwright.scenarios.fitting import address
+from callwright.scenarios.tree import MAX_BYTES
 
 FLOW_LIMIT = 32_768
 _ACTS = ("press", "says", "beeps", "holds", "resumes", "transfers_to", "hangs_up")
@@ -64,7 +66,10 @@ def flow_of(sent: Mapping[str, Any] | bytes) -> dict[str, Any]:
 
 def read_flow(path: Path) -> dict[str, Any]:
     """The flow of a file, which is JSON or XML. Raises `OSError` and `Problem`."""
-    return flow_in(path.read_bytes())
+    document = beginning(path, MAX_BYTES)
+    if len(document) > MAX_BYTES:  # the flow's own limit is of what is kept of it, without blanks
+        raise Invalid(f"it has more than the {MAX_BYTES} bytes that are read; take blanks and steps out of it")
+    return flow_in(document)
 
 
 def flow_in(document: bytes) -> dict[str, Any]:

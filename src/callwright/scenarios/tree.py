@@ -164,7 +164,7 @@ class _Composer:
 
     def _no_tag(self, event: Any, place: Place) -> None:
         if event.tag is not None and event.tag != "!":
-            raise NotYaml(f"{event.tag[:40]} is a tag, which have no meaning here; leave it out", place)
+            raise NotYaml(f"{event.tag[:40]} is a tag, which has no meaning here; leave it out", place)
 
     def _put(self, node: Node, size: int, anchor: str | None) -> Node | None:
         self._size += size

@@ -16,7 +16,7 @@ from callwright.reasons import Reason
 from callwright.switch.conversation import Conversation
 from callwright.switch.live import LiveCall
 from callwright.switch.outcomes import rejection
-from callwright.switch.placing import originate, way
+from callwright.switch.placing import MOST_LEGS, originate, way
 from callwright.telephony import ReferOutcome
 from callwright.trunks.routes import NoRoute, parse_sip_uri
 
@@ -43,10 +43,12 @@ class Parties:
     # by the API
 
     def add(self, destination: str, source: str | None) -> UUID:
-        """Row L1: call someone into the conversation. Raises `Conflict` when nobody is there to talk to."""
+        """Row L1: call someone into the conversation. Raises `Conflict` when nobody is there, or after too many legs."""
         call = self._call
         if not call.answered_legs():
             raise Conflict("No leg of the call is answered, so there is nobody to add a party to.")
+        if len(call.record.legs) >= MOST_LEGS:  # a leg that fails is one more, too
+            raise Conflict(f"The call has had {MOST_LEGS} legs, as many as one may have; place another call.")
         call.note(journal.Asked(what="add_party"))
         leg_id = call.around.new_leg_id(call.at_us)
         try:

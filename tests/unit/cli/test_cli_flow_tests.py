@@ -149,6 +149,13 @@ def test_asked_wrongly(callwright: Run, arguments: list[str], sentence: str) -> 
     assert (code, err) == (2, f"callwright: {sentence}\n")
 
 
+def test_results_that_cannot_be_written_take_no_screen_away(callwright: Run) -> None:
+    write("a.yaml", bad=(1, 2))
+    code, out, err = callwright("a.yaml", "--junit", "no/such/folder.xml")
+    assert (code, err) == (2, "callwright: no/such/folder.xml cannot be written: No such file or directory.\n")
+    assert "expected  2 s" in out
+
+
 def test_the_settings_at_hand_hold_and_those_of_a_scenario_before_them(callwright: Run) -> None:
     flow = (
         "flow: {steps: [{action: transfer, options: {destination: 31612345678}}]}\ncallees: {31612345678: {outcome: no_answer}}"

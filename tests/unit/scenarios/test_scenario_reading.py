@@ -222,12 +222,26 @@ def test_what_is_no_text_or_too_large(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(ScenarioError, match=r"a.yaml:2:1: it is not UTF-8"):
         read(b"name: x\n\xff", "a.yaml", Path())
     monkeypatch.setattr(reading, "MAX_BYTES", 10)
-    with pytest.raises(ScenarioError, match="it has 11 bytes; at most 10 are read"):
+    with pytest.raises(ScenarioError, match="it has more than the 10 bytes that are read; make several"):
         read(b"name: xyzxy", "a.yaml", Path())
     with pytest.raises(ScenarioError, match="it is a folder"):
         read_file(tmp_path)
     with pytest.raises(ScenarioError, match="cannot be read: No such file"):
         read_file(tmp_path / "nix")
+
+
+def test_of_a_file_without_end_only_the_beginning_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Path, "read_bytes")  # which would take all of the machine's memory
+    with pytest.raises(ScenarioError, match="it has more than the 2000000 bytes that are read"):
+        read_file(Path("/dev/zero"))
+    (fault,) = faults("name: x\nflow: /dev/zero\nexpect: {status: ended}")
+    assert "flow: the flow /dev/zero cannot be used: it has more than the 2000000 bytes that are read" in fault
+
+
+def test_blanks_of_a_flow_in_a_file_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "flow.json").write_text('{"steps": [' + " " * 40_000 + '{"action": "hangup"}]}')
+    (tmp_path / "a.yaml").write_text("name: x\nflow: flow.json\nexpect: {status: ended}")
+    assert read_file(tmp_path / "a.yaml")
 
 
 def test_a_scenario_changes_some_settings_and_leaves_those_at_hand() -> None:

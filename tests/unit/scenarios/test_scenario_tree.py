@@ -73,7 +73,7 @@ def test_several_documents_and_aliases() -> None:
         ("press: *", (1, 9), "begins with * or & must be in quotes"),
         ("a: 'x", (1, 6), "a quote is opened and never closed"),
         ("a:\n\tb: 1", (2, 1), "a tab cannot indent"),
-        ("a: !!int 3", (1, 4), "is a tag"),
+        ("a: !!int 3", (1, 4), "is a tag, which has no meaning here; leave it out"),
         ("? [a]\n: b", (1, 3), "a key must be a text"),
         ("a: \x07", (1, 1), "control character (number 7)"),
         ("%YAML 3.1\n---\na: 1", (1, 1), "leave out %YAML"),

@@ -15,6 +15,7 @@ from callwright.flows.schema import compile_flow, with_step_ids
 from callwright.reasons import Reason
 from callwright.recordings import rows as recording_rows
 from callwright.recordings.model import RecordingStatus
+from callwright.switch import parties
 from callwright.telephony import Cause, PlayOutcome, RecordOutcome, Target
 from callwright.trunks.routes import NoRoute
 from support.scripted import B, C, Stage, pause, tell, transfer
@@ -202,6 +203,20 @@ def test_nobody_is_added_to_a_call_that_nobody_has_answered() -> None:
         await stage.arrive([transfer()])
         with pytest.raises(Conflict, match="nobody to add"):
             await add(stage)
+
+    tell(story)
+
+
+def test_nobody_is_added_to_a_call_that_has_had_its_legs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as a leg that fails either: each would be kept with the call, and programs ask without end."""
+    monkeypatch.setattr(parties, "MOST_LEGS", 3)
+
+    async def story(stage: Stage) -> None:
+        await stage.talking()
+        await add(stage)
+        with pytest.raises(Conflict, match="has had 3 legs, as many as one may have; place another call"):
+            await add(stage)
+        assert len(stage.legs()) == 3
 
     tell(story)
 
