@@ -190,6 +190,7 @@ class _Comparison:
         yield from self._same("status", expected.status, recorded.status)
         yield from self._same("outcome", expected.outcome, recorded.outcome)
         yield from self._same("leg", expected.leg, recorded.leg)
+        yield from self._timed("at", expected.at, recorded.at)
         yield from self._timed("seconds", expected.seconds, recorded.seconds)
         if expected.heard is not None and _plain(expected.heard) != _plain(recorded.heard):
             yield _Mismatch("heard", _quoted(expected.heard), _quoted(recorded.heard))

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from callwright.rehearsal.outcome import Delivered, Outcome
 from callwright.scenarios.aligning import align
 from callwright.scenarios.comparing import differences
-from callwright.scenarios.document import Expected
+from callwright.scenarios.document import (
+    Expected,
+    ExpectedFetch,
+    ExpectedLeg,
+    ExpectedPrompt,
+    ExpectedRecording,
+    ExpectedWebhook,
+)
 from callwright.scenarios.reading import read
 from callwright.scenarios.refusal import Refusal
 from callwright.scenarios.running import GoesInCircles, Result, simulate
@@ -123,6 +130,26 @@ def test_everything_may_be_expected(survey: Result) -> None:
 )
 def test_differences(survey: Result, expected: dict[str, Any], difference: tuple[str, str, str]) -> None:
     assert compared(survey, **expected) == [difference]
+
+
+WRONG: dict[str, Any] = {"leg": 9, "status": "x", "sip_code": 404, "legs": ["x"], "query": {"callID": "x"}, "told": {"id": "x"}}
+TIMED = {"at", "seconds", "duration"}
+PARTS = {
+    "legs": ExpectedLeg,
+    "spoken": ExpectedPrompt,
+    "recordings": ExpectedRecording,
+    "fetches": ExpectedFetch,
+    "webhooks": ExpectedWebhook,
+}
+
+
+@pytest.mark.parametrize(("name", "field"), [(name, field) for name, part in PARTS.items() for field in part.__struct_fields__])
+def test_no_key_of_an_expectation_is_passed_over(survey: Result, name: str, field: str) -> None:
+    wrong = 300 if (name, field) == ("fetches", "status") else "9999" if field in TIMED else WRONG.get(field, "x")
+    part = msgspec.structs.replace(PARTS[name](), **{field: wrong})
+    others = {"webhooks": [ExpectedWebhook(), ExpectedWebhook()]}.get(name, [])
+    scenario = msgspec.structs.replace(survey.scenario, expect=Expected(**{name: [part, *others]}))
+    assert [one.where[: len(name)] for one in differences(scenario, survey.outcome)][:1] == [name]
 
 
 def test_one_thing_too_many_is_one_difference(survey: Result) -> None:
