@@ -366,6 +366,6 @@ def run(examples: int, steps: int) -> None:
     )
 
 
-@pytest.mark.parametrize(("examples", "steps"), [(50, 40), pytest.param(1_500, 80, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("examples", "steps"), [(30, 40), pytest.param(1_500, 80, marks=pytest.mark.long)])
 def test_lists_hold_whatever_happens(examples: int, steps: int) -> None:
     run(examples, steps)

@@ -14,7 +14,7 @@ import apsw
 
 from callwright.calls import rows
 from callwright.clock import SystemClock
-from callwright.store import Store
+from callwright.store import Store, reading
 from support.invariants import check_record
 from support.server import ABOUT_THE_MACHINE
 from support.soak.plan import TRAFFIC
@@ -114,7 +114,8 @@ class Audit:
 
     def _flat(self) -> None:
         before, after = (one.processes["core"] for one in self._run.idle)
-        pool = (os.cpu_count() or 1) + 4  # the threads that files and names are looked up in, made when first needed
+        # Made when first needed: the threads that files and names are looked up in, and those of long reads.
+        pool = (os.cpu_count() or 1) + 4 + reading.THREADS
         if after.threads > before.threads + pool:
             self.faults.append(f"core: {before.threads} threads before the load, {after.threads} after it")
         if after.descriptors > before.descriptors + self._plan.descriptors:
