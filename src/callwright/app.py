@@ -174,7 +174,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         core.speech.start()
         stack.push_async_callback(supervisor.stop)
 
-        with _signals() as stops:
+        with _signals(certificate) as stops:
             started = asyncio.ensure_future(supervisor.started())
             await _first(stops, started)
             if started.done():
@@ -296,16 +296,38 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[asyncio.Queue[None]]:
+def _signals(certificate: Certificate | None) -> Iterator[asyncio.Queue[None]]:
+    """What asks the server to stop. SIGHUP does where it says that its terminal is gone; else files may have been renewed."""
     loop = asyncio.get_running_loop()
     stops: asyncio.Queue[None] = asyncio.Queue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stops.put_nowait, None)
+    looks: set[asyncio.Task[None]] = set()
+
+    def hung_up() -> None:
+        _log.info("hung_up", then="certificate and key are looked at" if certificate else "there is nothing to read again")
+        if certificate is not None:
+            looks.add(look := loop.create_task(certificate.look()))
+            look.add_done_callback(looks.discard)
+
+    acts: dict[signal.Signals, Callable[[], None]] = dict.fromkeys(
+        (signal.SIGTERM, signal.SIGINT), partial(stops.put_nowait, None)
+    )
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
+        acts[signal.SIGHUP] = acts[signal.SIGTERM] if _has_terminal() else hung_up
+    for number, act in acts.items():
+        loop.add_signal_handler(number, act)
     try:
         yield stops
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in acts:
             loop.remove_signal_handler(number)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _certificate(chosen: Settings, clock: Clock) -> Certificate | None:

@@ -191,6 +191,7 @@ def main(arguments: Sequence[str]) -> int:
     # A terminal's Ctrl-C and a service manager's SIGTERM go to the whole group; calls last until the core has drained.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:

@@ -86,6 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     # A terminal's Ctrl-C and a service manager's SIGTERM go to the whole group; the core ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.umask(0o077)
     os.nice(_NICENESS)

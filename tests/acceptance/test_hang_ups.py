@@ -1,0 +1,80 @@
+"""SIGHUP, of whoever renewed a certificate, and of a terminal that is closed: neither ends the server out of order."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from callwright.cli import authority
+from support.ports import free_ports
+from support.server import STOP_S, Server, until
+
+# Whoever runs the tests in the background of a script may have them, and all they start, ignore it.
+BY_DEFAULT = ["env", "--default-signal=HUP"]
+
+
+def test_a_renewed_certificate_is_taken_at_once(tmp_path: Path) -> None:
+    made, renewed = (authority.make(tmp_path / name, ["localhost"], time.time_ns() // 1_000) for name in ("made", "renewed"))
+    settings = {"http.certificate": str(made.certificate), "http.key": str(made.key)}
+    server = Server.start(tmp_path / "one", settings, within=[*BY_DEFAULT, "setsid"])
+    try:
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: server.logged(event="hung_up"), bool, what="that the signal is told")
+        made.certificate.write_bytes(renewed.certificate.read_bytes())
+        made.key.write_bytes(renewed.key.read_bytes())
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: server.logged(event="certificate_taken"), bool, what="that the renewed certificate is taken")
+        server.stop()
+    finally:
+        server.kill()
+
+
+def test_a_terminal_that_is_closed_stops_the_server_in_order(tmp_path: Path) -> None:
+    log, shown, first = tmp_path / "serve.log", tmp_path / "shown", free_ports(20)
+    shown.touch()
+    flags = ["--http-port=0", "--sip-port=0", "--set=log.format=json", f"--set=media.ports={first},{first + 19}"]
+    serve = shlex.join([sys.executable, "-m", "callwright", f"--data={tmp_path / 'data'}", "serve", *flags])
+    command = [
+        *BY_DEFAULT,
+        "script",
+        "--quiet",
+        "--flush",
+        "--return",
+        "--command",
+        f"exec {serve} 2>{log}",
+        str(tmp_path / "shown"),
+    ]
+    terminal = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    pid = 0
+    try:
+        until(shown.read_text, lambda text: "127.0.0.1" in text, within=30, what="that it has started")
+        pid = _server(terminal.pid)
+        terminal.kill()
+        until(lambda: _lives(pid), lambda lives: not lives, within=STOP_S, what="the end of the server")
+    finally:
+        terminal.kill()
+        terminal.wait()
+        if pid and _lives(pid):
+            os.kill(pid, signal.SIGKILL)
+    told = [json.loads(line)["event"] for line in log.read_text().splitlines() if line.startswith("{")]
+    assert "draining" in told
+    assert "Traceback" not in log.read_text()
+
+
+def _server(parent: int) -> int:
+    """The process that `script` runs in its terminal."""
+    (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return int(child)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
