@@ -48,20 +48,20 @@ def run(place: Place, call_id: str, flow: str | None, export: Path | None, world
 def _run(place: Place, call_id: str, flow: str | None, export: Path | None, worlds: tuple[str, ...], *, json: bool) -> int:
     told, body = _read(place, call_id, flow, worlds)
     settings = place.settings().settings
-    notes: list[str] = []
+    otherwise = ""
     try:
         replayed = replay(told, settings, body)
         if export is not None:
             scenario = exporting.scenario_of(told, settings, body)
             scenario_file.write(export, scenario)
-            notes = [note for note in (exporting.goes_otherwise(told, scenario),) if note and body is None]
+            otherwise = exporting.goes_otherwise(scenario, settings)
     except NothingToReplay as error:
         raise NotReplayed(f"The call {call_id} cannot be replayed. {error}") from error
     except Problem as problem:
         where = f" ({problem.parameter})" if problem.parameter else ""
         raise NotReplayed(f"The flow cannot be run: {problem.message}{where}") from problem
     found = differences(replayed.recorded, replayed.replayed, replayed.steps)
-    notes = [*replayed.missing, *_unfinished(replayed), *notes]
+    notes = [*replayed.missing, *_unfinished(replayed), *([otherwise] if otherwise else [])]
     if json:
         show.as_json(_as_json(call_id, replayed, found, notes))
     else:
@@ -71,7 +71,7 @@ def _run(place: Place, call_id: str, flow: str | None, export: Path | None, worl
             show.aside(note)
     if export is not None:
         show.aside(f"The scenario is in {export}. Run it with: callwright flow test {export}")
-    return 1 if found else 0
+    return 1 if found or otherwise else 0
 
 
 def _read(place: Place, call_id: str, flow: str | None, worlds: tuple[str, ...]) -> tuple[list[Told], dict[str, Any] | None]:

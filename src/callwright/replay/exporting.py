@@ -19,17 +19,13 @@ from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.prompts import SoundReply
 from callwright.rehearsal.web import Reply
-from callwright.replay import inputs
+from callwright.replay import expecting, inputs
 from callwright.replay.inputs import AnswerPlan, LegPlan, Plan, PromptPlan
 from callwright.replay.record import Line, lines_of
 from callwright.replay.scenario_file import NotExportable, without_defaults
 from callwright.scenarios import running
 from callwright.scenarios.document import (
     Caller,
-    Expected,
-    ExpectedLeg,
-    ExpectedPrompt,
-    ExpectedRecording,
     Placed,
     Scenario,
     Wish,
@@ -41,6 +37,10 @@ from callwright.telephony.checks import is_number
 from callwright.trunks.routes import parse_sip_uri
 
 SETTLED_S = 0.1  # of a prompt's length, so that who interrupts it does so before its end
+# After the last line of a record that breaks off, its call is hung up: before anything else can come.
+BREAK_S = 0.05
+BROKEN_OFF = " Its record breaks off where it is hung up here; what would have come then is not expected."
+SHOWN = 3  # of what goes otherwise
 # The web services of a scenario are asked again where a server would; each of these answers twice.
 _ASKED_TWICE = 500
 _SETTINGS = ("calls", "transfer", "flows")
@@ -48,38 +48,39 @@ _FAILS = {"unreachable": "connect", "timeout": "timeout", "broken": "reset"}
 
 
 def scenario_of(told: Sequence[Told], settings: Settings, flow: Mapping[str, Any] | None = None) -> Scenario:
-    """The scenario, with what is expected of it on the flow the call had or on another. Raises `NotExportable`."""
+    """The scenario. What is expected of it is on record; on another flow than the call had, it is what simulation makes of
+    that. Raises `NotExportable`.
+    """
     plan = inputs.read(lines_of(told))
     body = dict(flow) if flow is not None else plan.flow
     if body is None:
         raise NotExportable("The journal does not hold its flow, as that was never begun; give one with --flow.")
-    scenario = msgspec.structs.replace(_Writer(plan).scenario(body), settings=_settings(plan, settings))
+    writer = _Writer(plan, breaks_off=flow is None and expecting.breaks_off(plan))
+    scenario = msgspec.structs.replace(writer.scenario(body), settings=_settings(plan, settings))
     outcome = running.simulate(scenario, settings=settings).outcome
     if not isinstance(outcome, Outcome):
         raise NotExportable(f"The call would not come about in simulation: {outcome}.")
-    return msgspec.structs.replace(scenario, expect=_expected(outcome))
+    expect = expecting.of_record(plan, scenario, outcome) if flow is None else expecting.of_outcome(outcome)
+    return msgspec.structs.replace(scenario, expect=expect)
 
 
-def goes_otherwise(told: Sequence[Told], scenario: Scenario) -> str:
-    """How the call goes otherwise in simulation than it went, in a sentence; empty when it does not."""
-    plan = inputs.read(lines_of(told))
-    ended = {
-        plan.leg(line.entry.leg): (line.entry.status.value, line.entry.reason)
-        for line in plan.lines
-        if isinstance(line.entry, journal.LegMoved) and line.entry.reason is not None
-    }
-    then = [f"{status}, {reason.value}" for _, (status, reason) in sorted(ended.items()) if reason is not None]
-    now = [f"{leg.status}, {leg.reason}" for leg in scenario.expect.legs or ()]
-    if then == now:
+def goes_otherwise(scenario: Scenario, settings: Settings) -> str:
+    """How the call goes otherwise in simulation than is expected, in sentences; empty when it does not."""
+    found = running.simulate(scenario, settings=settings).differences
+    if not found:
         return ""
+    shown = " ".join(f"{one.sentence[0].upper()}{one.sentence[1:]}" for one in found[:SHOWN])
+    more = f" And {len(found) - SHOWN} more." if len(found) > SHOWN else ""
     return (
-        f"In simulation its legs end so: {'; '.join(now)}; they ended so: {'; '.join(then)}. Look at the times of the scenario."
+        f"In simulation the call goes otherwise than it went. {shown}{more} The scenario expects what is on record, and fails "
+        "until the times and acts in it are mended."
     )
 
 
 class _Writer:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, breaks_off: bool) -> None:
         self._plan = plan
+        self._breaks_off = breaks_off
         self._begun = {n: one for n, one in plan.prompts.items() if one.step.get("action") in ("say", "play")}
         self._prompts = list(self._begun.values())
 
@@ -100,7 +101,7 @@ class _Writer:
             )
         return Scenario(
             name=f"call {plan.call.id}",
-            description=f"As it was on {rfc3339(plan.call.created_us)}.",
+            description=f"As it was on {rfc3339(plan.call.created_us)}.{BROKEN_OFF if self._breaks_off else ''}",
             flow={name: value for name, value in flow.items() if name in ("steps", "record", "maxDuration", "title")},
             callees={
                 leg.made.destination: Party(**self._far_end(leg))
@@ -292,6 +293,8 @@ class _Writer:
                 case "replace_flow":
                     started = next(one for one in following if isinstance(one, journal.FlowStarted))
                     yield Wish(replaces_flow=started.flow, **fields)
+        if self._breaks_off:
+            yield Wish(hangs_up=True, at=round(max(0.0, self._simulated(plan.lines[-1].at_us)) + BREAK_S, 3))
 
 
 def _text(prompt: PromptPlan) -> str:
@@ -342,31 +345,6 @@ def _web(answers: Sequence[AnswerPlan]) -> dict[str, list[Reply]]:
         else:
             replies.append(Reply(body="", after=after))
     return found
-
-
-def _expected(outcome: Outcome) -> Expected:
-    call = outcome.call
-    return Expected(
-        status=call.status.value,
-        reason=None if call.reason is None else call.reason.value,
-        legs=[
-            ExpectedLeg(
-                direction=leg.direction.value,
-                destination=leg.destination,
-                status=leg.status.value,
-                reason=None if leg.reason is None else leg.reason.value,
-            )
-            for leg in outcome.legs
-        ],
-        spoken=[one.text if one.text else ExpectedPrompt(url=one.url) for one in outcome.spoken],
-        steps=[line.entry.step for line in outcome.journal if isinstance(line.entry, journal.StepStarted)],
-        pressed="".join(one.key for one in outcome.pressed),
-        variables=outcome.variables or None,
-        recordings=[ExpectedRecording(type=one.type, outcome=one.outcome, leg=one.leg) for one in outcome.recordings] or None,
-        webhooks=[f"{one.event} {one.payload['status']}" for one in outcome.webhooks if "status" in one.payload] or None,
-        tags=list(call.tags) or None,
-        metadata=dict(call.metadata) or None,
-    )
 
 
 def _s(span_us: float) -> float:

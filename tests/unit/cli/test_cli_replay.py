@@ -21,6 +21,7 @@ from callwright.cli import main
 from callwright.clock import SystemClock
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
+from callwright.replay import exporting
 from callwright.store import Change, Store
 from support.replayed import AGENT, called, pause, say, transfer
 
@@ -139,6 +140,16 @@ def test_a_scenario_is_written_that_is_met(callwright: Run, talked: Outcome) -> 
     code, out, _ = callwright("flow", "test", "last-night.yaml")
     assert (code, "1 met" in out) == (0, True)
     assert callwright("replay", str(talked.call.id), "--export", "last-night.yaml")[0] == 0, "its own may be written again"
+
+
+def test_a_scenario_that_goes_otherwise_than_its_call_is_no_green_one(
+    callwright: Run, talked: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting._Writer, "_when", lambda *_: {"hears": "never said"})
+    code, out, err = callwright("replay", str(talked.call.id), "--export", "wrong.yaml")
+    assert (code, out.startswith("No difference")) == (1, True)
+    assert err.startswith("In simulation the call goes otherwise than it went. ")
+    assert callwright("flow", "test", "wrong.yaml")[0] == 1
 
 
 def test_the_three_commands_of_the_page(callwright: Run, talked: Outcome) -> None:

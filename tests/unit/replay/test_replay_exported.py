@@ -7,6 +7,11 @@ from typing import Any
 
 import pytest
 
+from callwright.calls import journal
+from callwright.calls.model import CallStatus, LegStatus
+from callwright.calls.rows import Told
+from callwright.reasons import Reason
+from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.web import Reply
 from callwright.replay import exporting
@@ -48,7 +53,7 @@ def test_an_exported_call_passes_and_does_what_it_did(name: str) -> None:
     (script,) = reading.read(document_of(scenario).encode(), "call.yaml", Path())
     result = running.simulate(script.scenario)
     assert result.differences == []
-    assert exporting.goes_otherwise(outcome.journal, scenario) == ""
+    assert exporting.goes_otherwise(scenario, Settings()) == ""
     expected = scenario.expect
     assert expected.variables or outcome.variables == {}
     assert [one.outcome for one in expected.recordings or ()] == [one.outcome for one in outcome.recordings]
@@ -82,5 +87,70 @@ def test_a_key_of_somebody_who_is_still_listened_to_is_bound_to_nothing() -> Non
     asks = say("Press one.", "ask", onKeypressVar="choice")
     outcome = placed([asks, say("Good bye.")], Party(acts=(GREETING, Act(at=1.0, press="1"))))
     scenario = exporting.scenario_of(outcome.journal, Settings())
-    assert exporting.goes_otherwise(outcome.journal, scenario) == ""
+    assert exporting.goes_otherwise(scenario, Settings()) == ""
     assert (scenario.expect.variables, scenario.expect.spoken) == ({"choice": "1"}, ["Good bye."])
+
+
+def waiting(*rest: dict[str, Any]) -> list[dict[str, Any]]:
+    return [say("Press one.", "ask", onKeypressVar="c"), {**pause(4, "wait"), "onKeypressVar": "c"}, *rest]
+
+
+SALES = say("Sales.", "sales", conditions=[{"variable": "c", "operator": "==", "value": "1"}])
+
+
+@pytest.mark.parametrize("rest", [(SALES, say("Bye.", "bye")), (say("Bye.", "bye"),)], ids=("four steps", "three"))
+def test_a_key_of_a_pause_is_bound_to_what_was_heard_before_it(rest: tuple[dict[str, Any], ...]) -> None:
+    outcome = called(waiting(*rest), Act(hears="press one", after=1.0, press="1"))
+    scenario = exporting.scenario_of(outcome.journal, Settings())
+    assert scenario.caller is not None
+    assert scenario.caller.acts == (Act(hears="Press one.", after=1.0, press="1"),)
+    expected = scenario.expect
+    assert (expected.pressed, expected.variables) == ("1", {"c": "1"})
+    assert expected.steps == ["ask", "wait", *(step["id"] for step in rest)]
+    assert exporting.goes_otherwise(scenario, Settings()) == ""
+
+
+def test_what_is_expected_is_on_record_even_where_simulation_goes_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = called(waiting(SALES, say("Bye.", "bye")), Act(hears="press one", after=1.0, press="1"))
+    wrong = {"hears": "Sales.", "interrupts": True}
+    monkeypatch.setattr(exporting._Writer, "_when", lambda *_: wrong)
+    scenario = exporting.scenario_of(outcome.journal, Settings())
+    expected = scenario.expect
+    assert (expected.pressed, expected.steps, expected.variables) == ("1", ["ask", "wait", "sales", "bye"], {"c": "1"})
+    assert expected.spoken == ["Press one.", "Sales.", "Bye."]
+    assert running.simulate(scenario).differences != []
+    told = exporting.goes_otherwise(scenario, Settings())
+    assert told.startswith('In simulation the call goes otherwise than it went. Spoken[2]: expected "Sales.", but there was ')
+    assert " more. The scenario expects what is on record, and fails until " in told
+
+
+def broken_off(outcome: Outcome, place: int) -> list[Told]:
+    """The journal of a call that was killed with its server after so many lines."""
+    kept = outcome.journal[:place]
+    at_us, leg = kept[-1].at_us, outcome.legs[0].id
+    reason = Reason.NODE_RESTARTED
+    ends: list[journal.AnyEntry] = [
+        journal.LegMoved(leg=leg, status=LegStatus.FAILED, reason=reason),
+        journal.CallMoved(status=CallStatus.FAILED),
+        journal.Settled(reason=reason),
+    ]
+    return [*kept, *(Told(place + n, at_us, entry) for n, entry in enumerate(ends, 1))]
+
+
+@pytest.mark.parametrize("step", ["ask", "wait", "sales"])
+def test_of_a_call_that_was_killed_with_the_server_no_more_is_expected_than_was(step: str) -> None:
+    outcome = called(waiting(SALES, say("Bye.", "bye")), Act(hears="press one", after=1.0, press="1"))
+    entries = [line.entry for line in outcome.journal]
+    begun = next(n for n, one in enumerate(entries) if isinstance(one, journal.StepStarted) and one.step == step)
+    answered = next(n for n, one in enumerate(entries) if isinstance(one, journal.CallMoved))
+    scenario = exporting.scenario_of(broken_off(outcome, max(begun, answered) + 1), Settings())
+    expected = scenario.expect
+    steps = ["ask", "wait", "sales"]
+    assert expected.steps == steps[: steps.index(step) + 1]
+    assert (expected.status, expected.reason, expected.webhooks) == (None, None, None)
+    assert expected.legs is not None
+    assert [(leg.status, leg.reason) for leg in expected.legs] == [(None, None)]
+    assert "Its record breaks off" in scenario.description
+    assert exporting.goes_otherwise(scenario, Settings()) == ""
+    (script,) = reading.read(document_of(scenario).encode(), "call.yaml", Path())
+    assert running.simulate(script.scenario).differences == []

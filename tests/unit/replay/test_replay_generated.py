@@ -48,4 +48,4 @@ def test_a_call_of_the_flow_engines_suite_replayed_is_the_same_and_so_is_its_exp
     exported = exporting.scenario_of(outcome.journal, settings_of(scenario))
     (script,) = read(document_of(exported).encode(), "call.yaml", Path())
     assert [one.sentence for one in simulate(script.scenario).differences] == []
-    assert exporting.goes_otherwise(outcome.journal, exported) == ""
+    assert exporting.goes_otherwise(exported, settings_of(scenario)) == ""
