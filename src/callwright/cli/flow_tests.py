@@ -55,9 +55,13 @@ def gather(names: Sequence[str], abilities: Abilities, only: str = "") -> Gather
     Raises `AskedWrongly` where there is nothing to be tried.
     """
     gathered = Gathered([], {})
-    for name in dict.fromkeys(file for given in names for file in _files(given)):
+    files = {file: file != given for given in names for file in _files(given)}
+    for name, of_folder in files.items():
         try:
-            found = read(read_bytes(name), STDIN, Path(), abilities) if name == "-" else read_file(Path(name), abilities)
+            if name == "-":
+                found = read(read_bytes(name), STDIN, Path(), abilities)
+            else:
+                found = read_file(Path(name), abilities, regular=of_folder)
         except ScenarioError as error:
             gathered.errors[STDIN if name == "-" else name] = str(error)
         else:

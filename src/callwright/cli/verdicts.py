@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from callwright.scenarios.plain import escaped
 from callwright.scenarios.screen import WIDTH, Part, cut
 from callwright.scenarios.verdict import Verdict
 
@@ -47,7 +48,7 @@ class Sheet:
     def screen(self, one: Verdict) -> None:
         print()
         if one.error:
-            print(self._dyed(f"{one.name}  ({one.file}:{one.line})", _COLOURS[Part.TITLE]))
+            print(self._dyed(escaped(f"{one.name}  ({one.file}:{one.line})"), _COLOURS[Part.TITLE]))
             print(f"  {one.error}")
         for row in one.rows:
             print(self._dyed(row.text, _COLOURS.get(row.part, "")))

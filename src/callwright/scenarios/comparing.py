@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from callwright.calls import journal
 from callwright.calls.model import Leg
-from callwright.rehearsal.outcome import Fetched, KeysSent, Outcome, Posted, Recorded, Spoken
+from callwright.rehearsal.outcome import Delivered, Fetched, KeysSent, Outcome, Posted, Recorded, Spoken
 from callwright.scenarios.aligning import align
 from callwright.scenarios.document import (
     Expected,
@@ -107,7 +107,7 @@ class _Comparison:
         """Where callbacks were really posted, each is to be taken."""
         for n, one in enumerate(self._outcome.deliveries, 1):
             if one.state != "delivered":
-                yield Difference(f"deliveries[{n}]", f"{one.event}, delivered to {one.url}", f"{one.state}: {one.fault}", None)
+                yield Difference(f"deliveries[{n}]", f"{one.event}, delivered to {one.url}", _undelivered(one), None)
 
     # parts
 
@@ -306,3 +306,7 @@ def _fetch_in_words(one: Fetched | ExpectedFetch) -> str:
 def _webhook_in_words(one: Posted | ExpectedWebhook) -> str:
     status = one.payload.get("status") if isinstance(one, Posted) else one.status
     return " ".join(word for word in (one.event, status) if word) or "a callback"
+
+
+def _undelivered(one: Delivered) -> str:
+    return f"{one.state}: {one.fault or 'it was not tried, for an earlier one was not taken'}"

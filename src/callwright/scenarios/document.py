@@ -19,6 +19,7 @@ from callwright.recordings.model import RecordingStatus, RecordingType
 from callwright.rehearsal.parties import Address, Party, Seconds
 from callwright.rehearsal.prompts import SoundReply
 from callwright.rehearsal.web import Reply
+from callwright.scenarios.plain import not_plain
 from callwright.scenarios.spans import misread
 from callwright.telephony import PlayOutcome, RecordOutcome
 
@@ -190,7 +191,15 @@ class Expected(_Part, frozen=True, kw_only=True):
 class Scenario(_Part, frozen=True, kw_only=True):
     """A call, with its parties and the web services it asks, and what is to come of it."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200, description="What it is called in reports.")]
+    name: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=200,
+            description="What it is called in reports.",
+            extra={"allowed": "a text on one line", "check": not_plain},
+        ),
+    ]
     description: Annotated[str, Meta(description="Whatever is to be said about it.")] = ""
     flow: Annotated[
         str | dict[str, Any], Meta(description="The flow: a file of JSON or XML beside this one, or the flow itself.")

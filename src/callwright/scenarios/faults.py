@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from callwright.errors import CallwrightError
+from callwright.scenarios.plain import escaped
 from callwright.scenarios.tree import Place
 
 MOST_TOLD = 20
@@ -20,7 +21,7 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
-        return f"{self.file}:{self.place.line}:{self.place.column}: {key}{self.sentence}."
+        return escaped(f"{self.file}:{self.place.line}:{self.place.column}: {key}{self.sentence}.")
 
 
 class ScenarioError(CallwrightError):

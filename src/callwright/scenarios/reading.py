@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from callwright.scenarios.document import Scenario
 from callwright.scenarios.faults import Fault, ScenarioError
 from callwright.scenarios.fitting import Fitting
 from callwright.scenarios.rules import Breach, breaches, flow_breaches, flow_of, read_flow
-from callwright.scenarios.tree import MAX_BYTES, Node, NotYaml, Place, Sequence, Table, parse
+from callwright.scenarios.tree import MAX_BYTES, Node, NotYaml, Place, Sequence, Table, parse, place_after
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _START = Place(1, 1)
@@ -39,10 +40,10 @@ class Script(NamedTuple):
         return self.places[key] if key else Place(self.line, 1)
 
 
-def read_file(path: Path, abilities: Abilities | None = None) -> list[Script]:
-    """The scenarios of a file. Raises `ScenarioError` with all that is wrong with it."""
+def read_file(path: Path, abilities: Abilities | None = None, *, regular: bool = False) -> list[Script]:
+    """The scenarios of a file, with `regular` of a regular one alone. Raises `ScenarioError` with all that is wrong."""
     try:
-        document = beginning(path, MAX_BYTES)
+        document = beginning(path, MAX_BYTES, regular=regular)
     except IsADirectoryError:
         raise _one_fault(str(path), "it is a folder") from None
     except OSError as error:
@@ -55,10 +56,11 @@ def read(document: bytes, file: str, folder: Path, abilities: Abilities | None =
     if len(document) > MAX_BYTES:
         raise _one_fault(file, f"it has more than the {MAX_BYTES} bytes that are read; make several files of it")
     try:
-        text = document.decode("utf-8-sig")
+        document = document.removeprefix(BOM_UTF8)
+        text = document.decode()
     except UnicodeDecodeError as error:
-        line = document.count(b"\n", 0, error.start) + 1
-        raise _one_fault(file, "it is not UTF-8 from here on", Place(line, 1)) from None
+        before = document[: error.start].decode()
+        raise _one_fault(file, "it is not UTF-8 from here on", place_after(before)) from None
     faults: list[Fault] = []
     scripts: list[Script] = []
     try:
@@ -131,7 +133,8 @@ class _Reading:
         try:
             flow = read_flow(self._folder / given) if isinstance(given, str) else flow_of(given)
         except OSError as error:
-            self._broken(script, Breach("flow", f"{named} cannot be read: {error.strerror}{self._nearest(str(given))}"))
+            close = self._nearest(str(given)) if isinstance(error, FileNotFoundError) else ""
+            self._broken(script, Breach("flow", f"{named} cannot be read: {error.strerror}{close}"))
             return None
         except ValueError as error:  # a path that can be none
             self._broken(script, Breach("flow", f"{named} cannot be read: {error}"))

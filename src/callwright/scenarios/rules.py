@@ -18,6 +18,7 @@ from callwright.rehearsal.web import Reply
 from callwright.scenarios.beginnings import beginning
 from callwright.scenarios.document import Expected, Scenario, Wish
 from callwright.scenarios.fitting import address
+from callwright.scenarios.plain import not_plain
 from callwright.scenarios.tree import MAX_BYTES
 
 FLOW_LIMIT = 32_768
@@ -66,7 +67,7 @@ def flow_of(sent: Mapping[str, Any] | bytes) -> dict[str, Any]:
 
 def read_flow(path: Path) -> dict[str, Any]:
     """The flow of a file, which is JSON or XML. Raises `OSError` and `Problem`."""
-    document = beginning(path, MAX_BYTES)
+    document = beginning(path, MAX_BYTES, regular=True)
     if len(document) > MAX_BYTES:  # the flow's own limit is of what is kept of it, without blanks
         raise Invalid(f"it has more than the {MAX_BYTES} bytes that are read; take blanks and steps out of it")
     return flow_in(document)
@@ -176,7 +177,7 @@ def no_url(url: str) -> str | None:
     """Why a text is no URL that could be asked."""
     try:
         parts = urlsplit(url)
-        whole = parts.scheme in ("http", "https") and parts.hostname
+        whole = parts.scheme in ("http", "https") and parts.hostname and not_plain(url) is None
     except ValueError:
         whole = None
     return None if whole else f"{url[:60]!r} is no URL such as https://example.com/next"

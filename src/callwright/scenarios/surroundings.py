@@ -46,6 +46,10 @@ def faults(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if strange := [section for section in settings if section not in sections()]:
         yield from ((section, f"it is no section of the settings; {nearest(section, sections())}") for section in strange)
         return
+    bare = [name for name, values in settings.items() if name not in known_keys() and not isinstance(values, Mapping)]
+    if bare:
+        yield from ((name, f"it is a section; write {{key: value}}, such as {_first_key(name)}, below it") for name in bare)
+        return
     try:
         _loaded(msgspec.json.encode(_flat(settings)))
     except SettingsError as error:
@@ -56,6 +60,10 @@ def faults(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             else:
                 seen = f", and not {found['seen']}" if found["seen"] else ""
                 yield found["key"], f"{found['sentence']}{seen}"
+
+
+def _first_key(section: str) -> str:
+    return next(key for key in known_keys() if key.startswith(f"{section}.")).removeprefix(f"{section}.")
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,11 +77,17 @@ def parse(text: str) -> Iterator[Node]:
             if document is not None:
                 yield document
     except yaml.reader.ReaderError as error:
-        raise NotYaml(f"a control character (number {error.character}) cannot be part of it", Place(1, 1)) from None
+        place = place_after(text[: max(text.find(chr(error.character)), 0)])
+        raise NotYaml(f"a control character (number {error.character}) cannot be part of it", place) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
         raise NotYaml(_explained(error, text, place), place) from None
+
+
+def place_after(text: str) -> Place:
+    """Where goes on what begins with a text."""
+    return Place(text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
 def plain_value(node: Node) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 import msgspec
 
 from callwright.errors import CallwrightError
+from callwright.scenarios.plain import escaped
 from callwright.scenarios.reading import Script
 from callwright.scenarios.running import simulate
 from callwright.scenarios.screen import WIDTH
@@ -74,4 +75,4 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _failed(script: Script, error: str) -> Verdict:
-    return Verdict(name=script.scenario.name, file=script.file, line=script.line, error=error)
+    return Verdict(name=script.scenario.name, file=script.file, line=script.line, error=escaped(error))

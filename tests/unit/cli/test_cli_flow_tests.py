@@ -113,6 +113,14 @@ def test_files_that_cannot_be_read_are_told_in_a_line_and_the_others_tried(callw
     ]
 
 
+def test_a_pipe_in_a_folder_is_not_waited_for(callwright: Run) -> None:
+    write("tests/a.yaml", good=(1, 1))
+    os.mkfifo("tests/b.yaml")
+    code, _, err = callwright("tests")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("tests/b.yaml:1:1: it cannot be read: it is a pipe")
+
+
 def test_json_has_every_difference_and_the_story(callwright: Run) -> None:
     write("a.yaml", bad=(1, 2))
     code, out, _ = callwright("a.yaml", "--json")
@@ -138,6 +146,7 @@ def test_json_has_every_difference_and_the_story(callwright: Run) -> None:
         (["a.yaml", "--only", "nobody"], "No scenario has 'nobody' in its name."),
         (["a.yaml", "--live", "--real-web"], "--live and --real-web cannot be had together; leave one of them out."),
         (["a.yaml", "--deliver", "nowhere"], "--deliver: 'nowhere' is no URL such as https://example.com/next."),
+        (["a.yaml", "--deliver", "http://a/\nb"], "--deliver: 'http://a/\\nb' is no URL such as https://example.com/next."),
         (["a.yaml", "--junit", "no/such/folder.xml"], "no/such/folder.xml cannot be written: No such file or directory."),
         (["a.yaml", "--config", "nix.toml"], "nix.toml: cannot be read: No such file or directory."),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,7 @@ CASES = [
         "a.yaml:4:20: settings.flows.key_timeot: is not a setting; the nearest is flows.key_timeout.",
     ),
     (with_bye("settings: {flow: {}}"), "settings.flow: it is no section of the settings; the nearest is flows."),
+    (with_bye("settings: {calls: 7}"), "settings.calls: it is a section; write {key: value}, such as "),
     (with_bye("settings: {flows: {key_timeout: soon}}"), 'must be a number from 0.5 to 60, and not "soon".'),
     (with_bye("", "{}"), "expect: nothing is expected, so nothing is tried"),
     (with_bye("", "{status: over}"), "expect.status: 'over' is not known; there are queued, starting,"),
@@ -234,8 +236,27 @@ def test_of_a_file_without_end_only_the_beginning_is_read(monkeypatch: pytest.Mo
     monkeypatch.delattr(Path, "read_bytes")  # which would take all of the machine's memory
     with pytest.raises(ScenarioError, match="it has more than the 2000000 bytes that are read"):
         read_file(Path("/dev/zero"))
-    (fault,) = faults("name: x\nflow: /dev/zero\nexpect: {status: ended}")
-    assert "flow: the flow /dev/zero cannot be used: it has more than the 2000000 bytes that are read" in fault
+
+
+def test_only_regular_files_are_opened_for_what_a_scenario_or_a_folder_names(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.yaml")
+    (fault,) = faults(f"name: x\nflow: {tmp_path / 'a.yaml'}\nexpect: {{status: ended}}")
+    assert fault.endswith("cannot be read: it is a pipe, a device or a socket, and must be a regular file.")
+    with pytest.raises(ScenarioError, match="must be a regular file"):
+        read_file(tmp_path / "a.yaml", regular=True)
+
+
+def test_what_is_no_text_has_its_place() -> None:
+    assert faults("name: x\nab: \0") == ["a.yaml:2:5: a control character (number 0) cannot be part of it."]
+    with pytest.raises(ScenarioError, match=r"a.yaml:2:6: it is not UTF-8"):
+        read("name: x\nab: é".encode() + b"\xe9", "a.yaml", Path())
+
+
+@pytest.mark.parametrize("mark", [r"\n", r"\e[2J", r"\u202e", r"\x9b"])
+def test_names_that_would_disturb_a_terminal_are_refused(mark: str) -> None:
+    (fault,) = faults(with_bye("").replace("name: x", f'name: "x{mark}"'))
+    assert "name: it has a control character (" in fault
+    assert fault.isprintable()
 
 
 def test_blanks_of_a_flow_in_a_file_do_not_count(tmp_path: Path) -> None:

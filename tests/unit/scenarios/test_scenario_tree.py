@@ -75,7 +75,7 @@ def test_several_documents_and_aliases() -> None:
         ("a:\n\tb: 1", (2, 1), "a tab cannot indent"),
         ("a: !!int 3", (1, 4), "is a tag, which has no meaning here; leave it out"),
         ("? [a]\n: b", (1, 3), "a key must be a text"),
-        ("a: \x07", (1, 1), "control character (number 7)"),
+        ("a: \x07", (1, 4), "control character (number 7)"),
         ("%YAML 3.1\n---\na: 1", (1, 1), "leave out %YAML"),
         ("a: &x [*x]", (1, 8), "there is none"),
         ("a: &x [1]\nb: &x [*x]", (2, 8), "there is none"),

@@ -1,0 +1,25 @@
+"""Texts of others on a terminal: what would move its cursor, colour it, or turn its lines round is shown as an escape."""
+
+from __future__ import annotations
+
+import re
+
+# C0, C1, the line ends of Unicode, and its Bidi_Control (UAX #9 §2).
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def escaped(text: str) -> str:
+    r"""A text on one row.
+
+    >>> escaped("a\nb\x1b[2J")
+    'a\\nb\\x1b[2J'
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def not_plain(text: str) -> str | None:
+    """Why a text cannot be the name of something that is told on a row."""
+    found = _CONTROL.search(text)
+    if found is None:
+        return None
+    return f"it has a control character ({escaped(found[0])}), which would disturb reports; write it on one line and without"
