@@ -81,6 +81,14 @@ def masked(number: str) -> str:
     return "*" * min(max(len(number) - 3, 0), 12) + number[-3:]
 
 
+_NOWHERE = logging.NullHandler()
+
+
+def withheld() -> None:
+    """Where nobody has configured a log have none: Python would write the bare words of warnings to standard error."""
+    logging.getLogger(_ROOT).addHandler(_NOWHERE)
+
+
 def configure(level: str = "info", stream: TextIO | None = None, layout: str = "auto") -> None:
     """Send the project's lines, and the warnings of its libraries, to a stream (default: standard error).
 

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from callwright import log
 from callwright.cli import abilities as at_hand
 from callwright.cli import show
 from callwright.cli.files import read_bytes
@@ -22,6 +23,7 @@ from callwright.cli.verdicts import Sheet, as_json
 from callwright.clock import SystemClock
 from callwright.errors import CallwrightError
 from callwright.flows.check import Abilities
+from callwright.rehearsal.ending import as_interrupted
 from callwright.scenarios.faults import ScenarioError
 from callwright.scenarios.junit import junit
 from callwright.scenarios.reading import Script, read, read_file
@@ -151,6 +153,7 @@ class Asked(NamedTuple):
 def run(place: Place, names: Sequence[str], asked: Asked) -> int:
     """The exit status: 0 all met, 1 differences, 2 something could not be read."""
     _refuse_wrong(asked)
+    log.withheld()
     clock = SystemClock()
     began_ns, began_us = clock.mono_ns(), clock.now_us()
     sheet = Sheet(quiet=asked.quiet)
@@ -197,7 +200,7 @@ def _live(trial: Trial, scripts: Sequence[Script]) -> Generator[Verdict, None, N
     async def next_one() -> Verdict:
         return await anext(coming)
 
-    with asyncio.Runner() as runner:
+    with as_interrupted(), asyncio.Runner() as runner:
         try:
             for _ in scripts:
                 yield runner.run(next_one())

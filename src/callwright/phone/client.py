@@ -40,7 +40,11 @@ class Phone:
             sys.executable, "-m", "callwright.phone", *flags, stdin=pipe, stdout=pipe, limit=1 << 20
         )
         phone = cls(process)
-        phone.sip = (await phone.wait("ready", timeout=20.0))["sip"]
+        try:
+            phone.sip = (await phone.wait("ready", timeout=20.0))["sip"]
+        except BaseException:
+            await phone.stop()
+            raise
         return phone
 
     def order(self, command: str, **fields: Any) -> int:

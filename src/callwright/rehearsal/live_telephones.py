@@ -77,14 +77,19 @@ class Telephones:
 
     async def start(self, count: int) -> None:
         """Raises `TelephonesFailed`."""
+        starting = [asyncio.create_task(Phone.start(user="phone", deaf=True)) for _ in range(count)]
         try:
-            for starting in asyncio.as_completed([Phone.start(user="phone", deaf=True) for _ in range(count)]):
-                phone = await starting
+            for started in asyncio.as_completed(starting):
+                phone = await started
                 self._phones.append(phone)
                 await phone.do("policy", progress=[], answer=None)
                 phone.listener = partial(self._told, phone)
         except (PhoneError, TimeoutError, OSError) as error:
             raise TelephonesFailed(f"The telephones of the parties do not start: {error or type(error).__name__}.") from error
+        finally:  # where one fails, or all are told to end, nobody else waits for the others
+            for one in starting:
+                one.cancel()
+            await asyncio.gather(*starting, return_exceptions=True)
 
     async def stop(self) -> None:
         await asyncio.gather(*(phone.stop() for phone in self._phones))

@@ -5,6 +5,7 @@ pytest loads this whenever it runs where Callwright is installed: what takes tim
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -53,9 +54,10 @@ def platform_settings() -> dict[str, object]:
 @pytest.fixture(scope="session")
 def platform(pytestconfig: pytest.Config, platform_settings: dict[str, object]) -> Iterator[Platform]:
     """A server of its own (of each process of pytest-xdist), on free ports and in a temporary folder, for all tests."""
+    from callwright.rehearsal.ending import orderly
     from callwright.testing.server import Platform
 
-    with Platform.start({**_settings_of_ini(pytestconfig), **platform_settings}) as platform:
+    with orderly(_terminated), Platform.start({**_settings_of_ini(pytestconfig), **platform_settings}) as platform:
         _trusted(pytestconfig).extend(platform.signing_keys)
         yield platform
 
@@ -63,6 +65,7 @@ def platform(pytestconfig: pytest.Config, platform_settings: dict[str, object]) 
 @pytest.fixture
 def platform_factory(pytestconfig: pytest.Config) -> Iterator[PlatformFactory]:
     """Starts servers of a test's own: ``platform_factory({"calls.ring_timeout": 5})``."""
+    from callwright.rehearsal.ending import orderly
     from callwright.testing.server import Platform
 
     started: list[Platform] = []
@@ -74,9 +77,10 @@ def platform_factory(pytestconfig: pytest.Config) -> Iterator[PlatformFactory]:
         _trusted(pytestconfig).extend(platform.signing_keys)
         return platform
 
-    yield start
-    for platform in started:
-        platform.stop()
+    with orderly(_terminated):
+        yield start
+        for platform in started:
+            platform.stop()
 
 
 @pytest.fixture
@@ -126,6 +130,11 @@ def _settings_of_ini(config: pytest.Config) -> dict[str, object]:
             raise pytest.UsageError(f"{SETTINGS} has a line {line!r}: write name = value, such as calls.ring_timeout = 5")
         found[name.strip()] = value.strip()
     return found
+
+
+def _terminated() -> None:
+    """A job is cancelled: what tests have started is ended first."""
+    pytest.exit("ended by SIGTERM", returncode=128 + signal.SIGTERM)
 
 
 def _trusted(config: pytest.Config) -> list[str]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -87,6 +91,17 @@ def test_programs_are_asked_for_flows_and_told_of_calls(program: Program, capsys
     assert f"likely: {program.url}/next was asked for a flow, and web has no answer of it." in capsys.readouterr().out
 
 
+def test_what_is_not_delivered_is_told_in_the_report_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: a\nflow: {steps: [{action: hangup}]}\nexpect: {status: ended}\n")
+    # Another process, for pytest listens to the log of its own.
+    program = "from callwright.cli import main; main(('flow', 'test', '--deliver', 'http://127.0.0.1:1/', '--json', 'a.yaml'))"
+    told = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (1, "")
+    seen = [one["seen"] for one in json.loads(told.stdout)["scenarios"][0]["differences"]]
+    assert seen
+    assert not any(one.endswith(": ") for one in seen)
+
+
 def test_calls_over_sip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     pause = "flow: {{steps: [{{action: pause, options: {{length: {0}}}}}]}}\nexpect: {{status: ended, duration: {1}}}\n"
@@ -99,3 +114,27 @@ def test_calls_over_sip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     assert [line.split()[0] for line in out.splitlines()[:3]] == ["ok", "FAILED", "FAILED"]
     assert "b  (a.yaml:7)\n  duration at 1" in out
     assert "It takes 4000 s, and over SIP that is real time: have somebody hang up." in out
+
+
+def test_a_cancelled_job_leaves_no_stage_behind(tmp_path: Path) -> None:
+    pause = "{steps: [{action: pause, options: {length: 300}}]}"
+    (tmp_path / "a.yaml").write_text(f"name: a\nflow: {pause}\nexpect: {{status: ended}}\n")
+    # A run of tests in the background of a shell is deaf to SIGINT, and so would be what it starts.
+    deaf = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program = f"{deaf}from callwright.cli import main; main(('flow', 'test', '--live', 'a.yaml'))"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as trying:
+        while not list(tmp_path.glob("callwright-live-*")):
+            assert trying.poll() is None
+            time.sleep(0.01)
+        trying.terminate()
+        told = trying.communicate(timeout=60)
+    assert trying.returncode > 0, told
+    assert "Traceback" not in told[1]
+    assert list(tmp_path.glob("callwright-live-*")) == []

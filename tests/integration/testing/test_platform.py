@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,23 @@ def test_processes_of_a_parallel_run_have_servers_of_their_own(
     pytester.makepyfile(test_one=PROGRAM, test_two=PROGRAM)
     result = pytester.runpytest_subprocess("-p", "xdist", "-p", "callwright.testing.plugin", "-n", "2", "--dist", "loadfile")
     result.assert_outcomes(passed=2)
+
+
+def test_a_cancelled_run_ends_its_server(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(pytester.path))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(
+        """
+        import os, signal, time
+
+        def test_it(platform):
+            print(platform._process.pid, file=open("pid", "w"))
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "callwright.testing.plugin", "-p", "no:cacheprovider")
+    assert result.ret == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((pytester.path / "pid").read_text()), 0)
+    assert list(pytester.path.glob("callwright-test-*")) == []
