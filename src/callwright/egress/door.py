@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -57,7 +56,6 @@ class Fault(Enum):
     ENCODING = "encoding"  # the body is compressed although we asked for it plain
     REDIRECT = "redirect"
     HTTP_ERROR = "http_error"  # a status of 400 or more, or none we can use
-    DISK = "disk"
     CLOSED = "closed"  # the door is closed: the server is stopping
 
 
@@ -78,9 +76,9 @@ class Timings(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """What became of a request.
 
-    `fault` is None exactly when the status is 2xx (a conditional download also takes 304) and, for `fetch` and
-    `download`, the body is whole. A `post` is answered once the head is complete: `body` holds what came within the
-    limits, and `whole` says whether that was all of it. `detail` is the sentence for `fault`; it names the host at most.
+    `fault` is None exactly when the status is 2xx (a conditional `stream` also takes 304) and, for `fetch` and `stream`,
+    the body is whole. A `post` is answered once the head is complete: `body` holds what came within the limits, and
+    `whole` says whether that was all of it. `detail` is the sentence for `fault`; it names the host at most.
     """
 
     url: str
@@ -102,31 +100,12 @@ class Answer(msgspec.Struct, frozen=True):
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
-class Download(msgspec.Struct, frozen=True):
-    """A file that was fetched: `size` bytes stand at the path, unless the answer is a fault or 304 (not modified)."""
-
-    answer: Answer
-    size: int = 0
-
-    @property
-    def etag(self) -> str | None:
-        return self.answer.header("ETag")
-
-    @property
-    def not_modified(self) -> bool:
-        return self.answer.status == 304
-
-
 # Is given the head of an answer and the next piece of its body.
 Consumer = Callable[[Answer, bytes], Awaitable[None]]
 
 
-class Transport(Protocol):
-    """HTTP out. None of these raises for what a peer does; `timeout` is in seconds for the whole exchange."""
-
-    def refusal(self, url: str) -> str | None:
-        """Why this URL can never be requested (malformed, or a literal address that is refused); None if it may be."""
-        ...
+class Poster(Protocol):
+    """Sends what is to be known elsewhere. Raises for nothing a peer does; `timeout` is in seconds for the whole exchange."""
 
     async def post(
         self,
@@ -145,25 +124,21 @@ class Transport(Protocol):
         """
         ...
 
+
+class Transport(Poster, Protocol):
+    """Asks, too. Raises for nothing a peer does; `timeout` is in seconds for the whole exchange."""
+
     async def fetch(
         self, url: str, headers: Sequence[Header] = (), *, timeout: float, max_bytes: int, redirects: int = 3
     ) -> Answer:
         """GET a document of at most `max_bytes`, through at most `redirects` redirects."""
         ...
 
-    async def download(
-        self,
-        url: str,
-        to: Path,
-        *,
-        timeout: float,
-        max_bytes: int,
-        etag: str | None = None,
-        headers: Sequence[Header] = (),
-        redirects: int = 3,
-    ) -> Download:
-        """GET into a file that appears only when it is whole; with `etag`, only if it has changed."""
-        ...
+    async def close(self) -> None: ...
+
+
+class Streamer(Protocol):
+    """Gets what is not to be held, nor waited for until it is whole. Raises for nothing a peer does; times are in seconds."""
 
     async def stream(
         self,
@@ -183,5 +158,3 @@ class Transport(Protocol):
         `headers` hold a condition.
         """
         ...
-
-    async def close(self) -> None: ...

@@ -1,22 +1,18 @@
-"""HTTP out: posts that follow nothing, fetches whose every hop is vetted, downloads into files."""
+"""HTTP out: posts that follow nothing, fetches and streams whose every hop is vetted."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from pathlib import Path
-from secrets import token_hex
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from callwright.clock import Clock
 from callwright.egress import faults
 from callwright.egress.addresses import Veto, refusal_of_url
-from callwright.egress.door import MAX_KEPT, Answer, Consumer, Download, EgressSettings, Fault, Header
+from callwright.egress.door import MAX_KEPT, Answer, Consumer, EgressSettings, Fault, Header
 from callwright.egress.faults import STOPPING, Failed
 from callwright.egress.get import ConsumerFailed, Get
 from callwright.egress.sockets import Resolver, SystemResolver
@@ -28,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class HttpDoor:
-    """The real `Transport`. Make it anywhere, use and close it on one event loop.
+    """The real `Transport` and `Streamer`. Make it anywhere, use and close it on one event loop.
 
     The HTTP client takes a fifth of a second to load, and a server should answer before that: so it is loaded on a
     thread, at `open` or with the first request.
@@ -58,6 +54,7 @@ class HttpDoor:
         return self._client
 
     def refusal(self, url: str) -> str | None:
+        """Why this URL can never be requested (malformed, or a literal address that is refused); None if it may be."""
         return refusal_of_url(url, self._veto)
 
     async def post(
@@ -100,42 +97,6 @@ class HttpDoor:
 
         answer = await self._get(url, headers, keep, timeout=timeout, max_bytes=max_bytes, redirects=redirects)
         return replace(answer, body=bytes(kept))
-
-    async def download(
-        self,
-        url: str,
-        to: Path,
-        *,
-        timeout: float,
-        max_bytes: int,
-        etag: str | None = None,
-        headers: Sequence[Header] = (),
-        redirects: int = 3,
-    ) -> Download:
-        part = to.with_name(f".{to.name}.{token_hex(4)}.part")
-        conditions = [("If-None-Match", etag)] if etag else []
-        try:
-            with await asyncio.to_thread(part.open, "xb") as file:
-                answer = await self._get(
-                    url,
-                    [*headers, *conditions],
-                    _into(file),
-                    timeout=timeout,
-                    max_bytes=max_bytes,
-                    redirects=redirects,
-                )
-                size = file.tell()
-            if answer.fault is None and answer.status != 304:
-                await asyncio.to_thread(os.replace, part, to)
-                return Download(answer, size)
-            return Download(answer)
-        except OSError as error:
-            return Download(
-                Answer(url, fault=Fault.DISK, detail=f"{to} cannot be written ({error.strerror}); free space or check rights")
-            )
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
 
     async def stream(
         self,
@@ -231,10 +192,3 @@ class _Post:
             detail=detail,
             timings=self.spans.timings(),
         )
-
-
-def _into(file: BinaryIO) -> Consumer:
-    async def write(_: Answer, chunk: bytes) -> None:
-        file.write(chunk)
-
-    return write

@@ -17,7 +17,7 @@ import msgspec
 
 from callwright.calls import events, rows
 from callwright.clock import Clock, SystemClock, outside
-from callwright.egress import Answer, Header, Transport, Url
+from callwright.egress import Answer, Header, Poster, Url
 from callwright.egress.door import MAX_KEPT
 from callwright.egress.post import HttpDoor
 from callwright.rehearsal.outcome import Delivered, Outcome
@@ -50,11 +50,11 @@ class Deliveries:
     as ``async with``.
     """
 
-    def __init__(self, rehearsal: Rehearsal, *, within: float = WITHIN_S, door: Transport | None = None) -> None:
+    def __init__(self, rehearsal: Rehearsal, *, within: float = WITHIN_S) -> None:
         """All that is delivered at a time takes at most `within` real seconds; what is pending then stays so."""
         self._rehearsal = rehearsal
         self._within = within
-        self._door = door or real_door(rehearsal.clock, rehearsal.settings)
+        self._door = real_door(rehearsal.clock, rehearsal.settings)
         self._time_of_day = SystemClock()
         self._signer = Signer(lambda world_id: rehearsal.world.signing_key)
         self._webhooks = Webhooks(rehearsal.store, rehearsal.clock, self._door.refusal, per_world=MOST)
@@ -141,13 +141,8 @@ class Deliveries:
 class _Waited:
     """A door at which the loop waits for what comes, however much virtual time could pass meanwhile."""
 
-    def __init__(self, door: Transport) -> None:
+    def __init__(self, door: Poster) -> None:
         self._door = door
-        self.refusal = door.refusal
-        self.fetch = door.fetch
-        self.download = door.download
-        self.stream = door.stream
-        self.close = door.close
 
     async def post(
         self,

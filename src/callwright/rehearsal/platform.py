@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 from callwright import ids
@@ -30,7 +30,7 @@ from callwright.rehearsal import outcome
 from callwright.rehearsal.network import Network, SimulatedNetwork
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Party
-from callwright.rehearsal.prompts import Prompts, RehearsedSounds, RehearsedSpeech, SoundReply
+from callwright.rehearsal.prompts import Prompts, RehearsedSounds, RehearsedSpeech
 from callwright.rehearsal.web import ScriptedWeb
 from callwright.settings import Settings, rooms
 from callwright.store import Change, Store
@@ -55,12 +55,6 @@ class TurnedAway(NotFound):
         self.sip_code = sip_code
 
 
-class ScriptedSounds(Sounds, Protocol):
-    """Sounds of which a script says how they are."""
-
-    def script(self, url: str, reply: SoundReply) -> None: ...
-
-
 NODE = "rehearsal"
 ARRIVES_S = 10.0
 LOOK_S = 0.01
@@ -69,13 +63,16 @@ A_MOMENT_S = 1e-8
 
 
 class Props(NamedTuple):
-    """What is played around the switch. `flow_source` is for those who have no web to ask; `own_hosts` are as of a `Line`."""
+    """What is played around the switch. `flow_source` and `sound_source` are for those who ask neither the web nor the sounds
+    of a script; `own_hosts` are as of a `Line`.
+    """
 
     network: Network
     speech: Speech
-    sounds: ScriptedSounds
+    sounds: RehearsedSounds
     web: ScriptedWeb
     flow_source: FlowFetcher | None = None
+    sound_source: Sounds | None = None
     own_hosts: frozenset[str] = frozenset()
 
 
@@ -238,7 +235,7 @@ class Rehearsal:
 
         given = self.settings
         return Supplies(
-            sounds=self._props.sounds,
+            sounds=self._props.sound_source or self.sounds,
             speech=self._props.speech,
             flow_source=self._props.flow_source
             or FlowSource(

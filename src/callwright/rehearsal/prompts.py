@@ -13,7 +13,7 @@ from msgspec import Meta
 from callwright.rehearsal.parties import Seconds
 from callwright.simulator.files import Tape
 from callwright.simulator.talk import spoken_s
-from callwright.switch.sounds import Sound, SoundUnavailable
+from callwright.switch.sounds import SoundUnavailable
 from callwright.telephony import Utterance
 
 SOUND_S = 3.0
@@ -92,26 +92,23 @@ class RehearsedSounds:
         self._replies[url] = reply
 
     def stream(self, url: str) -> _Stream:
-        return _Stream(self, url)
-
-    async def fetch(self, url: str) -> Sound:
-        reply = self._replies.get(url, SoundReply())
-        if reply.status >= 300:
-            raise SoundUnavailable(f"{url} answered {reply.status}", reply.status)
-        return Sound(self._prompts.file(Prompt(reply.seconds, url=url)), reply.status)
+        return _Stream(self._prompts, url, self._replies.get(url, SoundReply()))
 
 
 class _Stream:
-    def __init__(self, sounds: RehearsedSounds, url: str) -> None:
-        self._sounds = sounds
+    def __init__(self, prompts: Prompts, url: str, reply: SoundReply) -> None:
+        self._prompts = prompts
         self._url = url
+        self._reply = reply
         self.status: int | None = None
         self.note = ""
 
     async def __aiter__(self) -> AsyncIterator[Path]:
-        sound = await self._sounds.fetch(self._url)
-        self.status = sound.status
-        yield sound.path
+        status = self._reply.status
+        if status >= 300:
+            raise SoundUnavailable(f"{self._url} answered {status}", status)
+        self.status = status
+        yield self._prompts.file(Prompt(self._reply.seconds, url=self._url))
 
 
 class _NoTape:

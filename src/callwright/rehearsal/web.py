@@ -7,7 +7,6 @@ really there is waited for in real time, and so are its time limits.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from callwright.clock import Clock, outside
-from callwright.egress import Answer, Consumer, Download, Fault, Header, Transport
+from callwright.egress import Answer, Fault, Header, Transport
 from callwright.egress.door import MAX_KEPT
 from callwright.rehearsal.parties import Seconds
 
@@ -97,9 +96,6 @@ class ScriptedWeb:
         """A service answers for a URL, and for all that lies below it."""
         self._services[base.rstrip("/")] = service
 
-    def refusal(self, url: str) -> str | None:
-        return None
-
     async def post(
         self,
         url: str,
@@ -126,32 +122,6 @@ class ScriptedWeb:
                 assert self._beyond is not None
                 answer = await self._beyond.fetch(url, headers, timeout=timeout, max_bytes=max_bytes, redirects=redirects)
         return self._noted("GET", url, b"", answer)
-
-    async def download(
-        self,
-        url: str,
-        to: Path,
-        *,
-        timeout: float,
-        max_bytes: int,
-        etag: str | None = None,
-        headers: Sequence[Header] = (),
-        redirects: int = 3,
-    ) -> Download:
-        raise NotImplementedError("a rehearsal downloads nothing")
-
-    async def stream(
-        self,
-        url: str,
-        consumer: Consumer,
-        headers: Sequence[Header] = (),
-        *,
-        timeout: float,
-        stall: float,
-        max_bytes: int,
-        redirects: int = 3,
-    ) -> Answer:
-        raise NotImplementedError("a rehearsal downloads nothing")
 
     async def close(self) -> None:
         if self._beyond is not None:

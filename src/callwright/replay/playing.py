@@ -24,7 +24,7 @@ from callwright.rehearsal.ear import Ear
 from callwright.rehearsal.parties import Party
 from callwright.rehearsal.performer import Performer
 from callwright.rehearsal.platform import Props, Rehearsal
-from callwright.rehearsal.prompts import Prompts
+from callwright.rehearsal.prompts import Prompts, RehearsedSounds
 from callwright.rehearsal.web import ScriptedWeb
 from callwright.replay import inputs
 from callwright.replay.engine import ReplayedEngine
@@ -100,9 +100,10 @@ class _Stage:
         props = Props(
             network=ReplayedNetwork(ear, self._engine, plan),
             speech=prompting,
-            sounds=prompting,
+            sounds=RehearsedSounds(prompts),
             web=ScriptedWeb(clock),
             flow_source=ReplayedFlows(plan, timeline, follower),
+            sound_source=prompting,
             own_hosts=_own_hosts(plan),
         )
         calls = _as_then(replace(rooms.call_control(self._settings), beep=BEEP), plan)

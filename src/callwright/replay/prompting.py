@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from callwright import telephony
 from callwright.calls import journal
-from callwright.rehearsal.prompts import SOUND_S, Prompt, Prompts, SoundReply
+from callwright.rehearsal.prompts import SOUND_S, Prompt, Prompts
 from callwright.replay.follower import Follower
 from callwright.replay.inputs import Plan, PromptPlan
 from callwright.replay.timeline import TICK_US, Timeline
 from callwright.simulator.talk import spoken_s
-from callwright.switch.sounds import Sound, SoundUnavailable
+from callwright.switch.sounds import SoundUnavailable
 from callwright.telephony import SpeechUnavailable, Utterance
 
 BEEP_US = 300_000
@@ -105,11 +105,8 @@ class Prompting:
     def stream(self, url: str) -> _Stream:
         return _Stream(self, url)
 
-    def script(self, url: str, reply: SoundReply) -> None:
-        raise NotImplementedError("a replay has its sounds from the record")
-
-    async def fetch(self, url: str) -> Sound:
-        return Sound(self._prompts.file(Prompt(SOUND_S, url=url)), 200)
+    def sound(self, url: str) -> Path:
+        return self._prompts.file(Prompt(SOUND_S, url=url))
 
     async def fetched(self, url: str) -> journal.MediaFetched | None:
         """What came of asking for a sound, once it has come; the time of a step is spent on the first."""
@@ -142,21 +139,21 @@ class _Stream:
         self.note = ""
 
     async def __aiter__(self) -> AsyncIterator[Path]:
-        sound = await self._prompting.fetch(self._url)
+        sound = self._prompting.sound(self._url)
         fault = self._prompting.broken()
         heard = not fault or self._prompting.partly()
         if heard:
-            yield sound.path
+            yield sound
         came = await self._prompting.fetched(self._url)
         if came is None:
-            self.status = sound.status
+            self.status = 200
             return
         self.status = came.status
         if came.error and came.error == fault:
             raise SoundUnavailable(came.error, came.status)
         self.note = came.error
         if not heard:
-            yield sound.path
+            yield sound
 
 
 def _broken(known: PromptPlan) -> bool:

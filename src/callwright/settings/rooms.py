@@ -8,7 +8,7 @@ from callwright.certificates import CertificateFiles
 from callwright.clock import Clock
 from callwright.dialect.callbacks import CALL, TYPES
 from callwright.dialect.strictness import Strictness
-from callwright.egress.door import EgressSettings, Transport
+from callwright.egress.door import EgressSettings, Poster
 from callwright.errors import SettingsError
 from callwright.flows.settings import FlowSettings
 from callwright.media.settings import MediaSettings
@@ -227,7 +227,7 @@ def retention(settings: Settings) -> Rules:
     return Rules(settings.retention.calls, {one.tag: one.days for one in settings.retention.tags})
 
 
-def transcriber(settings: Settings, door: Transport, clock: Clock) -> Transcriber:
+def transcriber(settings: Settings, door: Poster, clock: Clock) -> Transcriber:
     """Whoever writes down; `door` leads to services. Raises `SettingsError` when the model cannot be used."""
     given = settings.transcription
     if given.model:

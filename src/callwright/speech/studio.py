@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from callwright.clock import Clock
-from callwright.egress import Transport
+from callwright.egress import Poster
 from callwright.speech import local
 from callwright.speech.cache import SpeechCache
 from callwright.speech.cast import Cast
@@ -25,7 +25,7 @@ class Studio:
         self,
         settings: SpeechSettings,
         folder: Path,
-        transport: Transport,
+        transport: Poster,
         clock: Clock,
         *,
         counted: Counted = lambda source, result: None,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from callwright import ids
 from callwright.clock import SECOND_US, Clock, rfc3339
-from callwright.egress import Answer, BadUrl, Fault, Header, Transport, Url, parse
+from callwright.egress import Answer, BadUrl, Fault, Header, Poster, Url, parse
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
 from callwright.store import Change, Store, Transaction, Wake, Write
@@ -59,7 +59,7 @@ class Attempts:
         self,
         store: Store,
         outcomes: Outcomes,
-        transport: Transport,
+        transport: Poster,
         clock: Clock,
         settings: WebhookSettings,
         *,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from callwright.clock import Clock
-from callwright.egress import Header, Transport, Url
+from callwright.egress import Header, Poster, Url
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
 from callwright.store import Store
@@ -39,7 +39,7 @@ class Deliverer:
     def __init__(
         self,
         store: Store,
-        transport: Transport,
+        transport: Poster,
         clock: Clock,
         settings: WebhookSettings,
         *,

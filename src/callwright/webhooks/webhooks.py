@@ -62,7 +62,7 @@ class Webhooks:
         rotation_overlap: float = DEFAULT_OVERLAP_S,
         asked_for: Callable[[UUID, str], Awaitable[object]] = _nobody,
     ) -> None:
-        """`refusal` says why a URL can never be requested (`Transport.refusal`); `rotation_overlap` is how many seconds a
+        """`refusal` says why a URL can never be requested (`HttpDoor.refusal`); `rotation_overlap` is how many seconds a
         token that was replaced stays good, unless it is said.
 
         `asked_for` hears of each endpoint, by world and URL without query, for which a webhook was made or got another URL or

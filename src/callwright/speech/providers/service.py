@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from callwright.clock import Clock
-from callwright.egress import Answer, Transport
+from callwright.egress import Answer, Poster
 from callwright.log import Log
 from callwright.speech import wavfile
 from callwright.speech.languages import Language, find
@@ -23,7 +23,7 @@ _log = Log("speech")
 class Service:
     """One entry of ``[[speech.providers]]``."""
 
-    def __init__(self, settings: ProviderSettings, transport: Transport, clock: Clock) -> None:
+    def __init__(self, settings: ProviderSettings, transport: Poster, clock: Clock) -> None:
         self.name = settings.name
         self._settings = settings
         self._adapter = ADAPTERS[settings.kind]

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from callwright.clock import Clock
-from callwright.egress import Answer, Fault, Transport
+from callwright.egress import Answer, Fault, Poster
 from callwright.log import Log
 from callwright.speech.recognition.languages import code
 from callwright.speech.recognition.parts import RATE, Part, parts
@@ -59,7 +59,7 @@ _decode = msgspec.json.Decoder(_Answer, strict=False).decode
 class Service:
     """A `Transcriber`."""
 
-    def __init__(self, settings: ServiceSettings, transport: Transport, clock: Clock) -> None:
+    def __init__(self, settings: ServiceSettings, transport: Poster, clock: Clock) -> None:
         self._settings = settings
         self._url = f"{settings.url.rstrip('/')}/audio/transcriptions"
         self._transport = transport

@@ -12,12 +12,12 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from secrets import token_hex
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from callwright.clock import Clock, SystemClock
-from callwright.egress import Answer, Fault, Header, Transport
+from callwright.egress import Answer, Fault, Header, Streamer
 from callwright.switch.sounds.cache import Found, Kept, SoundCache, policy
 from callwright.switch.sounds.decoders import Decoders
 from callwright.switch.sounds.intake import HEAD, Intake
@@ -45,20 +45,9 @@ class SoundSettings(msgspec.Struct, frozen=True, kw_only=True):
     cache_bytes: int = 1 << 30
 
 
-class Sound(NamedTuple):
-    """A playable file; `status` is the HTTP status it was got with, None for a local one."""
-
-    path: Path
-    status: int | None
-
-
 class Sounds(Protocol):
     def stream(self, url: str) -> SoundStream:
         """Make a sound ready to be played, from its first part on."""
-        ...
-
-    async def fetch(self, url: str) -> Sound:
-        """Return a local WAV file (8 kHz, 16 bit, mono) or raise `SoundUnavailable`."""
         ...
 
 
@@ -83,7 +72,7 @@ class SoundLibrary:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: Streamer,
         cache: Path,
         local: Path,
         *,
@@ -108,12 +97,6 @@ class SoundLibrary:
     def stream(self, url: str) -> SoundStream:
         self._open()
         return _Stream(self, url)
-
-    async def fetch(self, url: str) -> Sound:
-        stream = _Stream(self, url)
-        self._open()
-        files = [path async for path in stream]
-        return Sound(stream.whole or files[0], stream.status)
 
     async def close(self) -> None:
         for production in tuple(self._making.values()):
@@ -181,7 +164,7 @@ class SoundLibrary:
         await asyncio.to_thread(self._cache.note, source, kept)
 
     @property
-    def transport(self) -> Transport:
+    def transport(self) -> Streamer:
         return self._transport
 
     @property
@@ -194,7 +177,6 @@ class _Stream:
         self._library = library
         self._url = url
         self._production: Production | None = None
-        self.whole: Path | None = None
 
     @property
     def status(self) -> int | None:
@@ -213,13 +195,11 @@ class _Stream:
         else:
             found = await self._library.of_url(self._url)
         if isinstance(found, Path):
-            self.whole = found
             yield found
             return
         self._production = found
         async for path in found.files():
             yield path
-        self.whole = found.whole
 
 
 class _Download:
