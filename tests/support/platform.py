@@ -33,7 +33,7 @@ from callwright.switch.fetching import Cause as FetchCause
 from callwright.switch.fetching import FetchedFlow, FlowUnavailable
 from callwright.switch.plan import Supplies
 from callwright.switch.settings import CallSettings
-from callwright.switch.sounds import Sound, SoundUnavailable
+from callwright.switch.sounds import SoundUnavailable
 from callwright.switch.switch import Line, Switch
 from callwright.telephony import SpeechUnavailable, Utterance
 from callwright.transcriptions.transcriptions import Transcriptions
@@ -66,11 +66,11 @@ class FixedSounds:
     def stream(self, url: str) -> FixedStream:
         return FixedStream(self, url)
 
-    async def fetch(self, url: str) -> Sound:
+    async def find(self, url: str) -> Path:
         sound = self.sounds.get(url, "HTTP 404")
         if isinstance(sound, str):
             raise SoundUnavailable(sound, 404)
-        return Sound(sound, 200)
+        return sound
 
 
 class FixedStream:
@@ -81,9 +81,9 @@ class FixedStream:
         self.note = ""
 
     async def __aiter__(self) -> AsyncIterator[Path]:
-        sound = await self._sounds.fetch(self._url)
-        self.status = sound.status
-        yield sound.path
+        sound = await self._sounds.find(self._url)
+        self.status = 200
+        yield sound
 
 
 class FixedSpeech:

@@ -50,7 +50,7 @@ class Sent(NamedTuple):
 
 
 class Receivers:
-    """The transport: every post is noted, then `answer` says what becomes of it."""
+    """The door: every post is noted, then `answer` says what becomes of it."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
@@ -80,15 +80,6 @@ class Receivers:
         finally:
             for name in ("", url.partition("?")[0]):
                 self.under_way[name] -= 1
-
-    async def fetch(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError
-
-    async def download(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        pass
 
 
 def render(event: Event) -> bytes:

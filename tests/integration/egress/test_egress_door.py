@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import resource
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import uvloop
@@ -325,51 +322,6 @@ async def test_a_fetch_is_whole_or_a_fault() -> None:
     faults = [answer.fault for answer in (slow, large, huge, half, gzip)]
     assert faults == [Fault.TIMEOUT, Fault.TOO_LARGE, Fault.TOO_LARGE, Fault.RESET, Fault.ENCODING]
     assert not any(answer.whole for answer in (slow, large, huge, half, gzip))
-
-
-async def test_a_download_appears_only_when_it_is_whole(tmp_path: Path) -> None:
-    raw = b'HTTP/1.1 200 OK\r\nETag: "v1"\r\nContent-Length: 5\r\n\r\nsound'
-    async with listening(answering(raw)) as (port, _), door() as out:
-        got = await out.download(f"http://127.0.0.1:{port}/a.wav", tmp_path / "a", timeout=5, max_bytes=100)
-        assert (got.answer.fault, got.size, got.etag) == (None, 5, '"v1"')
-        assert (tmp_path / "a").read_bytes() == b"sound"
-        missing = await out.download(f"http://127.0.0.1:{port}/", tmp_path / "no" / "b", timeout=5, max_bytes=100)
-        assert missing.answer.fault is Fault.DISK
-    async with listening(trickle_body) as (port, _), door() as out:
-        slow = await out.download(f"http://127.0.0.1:{port}/", tmp_path / "c", timeout=0.2, max_bytes=5_000)
-        assert slow.answer.fault is Fault.TIMEOUT
-    assert os.listdir(tmp_path) == ["a"]
-
-
-async def test_a_download_that_has_not_changed_leaves_the_file(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"old")
-    async with listening(answering(b'HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\n\r\n')) as (port, seen), door() as out:
-        url = f"http://127.0.0.1:{port}/"
-        got = await out.download(url, tmp_path / "a", timeout=5, max_bytes=100, etag='"v1"')
-        unasked = await out.download(url, tmp_path / "a", timeout=5, max_bytes=100)
-    assert (got.not_modified, got.answer.fault, got.size) == (True, None, 0)
-    assert unasked.answer.fault is Fault.REDIRECT
-    assert b'If-None-Match: "v1"' in seen[0]
-    assert (tmp_path / "a").read_bytes() == b"old"
-
-
-@pytest.fixture
-def little_room() -> Iterator[None]:
-    """Files cannot grow beyond 100 kB while the test runs."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@pytest.mark.usefixtures("little_room")
-async def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
-    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + bytes(300_000)
-    async with listening(answering(raw)) as (port, _), door() as out:
-        got = await out.download(f"http://127.0.0.1:{port}/", tmp_path / "a", timeout=5, max_bytes=400_000)
-    assert (got.answer.fault, got.size) == (Fault.DISK, 0)
-    assert got.answer.detail.endswith("(File too large); free space or check rights")
-    assert os.listdir(tmp_path) == []
 
 
 async def test_a_closed_door_says_so() -> None:

@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 import pytest
 
 from callwright.clock import SystemClock
-from callwright.egress import Transport
 from callwright.egress.post import HttpDoor
 from callwright.errors import SettingsError
 from callwright.settings import load, rooms, rows
@@ -38,7 +37,7 @@ def settings_of(service: SpeechService, **changes: Any) -> ProviderSettings:
 
 
 @asynccontextmanager
-async def door() -> AsyncIterator[Transport]:
+async def door() -> AsyncIterator[HttpDoor]:
     opened = HttpDoor(rooms.speech_egress(), SystemClock())
     try:
         yield opened

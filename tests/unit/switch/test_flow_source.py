@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -13,7 +12,7 @@ import pytest
 
 from callwright.clock import VirtualClock, VirtualLoop
 from callwright.dialect import decode
-from callwright.egress import Answer, Download, Fault, Header, Url
+from callwright.egress import Answer, Fault, Header, Url
 from callwright.egress.faults import of_status
 from callwright.egress.urls import parse
 from callwright.switch.fetching import Cause, FetchedFlow, FetchSettings, FlowSource, FlowUnavailable
@@ -52,9 +51,6 @@ class App:
         self._answers.append((Answer("", fault=fault, detail=f"it is {fault.value}"), after))
         return self
 
-    def refusal(self, url: str) -> str | None:
-        return None
-
     async def post(
         self, url: str, headers: Sequence[Header], body: bytes, timeout: float, *, repeatable: bool = False
     ) -> Answer:
@@ -65,9 +61,6 @@ class App:
     ) -> Answer:
         assert redirects == 0
         return await self._answer("GET", url, headers, b"", timeout)
-
-    async def download(self, url: str, to: Path, **rest: Any) -> Download:
-        raise AssertionError
 
     async def close(self) -> None: ...
 

@@ -12,13 +12,13 @@ import pytest
 
 from callwright import telephony
 from callwright.calls import rows
-from callwright.egress import Transport
+from callwright.egress import Streamer
 from callwright.flows import effects as wanted
 from callwright.flows import interpreter
 from callwright.flows.schema import compile_flow
 from callwright.simulator.settings import CalleeScript
 from callwright.store import Write
-from callwright.switch.sounds import Sound, SoundLibrary, SoundUnavailable
+from callwright.switch.sounds import SoundLibrary, SoundUnavailable
 from callwright.telephony import Cause, Command, PlayOutcome, Who
 from support.platform import FixedSounds, Platform, run, write_wav
 from support.scripted import NUMBER, URL, B, C, Stage, pause, play, tell, transfer
@@ -286,9 +286,9 @@ def test_media_that_arrives_after_the_caller_left_is_not_played(tmp_path: Path) 
 
     async def story(stage: Stage) -> None:
         class Slow(FixedSounds):
-            async def fetch(self, url: str) -> Sound:
+            async def find(self, url: str) -> Path:
                 await asyncio.sleep(3)
-                return Sound(tmp_path / "hello.wav", 200)
+                return tmp_path / "hello.wav"
 
         stage.switch._supplies = stage.switch._supplies._replace(sounds=Slow())
         a, b = await stage.talking([transfer(), play()])
@@ -308,11 +308,11 @@ def test_a_fetch_that_breaks_ends_the_call() -> None:
     """A7 in spirit: nothing fails in silence, a call that waits for ever least of all."""
 
     async def story(stage: Stage) -> None:
-        class Broken:
-            async def fetch(self, url: str) -> Sound:
+        class Broken(FixedSounds):
+            async def find(self, url: str) -> Path:
                 raise OSError("File name too long")
 
-        stage.switch._sounds = Broken()
+        stage.switch._supplies = stage.switch._supplies._replace(sounds=Broken())
         a = await stage.arrive([play()])
         await stage.answer(a)
         await stage.after(60)
@@ -327,10 +327,10 @@ async def test_a_sound_with_an_impossible_name_is_unavailable(tmp_path: Path) ->
     library = SoundLibrary(Nowhere(), tmp_path, tmp_path)
     for name in ("a" * 300 + ".wav", "../secret.wav", ".hidden.wav", "", "a\0b.wav", "none.wav"):
         with pytest.raises(SoundUnavailable):
-            await library.fetch("file:" + name)
+            await anext(aiter(library.stream("file:" + name)))
 
 
-class Nowhere(Transport):
+class Nowhere(Streamer):
     """A door that is never used."""
 
 
