@@ -2,7 +2,6 @@
 
     callwright.toml     settings of this folder (`callwright.settings`)
     callwright.db       calls, legs, flows, numbers, keys, events
-    trace.db            SIP messages and statistics; may be deleted at any time
     recordings/         YYYY/MM/DD/
     cache/media/        sound files fetched from customers
     cache/speech/       sound made of texts
@@ -67,7 +66,6 @@ class DataFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.database = root / "callwright.db"
-        self.trace = root / "trace.db"
         self.recordings = root / "recordings"
         self.sounds = root / "sounds"
         self.media_cache = root / "cache" / "media"

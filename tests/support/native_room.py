@@ -147,7 +147,7 @@ class DelivererStub:
         self.refreshed.append(endpoint)
 
     def live(self, world_id: UUID, url: str) -> Live:
-        return Live(Endpoint(world_id, url), self.health, self.until_us, 3, 1, 16, 0.0)
+        return Live(self.health, self.until_us, 3, 1, 16, 0.0)
 
     def end_pauses(self, world_id: UUID, url: str) -> None:
         self.tried.append(url)

@@ -94,9 +94,6 @@ class FixedSpeech:
         self.asked: list[Utterance] = []
         self.seconds = 0.0
 
-    def refusal(self, utterance: Utterance) -> str | None:
-        return None
-
     async def say(self, utterance: Utterance) -> AsyncIterator[Path]:
         self.asked.append(utterance)
         sentences = self.texts.get(utterance.text, "no voice knows this text")
@@ -106,9 +103,6 @@ class FixedSpeech:
             if self.seconds:
                 await asyncio.sleep(self.seconds)
             yield path
-
-    def prepare(self, utterance: Utterance) -> None:
-        pass
 
 
 class Question(NamedTuple):

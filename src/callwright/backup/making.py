@@ -95,9 +95,9 @@ def _is_of_the_server(folder: DataFolder, target: Path) -> bool:
     if root not in place.parents:
         return False
     first = place.relative_to(root).parts[0]
-    databases = {folder.database.name, folder.trace.name}
+    database = folder.database.name
     others = {SETTINGS, folder.lock_file.name, folder.run.name, folder.unfinished.name, folder.media_cache.parent.name}
-    return first in databases | others or first.startswith(tuple(f"{name}-" for name in databases))
+    return first == database or first in others or first.startswith(f"{database}-")
 
 
 def _refuse_what_is_there(target: Path, *, overwrite: bool) -> None:

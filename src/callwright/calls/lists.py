@@ -104,7 +104,6 @@ class _Walk:
 
     def __init__(self, reader: Reader, world_id: UUID, facets: Facets) -> None:
         self._reader = reader
-        self._facets = facets
         self._cells = facets.cells
         self._timed = facets.created is not None or facets.ended is not None
         cells = () if self._cells == CELLS else self._cells

@@ -209,7 +209,7 @@ def left_behind(scene: Scene) -> Findings:
 def _kept(folder: DataFolder) -> list[Path]:
     """What is there of all that a server keeps; the file system and its owner may have put more beside it."""
     suffixes = ("", "-wal", "-shm", "-journal")
-    databases = [Path(f"{one}{suffix}") for one in (folder.database, folder.trace) for suffix in suffixes]
+    databases = [Path(f"{folder.database}{suffix}") for suffix in suffixes]
     folders = [folder.recordings, folder.sounds, folder.media_cache.parent, folder.secrets, folder.run]
     return [path for path in (folder.root / FILE_NAME, *databases, *folders, folder.lock_file) if os.path.lexists(path)]
 

@@ -44,11 +44,6 @@ class Url(NamedTuple):
         return self.scheme, self.host, self.port
 
     @property
-    def endpoint(self) -> str:
-        """The URL without its query: what stands for the program behind it."""
-        return self.text.partition("?")[0]
-
-    @property
     def literal(self) -> bool:
         """Whether the host is an address rather than a name."""
         return ":" in self.host or _NUMERIC.fullmatch(self.host) is not None

@@ -46,10 +46,6 @@ class Report(NamedTuple):
     def errors(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.error)
 
-    @property
-    def warnings(self) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if not finding.error)
-
     def passed(self, place: str = "") -> Flow:
         """The flow, or raise the first error as a `Problem`; `place` is where in the body it was sent."""
         if self.errors:

@@ -76,12 +76,6 @@ class Keypad:
             self.busy = True
         return press
 
-    def clear(self) -> None:
-        self._waiting.clear()
-        self._press = None
-        self._ends_left = self._rest = 0
-        self.busy = False
-
     def next(self, law: Law, events: bool) -> KeySlot:
         """Play the next slot; to be called only while `busy`. `events` says whether telephone-event was agreed."""
         if self._ends_left:

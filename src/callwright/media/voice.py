@@ -61,7 +61,6 @@ class Voice:
 _HANN = np.hanning(FRAME + 1)[:-1].astype(np.float32)
 _BIN_HZ: Final = SAMPLE_RATE / FRAME
 _SHARE: Final = 0.92
-_LOUD: Final = -40.0  # dBFS
 # Below are the ring-back and busy tones of most countries, which exchanges make, and vowels that are little but their pitch.
 _LOWEST_HZ: Final = 495.0
 _HIGHEST_HZ: Final = 2200.0

@@ -89,9 +89,6 @@ class Recordings:
     def paused(self, recording: Recording, at_us: int) -> Moved:
         return _moved(replace(recording, status=RecordingStatus.PAUSED, updated_us=at_us))
 
-    def resumed(self, recording: Recording, at_us: int) -> Moved:
-        return self.started(recording, at_us)
-
     def finished(self, recording: Recording, outcome: RecordOutcome, duration_ms: int, detail: str, at_us: int) -> Moved:
         """End a recording; its file is taken away, and written down, at once after the commit."""
         failed = outcome in (RecordOutcome.FAILED, RecordOutcome.LOST)

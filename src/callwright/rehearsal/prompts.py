@@ -60,18 +60,12 @@ class RehearsedSpeech:
         self._prompts = prompts
         self._seconds = seconds or {}
 
-    def refusal(self, utterance: Utterance) -> str | None:
-        return None
-
     async def say(self, utterance: Utterance) -> AsyncIterator[Path]:
         text = utterance.text
         seconds = self._seconds.get(text)
         yield self._prompts.file(
             Prompt(spoken_s(text) if seconds is None else seconds, text, utterance.language, utterance.gender)
         )
-
-    def prepare(self, utterance: Utterance) -> None:
-        pass
 
 
 class SoundReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

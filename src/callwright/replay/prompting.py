@@ -96,12 +96,6 @@ class Prompting:
         seconds = spoken_s(utterance.text) * self._pace
         yield self._prompts.file(Prompt(seconds, utterance.text, utterance.language, utterance.gender))
 
-    def refusal(self, utterance: Utterance) -> str | None:
-        return None
-
-    def prepare(self, utterance: Utterance) -> None:
-        pass
-
     def stream(self, url: str) -> _Stream:
         return _Stream(self, url)
 

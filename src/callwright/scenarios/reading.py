@@ -21,7 +21,6 @@ from callwright.scenarios.fitting import Fitting
 from callwright.scenarios.rules import Breach, breaches, flow_breaches, flow_of, read_flow
 from callwright.scenarios.tree import MAX_BYTES, Node, NotYaml, Place, Sequence, Table, parse, place_after
 
-SUFFIXES = (".yaml", ".yml", ".json")
 _START = Place(1, 1)
 
 

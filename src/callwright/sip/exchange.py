@@ -62,7 +62,6 @@ class Exchange:
         self.faults = patches.Faults(clock, self.log)
         self.tell = tell
         self.dialogs: dict[UUID, Dialog] = {}
-        self.misplaced = 0  # commands for legs that are over or not in the state for them
         self.admission = Admission(settings, clock, lambda: len(self.dialogs), backlog)
         self._clock = clock
         self._gate = Gate(SourceRules(settings.trunks), self.admission)
@@ -115,7 +114,6 @@ class Exchange:
                 dialog.collapse()
         else:
             if not done:
-                self.misplaced += 1
                 self.log.debug("command_out_of_place", leg=message.leg, command=type(message).__name__)
 
     def _released(self, leg: UUID, response: Any) -> None:

@@ -13,8 +13,6 @@ from callwright.speech.fitness import unfit
 from callwright.speech.languages import Language
 from callwright.speech.source import Source, Voice
 
-GENDERS = ("female", "male")
-
 
 class Speaker(NamedTuple):
     source: Source

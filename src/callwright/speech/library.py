@@ -97,6 +97,7 @@ class Library:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def refusal(self, utterance: Utterance) -> str | None:
+        """Why no voice that is set up can say this properly, with a remedy; None when one can."""
         text = sentences.clean(utterance.text)
         if not sentences.speakable(text):
             return "There is nothing in the text that can be spoken; give it words, or use a pause step."
@@ -124,6 +125,7 @@ class Library:
                 await ahead
 
     def prepare(self, utterance: Utterance) -> None:
+        """Have it ready in the cache, some time soon; a failure is only logged."""
         self._wanted.append(utterance)
         if self._preparing is None or self._preparing.done():
             self._preparing = asyncio.create_task(self._prepare())

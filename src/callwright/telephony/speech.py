@@ -26,20 +26,12 @@ class SpeechUnavailable(CallwrightError):
 class Speech(Protocol):
     """Whoever speaks."""
 
-    def refusal(self, utterance: Utterance) -> str | None:
-        """Why no voice that is set up can say this properly, with a remedy; None when one can."""
-        ...
-
     def say(self, utterance: Utterance) -> AsyncIterator[Path]:
         """Give files (8 kHz, 16 bit, mono WAV) sentence by sentence, the first as soon as it is there.
 
         They stay where they are for at least as long as a call may last. Raises `SpeechUnavailable` before the first file
         or between two.
         """
-        ...
-
-    def prepare(self, utterance: Utterance) -> None:
-        """Have it ready in the cache, some time soon; a failure is only logged."""
         ...
 
 

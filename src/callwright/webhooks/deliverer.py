@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -132,10 +132,6 @@ class Deliverer:
     def live(self, world_id: UUID, url: str) -> Live | None:
         """How an endpoint does at this moment; None when nothing was sent to it for some time."""
         return self._lanes.live(Endpoint(world_id, url))
-
-    def all_live(self) -> Iterator[Live]:
-        """How every endpoint does, of all worlds, of which something is known."""
-        return self._lanes.all_live()
 
     async def run(self) -> None:
         """Deliver until cancelled; then give what is under way a moment to be answered and recorded."""

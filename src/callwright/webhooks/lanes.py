@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -56,7 +56,6 @@ class Limits(NamedTuple):
 class Live(NamedTuple):
     """How an endpoint does at this moment. `until_us` is the end of its rest or of its host's pause."""
 
-    endpoint: Endpoint
     health: Health
     until_us: int | None
     in_flight: int
@@ -179,10 +178,6 @@ class Lanes:
         queue = self._queues.get(endpoint)
         return None if queue is None else self._described(queue)
 
-    def all_live(self) -> Iterator[Live]:
-        """How every endpoint does of which something is known."""
-        return (self._described(queue) for queue in self._queues.values())
-
     async def close(self, drain: float) -> None:
         """Start nothing more, give what is under way `drain` seconds to be answered, then cut it off."""
         self._closed = True
@@ -237,7 +232,7 @@ class Lanes:
         health = peer.health_at(self._clock.now_us())
         until = {Health.RESTING: peer.until_us, Health.BROKEN: peer.breaker.until_us}.get(health)
         rate = peer.pace.rate if peer.pace else 0.0
-        return Live(peer.endpoint, health, until, queue.under_way, queue.late, peer.concurrency, rate)
+        return Live(health, until, queue.under_way, queue.late, peer.concurrency, rate)
 
     def _woken(self, sleeper: Endpoint | Breaker) -> None:
         if isinstance(sleeper, Breaker):

@@ -90,9 +90,6 @@ class Webhooks:
             raise _not_found(webhook_id)
         return found
 
-    def of_number(self, world_id: UUID, number_id: UUID) -> Webhook | None:
-        return rows.webhook_of_number(self._store, world_id, number_id)
-
     def page(self, world_id: UUID, *, limit: int, offset: int) -> Page:
         """A page of the world's own webhooks, newest first."""
         return Page(*rows.page_of_world(self._store, world_id, limit=limit, offset=offset))

@@ -14,6 +14,7 @@ from callwright.api.app import ROUTES
 from callwright.store import Change, Write
 from callwright.transcriptions import rows as transcription_rows
 from callwright.transcriptions.model import Content, Transcription, TranscriptionStatus
+from callwright.webhooks.rows import webhook_of_number
 from support.rest import Rest
 
 ABSENT = "00000000-0000-7000-8000-000000000000"
@@ -149,7 +150,7 @@ async def test_a_world_does_not_see_the_other(rest: Rest, method: str, path: str
         assert reply.status == 201
         number = rest.numbers.find(rest.accounts.world("live").id, "31205550123")
         assert number is not None
-        assert rest.webhooks.of_number(rest.accounts.world("live").id, number.id) is None
+        assert webhook_of_number(rest.store, rest.accounts.world("live").id, number.id) is None
         return
     reply = await rest.test(method, target, body)
     assert (reply.status, reply.json["errors"][0]["code"]) == (404, 13)

@@ -189,7 +189,7 @@ def test_what_came_there_while_it_was_written_is_not_written_over(folder, tmp_pa
 
 
 SERVERS_OWN = [
-    *("callwright.db", "callwright.db-wal", "callwright.db-journal", "callwright.toml", "trace.db", "lock"),
+    *("callwright.db", "callwright.db-wal", "callwright.db-journal", "callwright.toml", "lock"),
     *("run/control.sock", "cache/media/file", ".unfinished"),
 ]
 

@@ -87,10 +87,6 @@ def test_an_unusable_url_says_which_rule_it_breaks(text: str, rule: str) -> None
         parse(text)
 
 
-def test_the_endpoint_of_a_url_has_no_query() -> None:
-    assert parse("http://A.test:81/cb?call=1").endpoint == "http://a.test:81/cb"
-
-
 @pytest.mark.parametrize(
     ("url", "rule"),
     [

@@ -40,7 +40,7 @@ def errors(*steps: dict[str, Any], abilities: Abilities | None = None) -> list[t
 def warnings(*steps: dict[str, Any], **head: Any) -> list[tuple[str, str, str]]:
     report = check({"steps": list(steps), **head})
     assert not report.errors
-    return [(one.step, one.parameter, one.sentence) for one in report.warnings]
+    return [(one.step, one.parameter, one.sentence) for one in report.findings]
 
 
 EARLIER = "it is empty unless an earlier flow of the call did."

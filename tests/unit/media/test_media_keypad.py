@@ -90,11 +90,3 @@ def test_lengths_are_kept_within_what_can_be_sent(asked: int, frames: int) -> No
     keypad = Keypad()
     keypad.press("1", tone_ms=asked, gap_ms=40)
     assert sum(slot.event for slot in played(keypad, events=True)) == frames + 2
-
-
-def test_clear_ends_everything() -> None:
-    keypad = Keypad()
-    keypad.press("123", 100, 100)
-    keypad.next(PCMU, True)
-    keypad.clear()
-    assert not keypad.busy

@@ -146,9 +146,6 @@ class Speech:
         self.may_speak = asyncio.Event()
         self._folder = folder
 
-    def refusal(self, utterance: Utterance) -> str | None:
-        return None
-
     async def say(self, utterance: Utterance) -> AsyncIterator[Path]:
         self.said.append(utterance)
         await self.may_speak.wait()
@@ -160,9 +157,6 @@ class Speech:
                 file.setparams((1, 2, RATE, 0, "NONE", ""))
                 file.writeframes(name.encode() * 4)
             yield path
-
-    def prepare(self, utterance: Utterance) -> None:
-        pass
 
 
 async def test_texts_are_spoken_beside_the_call_and_kept(tmp_path: Path) -> None:

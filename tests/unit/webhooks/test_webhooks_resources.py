@@ -10,6 +10,7 @@ from callwright.egress.post import HttpDoor
 from callwright.errors import Conflict, Invalid, Missing, NotFound
 from callwright.store import Store
 from callwright.webhooks.model import Scope, Webhook
+from callwright.webhooks.rows import webhook_of_number
 from callwright.webhooks.webhooks import Page, Webhooks
 from support.webhook_stage import NUMBER, OTHER_WORLD, WORLD, Stage, on_stage
 
@@ -71,12 +72,12 @@ def test_a_number_has_one_that_is_replaced_under_its_id() -> None:
         second = await stage.webhooks.set_for_number(WORLD, NUMBER, url="https://b.test/")
         assert (second.id, second.url, second.token, second.scope) == (first.id, "https://b.test/", None, Scope.NUMBER)
         assert (second.created_us, second.updated_us) == (first.created_us, first.updated_us + 1_000_000)
-        assert stage.webhooks.of_number(WORLD, NUMBER) == stage.webhooks.get(WORLD, first.id) == second
-        assert stage.webhooks.of_number(OTHER_WORLD, NUMBER) is None
+        assert webhook_of_number(stage.store, WORLD, NUMBER) == stage.webhooks.get(WORLD, first.id) == second
+        assert webhook_of_number(stage.store, OTHER_WORLD, NUMBER) is None
         third = await stage.webhooks.set_for_number(OTHER_WORLD, NUMBER, url=URL)
         assert third.id != first.id
         await stage.webhooks.remove(WORLD, first.id)
-        assert stage.webhooks.of_number(WORLD, NUMBER) is None
+        assert webhook_of_number(stage.store, WORLD, NUMBER) is None
 
     on_stage(play)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -34,10 +33,6 @@ class Cutter:
         self._written = 0
         self._given = 0
         self._began_ns = 0
-
-    @property
-    def seconds(self) -> float:
-        return self._written / BYTES_A_SECOND
 
     def heard_until_ns(self) -> int | None:
         """When a listener who began with the first file has heard all that were given; None before there is one."""
@@ -86,8 +81,3 @@ class Cutter:
 
     def close(self) -> None:
         self._file.close()
-
-    def remove(self) -> None:
-        """Remove all of it from the disk, whoever may still want to read it."""
-        self.close()
-        shutil.rmtree(self._folder, ignore_errors=True)

@@ -19,7 +19,6 @@ from callwright.log import Log
 
 MODULE: Final = "callwright.switch.sounds.decoding"
 WAIT_S: Final = 5.0  # for a process that is free
-SILENT_S: Final = 10.0  # a process that has the whole file says something within
 FILES: Final = 200  # then a process is replaced: what leaks in libraries stays small
 ABORT: Final = 0xFFFF_FFFF
 BLOCK: Final = 1 << 20
@@ -122,10 +121,9 @@ class Decoder:
 class Work:
     """One file in one process."""
 
-    def __init__(self, pool: Decoders, decoder: Decoder, clock: Clock) -> None:
+    def __init__(self, pool: Decoders, decoder: Decoder) -> None:
         self._pool = pool
         self._decoder = decoder
-        self._clock = clock
         self._fed = False
         self._over = False
         self._word: asyncio.Task[tuple[bytes, bytes]] | None = None
@@ -206,7 +204,7 @@ class Decoders:
             raise
         decoder.files += 1
         self._busy.add(decoder)
-        return Work(self, decoder, self._clock)
+        return Work(self, decoder)
 
     async def give_back(self, decoder: Decoder) -> None:
         self._busy.discard(decoder)
