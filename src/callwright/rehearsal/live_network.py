@@ -29,7 +29,7 @@ from callwright.telephony import Target, is_number
 from callwright.trunks.routes import NoRoute
 
 ARRIVES_S: Final = 10.0
-BUSY, FAILED, NO_RESPONSE = 486, 503, 408
+NO_RESPONSE = 408
 EARLY_MEDIA, RINGING = 183, 180
 
 
@@ -135,10 +135,8 @@ class SipNetwork:
         match party.outcome:
             case "answer":
                 self._at(since + party.answer_after, partial(handset.order, "answer"))
-            case "busy":
-                self._at(since + party.answer_after, partial(handset.order, "answer", code=party.sip_code or BUSY))
-            case "fail":
-                self._at(since + party.answer_after, partial(handset.order, "answer", code=party.sip_code or FAILED))
+            case "busy" | "fail":
+                self._at(since + party.answer_after, partial(handset.order, "answer", code=party.script.final_code))
             case _:
                 pass  # it rings until the caller gives up
 
@@ -166,9 +164,9 @@ class SipNetwork:
             case "answer":
                 code, phrase = 200, "OK"
             case "busy":
-                code, phrase = callee.sip_code or BUSY, "Busy Here"
+                code, phrase = callee.script.final_code, "Busy Here"
             case "fail":
-                code, phrase = callee.sip_code or FAILED, "Service Unavailable"
+                code, phrase = callee.script.final_code, "Service Unavailable"
             case _:
                 return
         self._at(self._now() + callee.answer_after, partial(self._act, leg, "notify", code=code, phrase=phrase))

@@ -13,7 +13,7 @@ from callwright.rehearsal.performer import Performer
 from callwright.rehearsal.prompts import Prompts, RehearsedFiles
 from callwright.simulator import engine as simulator
 from callwright.simulator.engine import SimulatedEngine
-from callwright.simulator.settings import CalleeScript, SimulatorSettings
+from callwright.simulator.settings import SimulatorSettings
 from callwright.telephony import Target
 
 
@@ -63,19 +63,12 @@ class SimulatedNetwork:
 
     def expect(self, destination: str, party: Party) -> None:
         self._parties[destination] = party
-        script = CalleeScript(
-            answer_after=party.answer_after,
-            outcome=party.outcome,
-            sip_code=party.sip_code,
-            early_media=party.early_media,
-            takes_transfers=party.takes_transfers,
-        )
-        self._engine.expect(destination, script)
+        self._engine.expect(destination, party.script)
 
     async def dial(self, number: str, source: str, party: Party) -> UUID:
         leg = ids.uuid7(self._clock.now_us())
         self._performer.join(leg, party)
-        self._engine.call_in(leg, source, number, CalleeScript(takes_transfers=party.takes_transfers))
+        self._engine.call_in(leg, source, number, party.script)
         return leg
 
     def _party(self, destination: str) -> Party:

@@ -1,13 +1,18 @@
-"""Who is at the far end of a leg, and what they do: the script of a caller or callee."""
+"""Who is at the far end of a leg, and what they do: the script of a caller or callee.
+
+It is a script of the simulator (`simulator.settings`) as scenarios write it: acts wait for what is heard, not until the flow
+asks; there are no short forms; and what is said for 0 s takes no time, where there it takes as long as the text needs.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Self
 
 import msgspec
 from msgspec import Meta
 
-Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+from callwright.simulator.settings import DOES, CalleeScript, Outcome, Seconds, SipCode
+
 Keys = Annotated[
     str, Meta(pattern=r"^[0-9*#A-D]{0,64}$", extra={"allowed": "up to 64 of the keys 0-9, *, # and A-D, without blanks"})
 ]
@@ -56,20 +61,47 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     answer_after: Annotated[Seconds, Meta(description="Seconds it rings before its outcome.")] = 1.0
     outcome: Annotated[
-        Literal["answer", "busy", "no_answer", "fail", "no_response"],
+        Outcome,
         Meta(
             description="What it does then; with no_answer it rings until it is given up, with no_response nothing is ever "
             "heard of it, which is found out after 32 s."
         ),
     ] = "answer"
     sip_code: Annotated[
-        Annotated[int, Meta(ge=300, le=699)] | None,
+        SipCode | None,
         Meta(description="The SIP code of one that is busy or fails; without it 486 and 503."),
     ] = None
     early_media: Annotated[bool, Meta(description="Whether it can be heard before it answers.")] = False
     takes_transfers: Annotated[bool, Meta(description="Whether it calls somebody else when it is asked to.")] = True
     key_gap: Annotated[Seconds, Meta(description="Seconds from one key to the next.")] = 0.3
     acts: Annotated[tuple[Act, ...], Meta(description="What it does, once it is answered.")] = ()
+
+    @classmethod
+    def of(cls, script: CalleeScript) -> Self:
+        """Who does as a script of the simulator says; waiting to be asked (`when_asked`) is not in it."""
+        return cls(
+            answer_after=script.answer_after,
+            outcome=script.outcome,
+            sip_code=script.sip_code,
+            early_media=script.early_media,
+            takes_transfers=script.takes_transfers,
+            key_gap=script.digit_gap,
+            acts=tuple(
+                Act(at=act.at, speaks_for=act.speaks_for or None, **{name: getattr(act, name) for name in DOES})
+                for act in script.plan()
+            ),
+        )
+
+    @property
+    def script(self) -> CalleeScript:
+        """What the simulator is told of it: all but its acts, which a `Performer` has it do."""
+        return CalleeScript(
+            answer_after=self.answer_after,
+            outcome=self.outcome,
+            sip_code=self.sip_code,
+            early_media=self.early_media,
+            takes_transfers=self.takes_transfers,
+        )
 
     @property
     def plain(self) -> bool:

@@ -10,8 +10,8 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from callwright.rehearsal.parties import Seconds
 from callwright.simulator.files import Tape
+from callwright.simulator.settings import Seconds
 from callwright.simulator.talk import spoken_s
 from callwright.switch.sounds import SoundUnavailable
 from callwright.telephony import Utterance

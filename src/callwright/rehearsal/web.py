@@ -16,7 +16,7 @@ from msgspec import Meta
 from callwright.clock import Clock, outside
 from callwright.egress import Answer, Fault, Header, Transport
 from callwright.egress.door import MAX_KEPT
-from callwright.rehearsal.parties import Seconds
+from callwright.simulator.settings import Seconds
 
 _FAULTS = {
     "timeout": Fault.TIMEOUT,

@@ -20,9 +20,9 @@ from callwright.scenarios.document import Expected, Scenario, Wish
 from callwright.scenarios.fitting import address
 from callwright.scenarios.plain import not_plain
 from callwright.scenarios.tree import MAX_BYTES
+from callwright.simulator.settings import DOES
 
 FLOW_LIMIT = 32_768
-_ACTS = ("press", "says", "beeps", "holds", "resumes", "transfers_to", "hangs_up")
 _WISHES = ("hangs_up", "holds", "resumes", "adds", "refers_to", "replaces_flow")
 BEFORE_THE_ANSWER = ("answer_after", "outcome", "sip_code", "early_media")
 
@@ -93,10 +93,10 @@ def party_breaches(party: Party, key: str) -> Iterator[Breach]:
 
 
 def _act(act: Act, key: str) -> Iterator[Breach]:
-    done = _given(act, _ACTS)
+    done = _given(act, DOES)
     if act.speaks_for is not None and "says" not in done:
         done.append("speaks_for")
-    yield from _exactly_one(key, done, _ACTS)
+    yield from _exactly_one(key, done, DOES)
     if act.hears and act.at is not None:
         yield Breach(f"{key}.at", "it has hears too; one of the two says when, and after is seconds after it was heard")
     elif not act.hears and act.at is None:

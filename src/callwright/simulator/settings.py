@@ -13,12 +13,14 @@ Number = Annotated[
 ]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Keys = Annotated[str, Meta(pattern=r"^[0-9*#A-D]{0,64}$", extra={"allowed": "up to 64 of the keys 0-9, *, # and A-D"})]
+Outcome = Literal["answer", "busy", "no_answer", "fail", "no_response"]
+SipCode = Annotated[int, Meta(ge=300, le=699)]
 MOST_ACTS = 100
 # Outcomes that have a SIP code of their own.
 REFUSES = ("busy", "fail")
 
 # What an act may do, by the names of a script. How long somebody speaks may stand beside what is said.
-_DOES = ("press", "says", "beeps", "holds", "resumes", "transfers_to", "hangs_up")
+DOES = ("press", "says", "beeps", "holds", "resumes", "transfers_to", "hangs_up")
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,11 +60,11 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def fault(self) -> str | None:
         """What is wrong with it, if anything."""
-        done = [name for name in _DOES if getattr(self, name)]
+        done = [name for name in DOES if getattr(self, name)]
         if len(done) > 1:
             return f"must do one thing each; this one has {' and '.join(done)}"
         if not done and not self.speaks_for:
-            return f"must do something: one of {', '.join(_DOES)}"
+            return f"must do something: one of {', '.join(DOES)}"
         if self.speaks_for and not self.says and done:
             return f"must do one thing each; this one has speaks_for and {done[0]}"
         return None
@@ -83,14 +85,14 @@ class CalleeScript(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Meta(description="How long the callee rings before its outcome. Raise it to try ring timeouts."),
     ] = 1.0
     outcome: Annotated[
-        Literal["answer", "busy", "no_answer", "fail", "no_response"],
+        Outcome,
         Meta(
             description="What the callee does then. With no_answer it rings until the caller gives up; with no_response "
             "nothing is ever heard of it, which is found out after 32 s."
         ),
     ] = "answer"
     sip_code: Annotated[
-        Annotated[int, Meta(ge=300, le=699)] | None,
+        SipCode | None,
         Meta(
             description="The final SIP code of a callee that is busy or fails; without it 486 and 503. "
             "Set it to try other refusals.",
