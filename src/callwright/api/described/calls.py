@@ -6,17 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from callwright.api.described.accepted import accepted, in_all_forms
-from callwright.api.described.common import (
-    PAGED,
-    STAMPS,
-    answer,
-    identified,
-    links,
-    listing,
-    next_,
-    path,
-    time,
-)
+from callwright.api.described.common import PAGED, STAMPS, answer, identified, links, listing, next_, path, time
 from callwright.api.described.failures import CONFLICT
 from callwright.api.described.flows import flow_wanted
 from callwright.api.described.recordings import RECORDING_ANSWER

@@ -11,19 +11,7 @@ from callwright.dialect.strictness import Strictness
 from callwright.flows.json_schema import EXAMPLE, json_schema
 from callwright.flows.model import OPTIONS
 from callwright.openapi.operation import Access, Answer, Body, Operation, Parameter, Place, operation
-from callwright.openapi.shapes import (
-    ID,
-    Named,
-    anything,
-    choice,
-    exactly,
-    identity,
-    published,
-    several,
-    text,
-    truth,
-    whole,
-)
+from callwright.openapi.shapes import ID, Named, anything, choice, exactly, identity, published, several, text, truth, whole
 
 
 @cache

@@ -8,19 +8,7 @@ from callwright.accounts.worlds import LIVE, TEST
 from callwright.native.described.common import DONE, identified
 from callwright.native.provisioning import LONGEST_LABEL
 from callwright.openapi.operation import Access, Answer, Body, operation
-from callwright.openapi.shapes import (
-    all_of,
-    body,
-    choice,
-    extended,
-    identity,
-    moment,
-    number,
-    or_null,
-    record,
-    text,
-    truth,
-)
+from callwright.openapi.shapes import all_of, body, choice, extended, identity, moment, number, or_null, record, text, truth
 
 KIND = choice("The world it opens.", (LIVE, TEST))
 KEY = record(

@@ -5,18 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from callwright.openapi.operation import Access, Answer, operation
-from callwright.openapi.shapes import (
-    all_of,
-    by_name,
-    choice,
-    identity,
-    or_null,
-    record,
-    several,
-    text,
-    truth,
-    whole,
-)
+from callwright.openapi.shapes import all_of, by_name, choice, identity, or_null, record, several, text, truth, whole
 
 HEALTH = record(
     "Health",
