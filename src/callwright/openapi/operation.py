@@ -110,7 +110,7 @@ def operation(
 ) -> Operation:
     """An operation in the order of a sentence; `asked` is what a request begins with: ``GET /calls/{call}``.
 
-    What a room or a module says of all of its operations it binds once, with `functools.partial`.
+    What several have in common is bound once, with one `functools.partial`: types are not checked through a second.
     """
     method, _, path = asked.partition(" ")
     return Operation(
