@@ -1,6 +1,7 @@
-"""Tests on a machine that stands still for a while, as virtual ones do: sound that was due then is lost, and time measured then
-says nothing of the product. A test that failed meanwhile is run again, and the run says how often that was; one that fails while
-the machine runs has failed.
+"""Tests on a machine that stands still for a while, as virtual ones do.
+
+Sound that was due then is lost, and time that was measured then says nothing of the product. A test that failed meanwhile is
+run again, and the run says how often that was; one that fails while the machine runs has failed.
 """
 
 from __future__ import annotations
