@@ -14,8 +14,8 @@ from callwright.calls import journal
 from callwright.calls.model import Direction
 from callwright.clock import Clock
 from callwright.replay.follower import Follower
-from callwright.replay.inputs import LegPlan, Plan
 from callwright.replay.legs import Leg, State
+from callwright.replay.plan import LegPlan, Plan
 from callwright.replay.prompting import Prompting
 from callwright.replay.record import Line
 from callwright.replay.tapes import Tapes

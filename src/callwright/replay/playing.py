@@ -29,7 +29,7 @@ from callwright.rehearsal.web import ScriptedWeb
 from callwright.replay import inputs
 from callwright.replay.engine import ReplayedEngine
 from callwright.replay.follower import Follower
-from callwright.replay.inputs import Plan
+from callwright.replay.plan import Plan
 from callwright.replay.prompting import Prompting
 from callwright.replay.record import Line, Reader, lines_of, renamed
 from callwright.replay.surroundings import NobodyThere, OneFlow, ReplayedFlows, ReplayedNetwork, UnfitFlow, WatchedStore
