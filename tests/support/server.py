@@ -348,7 +348,8 @@ class Server:
         assert code == 0, self._tail()
         text = self.log.read_text()
         assert "Traceback" not in text, text
-        assert self.logged(level="error") == []
+        errors = self.logged(level="error")
+        assert errors == [], errors
         warned = {line["event"] for line in self.logged(level="warning") if not _is_a_neighbours_sound(line)}
         assert warned <= ABOUT_THE_MACHINE, text
 

@@ -11,7 +11,8 @@ import msgspec
 from callwright.errors import CallwrightError
 from callwright.ipc import DEAD_AFTER_PINGS, MAX_FRAME, PING_S, PROTOCOL, Hello, LinkBroken, Ping, Pong, Unframer, frame
 
-SILENCE_NS: Final = int(DEAD_AFTER_PINGS * PING_S * 1_000_000_000)
+PING_NS: Final = int(PING_S * 1_000_000_000)
+SILENCE_NS: Final = DEAD_AFTER_PINGS * PING_NS
 _READ: Final = 1 << 18
 # Whether an end is noticed by reading or by writing is chance.
 _CLOSED = (BrokenPipeError, ConnectionResetError)
@@ -22,7 +23,7 @@ class CoreGone(CallwrightError):
 
 
 class CoreLink:
-    """Messages to and from the core over a non-blocking socket; `heard_ns` is when something last came."""
+    """Messages to and from the core over a non-blocking socket, which is asked with every tick whether the core is there."""
 
     def __init__(self, sock: socket.socket, messages: Any, epoch: int, receive: Callable[[Any], None], now_ns: int) -> None:
         sock.setblocking(False)
@@ -33,7 +34,8 @@ class CoreLink:
         self._greeted = False
         self._pending: list[msgspec.Struct] = [self._hello]
         self._unsent = bytearray()
-        self.heard_ns = now_ns
+        self._silent_ns = 0
+        self._checked_ns = now_ns
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -46,7 +48,7 @@ class CoreLink:
     def send(self, message: msgspec.Struct) -> None:
         self._pending.append(message)
 
-    def read(self, now_ns: int) -> None:
+    def read(self) -> None:
         """Take what has come; raise `CoreGone` when the other end is closed or is not our core."""
         try:
             data = self._sock.recv(_READ)
@@ -58,7 +60,7 @@ class CoreLink:
             raise CoreGone(f"the link broke: {error.strerror}") from error
         if not data:
             raise CoreGone("end of file")
-        self.heard_ns = now_ns
+        self._silent_ns = 0
         try:
             messages = self._unframer.feed(data)
         except LinkBroken as error:
@@ -93,8 +95,13 @@ class CoreLink:
             raise CoreGone(f"it has not read {len(self._unsent)} bytes")
 
     def check(self, now_ns: int) -> None:
-        """Raise `CoreGone` when the core missed three pings."""
-        if now_ns - self.heard_ns > SILENCE_NS:
-            self.read(now_ns)  # after a stall of our own its words may wait behind those of many far ends
-        if now_ns - self.heard_ns > SILENCE_NS:
+        """Raise `CoreGone` when the core missed three pings.
+
+        Between two ticks more than one is not missed: a machine that stood still had the core stand still as well.
+        """
+        self._silent_ns += min(now_ns - self._checked_ns, PING_NS)
+        self._checked_ns = now_ns
+        if self._silent_ns > SILENCE_NS:
+            self.read()  # after a stall of our own its words may wait behind those of many far ends
+        if self._silent_ns > SILENCE_NS:
             raise CoreGone(f"silent for {SILENCE_NS / 1e9:g} s")

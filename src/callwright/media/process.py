@@ -104,24 +104,24 @@ class MediaProcess:
         ready = self._epoll.poll(max(wait_ns, 0) / 1e9, _BATCH)
         now_ns = self._clock.mono_ns()
         self._now = (now_ns - self._origin_ns) // _SAMPLE_NS
-        self._read(ready, now_ns)
+        self._read(ready)
         if now_ns >= self._due_ns:
             if now_ns - self._due_ns >= _TICK_NS:
                 # Each tick that is made up for gets a packet of each stream first, or buffers would take them for late.
-                self._read(self._epoll.poll(0, len(self._readers) + 2), now_ns)
+                self._read(self._epoll.poll(0, len(self._readers) + 2))
             self._tick(now_ns)
         self._link.flush()
         if self._link.is_waiting != self._writable_wanted:
             self._writable_wanted = self._link.is_waiting
             self._epoll.modify(self._link, select.EPOLLIN | (select.EPOLLOUT if self._writable_wanted else 0))
 
-    def _read(self, ready: list[tuple[int, int]], now_ns: int) -> None:
+    def _read(self, ready: list[tuple[int, int]]) -> None:
         """Take in one datagram of each that is ready."""
         readers, now = self._readers, self._now
         for descriptor, _ in ready:
             reader = readers.get(descriptor)
             if reader is None:
-                self._other_event(descriptor, now_ns)
+                self._other_event(descriptor)
                 continue
             recvfrom, receive = reader
             try:
@@ -159,9 +159,9 @@ class MediaProcess:
             gc.collect()
             self._littered = False
 
-    def _other_event(self, descriptor: int, now_ns: int) -> None:
+    def _other_event(self, descriptor: int) -> None:
         if descriptor == self._link.fileno():
-            self._link.read(now_ns)
+            self._link.read()
         elif descriptor == self._threads_ready:
             os.eventfd_read(self._threads_ready)
             self._plane.collect()

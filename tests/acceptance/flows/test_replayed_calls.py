@@ -10,18 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from support.far_end import FarEnd
 from support.server import Server
 from support.sound import RATE, tone_file
 from support.steps import fetch, hangup, pause, play, record, say, tag, transfer
-from support.talk import talk
+from support.talk import a_talker
 from support.web_application import WebApplication
 
 Telephone = Callable[..., FarEnd]
-GREETING = talk()[0][: 4 * RATE].astype(np.int16)
 
 
 def callwright(server: Server, *arguments: str, status: int = 0) -> str:
@@ -64,7 +62,7 @@ async def night_call(
     await caller.hears_for(0.5)
     await caller.line.press("#")
     await machine.answers()
-    machine.line.say(GREETING)
+    machine.line.say(a_talker()[: 4 * RATE])
     await machine.is_hung_up(within=20)
     await person.answers()
     await caller.hears_for(0.5)

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from callwright.ipc import PROTOCOL, Hello, Ping, Pong, Unframer, frame
-from callwright.media.link import SILENCE_NS, CoreGone, CoreLink
+from callwright.ipc import DEAD_AFTER_PINGS, PROTOCOL, Hello, Ping, Pong, Unframer, frame
+from callwright.media.link import PING_NS, SILENCE_NS, CoreGone, CoreLink
 from callwright.media.wire import CoreMessage, MediaMessage, Open, Opened, Stop
 
 STREAM = UUID(int=1)
@@ -23,7 +23,7 @@ class Ends:
 
     def say(self, *messages) -> None:
         self.core.sendall(frame(messages))
-        self.link.read(now_ns=5)
+        self.link.read()
 
     def heard(self) -> list[object]:
         self.link.flush()
@@ -64,20 +64,30 @@ def test_another_epoch_or_protocol_is_not_ours(ends: Ends, hello: Hello) -> None
 def test_garbage_is_not_a_core(ends: Ends) -> None:
     ends.core.sendall(b"\0\0\0\x03abc")
     with pytest.raises(CoreGone, match="unreadable"):
-        ends.link.read(0)
+        ends.link.read()
 
 
 def test_the_end_of_the_file_is_the_end(ends: Ends) -> None:
     ends.core.close()
     with pytest.raises(CoreGone, match="end of file"):
-        ends.link.read(0)
+        ends.link.read()
 
 
 def test_silence_of_three_pings_is_the_end(ends: Ends) -> None:
     ends.say(Ping())
-    ends.link.check(5 + SILENCE_NS)
+    for number in range(1, DEAD_AFTER_PINGS + 1):
+        ends.link.check(number * PING_NS)
     with pytest.raises(CoreGone, match=r"silent for 1\.5 s"):
-        ends.link.check(6 + SILENCE_NS)
+        ends.link.check(SILENCE_NS + 1)
+
+
+def test_a_machine_that_stood_still_had_the_core_stand_still_as_well(ends: Ends) -> None:
+    ends.say(Ping())
+    ends.link.check(100 * SILENCE_NS)
+    ends.link.check(100 * SILENCE_NS + 2 * PING_NS)
+    ends.say(Ping())
+    for number in range(1, DEAD_AFTER_PINGS + 1):
+        ends.link.check(100 * SILENCE_NS + number * PING_NS)
 
 
 def test_what_the_core_does_not_read_yet_waits_whole_and_in_order(ends: Ends) -> None:
@@ -98,9 +108,12 @@ def test_what_the_core_does_not_read_yet_waits_whole_and_in_order(ends: Ends) ->
 def test_words_that_waited_while_this_side_stalled_count(ends: Ends) -> None:
     """The link's turn comes after those of many far ends; the core was not silent."""
     ends.say(Ping())
+    for number in range(1, DEAD_AFTER_PINGS + 1):
+        ends.link.check(number * PING_NS)
     ends.core.sendall(frame([Hello(PROTOCOL, 3), Stop(STREAM)]))
-    ends.link.check(6 + SILENCE_NS)
+    ends.link.check(SILENCE_NS + 1)
     assert ends.received == [Stop(STREAM)]
-    ends.link.check(6 + 2 * SILENCE_NS)
+    for number in range(1, DEAD_AFTER_PINGS + 1):
+        ends.link.check(SILENCE_NS + 1 + number * PING_NS)
     with pytest.raises(CoreGone, match=r"silent for 1\.5 s"):
-        ends.link.check(7 + 2 * SILENCE_NS)
+        ends.link.check(2 * SILENCE_NS + 2)
