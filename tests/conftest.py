@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 pytest.register_assert_rewrite("support")
+pytest_plugins = ["support.stalls"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -349,7 +349,7 @@ class Server:
         text = self.log.read_text()
         assert "Traceback" not in text, text
         errors = self.logged(level="error")
-        assert errors == [], errors
+        assert not errors, "\n".join(map(json.dumps, errors))
         warned = {line["event"] for line in self.logged(level="warning") if not _is_a_neighbours_sound(line)}
         assert warned <= ABOUT_THE_MACHINE, text
 

@@ -18,6 +18,14 @@ from callwright.flows.model import MAX_STEPS, OPTIONS, FlowHead, StepHead
 TITLE = "Call flow"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PREFIX = "#/$defs/"
+# A flow as descriptions of an interface show it.
+EXAMPLE = {
+    "title": "Front desk",
+    "steps": [
+        {"action": "say", "options": {"payload": "Welcome.", "voice": "female", "language": "en-GB"}},
+        {"action": "hangup"},
+    ],
+}
 
 
 def json_schema() -> dict[str, Any]:

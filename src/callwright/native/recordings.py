@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.responses import Response
@@ -46,12 +48,8 @@ async def show_peaks(ask: Ask) -> Any:
     ask.only(("columns",))
     wanted = ask.whole("columns", waveform.COLUMNS, 1, waveform.MOST_COLUMNS)
     recording = _recording(ask)
-    try:
+    with _readable():
         peaks = await ask.parts.files.peaks(recording)
-    except NoSound as error:
-        raise NotFound(str(error)) from None
-    except (KeyLost, ObjectFault) as error:
-        raise Unavailable(str(error)) from None
     return await asyncio.to_thread(waveform.columns, peaks, wanted)
 
 
@@ -60,13 +58,8 @@ async def show_sound(ask: Ask) -> Any:
     ask.only(("offset", "length"))
     offset, length = ask.whole("offset", 0, 0, 2**40), ask.whole("length", MOST_BYTES, 1, MOST_BYTES)
     recording = _recording(ask)
-    try:
-        with await ask.parts.files.open(recording) as sound:
-            portion = await sound.read(min(offset, sound.size), length)
-    except NoSound as error:
-        raise NotFound(str(error)) from None
-    except (KeyLost, ObjectFault) as error:
-        raise Unavailable(str(error)) from None
+    with _readable(), await ask.parts.files.open(recording) as sound:
+        portion = await sound.read(min(offset, sound.size), length)
     return Response(portion, media_type="audio/wav")
 
 
@@ -94,10 +87,8 @@ async def show_transcription(ask: Ask) -> Any:
     """With the text and its words, once they are there."""
     parts = ask.parts
     transcription = parts.transcriptions.get(ask.world.id, ask.id("transcription"))
-    try:
+    with _readable():
         content = parts.transcriptions.content(transcription)
-    except KeyLost as error:
-        raise Unavailable(str(error)) from None
     return views.transcription(transcription) | views.heard(content)
 
 
@@ -121,6 +112,17 @@ async def _pause(ask: Ask, *, paused: bool) -> Any:
         raise Unavailable("No server runs on this data folder, so nothing is being recorded.")
     change = calling.switch.pause_recording if paused else calling.switch.resume_recording
     return views.recording(await change(recording.world_id, recording.id))
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What is read of files: `NotFound` where there is none, `Unavailable` where its key is lost or its storage is away."""
+    try:
+        yield
+    except NoSound as error:
+        raise NotFound(str(error)) from None
+    except (KeyLost, ObjectFault) as error:
+        raise Unavailable(str(error)) from None
 
 
 def _recording(ask: Ask) -> Recording:

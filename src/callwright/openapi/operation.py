@@ -30,7 +30,7 @@ class Place(Enum):
     HEADER = "header"
 
 
-class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+class Parameter(msgspec.Struct, frozen=True):
     """`shape` has the sentence. One that is `repeated` may be given several times, and its shape is a list's.
 
     One that is `open` stands for many of its kind: its name is what comes before a dot, ``metadata`` for ``metadata.NAME``.
@@ -44,7 +44,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     open: bool = False
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True):
+class Body(msgspec.Struct, frozen=True):
     """What is sent; `example` where the one made of the shape's examples would say less."""
 
     shape: Shape
@@ -60,7 +60,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True):
     """An answer without a `shape` has no body, or one of another `media` than JSON; `lines` is what a line of it is.
     `headers` are there each time, `links` by a name of their own.
     """
@@ -94,3 +94,35 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, place: Place) -> list[Parameter]:
         return [parameter for parameter in self.parameters if parameter.place is place]
+
+
+def operation(
+    asked: str,
+    name: str,
+    summary: str,
+    *answers: Answer,
+    tag: str,
+    access: Access = Access.KEY,
+    sentence: str = "",
+    parameters: Sequence[Parameter] = (),
+    body: Body | None = None,
+    failures: Sequence[int] = (),
+) -> Operation:
+    """An operation in the order of a sentence; `asked` is what a request begins with: ``GET /calls/{call}``.
+
+    What several have in common is bound once, with one `functools.partial`: types are not checked through a second.
+    """
+    method, _, path = asked.partition(" ")
+    return Operation(
+        method=method,
+        path=path,
+        name=name,
+        tag=tag,
+        access=access,
+        summary=summary,
+        sentence=sentence,
+        parameters=parameters,
+        body=body,
+        answers=answers,
+        failures=failures,
+    )

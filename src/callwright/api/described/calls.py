@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from callwright.api.described.accepted import accepted, in_all_forms
-from callwright.api.described.common import (
-    CHANGED,
-    MADE,
-    PAGED,
-    answer,
-    identified,
-    links,
-    listing,
-    next_,
-    path,
-    time,
-)
+from callwright.api.described.common import PAGED, STAMPS, answer, identified, links, listing, next_, path, time
 from callwright.api.described.failures import CONFLICT
-from callwright.api.described.flows import EXAMPLE as FLOW_EXAMPLE
 from callwright.api.described.flows import flow_wanted
 from callwright.api.described.recordings import RECORDING_ANSWER
 from callwright.calls.labels import LONGEST_TAG, LONGEST_VALUE, MOST_METADATA, MOST_TAGS, NAME_PATTERN
 from callwright.calls.model import CallStatus, Direction, LegStatus
 from callwright.dialect.render import SIP_RESPONSE_CODES
 from callwright.dialect.strictness import Strictness
-from callwright.openapi.operation import Access, Answer, Body, Operation, Parameter, Place
+from callwright.flows.json_schema import EXAMPLE as FLOW_EXAMPLE
+from callwright.openapi.operation import Access, Answer, Body, Operation, Parameter, Place, operation
 from callwright.openapi.shapes import (
     Named,
     Shape,
@@ -54,8 +44,7 @@ def _call_keys(strictness: Strictness) -> dict[str, Shape]:
         "id": identity("The call."),
         "status": choice(f"Final: {final}.", [one.value for one in statuses], "queued"),
         "numberId": identity("The number of yours that was called, or that calls; not there without one."),
-        "createdAt": time(MADE),
-        "updatedAt": time(CHANGED),
+        **STAMPS,
         "endedAt": ENDED,
         "source": FROM,
         "destination": TO,
@@ -73,8 +62,7 @@ _LEG_KEYS = {
     "destination": TO,
     "status": choice("`hangup`, `busy`, `no_answer` and `failed` are final.", LegStatus, "hangup"),
     "direction": choice("`incoming`: from the telephone network to us.", Direction),
-    "createdAt": time(MADE),
-    "updatedAt": time(CHANGED),
+    **STAMPS,
     "answeredAt": or_null(time("When it was answered; null when it was not, or not yet.")),
     "endedAt": or_null(time("When it was over; null while it lasts.")),
     "cost": {"type": "number", "enum": [0], "description": "0: nothing is billed here.", "examples": [0]},
@@ -152,17 +140,19 @@ PARTY = Named(
     },
 )
 _CALL, _LEG = identified("call"), identified("leg")
-_DESTINATION = Parameter(
-    name="destination", place=Place.PATH, shape=text(f"Whom to call: {ADDRESS}.", "31205550199", minLength=3)
-)
-_OF_CALL = {
+_about_calls = partial(operation, tag="voice calls", access=Access.NETWORK)
+_of_call = partial(operation, tag="voice calls", access=Access.NETWORK, parameters=(_CALL,))
+_of_leg = partial(operation, tag="voice calls", access=Access.NETWORK, parameters=(_LEG,))
+_OVER, _LEG_SHOWN = Answer(204, "It is over."), Answer(200, "The leg.", LEG_ANSWER)
+_DESTINATION = Parameter("destination", text(f"Whom to call: {ADDRESS}.", "31205550199", minLength=3), place=Place.PATH)
+_CALL_NEXT = {
     "call": next_("showVoiceCall", "The call.", call="id"),
     "legs": next_("listVoiceLegs", "Its legs.", call="id"),
     "change": next_("changeVoiceCall", "Another flow for it.", call="id"),
     "party": next_("addVoiceParty", "Somebody else in it.", call="id"),
     "hangUp": next_("hangUpVoiceCall", "Its end.", call="id"),
 }
-_OF_LEG = {
+_LEG_NEXT = {
     "leg": next_("showVoiceLeg", "The leg.", call="callId", leg="id"),
     "recordings": next_("listVoiceRecordings", "What was recorded of it.", call="callId", leg="id"),
     "hangUp": next_("hangUpVoiceLeg", "Its end.", leg="id"),
@@ -178,30 +168,21 @@ def operations(strictness: Strictness) -> Sequence[Operation]:
     placed = answer("PlacedVoiceCallAnswer", call, links({"self": path("/calls/{}", "The call.")}))
     shown = answer("VoiceCallAnswer", call, CALL_LINKS)
     return (
-        Operation(
-            method="GET",
-            path="/calls",
-            name="listVoiceCalls",
-            access=Access.NETWORK,
-            tag="voice calls",
-            summary="List calls",
+        _about_calls(
+            "GET /calls",
+            "listVoiceCalls",
+            "List calls",
+            Answer(200, "A page of calls.", listing("VoiceCallList", listed, "/calls"), links=_CALL_NEXT),
             parameters=PAGED,
-            answers=(
-                Answer(
-                    status=200, sentence="A page of calls.", shape=listing("VoiceCallList", listed, "/calls"), links=_OF_CALL
-                ),
-            ),
         ),
-        Operation(
-            method="POST",
-            path="/calls",
-            name="placeVoiceCall",
-            access=Access.NETWORK,
-            tag="voice calls",
-            summary="Place a call",
+        _about_calls(
+            "POST /calls",
+            "placeVoiceCall",
+            "Place a call",
+            Answer(201, "The call.", placed, links=_CALL_NEXT),
             sentence="It is `queued` and dialled at once. The flow runs when it is answered.",
             body=Body(
-                shape=CALL_WANTED,
+                CALL_WANTED,
                 example={
                     "source": "31205550100",
                     "destination": "31612345678",
@@ -209,109 +190,62 @@ def operations(strictness: Strictness) -> Sequence[Operation]:
                     "webhook": {"url": "https://example.com/voice", "token": "s3cr3t-token"},
                 },
             ),
-            answers=(Answer(status=201, sentence="The call.", shape=placed, links=_OF_CALL),),
         ),
-        Operation(
-            method="GET",
-            path="/calls/{call}",
-            name="showVoiceCall",
-            access=Access.NETWORK,
-            tag="voice calls",
-            summary="Show a call",
+        _about_calls(
+            "GET /calls/{call}",
+            "showVoiceCall",
+            "Show a call",
+            Answer(
+                200,
+                "The call, or the recording.",
+                {"anyOf": [shown, RECORDING_ANSWER]},
+                links={"legs": next_("listVoiceLegs", "Its legs.", call="path.call")},
+            ),
             sentence="With both parameters it is a recording that is shown: Java's library asks for one so.",
             parameters=(
                 _CALL,
-                Parameter(name="legs", shape=identity("A leg of the call.")),
-                Parameter(name="recordings", shape=identity("A recording of that leg.")),
-            ),
-            answers=(
-                Answer(
-                    status=200,
-                    sentence="The call, or the recording.",
-                    shape={"anyOf": [shown, RECORDING_ANSWER]},
-                    links={"legs": next_("listVoiceLegs", "Its legs.", call="path.call")},
-                ),
+                Parameter("legs", identity("A leg of the call.")),
+                Parameter("recordings", identity("A recording of that leg.")),
             ),
         ),
-        Operation(
-            method="PUT",
-            path="/calls/{call}",
-            name="changeVoiceCall",
-            access=Access.NETWORK,
-            tag="voice calls",
-            summary="Give a call another flow",
+        _of_call(
+            "PUT /calls/{call}",
+            "changeVoiceCall",
+            "Give a call another flow",
+            Answer(200, "The call.", shown),
             sentence="It takes the place of what remains of the one it has.",
-            parameters=(_CALL,),
-            body=Body(shape=FLOW_OF_CALL, example={"callFlow": FLOW_EXAMPLE}),
-            answers=(Answer(status=200, sentence="The call.", shape=shown),),
+            body=Body(FLOW_OF_CALL, example={"callFlow": FLOW_EXAMPLE}),
             failures=(CONFLICT,),
         ),
-        Operation(
-            method="DELETE",
-            path="/calls/{call}",
-            name="hangUpVoiceCall",
-            access=Access.NETWORK,
-            tag="voice calls",
-            summary="Hang up a call",
+        _of_call(
+            "DELETE /calls/{call}",
+            "hangUpVoiceCall",
+            "Hang up a call",
+            _OVER,
             sentence="Every leg of it. It stays readable; one that is over stays as it is.",
-            parameters=(_CALL,),
-            answers=(Answer(status=204, sentence="It is over."),),
         ),
-        Operation(
-            method="POST",
-            path="/calls/{call}/{destination}",
-            name="addVoiceParty",
-            access=Access.NETWORK,
-            tag="voice calls",
-            summary="Call somebody else into a call",
+        _about_calls(
+            "POST /calls/{call}/{destination}",
+            "addVoiceParty",
+            "Call somebody else into a call",
+            Answer(201, "The new leg.", LEG_ANSWER, links=_LEG_NEXT),
             sentence="Who answers joins those who talk. A party that nothing leads to is a leg that has failed.",
             parameters=(_CALL, _DESTINATION),
-            body=Body(shape=PARTY, optional=True),
-            answers=(Answer(status=201, sentence="The new leg.", shape=LEG_ANSWER, links=_OF_LEG),),
+            body=Body(PARTY, optional=True),
             failures=(CONFLICT,),
         ),
-        Operation(
-            method="GET",
-            path="/calls/{call}/legs",
-            name="listVoiceLegs",
-            access=Access.NETWORK,
-            tag="voice calls",
-            summary="List the legs of a call",
+        _about_calls(
+            "GET /calls/{call}/legs",
+            "listVoiceLegs",
+            "List the legs of a call",
+            Answer(200, "A page of legs.", LEGS, links=_LEG_NEXT),
             parameters=(_CALL, *PAGED),
-            answers=(Answer(status=200, sentence="A page of legs.", shape=LEGS, links=_OF_LEG),),
         ),
-        Operation(
-            method="GET",
-            path="/calls/{call}/legs/{leg}",
-            name="showVoiceLeg",
-            access=Access.NETWORK,
-            tag="voice calls",
-            summary="Show a leg",
-            parameters=(_CALL, _LEG),
-            answers=(Answer(status=200, sentence="The leg.", shape=LEG_ANSWER),),
-        ),
-        Operation(
-            method="DELETE",
-            path="/legs/{leg}",
-            name="hangUpVoiceLeg",
-            access=Access.NETWORK,
-            tag="voice calls",
-            summary="Hang up a leg",
-            parameters=(_LEG,),
-            answers=(Answer(status=204, sentence="It is over."),),
-        ),
+        _about_calls("GET /calls/{call}/legs/{leg}", "showVoiceLeg", "Show a leg", _LEG_SHOWN, parameters=(_CALL, _LEG)),
+        _of_leg("DELETE /legs/{leg}", "hangUpVoiceLeg", "Hang up a leg", _OVER),
         *(
-            Operation(
-                method="POST",
-                path=f"/legs/{{leg}}/{path_}",
-                name=f"{path_}VoiceLeg",
-                access=Access.NETWORK,
-                tag="voice calls",
-                summary=summary,
-                sentence=sentence,
-                parameters=(_LEG,),
-                answers=(Answer(status=200, sentence="The leg.", shape=LEG_ANSWER),),
-                failures=(CONFLICT,),
+            _of_leg(
+                f"POST /legs/{{leg}}/{path_}", f"{path_}VoiceLeg", summary, _LEG_SHOWN, sentence=sentence, failures=(CONFLICT,)
             )
             for path_, summary, sentence in (
                 ("hold", "Put a leg on hold", "It hears music, and nobody hears it."),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from callwright.dialect.paging import DEFAULT_SIZE, MAX_SIZE
-from callwright.openapi.operation import Link, Parameter, Place
+from callwright.openapi.operation import Answer, Link, Parameter, Place
 from callwright.openapi.shapes import ID, Named, Shape, exactly, identity, moment, several, text, whole
 
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SECONDS = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"
-MADE = "When it was made."
-CHANGED = "When it was changed last."
 
 
 def time(said: str) -> Shape:
     """UTC in whole seconds (contract §1.6)."""
     return moment(said, "2024-05-02T10:00:00Z") | {"pattern": _SECONDS}
+
+
+STAMPS = {"createdAt": time("When it was made."), "updatedAt": time("When it was changed last.")}
 
 
 def path(template: str, said: str) -> Shape:
@@ -80,16 +81,16 @@ def listing(name: str, of: Named, template: str) -> Named:
 
 def identified(what: str) -> Parameter:
     """The path's ``{call}`` and the like."""
-    return Parameter(name=what, place=Place.PATH, shape=identity(f"The id of the {what}."))
+    return Parameter(what, identity(f"The id of the {what}."), place=Place.PATH)
 
 
 NUMBER = Parameter(
-    name="number",
+    "number",
+    text("A telephone number, with or without a plus sign.", "31205550123", pattern=r"^\+?[1-9][0-9]{2,14}$"),
     place=Place.PATH,
-    shape=text("A telephone number, with or without a plus sign.", "31205550123", pattern=r"^\+?[1-9][0-9]{2,14}$"),
 )
 PAGED = tuple(
-    Parameter(name=name, shape={"type": "integer", "description": said, "examples": [example]})
+    Parameter(name, {"type": "integer", "description": said, "examples": [example]})
     for name, said, example in (
         ("page", "The page, from 1; 0 and below mean 1.", 1),
         ("perPage", f"Rows a page: {DEFAULT_SIZE} without it or below 1, {MAX_SIZE} at most.", DEFAULT_SIZE),
@@ -98,6 +99,7 @@ PAGED = tuple(
         ("offset", "Where neither is sent: the page that holds this row, from 0.", 0),
     )
 )
+GONE = Answer(204, "It is gone.")
 
 
 def next_(operation: str, sentence: str, **parameters: str) -> Link:

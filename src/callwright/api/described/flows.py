@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 
 from callwright.api.described.accepted import DOUBLY_ENCODED, SPELLED, accepted
-from callwright.api.described.common import CHANGED, MADE, NUMBER, PAGED, answer, identified, links, listing, next_, path, time
+from callwright.api.described.common import GONE, NUMBER, PAGED, STAMPS, answer, identified, links, listing, next_, path
 from callwright.dialect.strictness import Strictness
-from callwright.flows.json_schema import json_schema
+from callwright.flows.json_schema import EXAMPLE, json_schema
 from callwright.flows.model import OPTIONS
-from callwright.openapi.operation import Access, Answer, Body, Operation, Parameter, Place
-from callwright.openapi.shapes import (
-    ID,
-    Named,
-    anything,
-    choice,
-    exactly,
-    identity,
-    published,
-    several,
-    text,
-    truth,
-    whole,
-)
-
-EXAMPLE = {
-    "title": "Front desk",
-    "steps": [
-        {"action": "say", "options": {"payload": "Welcome.", "voice": "female", "language": "en-GB"}},
-        {"action": "hangup"},
-    ],
-}
+from callwright.openapi.operation import Access, Answer, Body, Operation, Parameter, Place, operation
+from callwright.openapi.shapes import ID, Named, anything, choice, exactly, identity, published, several, text, truth, whole
 
 
 @cache
@@ -60,8 +40,7 @@ _FLOW_KEYS = {
     "default": truth("Whether it answers every number that has no flow; one does at most."),
     "maxDuration": whole("Seconds a call may last; not there without one.", 3600, 1),
     "steps": several(_STEP, "What is done, in order.", minItems=1),
-    "createdAt": time(MADE),
-    "updatedAt": time(CHANGED),
+    **STAMPS,
 }
 _UNSET = ("title", "maxDuration")
 _FLOW_LINKS = links({"self": path("/call-flows/{}", "The flow.")})
@@ -73,8 +52,7 @@ _NUMBER_KEYS = {
     "id": identity("The number."),
     "number": text("Its digits.", "31205550123"),
     "callFlowId": identity("The flow it is bound to; not there without one."),
-    "createdAt": time(MADE),
-    "updatedAt": time(CHANGED),
+    **STAMPS,
 }
 _NUMBER_LINKS = links({"self": path("/numbers/{}", "The number.")})
 NUMBER_SHOWN = exactly("VoiceNumber", "A telephone number of this world.", _NUMBER_KEYS, optional=("callFlowId",))
@@ -103,17 +81,21 @@ NUMBERS_WANTED = Named(
         "required": ["numbers"],
     },
 )
-_FLOW, _FLOW_BODY = identified("flow"), Body(shape=flow_wanted(), example=EXAMPLE)
+_FLOW = identified("flow")
+_about_flows = partial(operation, tag="voice flows", access=Access.NETWORK)
+_of_flow = partial(operation, tag="voice flows", access=Access.NETWORK, parameters=(_FLOW,))
+_about_numbers = partial(operation, tag="voice numbers", access=Access.NETWORK)
+_numbers_of_flow = partial(operation, tag="voice numbers", access=Access.NETWORK, parameters=(_FLOW,))
 _ID_OR_DIGITS = Parameter(
-    name="number",
-    place=Place.PATH,
-    shape={
+    "number",
+    {
         "anyOf": [{"type": "string", "format": "uuid"}, {"type": "string", "pattern": NUMBER.shape["pattern"]}],
         "description": "The number: its id, or its digits.",
         "examples": [ID],
     },
+    place=Place.PATH,
 )
-_OF_FLOW = {
+_FLOW_NEXT = {
     "flow": next_("showVoiceFlow", "The flow.", flow="id"),
     "replace": next_("replaceVoiceFlow", "Another body for it.", flow="id"),
     "numbers": next_("listVoiceFlowNumbers", "Its numbers.", flow="id"),
@@ -121,152 +103,96 @@ _OF_FLOW = {
     "replaceNumbers": next_("replaceVoiceFlowNumbers", "Other numbers for it.", flow="id"),
     "delete": next_("removeVoiceFlow", "Its end.", flow="id"),
 }
-_OF_NUMBER = {"number": next_("showVoiceNumber", "The number.", number="id")}
+_NUMBER_NEXT = {"number": next_("showVoiceNumber", "The number.", number="id")}
+_FLOW_BODY, _NUMBERS_BODY = Body(flow_wanted(), example=EXAMPLE), Body(NUMBERS_WANTED)
+_FLOW_SHOWN = Answer(200, "The flow.", FLOW_ANSWER)
+_FLOW_MADE = Answer(201, "The flow.", FLOW_ANSWER, links=_FLOW_NEXT)
 
 
 def operations(strictness: Strictness) -> Sequence[Operation]:
     return (
-        Operation(
-            method="GET",
-            path="/call-flows",
-            name="listVoiceFlows",
-            access=Access.NETWORK,
-            tag="voice flows",
-            summary="List call flows",
+        _about_flows(
+            "GET /call-flows",
+            "listVoiceFlows",
+            "List call flows",
+            Answer(200, "A page of flows.", listing("VoiceFlowList", LISTED_FLOW, "/call-flows"), links=_FLOW_NEXT),
             parameters=PAGED,
-            answers=(
-                Answer(
-                    status=200,
-                    sentence="A page of flows.",
-                    shape=listing("VoiceFlowList", LISTED_FLOW, "/call-flows"),
-                    links=_OF_FLOW,
-                ),
-            ),
         ),
-        Operation(
-            method="POST",
-            path="/call-flows",
-            name="makeVoiceFlow",
-            access=Access.NETWORK,
-            tag="voice flows",
-            summary="Make a call flow",
+        _about_flows(
+            "POST /call-flows",
+            "makeVoiceFlow",
+            "Make a call flow",
+            _FLOW_MADE,
             sentence="Its first text is spoken ahead of the first call. One that becomes the default takes that from another.",
             body=_FLOW_BODY,
-            answers=(Answer(status=201, sentence="The flow.", shape=FLOW_ANSWER, links=_OF_FLOW),),
         ),
-        Operation(
-            method="GET",
-            path="/call-flows/{flow}",
-            name="showVoiceFlow",
-            access=Access.NETWORK,
-            tag="voice flows",
-            summary="Show a call flow",
-            parameters=(_FLOW,),
-            answers=(Answer(status=200, sentence="The flow.", shape=FLOW_ANSWER),),
-        ),
-        Operation(
-            method="PUT",
-            path="/call-flows/{flow}",
-            name="replaceVoiceFlow",
-            access=Access.NETWORK,
-            tag="voice flows",
-            summary="Put another body in a flow's place",
+        _of_flow("GET /call-flows/{flow}", "showVoiceFlow", "Show a call flow", _FLOW_SHOWN),
+        _of_flow(
+            "PUT /call-flows/{flow}",
+            "replaceVoiceFlow",
+            "Put another body in a flow's place",
+            _FLOW_SHOWN,
             sentence="All of it: what is not sent is gone.",
-            parameters=(_FLOW,),
             body=_FLOW_BODY,
-            answers=(Answer(status=200, sentence="The flow.", shape=FLOW_ANSWER),),
         ),
-        Operation(
-            method="DELETE",
-            path="/call-flows/{flow}",
-            name="removeVoiceFlow",
-            access=Access.NETWORK,
-            tag="voice flows",
-            summary="Remove a call flow",
+        _of_flow(
+            "DELETE /call-flows/{flow}",
+            "removeVoiceFlow",
+            "Remove a call flow",
+            GONE,
             sentence="Its numbers are left without one.",
-            parameters=(_FLOW,),
-            answers=(Answer(status=204, sentence="It is gone."),),
         ),
-        Operation(
-            method="GET",
-            path="/call-flows/{flow}/numbers",
-            name="listVoiceFlowNumbers",
-            access=Access.NETWORK,
-            tag="voice numbers",
-            summary="List the numbers of a flow",
+        _about_numbers(
+            "GET /call-flows/{flow}/numbers",
+            "listVoiceFlowNumbers",
+            "List the numbers of a flow",
+            Answer(200, "A page of numbers.", NUMBERS_OF_FLOW, links=_NUMBER_NEXT),
             parameters=(_FLOW, *PAGED),
-            answers=(Answer(status=200, sentence="A page of numbers.", shape=NUMBERS_OF_FLOW, links=_OF_NUMBER),),
         ),
-        Operation(
-            method="POST",
-            path="/call-flows/{flow}/numbers",
-            name="addVoiceFlowNumbers",
-            access=Access.NETWORK,
-            tag="voice numbers",
-            summary="Bind more numbers to a flow",
+        _numbers_of_flow(
+            "POST /call-flows/{flow}/numbers",
+            "addVoiceFlowNumbers",
+            "Bind more numbers to a flow",
+            Answer(201, "The flow's numbers, up to 100.", NUMBERS_OF_FLOW, links=_NUMBER_NEXT),
             sentence="A number has one flow: it leaves the one it had.",
-            parameters=(_FLOW,),
-            body=Body(shape=NUMBERS_WANTED),
-            answers=(Answer(status=201, sentence="The flow's numbers, up to 100.", shape=NUMBERS_OF_FLOW, links=_OF_NUMBER),),
+            body=_NUMBERS_BODY,
         ),
-        Operation(
-            method="PUT",
-            path="/call-flows/{flow}/numbers",
-            name="replaceVoiceFlowNumbers",
-            access=Access.NETWORK,
-            tag="voice numbers",
-            summary="Bind these numbers to a flow and no others",
-            parameters=(_FLOW,),
-            body=Body(shape=NUMBERS_WANTED),
-            answers=(Answer(status=200, sentence="The flow's numbers, up to 100.", shape=NUMBERS_OF_FLOW, links=_OF_NUMBER),),
+        _numbers_of_flow(
+            "PUT /call-flows/{flow}/numbers",
+            "replaceVoiceFlowNumbers",
+            "Bind these numbers to a flow and no others",
+            Answer(200, "The flow's numbers, up to 100.", NUMBERS_OF_FLOW, links=_NUMBER_NEXT),
+            body=_NUMBERS_BODY,
         ),
-        Operation(
-            method="GET",
-            path="/numbers",
-            name="listVoiceNumbers",
-            access=Access.NETWORK,
-            tag="voice numbers",
-            summary="List numbers",
+        _about_numbers(
+            "GET /numbers",
+            "listVoiceNumbers",
+            "List numbers",
+            Answer(200, "A page of numbers.", listing("VoiceNumberList", LISTED_NUMBER, "/numbers"), links=_NUMBER_NEXT),
             parameters=PAGED,
-            answers=(
-                Answer(
-                    status=200,
-                    sentence="A page of numbers.",
-                    shape=listing("VoiceNumberList", LISTED_NUMBER, "/numbers"),
-                    links=_OF_NUMBER,
-                ),
-            ),
         ),
-        Operation(
-            method="GET",
-            path="/numbers/{number}",
-            name="showVoiceNumber",
-            access=Access.NETWORK,
-            tag="voice numbers",
-            summary="Show a number",
+        _about_numbers(
+            "GET /numbers/{number}",
+            "showVoiceNumber",
+            "Show a number",
+            Answer(
+                200,
+                "The number.",
+                answer("VoiceNumberAnswer", NUMBER_SHOWN, _NUMBER_LINKS),
+                links={
+                    "webhook": next_("setVoiceNumberWebhook", "A webhook for it.", number="number"),
+                    "flow": next_("setVoiceNumberFlow", "A new flow for it.", number="number"),
+                },
+            ),
             parameters=(_ID_OR_DIGITS,),
-            answers=(
-                Answer(
-                    status=200,
-                    sentence="The number.",
-                    shape=answer("VoiceNumberAnswer", NUMBER_SHOWN, _NUMBER_LINKS),
-                    links={
-                        "webhook": next_("setVoiceNumberWebhook", "A webhook for it.", number="number"),
-                        "flow": next_("setVoiceNumberFlow", "A new flow for it.", number="number"),
-                    },
-                ),
-            ),
         ),
-        Operation(
-            method="POST",
-            path="/numbers/{number}/call-flow",
-            name="setVoiceNumberFlow",
-            access=Access.NETWORK,
-            tag="voice numbers",
-            summary="Make a flow and bind a number to it",
+        _about_numbers(
+            "POST /numbers/{number}/call-flow",
+            "setVoiceNumberFlow",
+            "Make a flow and bind a number to it",
+            _FLOW_MADE,
             sentence="The number is made where the world does not have it. The flow it had stays, without it.",
             parameters=(NUMBER,),
             body=_FLOW_BODY,
-            answers=(Answer(status=201, sentence="The flow.", shape=FLOW_ANSWER, links=_OF_FLOW),),
         ),
     )

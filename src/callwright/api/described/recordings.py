@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from callwright.api.described.accepted import UNSET, in_all_forms
-from callwright.api.described.common import CHANGED, MADE, PAGED, answer, identified, links, listing, next_, path, time
+from callwright.api.described.common import GONE, PAGED, STAMPS, answer, identified, links, listing, next_, path
 from callwright.api.described.failures import CONFLICT
 from callwright.dialect.strictness import Strictness
-from callwright.openapi.operation import Access, Answer, Body, Link, Operation, Parameter, Place
+from callwright.openapi.operation import Access, Answer, Body, Link, Operation, Parameter, Place, operation
 from callwright.openapi.shapes import Named, Shape, choice, exactly, identity, or_null, text, whole
 from callwright.recordings.model import RecordingStatus, RecordingType
 from callwright.transcriptions.languages import CONTRACT
@@ -29,8 +30,7 @@ RECORDING = exactly(
         "status": choice("`done` and `failed` are final. One that pauses is being recorded.", _STATUSES, "done"),
         "state": choice("The same, by its older name.", _STATUSES, "done"),
         "duration": whole("Seconds, rounded up; 0 until it is over.", 12),
-        "createdAt": time(MADE),
-        "updatedAt": time(CHANGED),
+        **STAMPS,
         "deletedAt": {"type": "null", "description": "Null: what was deleted is gone.", "examples": [None]},
         "_links": _RECORDING_LINKS,
     },
@@ -52,8 +52,7 @@ TRANSCRIPTION = exactly(
         "legId": identity("The leg that was recorded."),
         "status": choice("`done` and `failed` are final.", TranscriptionStatus),
         "error": or_null(text("Why it failed; null unless it has.", "The recording is silent."), None),
-        "createdAt": time(MADE),
-        "updatedAt": time(CHANGED),
+        **STAMPS,
         "_links": _TRANSCRIPTION_LINKS,
     },
 )
@@ -76,7 +75,7 @@ TRANSCRIPTION_WANTED = Named(
     },
 )
 
-_RANGE = Parameter(name="Range", place=Place.HEADER, shape=text("A part of the file (RFC 9110): `bytes=0-99`.", "bytes=0-99"))
+_RANGE = Parameter("Range", text("A part of the file (RFC 9110): `bytes=0-99`.", "bytes=0-99"), place=Place.HEADER)
 _DISPOSITION = "Content-Disposition"
 _FILE_HEADERS = {
     _DISPOSITION: "`attachment`, with a name for the file. Node's library wants it.",
@@ -86,6 +85,8 @@ _FILE_HEADERS = {
 _SOUND: Shape = {"type": "string", "contentMediaType": "audio/wav"}
 _SHORT, _LONG = "/recordings/{recording}", "/calls/{call}/legs/{leg}/recordings/{recording}"
 _SHORT_TEXT, _LONG_TEXT = "/transcriptions/{transcription}", f"{_LONG}/transcriptions/{{transcription}}"
+_about_recordings = partial(operation, tag="voice recordings", access=Access.NETWORK)
+_about_transcriptions = partial(operation, tag="voice transcriptions", access=Access.NETWORK)
 _IDS = {name: identified(name) for name in ("call", "leg", "recording", "transcription")}
 _LONG_FORM = "The older path, whose parts must belong together."
 
@@ -94,7 +95,7 @@ def _in(template: str) -> tuple[Parameter, ...]:
     return tuple(parameter for name, parameter in _IDS.items() if f"{{{name}}}" in template)
 
 
-def _of_recording(**extra: Link) -> dict[str, Link]:
+def _recording_next(**extra: Link) -> dict[str, Link]:
     return {
         "recording": next_("showVoiceRecording", "The recording.", recording="id"),
         "sound": next_("downloadVoiceRecording", "Its sound.", recording="id"),
@@ -105,7 +106,7 @@ def _of_recording(**extra: Link) -> dict[str, Link]:
     }
 
 
-_OF_TRANSCRIPTION = {
+_TRANSCRIPTION_NEXT = {
     "transcription": next_("showVoiceTranscription", "The transcription.", transcription="id"),
     "text": next_("downloadVoiceTranscription", "Its text.", transcription="id"),
 }
@@ -113,136 +114,102 @@ _OF_TRANSCRIPTION = {
 
 def operations(strictness: Strictness) -> Sequence[Operation]:
     return (
-        Operation(
-            method="GET",
-            path="/calls/{call}/legs/{leg}/recordings",
-            name="listVoiceRecordings",
-            access=Access.NETWORK,
-            tag="voice recordings",
-            summary="List the recordings of a leg",
-            parameters=(_IDS["call"], _IDS["leg"], *PAGED),
-            answers=(
-                Answer(
-                    status=200,
-                    sentence="A page of recordings.",
-                    shape=RECORDINGS,
-                    links=_of_recording(
-                        older=next_("showVoiceRecordingOfLeg", "The recording.", call="path.call", leg="legId", recording="id")
-                    ),
+        _about_recordings(
+            "GET /calls/{call}/legs/{leg}/recordings",
+            "listVoiceRecordings",
+            "List the recordings of a leg",
+            Answer(
+                200,
+                "A page of recordings.",
+                RECORDINGS,
+                links=_recording_next(
+                    older=next_("showVoiceRecordingOfLeg", "The recording.", call="path.call", leg="legId", recording="id")
                 ),
             ),
+            parameters=(_IDS["call"], _IDS["leg"], *PAGED),
         ),
-        *(operation for suffix, base in (("", _SHORT), ("OfLeg", _LONG)) for operation in _recording(suffix, base)),
-        *(
-            operation
-            for suffix, base in (("", _SHORT_TEXT), ("OfLeg", _LONG_TEXT))
-            for operation in _transcription(suffix, base)
-        ),
+        *(one for suffix, base in (("", _SHORT), ("OfLeg", _LONG)) for one in _recording(suffix, base)),
+        *(one for suffix, base in (("", _SHORT_TEXT), ("OfLeg", _LONG_TEXT)) for one in _transcription(suffix, base)),
     )
 
 
 def _recording(suffix: str, base: str) -> Iterator[Operation]:
     sentence = _LONG_FORM if suffix else ""
-    yield Operation(
-        method="GET",
-        path=base,
-        name=f"showVoiceRecording{suffix}",
-        access=Access.NETWORK,
-        tag="voice recordings",
-        summary="Show a recording",
+    yield _about_recordings(
+        f"GET {base}",
+        f"showVoiceRecording{suffix}",
+        "Show a recording",
+        Answer(200, "The recording.", RECORDING_ANSWER, links=_recording_next()),
         sentence=sentence,
         parameters=_in(base),
-        answers=(Answer(status=200, sentence="The recording.", shape=RECORDING_ANSWER, links=_of_recording()),),
     )
-    yield Operation(
-        method="DELETE",
-        path=base,
-        name=f"removeVoiceRecording{suffix}",
-        access=Access.NETWORK,
-        tag="voice recordings",
-        summary="Remove a recording",
+    yield _about_recordings(
+        f"DELETE {base}",
+        f"removeVoiceRecording{suffix}",
+        "Remove a recording",
+        GONE,
         sentence=f"The file and its transcriptions go with it. {sentence}".strip(),
         parameters=_in(base),
-        answers=(Answer(status=204, sentence="It is gone."),),
         failures=(CONFLICT,),
     )
     for method, name in (("GET", "download"), ("POST", "post")):
-        yield Operation(
-            method=method,
-            path=f"{base}.wav",
-            name=f"{name}VoiceRecording{suffix}",
-            access=Access.NETWORK,
-            tag="voice recordings",
-            summary="Download a recording",
+        yield _about_recordings(
+            f"{method} {base}.wav",
+            f"{name}VoiceRecording{suffix}",
+            "Download a recording",
+            Answer(200, "The file.", _SOUND, media="audio/wav", headers=_FILE_HEADERS),
+            Answer(
+                206,
+                "The part that was asked for.",
+                _SOUND,
+                media="audio/wav",
+                headers={**_FILE_HEADERS, "Content-Range": "Which part, and of how many bytes."},
+            ),
+            Answer(304, "The client has it (`If-None-Match`).", headers={"ETag": "The file's."}),
             sentence=f"{'' if method == 'GET' else 'The same as GET, for programs that ask so.'} {sentence}".strip(),
             parameters=(*_in(base), _RANGE),
-            answers=(
-                Answer(status=200, sentence="The file.", media="audio/wav", shape=_SOUND, headers=_FILE_HEADERS),
-                Answer(
-                    status=206,
-                    sentence="The part that was asked for.",
-                    media="audio/wav",
-                    shape=_SOUND,
-                    headers={**_FILE_HEADERS, "Content-Range": "Which part, and of how many bytes."},
-                ),
-                Answer(status=304, sentence="The client has it (`If-None-Match`).", headers={"ETag": "The file's."}),
-            ),
             failures=(416,),
         )
-    yield Operation(
-        method="GET",
-        path=f"{base}/transcriptions",
-        name=f"listVoiceTranscriptions{suffix}",
-        access=Access.NETWORK,
-        tag="voice transcriptions",
-        summary="List the transcriptions of a recording",
+    yield _about_transcriptions(
+        f"GET {base}/transcriptions",
+        f"listVoiceTranscriptions{suffix}",
+        "List the transcriptions of a recording",
+        Answer(200, "A page of transcriptions.", TRANSCRIPTIONS, links=_TRANSCRIPTION_NEXT),
         sentence=sentence,
         parameters=(*_in(base), *PAGED),
-        answers=(Answer(status=200, sentence="A page of transcriptions.", shape=TRANSCRIPTIONS, links=_OF_TRANSCRIPTION),),
     )
-    yield Operation(
-        method="POST",
-        path=f"{base}/transcriptions",
-        name=f"makeVoiceTranscription{suffix}",
-        access=Access.NETWORK,
-        tag="voice transcriptions",
-        summary="Have a recording written down",
+    yield _about_transcriptions(
+        f"POST {base}/transcriptions",
+        f"makeVoiceTranscription{suffix}",
+        "Have a recording written down",
+        Answer(201, "The transcription.", TRANSCRIPTION_ANSWER, links=_TRANSCRIPTION_NEXT),
         sentence=f"It is done later: look at it, or at callbacks. {sentence}".strip(),
         parameters=_in(base),
-        body=Body(shape=TRANSCRIPTION_WANTED, optional=True),
-        answers=(Answer(status=201, sentence="The transcription.", shape=TRANSCRIPTION_ANSWER, links=_OF_TRANSCRIPTION),),
+        body=Body(TRANSCRIPTION_WANTED, optional=True),
     )
 
 
 def _transcription(suffix: str, base: str) -> Iterator[Operation]:
     sentence = _LONG_FORM if suffix else ""
-    yield Operation(
-        method="GET",
-        path=base,
-        name=f"showVoiceTranscription{suffix}",
-        access=Access.NETWORK,
-        tag="voice transcriptions",
-        summary="Show a transcription",
+    yield _about_transcriptions(
+        f"GET {base}",
+        f"showVoiceTranscription{suffix}",
+        "Show a transcription",
+        Answer(200, "The transcription.", TRANSCRIPTION_ANSWER, links=_TRANSCRIPTION_NEXT),
         sentence=sentence,
         parameters=_in(base),
-        answers=(Answer(status=200, sentence="The transcription.", shape=TRANSCRIPTION_ANSWER, links=_OF_TRANSCRIPTION),),
     )
-    yield Operation(
-        method="GET",
-        path=f"{base}.txt",
-        name=f"downloadVoiceTranscription{suffix}",
-        access=Access.NETWORK,
-        tag="voice transcriptions",
-        summary="Download the text of a transcription",
+    yield _about_transcriptions(
+        f"GET {base}.txt",
+        f"downloadVoiceTranscription{suffix}",
+        "Download the text of a transcription",
+        Answer(
+            200,
+            "The text.",
+            {"type": "string"},
+            media="text/plain",
+            headers={_DISPOSITION: "`attachment`, with a name for the file."},
+        ),
         sentence=sentence,
         parameters=_in(base),
-        answers=(
-            Answer(
-                status=200,
-                sentence="The text.",
-                media="text/plain",
-                shape={"type": "string"},
-                headers={_DISPOSITION: "`attachment`, with a name for the file."},
-            ),
-        ),
     )

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from callwright.api.described.accepted import in_all_forms
-from callwright.api.described.common import CHANGED, MADE, NUMBER, PAGED, answer, identified, links, listing, next_, path, time
+from callwright.api.described.common import GONE, NUMBER, PAGED, STAMPS, answer, identified, links, listing, next_, path
 from callwright.api.described.failures import CONFLICT
 from callwright.dialect.strictness import Strictness
-from callwright.openapi.operation import Access, Answer, Body, Operation
+from callwright.openapi.operation import Access, Answer, Body, Operation, operation
 from callwright.openapi.shapes import Named, Shape, exactly, identity, text
 
 _KEYS = {
     "id": identity("The webhook."),
     "url": text("Where callbacks are posted.", "https://example.com/voice"),
     "token": text("What callbacks are signed with; not there without one.", "s3cr3t-token"),
-    "createdAt": time(MADE),
-    "updatedAt": time(CHANGED),
+    **STAMPS,
 }
 _LINKS = links({"self": path("/webhooks/{}", "The webhook.")})
 WEBHOOK = exactly("VoiceWebhook", "A URL that is told what happens.", _KEYS, optional=("token",))
@@ -40,96 +40,56 @@ WEBHOOK_CHANGE = _wanted(
     "What is not sent, or sent as null or empty, stays as it is: Python's library sends no URL.",
     in_all_forms(_URL),
 )
-_WEBHOOK = (identified("webhook"),)
-_OF_WEBHOOK = {
+_about_webhooks = partial(operation, tag="voice webhooks", access=Access.NETWORK)
+_of_webhook = partial(operation, tag="voice webhooks", access=Access.NETWORK, parameters=(identified("webhook"),))
+_WEBHOOK_NEXT = {
     "webhook": next_("showVoiceWebhook", "The webhook.", webhook="id"),
     "change": next_("changeVoiceWebhook", "Another URL or token.", webhook="id"),
     "patch": next_("patchVoiceWebhook", "The same.", webhook="id"),
     "delete": next_("removeVoiceWebhook", "Its end.", webhook="id"),
 }
 _ANSWER = answer("VoiceWebhookAnswer", WEBHOOK, _LINKS)
+_SHOWN = Answer(200, "The webhook.", _ANSWER)
+_MADE = Answer(201, "The webhook.", _ANSWER, links=_WEBHOOK_NEXT)
 
 
 def operations(strictness: Strictness) -> Sequence[Operation]:
     return (
-        Operation(
-            method="GET",
-            path="/webhooks",
-            name="listVoiceWebhooks",
-            access=Access.NETWORK,
-            tag="voice webhooks",
-            summary="List webhooks",
+        _about_webhooks(
+            "GET /webhooks",
+            "listVoiceWebhooks",
+            "List webhooks",
+            Answer(200, "A page of webhooks.", listing("VoiceWebhookList", LISTED_WEBHOOK, "/webhooks"), links=_WEBHOOK_NEXT),
             sentence="Those of the world; not those of numbers or calls.",
             parameters=PAGED,
-            answers=(
-                Answer(
-                    status=200,
-                    sentence="A page of webhooks.",
-                    shape=listing("VoiceWebhookList", LISTED_WEBHOOK, "/webhooks"),
-                    links=_OF_WEBHOOK,
-                ),
-            ),
         ),
-        Operation(
-            method="POST",
-            path="/webhooks",
-            name="makeVoiceWebhook",
-            access=Access.NETWORK,
-            tag="voice webhooks",
-            summary="Make a webhook",
-            body=Body(shape=WEBHOOK_WANTED),
-            answers=(Answer(status=201, sentence="The webhook.", shape=_ANSWER, links=_OF_WEBHOOK),),
-            failures=(CONFLICT,),
+        _about_webhooks(
+            "POST /webhooks", "makeVoiceWebhook", "Make a webhook", _MADE, body=Body(WEBHOOK_WANTED), failures=(CONFLICT,)
         ),
-        Operation(
-            method="GET",
-            path="/webhooks/{webhook}",
-            name="showVoiceWebhook",
-            access=Access.NETWORK,
-            tag="voice webhooks",
-            summary="Show a webhook",
-            parameters=_WEBHOOK,
-            answers=(Answer(status=200, sentence="The webhook.", shape=_ANSWER),),
-        ),
+        _of_webhook("GET /webhooks/{webhook}", "showVoiceWebhook", "Show a webhook", _SHOWN),
         *(
-            Operation(
-                method=method,
-                path="/webhooks/{webhook}",
-                name=f"{name}VoiceWebhook",
-                access=Access.NETWORK,
-                tag="voice webhooks",
-                summary="Change a webhook",
+            _of_webhook(
+                f"{method} /webhooks/{{webhook}}",
+                f"{name}VoiceWebhook",
+                "Change a webhook",
+                _SHOWN,
                 sentence=sentence,
-                parameters=_WEBHOOK,
-                body=Body(shape=WEBHOOK_CHANGE),
-                answers=(Answer(status=200, sentence="The webhook.", shape=_ANSWER),),
+                body=Body(WEBHOOK_CHANGE),
             )
             for method, name, sentence in (
                 ("PUT", "change", "An empty token takes none away: remove the webhook and make it anew."),
                 ("PATCH", "patch", "The same as PUT."),
             )
         ),
-        Operation(
-            method="DELETE",
-            path="/webhooks/{webhook}",
-            name="removeVoiceWebhook",
-            access=Access.NETWORK,
-            tag="voice webhooks",
-            summary="Remove a webhook",
-            parameters=_WEBHOOK,
-            answers=(Answer(status=204, sentence="It is gone."),),
-        ),
-        Operation(
-            method="POST",
-            path="/numbers/{number}/webhook",
-            name="setVoiceNumberWebhook",
-            access=Access.NETWORK,
-            tag="voice webhooks",
-            summary="Give a number its webhook",
+        _of_webhook("DELETE /webhooks/{webhook}", "removeVoiceWebhook", "Remove a webhook", GONE),
+        _about_webhooks(
+            "POST /numbers/{number}/webhook",
+            "setVoiceNumberWebhook",
+            "Give a number its webhook",
+            _MADE,
             sentence="It hears of calls to that number. A second time its URL and token are replaced. The number is made where "
             "the world does not have it.",
             parameters=(NUMBER,),
-            body=Body(shape=WEBHOOK_WANTED),
-            answers=(Answer(status=201, sentence="The webhook.", shape=_ANSWER, links=_OF_WEBHOOK),),
+            body=Body(WEBHOOK_WANTED),
         ),
     )

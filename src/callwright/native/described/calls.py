@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import get_args
 
 from callwright.calls.journal import AnyEntry
 from callwright.calls.labels import LONGEST_TAG, LONGEST_VALUE, MOST_METADATA, MOST_TAGS, NAME_PATTERN
 from callwright.calls.model import CallStatus, Direction, LegStatus
-from callwright.native.described.common import LIMIT, identified
+from callwright.flows.json_schema import EXAMPLE as FLOW_EXAMPLE
+from callwright.native.described.common import DONE, LIMIT, identified, stamps
 from callwright.native.described.filters import FILTERS, SORT
-from callwright.native.described.flows import EXAMPLE as FLOW_EXAMPLE
 from callwright.native.described.flows import flow_wanted
-from callwright.openapi.operation import Access, Answer, Body, Operation, Parameter
+from callwright.openapi.operation import Access, Answer, Body, Parameter, operation
 from callwright.openapi.shapes import (
     all_of,
     body,
@@ -57,8 +58,7 @@ LEG = record(
         "sipCode": or_null(whole("The last SIP answer.", 200)),
         "sipCallId": text("Its Call-ID in SIP, to find it in traces.", "8f2a@192.0.2.7"),
         "duration": whole("Seconds from answer to end, rounded up; 0 until it is over.", 42),
-        "createdAt": moment("When it was made."),
-        "updatedAt": moment("When it was changed last."),
+        **stamps(),
         "answeredAt": or_null(moment("When it was answered; null when it was not.")),
         "endedAt": or_null(moment("When it was over; null while it lasts.")),
     },
@@ -88,8 +88,7 @@ LISTED = record(
         "tags": TAGS_KEPT,
         "metadata": METADATA_KEPT,
         "duration": whole("Seconds from answer to end, rounded up; 0 while it lasts and when it was never answered.", 42, None),
-        "createdAt": moment("When it was made."),
-        "updatedAt": moment("When it was changed last."),
+        **stamps(),
         "answeredAt": or_null(moment("When the first of its legs was answered; null when none was.")),
         "endedAt": or_null(moment("When it was over; null while it lasts.")),
     },
@@ -185,13 +184,16 @@ REFERRED = record(
     },
 )
 
+_about_calls = partial(operation, tag="calls")
+_of_call = partial(operation, tag="calls", parameters=(identified("the call"),))
+_CALL = Answer(200, "The call.", CALL)
+
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/api/calls",
-        name="listCalls",
-        tag="calls",
-        summary="List calls",
+    _about_calls(
+        "GET /api/calls",
+        "listCalls",
+        "List calls",
+        Answer(200, "A page of calls.", PAGE),
         sentence="Any page of any number of calls. All that is given must be true of a call. Calls that come or go meanwhile "
         "neither show a row twice nor hide one: a page begins behind a call, not behind a number of them.",
         parameters=(
@@ -199,105 +201,80 @@ OPERATIONS = (
             SORT,
             LIMIT,
             Parameter(
-                name="cursor",
-                shape=said(CURSOR, "A `next`, `prev` or `refresh`, with the very filters and the sort that it was given with."),
+                "cursor",
+                said(CURSOR, "A `next`, `prev` or `refresh`, with the very filters and the sort that it was given with."),
             ),
         ),
-        answers=(Answer(status=200, sentence="A page of calls.", shape=PAGE),),
     ),
-    Operation(
-        method="GET",
-        path="/api/calls/export",
-        name="exportCalls",
-        tag="calls",
-        summary="Export calls as a file",
+    _about_calls(
+        "GET /api/calls/export",
+        "exportCalls",
+        "Export calls as a file",
+        Answer(
+            200,
+            "A file.",
+            {"type": "string"},
+            media="text/csv",
+            headers={"Content-Disposition": "A name for the file: the world and the time are in it."},
+        ),
+        Answer(200, "A file.", {"type": "string"}, media="application/x-ndjson", lines=LISTED),
         sentence="All that match and are there when it begins, a line for each. When it fails midway it is broken off: what "
         "came to its end is whole. In CSV, tags stand between commas in one column, metadata as JSON, and a text that a "
         "spreadsheet would take for a formula begins with an apostrophe.",
         parameters=(
             *FILTERS,
             SORT,
-            Parameter(name="format", shape=choice("What it is made of.", ("csv", "ndjson")) | {"default": "csv"}),
-        ),
-        answers=(
-            Answer(
-                status=200,
-                sentence="A file.",
-                media="text/csv",
-                shape={"type": "string"},
-                headers={"Content-Disposition": "A name for the file: the world and the time are in it."},
-            ),
-            Answer(status=200, sentence="A file.", media="application/x-ndjson", shape={"type": "string"}, lines=LISTED),
+            Parameter("format", choice("What it is made of.", ("csv", "ndjson")) | {"default": "csv"}),
         ),
     ),
-    Operation(
-        method="POST",
-        path="/api/calls",
-        name="placeCall",
-        tag="calls",
-        summary="Place a call",
+    _about_calls(
+        "POST /api/calls",
+        "placeCall",
+        "Place a call",
+        Answer(201, "The call.", CALL),
         sentence="The body is that of the compatible `POST /calls`.",
-        body=Body(shape=CALL_WANTED, example={"source": "31205550100", "destination": "31612345678", "callFlow": FLOW_EXAMPLE}),
-        answers=(Answer(status=201, sentence="The call.", shape=CALL),),
+        body=Body(CALL_WANTED, example={"source": "31205550100", "destination": "31612345678", "callFlow": FLOW_EXAMPLE}),
     ),
-    Operation(
-        method="GET",
-        path="/api/calls/{id}",
-        name="showCall",
-        tag="calls",
-        summary="Show a call with its legs",
+    _of_call(
+        "GET /api/calls/{id}",
+        "showCall",
+        "Show a call with its legs",
+        _CALL,
         sentence="Why each leg ended and what to do about it, its SIP code and Call-ID.",
-        parameters=(identified("the call"),),
-        answers=(Answer(status=200, sentence="The call.", shape=CALL),),
     ),
-    Operation(
-        method="PATCH",
-        path="/api/calls/{id}",
-        name="changeCall",
-        tag="calls",
-        summary="Change the tags and metadata of a call",
+    _of_call(
+        "PATCH /api/calls/{id}",
+        "changeCall",
+        "Change the tags and metadata of a call",
+        _CALL,
         sentence="At any time, also when it is over.",
-        parameters=(identified("the call"),),
-        body=Body(shape=LABELS, example={"addTags": ["paid"], "metadata": {"customer": "42", "draft": None}}),
-        answers=(Answer(status=200, sentence="The call.", shape=CALL),),
+        body=Body(LABELS, example={"addTags": ["paid"], "metadata": {"customer": "42", "draft": None}}),
     ),
-    Operation(
-        method="DELETE",
-        path="/api/calls/{id}/record",
-        name="eraseCall",
-        tag="calls",
-        access=Access.SOCKET,
-        summary="Erase a call that is over",
+    _of_call(
+        "DELETE /api/calls/{id}/record",
+        "eraseCall",
+        "Erase a call that is over",
+        DONE,
         sentence="With everything that is kept of it: legs, journal, recordings, transcriptions, deliveries.",
-        parameters=(identified("the call"),),
-        answers=(Answer(status=204, sentence="It is done."),),
         failures=(409,),
+        access=Access.SOCKET,
     ),
-    Operation(
-        method="GET",
-        path="/api/calls/{id}/journal",
-        name="showJournal",
-        tag="calls",
-        summary="Show everything that happened to a call, in order",
-        parameters=(identified("the call"),),
-        answers=(
-            Answer(status=200, sentence="The journal.", shape=all_of("Journal", ENTRY, "The journal of a call, in order.")),
-        ),
+    _of_call(
+        "GET /api/calls/{id}/journal",
+        "showJournal",
+        "Show everything that happened to a call, in order",
+        Answer(200, "The journal.", all_of("Journal", ENTRY, "The journal of a call, in order.")),
     ),
-    Operation(
-        method="POST",
-        path="/api/calls/{id}/legs/{leg}/refer",
-        name="referLeg",
-        tag="calls",
-        summary="Have the far end of a leg call someone else in our place",
+    _about_calls(
+        "POST /api/calls/{id}/legs/{leg}/refer",
+        "referLeg",
+        "Have the far end of a leg call someone else in our place",
+        Answer(200, "What became of it.", REFERRED),
+        Answer(202, "It is not known yet.", REFERRED),
         sentence="A blind transfer by REFER. The answer waits up to half a minute for what becomes of it; it is in the journal "
         "once it is known.",
         parameters=(identified("the call"), identified("the leg", "leg")),
-        body=Body(shape=REFER),
-        answers=(
-            Answer(status=200, sentence="What became of it.", shape=REFERRED),
-            Answer(status=202, sentence="It is not known yet.", shape=REFERRED),
-        ),
+        body=Body(REFER),
         failures=(409,),
     ),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from callwright.dialect.callbacks import TYPE_OF, TYPES
 from callwright.native.deliveries import MOST_HELD, MOST_IDS
-from callwright.native.described.common import LIMIT, identified
-from callwright.openapi.operation import Answer, Body, Operation, Parameter, Place
+from callwright.native.described.common import LIMIT, headers, identified
+from callwright.openapi.operation import Answer, Body, Parameter, Place, operation
 from callwright.openapi.shapes import (
     body,
     by_name,
@@ -65,16 +67,7 @@ ATTEMPT_KEYS = {
     "nextAttemptAt": or_null(moment("When the next one was to be."), None),
 }
 ATTEMPT = record("Attempt", "One try of a delivery.", ATTEMPT_KEYS)
-_HEADERS = several(
-    several(
-        text("Name, then value.", "content-type"),
-        "A header.",
-        minItems=2,
-        maxItems=2,
-        examples=[["content-type", "application/json"]],
-    ),
-    "As they went.",
-)
+_HEADERS = headers("As they went.", "content-type")
 _BODY = {
     "body": {"description": "The body as JSON; null where it is none.", "examples": [None]},
     "rawBody": text("The very text that was signed, or base64.", "{}"),
@@ -172,80 +165,68 @@ RESEND = body(
     },
 )
 EVENT = choice("An event's name, or a type such as `leg`.", dict.fromkeys((*TYPES, *TYPE_OF)), "leg")
+_about_deliveries = partial(operation, tag="deliveries")
+_of_delivery = partial(operation, tag="deliveries", parameters=(identified("the delivery"),))
 
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/api/deliveries",
-        name="listDeliveries",
-        tag="deliveries",
-        summary="List deliveries, newest first",
+    _about_deliveries(
+        "GET /api/deliveries",
+        "listDeliveries",
+        "List deliveries, newest first",
+        Answer(200, "A page of deliveries.", DELIVERIES),
         sentence="All that is given must be true of a delivery. One request looks at a bounded number of rows, so a page may "
         "be short and yet have a `next`.",
         parameters=(
-            Parameter(name="endpoint", shape=text("An endpoint, by its id or URL.", "https://example.com/voice")),
+            Parameter("endpoint", text("An endpoint, by its id or URL.", "https://example.com/voice")),
+            Parameter("url", text("A URL with its query; not beside `endpoint`.", "https://example.com/voice?shop=7")),
+            Parameter("webhook", identity("Those of this webhook.")),
+            Parameter("event", EVENT),
+            Parameter("call", identity("Those of this call.")),
+            Parameter("message", identity("The `webhook-id` that the receiver saw; not beside `call`.")),
             Parameter(
-                name="url", shape=text("A URL with its query; not beside `endpoint`.", "https://example.com/voice?shop=7")
-            ),
-            Parameter(name="webhook", shape=identity("Those of this webhook.")),
-            Parameter(name="event", shape=EVENT),
-            Parameter(name="call", shape=identity("Those of this call.")),
-            Parameter(name="message", shape=identity("The `webhook-id` that the receiver saw; not beside `call`.")),
-            Parameter(
-                name="state",
-                shape=several(choice("A state.", State, "exhausted"), "Any of these; several times, or once with commas."),
+                "state",
+                several(choice("A state.", State, "exhausted"), "Any of these; several times, or once with commas."),
                 repeated=True,
             ),
-            Parameter(name="test", shape=choice("Examples alone, or none of them.", ("true", "false"))),
-            Parameter(name="from", shape=moment("From this time on.")),
-            Parameter(name="to", shape=moment("Before this time.")),
+            Parameter("test", choice("Examples alone, or none of them.", ("true", "false"))),
+            Parameter("from", moment("From this time on.")),
+            Parameter("to", moment("Before this time.")),
             LIMIT,
-            Parameter(name="cursor", shape=text("The `next` of the page before, with the very same filters.", "c2VhbGVk")),
+            Parameter("cursor", text("The `next` of the page before, with the very same filters.", "c2VhbGVk")),
         ),
-        answers=(Answer(status=200, sentence="A page of deliveries.", shape=DELIVERIES),),
         failures=(404,),
     ),
-    Operation(
-        method="POST",
-        path="/api/deliveries/resend",
-        name="resendDeliveries",
-        tag="deliveries",
-        summary="Send many again",
+    _about_deliveries(
+        "POST /api/deliveries/resend",
+        "resendDeliveries",
+        "Send many again",
+        Answer(202, "How many.", RESENT),
         sentence="Each under its id, those of one call in order. An endpoint that is disabled is enabled first.",
-        body=Body(shape=RESEND, example={"endpoint": "https://example.com/voice", "since": "2026-05-04T10:00:00Z"}),
-        answers=(Answer(status=202, sentence="How many.", shape=RESENT),),
+        body=Body(RESEND, example={"endpoint": "https://example.com/voice", "since": "2026-05-04T10:00:00Z"}),
         failures=(404, 409),
     ),
-    Operation(
-        method="GET",
-        path="/api/deliveries/{id}",
-        name="showDelivery",
-        tag="deliveries",
-        summary="Show a delivery with its body and attempts",
-        parameters=(identified("the delivery"),),
-        answers=(Answer(status=200, sentence="The delivery.", shape=SHOWN),),
+    _of_delivery(
+        "GET /api/deliveries/{id}",
+        "showDelivery",
+        "Show a delivery with its body and attempts",
+        Answer(200, "The delivery.", SHOWN),
     ),
-    Operation(
-        method="POST",
-        path="/api/deliveries/{id}/resend",
-        name="resendDelivery",
-        tag="deliveries",
-        summary="Send one again",
+    _of_delivery(
+        "POST /api/deliveries/{id}/resend",
+        "resendDelivery",
+        "Send one again",
+        Answer(202, "The delivery.", RESENT_ONE),
         sentence="Under the id it has; no other of its call waits for it.",
-        parameters=(identified("the delivery"),),
-        answers=(Answer(status=202, sentence="The delivery.", shape=RESENT_ONE),),
         failures=(409,),
     ),
-    Operation(
-        method="GET",
-        path="/api/deliveries/{id}/attempts/{n}",
-        name="showAttempt",
-        tag="deliveries",
-        summary="Show all that went to and fro in one attempt",
+    _about_deliveries(
+        "GET /api/deliveries/{id}/attempts/{n}",
+        "showAttempt",
+        "Show all that went to and fro in one attempt",
+        Answer(200, "The attempt.", EXCHANGE),
         parameters=(
             identified("the delivery"),
-            Parameter(name="n", place=Place.PATH, shape=whole("Which attempt, counted from 1.", 1, 1)),
+            Parameter("n", whole("Which attempt, counted from 1.", 1, 1), place=Place.PATH),
         ),
-        answers=(Answer(status=200, sentence="The attempt.", shape=EXCHANGE),),
     ),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from callwright.native.described.calls import CALL
 from callwright.native.described.common import identified
 from callwright.native.dialling import CALLER
-from callwright.openapi.operation import Answer, Body, Operation
+from callwright.openapi.operation import Answer, Body, operation
 from callwright.openapi.shapes import body, number, several, text, truth
 from callwright.simulator.settings import MOST_ACTS
 
@@ -43,27 +45,25 @@ DIALLED = body(
 )
 EXAMPLE = {"number": "31205550100", "acts": [{"whenAsked": True, "press": "1"}, {"at": 30.0, "hangsUp": True}]}
 
+_about_calls = partial(operation, tag="calls")
+
 OPERATIONS = (
-    Operation(
-        method="POST",
-        path="/api/dial",
-        name="dial",
-        tag="calls",
-        summary="Have a simulated caller call a number of the test world",
+    _about_calls(
+        "POST /api/dial",
+        "dial",
+        "Have a simulated caller call a number of the test world",
+        Answer(201, "The call.", CALL),
         sentence="The test world alone. The answer comes once the call is on record; times are those of the simulator "
         "(`simulator.speed`).",
-        body=Body(shape=DIALLED, example=EXAMPLE),
-        answers=(Answer(status=201, sentence="The call.", shape=CALL),),
+        body=Body(DIALLED, example=EXAMPLE),
         failures=(403, 404),
     ),
-    Operation(
-        method="DELETE",
-        path="/api/dial/{id}",
-        name="hangUpDialled",
-        tag="calls",
-        summary="Have the caller of such a call hang up",
+    _about_calls(
+        "DELETE /api/dial/{id}",
+        "hangUpDialled",
+        "Have the caller of such a call hang up",
+        Answer(204, "It hangs up."),
         parameters=(identified("the call"),),
-        answers=(Answer(status=204, sentence="It hangs up."),),
         failures=(403, 409),
     ),
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from callwright.dialect.callbacks import TYPE_OF, TYPES
 from callwright.native.described.calls import CALL, LEG, LISTED
+from callwright.native.described.common import headers
 from callwright.native.described.filters import FILTERS
 from callwright.native.described.recordings import RECORDING, TRANSCRIPTION
 from callwright.native.feed import LAST_SEEN, LAST_SEEN_HEADER
 from callwright.native.listening import SIGN_WITH_HEADER
-from callwright.openapi.operation import Access, Answer, Operation, Parameter, Place
+from callwright.openapi.operation import Access, Answer, Parameter, Place, operation
 from callwright.openapi.shapes import (
     Named,
     all_of,
@@ -19,7 +22,6 @@ from callwright.openapi.shapes import (
     moment,
     or_null,
     record,
-    several,
     text,
     truth,
     whole,
@@ -53,16 +55,7 @@ LISTENED = record(
         "event": choice("What happened.", tuple(TYPE_OF)),
         "callId": identity("Its call."),
         "at": moment("When it happened."),
-        "headers": several(
-            several(
-                text("Name, then value.", "webhook-id"),
-                "A header.",
-                minItems=2,
-                maxItems=2,
-                examples=[["content-type", "application/json"]],
-            ),
-            "Headers to post it with.",
-        ),
+        "headers": headers("Headers to post it with.", "webhook-id"),
         "body": text("The body to post.", "{}"),
         "why": text("Of `dropped` and `stopping`: a sentence.", "The server is stopping."),
     },
@@ -114,92 +107,68 @@ data: {"id":"01a01f4e-6a3b-7c52-9d0e-4f1b2c3d4e5f","world":"live","status":"ongo
 : alive
 """
 
+_about_events = partial(operation, tag="events")
+
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/api/events",
-        name="watchEvents",
-        tag="events",
-        summary="Watch what happens as it happens",
+    _about_events(
+        "GET /api/events",
+        "watchEvents",
+        "Watch what happens as it happens",
+        Answer(
+            200,
+            "Events, until either end lets go.",
+            {"type": "string"},
+            media="text/event-stream",
+            example=FEED_EXAMPLE,
+            lines=FEED_LINE,
+        ),
         sentence="Server-sent events: `event:` is what happened, `data:` one line of JSON, `id:` where to go on. Filters are "
         "those of the list of calls, applied to the call as it was then. It begins behind `Last-Event-ID`, else at `since`, "
         "else now. What is gone since then is said by an event `gap`. A reader that is too slow is let go with `dropped`, and "
         "comes back with its last id.",
         parameters=(
             *FILTERS,
+            Parameter("type", text(f"What is told of, with commas: {', '.join(TYPES)}. Without it, calls.", "call,leg")),
+            Parameter("call", identity("What happens to this call alone; with `since`, from its beginning on.")),
+            Parameter("since", moment("Begin at this time.")),
+            Parameter(LAST_SEEN, text("The header of that name, for those who cannot send one.", "nW0xk3jYb2cQd1ZrS5a8Vw")),
             Parameter(
-                name="type", shape=text(f"What is told of, with commas: {', '.join(TYPES)}. Without it, calls.", "call,leg")
-            ),
-            Parameter(name="call", shape=identity("What happens to this call alone; with `since`, from its beginning on.")),
-            Parameter(name="since", shape=moment("Begin at this time.")),
-            Parameter(
-                name=LAST_SEEN, shape=text("The header of that name, for those who cannot send one.", "nW0xk3jYb2cQd1ZrS5a8Vw")
-            ),
-            Parameter(
-                name=LAST_SEEN_HEADER,
-                place=Place.HEADER,
-                shape=text("The id of the last event that was seen.", "nW0xk3jYb2cQd1ZrS5a8Vw"),
-            ),
-        ),
-        answers=(
-            Answer(
-                status=200,
-                sentence="Events, until either end lets go.",
-                media="text/event-stream",
-                shape={"type": "string"},
-                example=FEED_EXAMPLE,
-                lines=FEED_LINE,
+                LAST_SEEN_HEADER, text("The id of the last event that was seen.", "nW0xk3jYb2cQd1ZrS5a8Vw"), place=Place.HEADER
             ),
         ),
         failures=(404,),
     ),
-    Operation(
-        method="GET",
-        path="/api/event-types",
-        name="listEventTypes",
-        tag="events",
-        access=Access.ANYONE,
+    _about_events(
+        "GET /api/event-types",
+        "listEventTypes",
+        "List what callbacks can tell of",
+        Answer(200, "Every event.", all_of("EventTypes", EVENT_TYPE, "Events of callbacks.")),
         failures=(422,),
-        summary="List what callbacks can tell of",
-        answers=(Answer(status=200, sentence="Every event.", shape=all_of("EventTypes", EVENT_TYPE, "Events of callbacks.")),),
+        access=Access.ANYONE,
     ),
-    Operation(
-        method="GET",
-        path="/api/schemas/events.json",
-        name="showEventSchema",
-        tag="events",
-        access=Access.ANYONE,
+    _about_events(
+        "GET /api/schemas/events.json",
+        "showEventSchema",
+        "Show the JSON Schema of the bodies of callbacks",
+        Answer(200, "A JSON Schema (2020-12).", anything("The schema.", {"title": "Callback"})),
         failures=(422,),
-        summary="Show the JSON Schema of the bodies of callbacks",
-        answers=(
-            Answer(status=200, sentence="A JSON Schema (2020-12).", shape=anything("The schema.", {"title": "Callback"})),
+        access=Access.ANYONE,
+    ),
+    _about_events(
+        "GET /api/listen",
+        "listen",
+        "Hear a world's callbacks as they happen",
+        Answer(
+            200, "Lines of JSON, until either end lets go.", {"type": "string"}, media="application/x-ndjson", lines=LISTENED
         ),
-    ),
-    Operation(
-        method="GET",
-        path="/api/listen",
-        name="listen",
-        tag="events",
-        summary="Hear a world's callbacks as they happen",
         sentence="Lines of JSON for a program that will post them to `url`; `callwright listen` is made of it. There are at "
         "most ten listeners of a world.",
         parameters=(
-            Parameter(name="url", shape=text("What to sign for; it is never requested.", "http://localhost:3000/hook")),
-            Parameter(name="events", shape=text("Types besides calls, with commas.", "leg,recording")),
-            Parameter(name="after", shape=text("The last `resume` that was seen; without it, from now on.", "c2VhbGVk")),
+            Parameter("url", text("What to sign for; it is never requested.", "http://localhost:3000/hook")),
+            Parameter("events", text("Types besides calls, with commas.", "leg,recording")),
+            Parameter("after", text("The last `resume` that was seen; without it, from now on.", "c2VhbGVk")),
             Parameter(
-                name=SIGN_WITH_HEADER,
-                place=Place.HEADER,
-                shape=text("A token to sign with in place of the signing key.", "foobar"),
-            ),
-        ),
-        answers=(
-            Answer(
-                status=200,
-                sentence="Lines of JSON, until either end lets go.",
-                media="application/x-ndjson",
-                shape={"type": "string"},
-                lines=LISTENED,
+                SIGN_WITH_HEADER, text("A token to sign with in place of the signing key.", "foobar"), place=Place.HEADER
             ),
         ),
     ),

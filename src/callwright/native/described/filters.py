@@ -14,7 +14,7 @@ from callwright.reasons import Reason
 
 
 def _words(name: str, words: type[Enum], example: Enum, said: str) -> Parameter:
-    return Parameter(name=name, shape=several(choice("A word of the list.", words, example.value), said), repeated=True)
+    return Parameter(name, several(choice("A word of the list.", words, example.value), said), repeated=True)
 
 
 _SOUGHT = (
@@ -25,16 +25,16 @@ _METADATA_NAMED = "^" + METADATA.replace(".", r"\.") + NAME_PATTERN.removeprefix
 
 FILTERS = (
     _words("status", CallStatus, CallStatus.ENDED, "Any of these statuses; several times, or once with commas."),
-    Parameter(name="direction", shape=choice("Of the first leg.", Direction)),
-    Parameter(name="source", shape=text(f"Who called: {_SOUGHT}", "316*")),
-    Parameter(name="destination", shape=text(f"Who was called: {_SOUGHT}", "31205550100")),
-    Parameter(name="number", shape=text("A number of this world, by its digits or its id.", "31205550100")),
-    Parameter(name="flow", shape=identity("The flow that answered.")),
+    Parameter("direction", choice("Of the first leg.", Direction)),
+    Parameter("source", text(f"Who called: {_SOUGHT}", "316*")),
+    Parameter("destination", text(f"Who was called: {_SOUGHT}", "31205550100")),
+    Parameter("number", text("A number of this world, by its digits or its id.", "31205550100")),
+    Parameter("flow", identity("The flow that answered.")),
     _words("reason", Reason, Reason.BUSY, "Any of these reasons why the first leg ended; several times, or once with commas."),
-    Parameter(name="tag", shape=several(text("A tag.", "vip"), "All of these tags; one each time it is given."), repeated=True),
+    Parameter("tag", several(text("A tag.", "vip"), "All of these tags; one each time it is given."), repeated=True),
     Parameter(
-        name="metadata",
-        shape=texts_by_pattern(
+        "metadata",
+        texts_by_pattern(
             f"A metadata value: `{METADATA}customer=42`. Several names may be asked for, each once.",
             _METADATA_NAMED,
             {f"{METADATA}customer": "42"},
@@ -43,13 +43,11 @@ FILTERS = (
         ),
         open=True,
     ),
-    Parameter(name="createdFrom", shape=moment("Made at this time or later.", MOMENT)),
-    Parameter(name="createdTo", shape=moment("Made before this time.", "2026-05-05T10:00:00Z")),
-    Parameter(name="endedFrom", shape=moment("Over at this time or later.", MOMENT)),
-    Parameter(name="endedTo", shape=moment("Over before this time.", "2026-05-05T10:00:00Z")),
-    Parameter(name="durationFrom", shape=whole("Seconds from answer to end, at least.", 10, 0, LONGEST_DURATION_S)),
-    Parameter(name="durationTo", shape=whole("Seconds from answer to end, at most.", 60, 0, LONGEST_DURATION_S)),
+    Parameter("createdFrom", moment("Made at this time or later.", MOMENT)),
+    Parameter("createdTo", moment("Made before this time.", "2026-05-05T10:00:00Z")),
+    Parameter("endedFrom", moment("Over at this time or later.", MOMENT)),
+    Parameter("endedTo", moment("Over before this time.", "2026-05-05T10:00:00Z")),
+    Parameter("durationFrom", whole("Seconds from answer to end, at least.", 10, 0, LONGEST_DURATION_S)),
+    Parameter("durationTo", whole("Seconds from answer to end, at most.", 60, 0, LONGEST_DURATION_S)),
 )
-SORT = Parameter(
-    name="sort", shape=choice("`newest` first, or `oldest`.", ("newest", "oldest"), "newest") | {"default": "newest"}
-)
+SORT = Parameter("sort", choice("`newest` first, or `oldest`.", ("newest", "oldest"), "newest") | {"default": "newest"})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
-from callwright.flows.json_schema import json_schema
+from callwright.flows.json_schema import EXAMPLE, json_schema
+from callwright.native.described.common import DONE, PAGED, identified, stamps
 from callwright.native.described.common import NUMBER as NUMBER_IN_PATH
-from callwright.native.described.common import PAGED, identified
-from callwright.openapi.operation import Access, Answer, Body, Operation
+from callwright.openapi.operation import Access, Answer, Body, operation
 from callwright.openapi.shapes import (
     Named,
     anything,
@@ -15,7 +15,6 @@ from callwright.openapi.shapes import (
     choice,
     extended,
     identity,
-    moment,
     or_null,
     page_of,
     published,
@@ -33,8 +32,7 @@ NUMBER = record(
         "id": identity("The number."),
         "number": text("Its digits.", "31205550100"),
         "flowId": or_null(identity("The flow that answers it; null where the default flow does.")),
-        "createdAt": moment("When it was registered."),
-        "updatedAt": moment("When it was changed last."),
+        **stamps("When it was registered."),
     },
 )
 NUMBER_WANTED = body(
@@ -69,8 +67,7 @@ FLOW = record(
             anything("A step as it was sent.", {"action": "say", "options": {"payload": "Hello.", "language": "en-GB"}}),
             "What is done, in order.",
         ),
-        "createdAt": moment("When it was made."),
-        "updatedAt": moment("When it was changed last."),
+        **stamps(),
     },
 )
 FLOW["additionalProperties"] = True  # what a client sends beside is kept, as the compatible interface returns it
@@ -94,13 +91,6 @@ NUMBERS_WANTED = body(
 )
 NUMBERS_WANTED["additionalProperties"] = True  # they are read as the compatible interface reads them
 BOUND = record("BoundNumbers", "Numbers that a flow answers now.", {"data": several(NUMBER, "Those that were named.")})
-EXAMPLE = {
-    "title": "Front desk",
-    "steps": [
-        {"action": "say", "options": {"payload": "Welcome.", "voice": "female", "language": "en-GB"}},
-        {"action": "hangup"},
-    ],
-}
 
 
 @cache
@@ -109,119 +99,90 @@ def flow_wanted() -> Named:
     return published(json_schema(), "FlowWanted", "Flow")
 
 
+_about_numbers, _about_flows = partial(operation, tag="numbers"), partial(operation, tag="flows")
+_of_flow = partial(operation, tag="flows", parameters=(identified("the flow"),))
+_FLOW, _FLOW_BODY = Answer(200, "The flow.", EXAMINED_FLOW), Body(flow_wanted(), example=EXAMPLE)
+
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/api/numbers",
-        name="listNumbers",
-        tag="numbers",
-        summary="List numbers",
+    _about_numbers(
+        "GET /api/numbers",
+        "listNumbers",
+        "List numbers",
+        Answer(200, "A page of numbers.", page_of("NumberPage", NUMBER)),
         parameters=PAGED,
-        answers=(Answer(status=200, sentence="A page of numbers.", shape=page_of("NumberPage", NUMBER)),),
     ),
-    Operation(
-        method="POST",
-        path="/api/numbers",
-        name="makeNumber",
-        tag="numbers",
-        summary="Register a number, or bind one to a flow",
+    _about_numbers(
+        "POST /api/numbers",
+        "makeNumber",
+        "Register a number, or bind one to a flow",
+        Answer(201, "The number.", NUMBER),
         sentence='With numbers.claim = "listed" the control socket alone registers numbers.',
-        body=Body(shape=NUMBER_WANTED),
-        answers=(Answer(status=201, sentence="The number.", shape=NUMBER),),
+        body=Body(NUMBER_WANTED),
         failures=(403, 409),
     ),
-    Operation(
-        method="DELETE",
-        path="/api/numbers/{number}",
-        name="removeNumber",
-        tag="numbers",
-        summary="Remove a number",
+    _about_numbers(
+        "DELETE /api/numbers/{number}",
+        "removeNumber",
+        "Remove a number",
+        DONE,
         sentence="Calls to it are turned away. Its webhook goes with it; the record of its calls stays.",
         parameters=(NUMBER_IN_PATH,),
-        answers=(Answer(status=204, sentence="It is done."),),
         failures=(403,),
     ),
-    Operation(
-        method="GET",
-        path="/api/flows",
-        name="listFlows",
-        tag="flows",
-        summary="List call flows",
+    _about_flows(
+        "GET /api/flows",
+        "listFlows",
+        "List call flows",
+        Answer(200, "A page of flows.", page_of("FlowPage", FLOW)),
         parameters=PAGED,
-        answers=(Answer(status=200, sentence="A page of flows.", shape=page_of("FlowPage", FLOW)),),
     ),
-    Operation(
-        method="POST",
-        path="/api/flows",
-        name="makeFlow",
-        tag="flows",
-        summary="Make a call flow",
-        body=Body(shape=flow_wanted(), example=EXAMPLE),
-        answers=(Answer(status=201, sentence="The flow.", shape=EXAMINED_FLOW),),
+    _about_flows(
+        "POST /api/flows",
+        "makeFlow",
+        "Make a call flow",
+        Answer(201, "The flow.", EXAMINED_FLOW),
+        body=_FLOW_BODY,
         failures=(409,),
     ),
-    Operation(
-        method="POST",
-        path="/api/flows/check",
-        name="checkFlow",
-        tag="flows",
-        summary="Say what would be said about a flow if it were saved",
+    _about_flows(
+        "POST /api/flows/check",
+        "checkFlow",
+        "Say what would be said about a flow if it were saved",
+        Answer(200, "What would be said.", REPORT),
         sentence="Nothing is kept of it.",
-        body=Body(shape=flow_wanted(), example=EXAMPLE),
-        answers=(Answer(status=200, sentence="What would be said.", shape=REPORT),),
+        body=_FLOW_BODY,
     ),
-    Operation(
-        method="GET",
-        path="/api/flows/{id}",
-        name="showFlow",
-        tag="flows",
-        summary="Show a call flow",
-        parameters=(identified("the flow"),),
-        answers=(Answer(status=200, sentence="The flow.", shape=EXAMINED_FLOW),),
-    ),
-    Operation(
-        method="PUT",
-        path="/api/flows/{id}",
-        name="replaceFlow",
-        tag="flows",
-        summary="Put another body in a flow's place",
+    _of_flow("GET /api/flows/{id}", "showFlow", "Show a call flow", _FLOW),
+    _of_flow(
+        "PUT /api/flows/{id}",
+        "replaceFlow",
+        "Put another body in a flow's place",
+        _FLOW,
         sentence="Its id and the numbers it answers stay.",
-        parameters=(identified("the flow"),),
-        body=Body(shape=flow_wanted(), example=EXAMPLE),
-        answers=(Answer(status=200, sentence="The flow.", shape=EXAMINED_FLOW),),
+        body=_FLOW_BODY,
         failures=(409,),
     ),
-    Operation(
-        method="POST",
-        path="/api/flows/{id}/default",
-        name="makeFlowDefault",
-        tag="flows",
-        summary="Let a flow answer every number that has none",
-        parameters=(identified("the flow"),),
-        answers=(Answer(status=200, sentence="The flow.", shape=EXAMINED_FLOW),),
+    _of_flow(
+        "POST /api/flows/{id}/default",
+        "makeFlowDefault",
+        "Let a flow answer every number that has none",
+        _FLOW,
         failures=(409,),
     ),
-    Operation(
-        method="POST",
-        path="/api/flows/{id}/numbers",
-        name="bindNumbers",
-        tag="flows",
-        summary="Let a flow answer these numbers too",
-        parameters=(identified("the flow"),),
-        body=Body(shape=NUMBERS_WANTED),
-        answers=(Answer(status=200, sentence="The numbers.", shape=BOUND),),
+    _of_flow(
+        "POST /api/flows/{id}/numbers",
+        "bindNumbers",
+        "Let a flow answer these numbers too",
+        Answer(200, "The numbers.", BOUND),
+        body=Body(NUMBERS_WANTED),
         failures=(403, 409),
     ),
-    Operation(
-        method="GET",
-        path="/api/schemas/flow.json",
-        name="showFlowSchema",
-        tag="flows",
-        access=Access.ANYONE,
+    _about_flows(
+        "GET /api/schemas/flow.json",
+        "showFlowSchema",
+        "Show the JSON Schema of call flows",
+        Answer(200, "A JSON Schema (2020-12).", anything("The schema.", {"title": "Call flow"})),
         failures=(422,),
-        summary="Show the JSON Schema of call flows",
-        answers=(
-            Answer(status=200, sentence="A JSON Schema (2020-12).", shape=anything("The schema.", {"title": "Call flow"})),
-        ),
+        access=Access.ANYONE,
     ),
 )

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from callwright.accounts.worlds import LIVE, TEST
-from callwright.native.described.common import identified
+from callwright.native.described.common import DONE, identified
 from callwright.native.provisioning import LONGEST_LABEL
-from callwright.openapi.operation import Access, Answer, Body, Operation
-from callwright.openapi.shapes import (
-    all_of,
-    body,
-    choice,
-    extended,
-    identity,
-    moment,
-    number,
-    or_null,
-    record,
-    text,
-    truth,
-)
+from callwright.openapi.operation import Access, Answer, Body, operation
+from callwright.openapi.shapes import all_of, body, choice, extended, identity, moment, number, or_null, record, text, truth
 
 KIND = choice("The world it opens.", (LIVE, TEST))
 KEY = record(
@@ -63,66 +53,50 @@ OVERLAP = or_null(
     number("Seconds that the old one stays good; without it, the setting webhooks.rotation_overlap.", 86_400, minimum=0)
 )
 
+_about_keys = partial(operation, tag="keys", access=Access.SOCKET)
+
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/api/keys",
-        name="listKeys",
-        tag="keys",
-        access=Access.SOCKET,
-        summary="List access keys",
+    _about_keys(
+        "GET /api/keys",
+        "listKeys",
+        "List access keys",
+        Answer(200, "All keys.", all_of("Keys", KEY, "Access keys of both worlds.")),
         sentence="Those that were revoked too; never a key itself.",
-        answers=(Answer(status=200, sentence="All keys.", shape=all_of("Keys", KEY, "Access keys of both worlds.")),),
     ),
-    Operation(
-        method="POST",
-        path="/api/keys",
-        name="makeKey",
-        tag="keys",
-        access=Access.SOCKET,
-        summary="Make an access key",
-        body=Body(shape=KEY_WANTED),
-        answers=(Answer(status=201, sentence="The key, shown this once.", shape=NEW_KEY),),
+    _about_keys(
+        "POST /api/keys",
+        "makeKey",
+        "Make an access key",
+        Answer(201, "The key, shown this once.", NEW_KEY),
+        body=Body(KEY_WANTED),
     ),
-    Operation(
-        method="DELETE",
-        path="/api/keys/{id}",
-        name="revokeKey",
-        tag="keys",
-        access=Access.SOCKET,
-        summary="Revoke an access key",
+    _about_keys(
+        "DELETE /api/keys/{id}",
+        "revokeKey",
+        "Revoke an access key",
+        DONE,
         sentence="It opens nothing any more, and stays in the list.",
         parameters=(identified("the key"),),
-        answers=(Answer(status=204, sentence="It is done."),),
     ),
-    Operation(
-        method="GET",
-        path="/api/keys/signing",
-        name="showSigningKey",
-        tag="keys",
-        access=Access.SOCKET,
-        summary="Show the signing key of a world",
-        answers=(Answer(status=200, sentence="The signing key.", shape=SIGNING_KEY),),
+    _about_keys(
+        "GET /api/keys/signing",
+        "showSigningKey",
+        "Show the signing key of a world",
+        Answer(200, "The signing key.", SIGNING_KEY),
     ),
-    Operation(
-        method="POST",
-        path="/api/keys/signing/rotate",
-        name="rotateSigningKey",
-        tag="keys",
-        access=Access.SOCKET,
-        summary="Replace the signing key of a world",
+    _about_keys(
+        "POST /api/keys/signing/rotate",
+        "rotateSigningKey",
+        "Replace the signing key of a world",
+        Answer(200, "The new signing key.", SIGNING_KEY),
         sentence="That of today stays good for the overlap; callbacks are signed with both.",
-        body=Body(shape=body("Overlap", "How long the old one stays good.", {"overlap": OVERLAP}), optional=True),
-        answers=(Answer(status=200, sentence="The new signing key.", shape=SIGNING_KEY),),
+        body=Body(body("Overlap", "How long the old one stays good.", {"overlap": OVERLAP}), optional=True),
         failures=(409,),
     ),
-    Operation(
-        method="POST",
-        path="/api/keys/signing/rotate/finish",
-        name="finishSigningKey",
-        tag="keys",
-        access=Access.SOCKET,
-        summary="Let the old signing key go",
-        answers=(Answer(status=200, sentence="The signing key that is left.", shape=SIGNING_KEY_FINISHED),),
+    _about_keys(
+        "POST /api/keys/signing/rotate/finish",
+        "finishSigningKey",
+        "Let the old signing key go",
+        Answer(200, "The signing key that is left.", SIGNING_KEY_FINISHED),
     ),
 )

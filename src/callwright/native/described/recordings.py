@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from callwright.native.described.common import PAGED, identified
+from functools import partial
+
+from callwright.native.described.common import PAGED, identified, stamps
 from callwright.native.recordings import MOST_BYTES
-from callwright.openapi.operation import Access, Answer, Operation, Parameter
+from callwright.openapi.operation import Access, Answer, Parameter, operation
 from callwright.openapi.shapes import (
     by_name,
     choice,
     extended,
     identity,
-    moment,
     number,
     or_null,
     page_of,
@@ -43,8 +44,7 @@ RECORDING = record(
         "sealed": truth("Whether the file is encrypted."),
         "file": text("Where the compatible interface has its sound.", "/recordings/01a01f4e-6a3b-7c52-9d0e-4f1b2c3d4e5f.wav"),
         "peaks": text("Where its waveform is.", "/api/recordings/01a01f4e-6a3b-7c52-9d0e-4f1b2c3d4e5f/peaks"),
-        "createdAt": moment("When it was asked for."),
-        "updatedAt": moment("When it was changed last."),
+        **stamps("When it was asked for."),
     },
 )
 TRANSCRIPTION = record(
@@ -58,8 +58,7 @@ TRANSCRIPTION = record(
         "language": text("The language it was asked for in.", "en-GB"),
         "status": choice("`done` and `failed` are final.", TranscriptionStatus, "done"),
         "error": or_null(text("Why it failed; null unless it did.", "too long"), None),
-        "createdAt": moment("When it was asked for."),
-        "updatedAt": moment("When it was changed last."),
+        **stamps("When it was asked for."),
     },
 )
 WORD = record(
@@ -119,38 +118,34 @@ REWRAPPED = record(
         "transcriptions": said(RENEWED, "Transcriptions."),
     },
 )
+_about_recordings = partial(operation, tag="recordings")
 _RECORDING = (identified("the recording"),)
+_of_recording = partial(operation, tag="recordings", parameters=_RECORDING)
 
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/api/recordings",
-        name="listRecordings",
-        tag="recordings",
-        summary="List recordings",
-        parameters=(*PAGED, Parameter(name="call", shape=identity("Those of this call alone."))),
-        answers=(Answer(status=200, sentence="A page of recordings.", shape=page_of("RecordingPage", RECORDING)),),
+    _about_recordings(
+        "GET /api/recordings",
+        "listRecordings",
+        "List recordings",
+        Answer(200, "A page of recordings.", page_of("RecordingPage", RECORDING)),
+        parameters=(*PAGED, Parameter("call", identity("Those of this call alone."))),
     ),
-    Operation(
-        method="GET",
-        path="/api/recordings/{id}",
-        name="showRecording",
-        tag="recordings",
-        summary="Show a recording with its transcriptions",
-        parameters=_RECORDING,
-        answers=(Answer(status=200, sentence="The recording.", shape=SHOWN),),
+    _of_recording(
+        "GET /api/recordings/{id}",
+        "showRecording",
+        "Show a recording with its transcriptions",
+        Answer(200, "The recording.", SHOWN),
     ),
-    Operation(
-        method="GET",
-        path="/api/recordings/{id}/peaks",
-        name="showPeaks",
-        tag="recordings",
-        summary="Show the waveform of a recording",
+    _about_recordings(
+        "GET /api/recordings/{id}/peaks",
+        "showPeaks",
+        "Show the waveform of a recording",
+        Answer(200, "The waveform.", PEAKS),
         parameters=(
             *_RECORDING,
             Parameter(
-                name="columns",
-                shape=whole(
+                "columns",
+                whole(
                     "How many columns there is room for.",
                     waveform.COLUMNS,
                     1,
@@ -159,77 +154,60 @@ OPERATIONS = (
                 ),
             ),
         ),
-        answers=(Answer(status=200, sentence="The waveform.", shape=PEAKS),),
     ),
-    Operation(
-        method="GET",
-        path="/api/recordings/{id}/sound",
-        name="readSound",
-        tag="recordings",
-        summary="Read a portion of a recording's sound",
+    _about_recordings(
+        "GET /api/recordings/{id}/sound",
+        "readSound",
+        "Read a portion of a recording's sound",
+        Answer(
+            200,
+            "Bytes of a WAV file; fewer than were asked for at its end alone.",
+            {"type": "string", "contentMediaType": "audio/wav"},
+            media="audio/wav",
+        ),
         sentence="The compatible interface serves the whole file.",
         parameters=(
             *_RECORDING,
-            Parameter(name="offset", shape=whole("From which byte of the file on.", 0, 0, 2**40, default=0)),
-            Parameter(name="length", shape=whole("How many bytes at most.", MOST_BYTES, 1, MOST_BYTES, default=MOST_BYTES)),
-        ),
-        answers=(
-            Answer(
-                status=200,
-                sentence="Bytes of a WAV file; fewer than were asked for at its end alone.",
-                shape={"type": "string", "contentMediaType": "audio/wav"},
-                media="audio/wav",
-            ),
+            Parameter("offset", whole("From which byte of the file on.", 0, 0, 2**40, default=0)),
+            Parameter("length", whole("How many bytes at most.", MOST_BYTES, 1, MOST_BYTES, default=MOST_BYTES)),
         ),
     ),
-    Operation(
-        method="POST",
-        path="/api/recordings/{id}/pause",
-        name="pauseRecording",
-        tag="recordings",
-        summary="Keep silence in place of sound",
+    _of_recording(
+        "POST /api/recordings/{id}/pause",
+        "pauseRecording",
+        "Keep silence in place of sound",
+        Answer(200, "The recording.", RECORDING),
         sentence="Such as while a card number is told.",
-        parameters=_RECORDING,
-        answers=(Answer(status=200, sentence="The recording.", shape=RECORDING),),
         failures=(409,),
     ),
-    Operation(
-        method="POST",
-        path="/api/recordings/{id}/resume",
-        name="resumeRecording",
-        tag="recordings",
-        summary="Keep sound again",
-        parameters=_RECORDING,
-        answers=(Answer(status=200, sentence="The recording.", shape=RECORDING),),
+    _of_recording(
+        "POST /api/recordings/{id}/resume",
+        "resumeRecording",
+        "Keep sound again",
+        Answer(200, "The recording.", RECORDING),
         failures=(409,),
     ),
-    Operation(
-        method="POST",
-        path="/api/recordings/rewrap",
-        name="rewrapKeys",
-        tag="recordings",
+    _about_recordings(
+        "POST /api/recordings/rewrap",
+        "rewrapKeys",
+        "Seal with the current key what an older one seals",
+        Answer(200, "How many were sealed anew.", REWRAPPED),
+        failures=(409,),
         access=Access.SOCKET,
-        summary="Seal with the current key what an older one seals",
-        answers=(Answer(status=200, sentence="How many were sealed anew.", shape=REWRAPPED),),
-        failures=(409,),
     ),
-    Operation(
-        method="GET",
-        path="/api/transcriptions",
-        name="listTranscriptions",
-        tag="recordings",
-        summary="List transcriptions",
+    _about_recordings(
+        "GET /api/transcriptions",
+        "listTranscriptions",
+        "List transcriptions",
+        Answer(200, "A page of transcriptions.", page_of("TranscriptionPage", TRANSCRIPTION)),
         sentence="Without their texts.",
-        parameters=(*PAGED, Parameter(name="recording", shape=identity("Those of this recording alone."))),
-        answers=(Answer(status=200, sentence="A page of transcriptions.", shape=page_of("TranscriptionPage", TRANSCRIPTION)),),
+        parameters=(*PAGED, Parameter("recording", identity("Those of this recording alone."))),
     ),
-    Operation(
-        method="GET",
-        path="/api/transcriptions/{id}",
-        name="showTranscription",
-        tag="recordings",
-        summary="Show a transcription with its text",
+    _about_recordings(
+        "GET /api/transcriptions/{id}",
+        "showTranscription",
+        "Show a transcription with its text",
+        Answer(200, "The transcription.", HEARD),
         parameters=(identified("the transcription"),),
-        answers=(Answer(status=200, sentence="The transcription.", shape=HEARD),),
     ),
 )

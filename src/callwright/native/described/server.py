@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from callwright.openapi.operation import Access, Answer, Operation
-from callwright.openapi.shapes import (
-    all_of,
-    by_name,
-    choice,
-    identity,
-    or_null,
-    record,
-    several,
-    text,
-    truth,
-    whole,
-)
+from functools import partial
+
+from callwright.openapi.operation import Access, Answer, operation
+from callwright.openapi.shapes import all_of, by_name, choice, identity, or_null, record, several, text, truth, whole
 
 HEALTH = record(
     "Health",
@@ -64,43 +55,32 @@ STATE = record(
     },
 )
 
+_about_server = partial(operation, tag="server")
+
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/api/health",
-        name="showHealth",
-        tag="server",
-        access=Access.ANYONE,
-        summary="Say whether calls can be carried",
+    _about_server(
+        "GET /api/health",
+        "showHealth",
+        "Say whether calls can be carried",
+        Answer(200, "All is well.", HEALTH, example={"status": "ok", "parts": {"store": "ok"}}),
+        Answer(503, "Something is not.", HEALTH, example={"status": "unhealthy", "parts": {"store": "unhealthy"}}),
         sentence="For load balancers and monitors. Over the control socket the answer also says why not.",
-        answers=(
-            Answer(status=200, sentence="All is well.", shape=HEALTH, example={"status": "ok", "parts": {"store": "ok"}}),
-            Answer(
-                status=503,
-                sentence="Something is not.",
-                shape=HEALTH,
-                example={"status": "unhealthy", "parts": {"store": "unhealthy"}},
-            ),
-        ),
+        access=Access.ANYONE,
     ),
-    Operation(
-        method="GET",
-        path="/api/settings",
-        name="listSettings",
-        tag="server",
-        access=Access.SOCKET,
-        summary="List the settings in force",
+    _about_server(
+        "GET /api/settings",
+        "listSettings",
+        "List the settings in force",
+        Answer(200, "All settings.", all_of("Settings", SETTING, "The settings in force.")),
         sentence="With their origin: a flag, the environment, a file or the default. Secrets are masked.",
-        answers=(Answer(status=200, sentence="All settings.", shape=all_of("Settings", SETTING, "The settings in force.")),),
-    ),
-    Operation(
-        method="GET",
-        path="/api/state",
-        name="showState",
-        tag="server",
         access=Access.SOCKET,
-        summary="Show what only the running server knows",
+    ),
+    _about_server(
+        "GET /api/state",
+        "showState",
+        "Show what only the running server knows",
+        Answer(200, "The state.", STATE),
         sentence="Its live calls, its processes, its clock; 503 where no server runs on the data folder.",
-        answers=(Answer(status=200, sentence="The state.", shape=STATE),),
+        access=Access.SOCKET,
     ),
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from callwright.dialect.callbacks import TYPE_OF, TYPES
-from callwright.native.described.common import LIMIT, NUMBER, PAGED, identified
+from callwright.native.described.common import DONE, LIMIT, NUMBER, PAGED, identified, stamps
 from callwright.native.described.deliveries import DELIVERY
-from callwright.native.described.keys import OVERLAP
+from callwright.native.described.keys import FINISHED, OVERLAP
 from callwright.native.webhooks import DEFAULT_TEST
-from callwright.openapi.operation import Answer, Body, Operation, Parameter
+from callwright.openapi.operation import Answer, Body, Parameter, operation
 from callwright.openapi.shapes import (
     body,
     choice,
@@ -41,8 +43,7 @@ WEBHOOK = record(
         "events": or_null(EVENTS, ["call", "leg"]),
         "hasToken": truth("Whether it has a token; the token is shown by `/api/webhooks/{id}/secret` alone.", True),
         "oldTokenUntil": or_null(moment("Until when the token that was replaced is good."), None),
-        "createdAt": moment("When it was made."),
-        "updatedAt": moment("When it was changed last."),
+        **stamps(),
     },
 )
 _SETTABLE = {"url": URL, "token": or_null(TOKEN), "events": or_null(EVENTS, ["leg"])}
@@ -64,7 +65,7 @@ TOKEN_FINISHED = extended(
     "WebhookTokenFinished",
     "The token, after the old one was let go.",
     TOKEN_SHOWN,
-    {"finished": truth("Whether there was an old one.", True)},
+    FINISHED,
 )
 ROTATION = body(
     "TokenRotation", "A new token.", {"token": or_null(text("Without it one is made.", "barfoo")), "overlap": OVERLAP}
@@ -99,8 +100,7 @@ ENDPOINT = record(
         "failingSince": or_null(moment("When the first of them was."), None),
         "disabledAt": or_null(moment("Since when nothing is sent to it."), None),
         "disabledWhy": or_null(text("Why: `gone`, `failing` or `asked`.", "asked"), None),
-        "createdAt": moment("When it was first known."),
-        "updatedAt": moment("When it was changed last."),
+        **stamps("When it was first known."),
         "pending": whole("Deliveries that wait, counted up to `countedTo`.", 0),
         "exhausted": whole("Deliveries that were given up, counted up to `countedTo`.", 0),
         "countedTo": whole("How far is counted.", 10_000),
@@ -129,180 +129,122 @@ TEST_WANTED = body(
     "What to send an example of.",
     {"event": choice("An event.", tuple(TYPE_OF), DEFAULT_TEST)},
 )
-_WEBHOOK, _ENDPOINT = (identified("the webhook"),), (identified("the endpoint"),)
-_SHOWN = (Answer(status=200, sentence="The webhook.", shape=WEBHOOK),)
-_ENDPOINT_SHOWN = (Answer(status=200, sentence="The endpoint.", shape=ENDPOINT),)
+_about_webhooks = partial(operation, tag="webhooks")
+_of_webhook = partial(operation, tag="webhooks", parameters=(identified("the webhook"),))
+_of_endpoint = partial(operation, tag="webhooks", parameters=(identified("the endpoint"),))
+_WEBHOOK, _ENDPOINT = Answer(200, "The webhook.", WEBHOOK), Answer(200, "The endpoint.", ENDPOINT)
 
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/api/webhooks",
-        name="listWebhooks",
-        tag="webhooks",
-        summary="List webhooks",
+    _about_webhooks(
+        "GET /api/webhooks",
+        "listWebhooks",
+        "List webhooks",
+        Answer(200, "A page of webhooks.", page_of("WebhookPage", WEBHOOK)),
         sentence="Those of numbers too; never a token.",
         parameters=PAGED,
-        answers=(Answer(status=200, sentence="A page of webhooks.", shape=page_of("WebhookPage", WEBHOOK)),),
     ),
-    Operation(
-        method="POST",
-        path="/api/webhooks",
-        name="makeWebhook",
-        tag="webhooks",
-        summary="Make a webhook of the world",
-        body=Body(shape=WEBHOOK_WANTED),
-        answers=(Answer(status=201, sentence="The webhook.", shape=WEBHOOK),),
+    _about_webhooks(
+        "POST /api/webhooks",
+        "makeWebhook",
+        "Make a webhook of the world",
+        Answer(201, "The webhook.", WEBHOOK),
+        body=Body(WEBHOOK_WANTED),
         failures=(409,),
     ),
-    Operation(
-        method="GET",
-        path="/api/webhooks/{id}",
-        name="showWebhook",
-        tag="webhooks",
-        summary="Show a webhook",
-        parameters=_WEBHOOK,
-        answers=_SHOWN,
-    ),
-    Operation(
-        method="PATCH",
-        path="/api/webhooks/{id}",
-        name="changeWebhook",
-        tag="webhooks",
-        summary="Change a webhook",
+    _of_webhook("GET /api/webhooks/{id}", "showWebhook", "Show a webhook", _WEBHOOK),
+    _of_webhook(
+        "PATCH /api/webhooks/{id}",
+        "changeWebhook",
+        "Change a webhook",
+        _WEBHOOK,
         sentence="An endpoint that was disabled is sent to again.",
-        parameters=_WEBHOOK,
-        body=Body(shape=WEBHOOK_CHANGE, example={"events": ["leg", "recording"]}),
-        answers=_SHOWN,
+        body=Body(WEBHOOK_CHANGE, example={"events": ["leg", "recording"]}),
     ),
-    Operation(
-        method="DELETE",
-        path="/api/webhooks/{id}",
-        name="removeWebhook",
-        tag="webhooks",
-        summary="Remove a webhook",
+    _of_webhook(
+        "DELETE /api/webhooks/{id}",
+        "removeWebhook",
+        "Remove a webhook",
+        DONE,
         sentence="What waits for it and nobody else asks for is given up.",
-        parameters=_WEBHOOK,
-        answers=(Answer(status=204, sentence="It is done."),),
     ),
-    Operation(
-        method="PUT",
-        path="/api/numbers/{number}/webhook",
-        name="setNumberWebhook",
-        tag="webhooks",
-        summary="Give a number its webhook, or change it",
+    _about_webhooks(
+        "PUT /api/numbers/{number}/webhook",
+        "setNumberWebhook",
+        "Give a number its webhook, or change it",
+        _WEBHOOK,
         sentence="A number that is not there yet is registered.",
         parameters=(NUMBER,),
-        body=Body(shape=WEBHOOK_CHANGE, example={"url": "https://example.com/voice"}),
-        answers=_SHOWN,
+        body=Body(WEBHOOK_CHANGE, example={"url": "https://example.com/voice"}),
         failures=(403, 409),
     ),
-    Operation(
-        method="POST",
-        path="/api/webhooks/{id}/test",
-        name="testWebhook",
-        tag="webhooks",
-        summary="Send a webhook an example",
+    _of_webhook(
+        "POST /api/webhooks/{id}/test",
+        "testWebhook",
+        "Send a webhook an example",
+        Answer(202, "The delivery.", DELIVERY),
         sentence="It is tried once; the delivery tells how that went.",
-        parameters=_WEBHOOK,
-        body=Body(shape=TEST_WANTED, optional=True),
-        answers=(Answer(status=202, sentence="The delivery.", shape=DELIVERY),),
+        body=Body(TEST_WANTED, optional=True),
         failures=(409,),
     ),
-    Operation(
-        method="GET",
-        path="/api/webhooks/{id}/secret",
-        name="showWebhookToken",
-        tag="webhooks",
-        summary="Show what a webhook's callbacks are signed with",
-        parameters=_WEBHOOK,
-        answers=(Answer(status=200, sentence="Its token.", shape=TOKEN_SHOWN),),
+    _of_webhook(
+        "GET /api/webhooks/{id}/secret",
+        "showWebhookToken",
+        "Show what a webhook's callbacks are signed with",
+        Answer(200, "Its token.", TOKEN_SHOWN),
     ),
-    Operation(
-        method="POST",
-        path="/api/webhooks/{id}/rotate",
-        name="rotateWebhookToken",
-        tag="webhooks",
-        summary="Replace a webhook's token",
+    _of_webhook(
+        "POST /api/webhooks/{id}/rotate",
+        "rotateWebhookToken",
+        "Replace a webhook's token",
+        Answer(200, "The new token.", TOKEN_SHOWN),
         sentence="That of today stays good for the overlap; callbacks are signed with both.",
-        parameters=_WEBHOOK,
-        body=Body(shape=ROTATION, optional=True),
-        answers=(Answer(status=200, sentence="The new token.", shape=TOKEN_SHOWN),),
+        body=Body(ROTATION, optional=True),
         failures=(409,),
     ),
-    Operation(
-        method="POST",
-        path="/api/webhooks/{id}/rotate/finish",
-        name="finishWebhookToken",
-        tag="webhooks",
-        summary="Let the old token go",
-        parameters=_WEBHOOK,
-        answers=(Answer(status=200, sentence="The token that is left.", shape=TOKEN_FINISHED),),
+    _of_webhook(
+        "POST /api/webhooks/{id}/rotate/finish",
+        "finishWebhookToken",
+        "Let the old token go",
+        Answer(200, "The token that is left.", TOKEN_FINISHED),
     ),
-    Operation(
-        method="GET",
-        path="/api/endpoints",
-        name="listEndpoints",
-        tag="webhooks",
-        summary="List endpoints by URL",
+    _about_webhooks(
+        "GET /api/endpoints",
+        "listEndpoints",
+        "List endpoints by URL",
+        Answer(200, "A page of endpoints.", ENDPOINTS),
         sentence="Those that have failed or have limits of their own.",
         parameters=(
             LIMIT,
-            Parameter(name="cursor", shape=identity("The `next` of the page before.")),
-            Parameter(name="url", shape=text("That one alone; its query does not matter.", "https://example.com/voice")),
-        ),
-        answers=(Answer(status=200, sentence="A page of endpoints.", shape=ENDPOINTS),),
-    ),
-    Operation(
-        method="POST",
-        path="/api/endpoints",
-        name="limitEndpoint",
-        tag="webhooks",
-        summary="Give the endpoint of a URL limits of its own",
-        body=Body(shape=ENDPOINT_WANTED),
-        answers=(
-            Answer(status=201, sentence="The endpoint, which is known from now on.", shape=ENDPOINT),
-            Answer(status=200, sentence="The endpoint, which was known.", shape=ENDPOINT),
+            Parameter("cursor", identity("The `next` of the page before.")),
+            Parameter("url", text("That one alone; its query does not matter.", "https://example.com/voice")),
         ),
     ),
-    Operation(
-        method="GET",
-        path="/api/endpoints/{id}",
-        name="showEndpoint",
-        tag="webhooks",
-        summary="Show an endpoint: how it does, and what waits for it",
-        parameters=_ENDPOINT,
-        answers=_ENDPOINT_SHOWN,
+    _about_webhooks(
+        "POST /api/endpoints",
+        "limitEndpoint",
+        "Give the endpoint of a URL limits of its own",
+        Answer(201, "The endpoint, which is known from now on.", ENDPOINT),
+        Answer(200, "The endpoint, which was known.", ENDPOINT),
+        body=Body(ENDPOINT_WANTED),
     ),
-    Operation(
-        method="PATCH",
-        path="/api/endpoints/{id}",
-        name="changeEndpoint",
-        tag="webhooks",
-        summary="Change the limits of an endpoint",
-        parameters=_ENDPOINT,
-        body=Body(shape=ENDPOINT_CHANGE),
-        answers=_ENDPOINT_SHOWN,
+    _of_endpoint("GET /api/endpoints/{id}", "showEndpoint", "Show an endpoint: how it does, and what waits for it", _ENDPOINT),
+    _of_endpoint(
+        "PATCH /api/endpoints/{id}", "changeEndpoint", "Change the limits of an endpoint", _ENDPOINT, body=Body(ENDPOINT_CHANGE)
     ),
-    Operation(
-        method="POST",
-        path="/api/endpoints/{id}/enable",
-        name="enableEndpoint",
-        tag="webhooks",
-        summary="Send to an endpoint again",
+    _of_endpoint(
+        "POST /api/endpoints/{id}/enable",
+        "enableEndpoint",
+        "Send to an endpoint again",
+        _ENDPOINT,
         sentence="One that rests, or whose host is left alone, is tried at once. What was given up is sent when it is resent.",
-        parameters=_ENDPOINT,
-        answers=_ENDPOINT_SHOWN,
         failures=(409,),
     ),
-    Operation(
-        method="POST",
-        path="/api/endpoints/{id}/disable",
-        name="disableEndpoint",
-        tag="webhooks",
-        summary="Send nothing to an endpoint",
+    _of_endpoint(
+        "POST /api/endpoints/{id}/disable",
+        "disableEndpoint",
+        "Send nothing to an endpoint",
+        _ENDPOINT,
         sentence="What is pending there is given up, and kept.",
-        parameters=_ENDPOINT,
-        answers=_ENDPOINT_SHOWN,
         failures=(409,),
     ),
 )

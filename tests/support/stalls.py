@@ -1,0 +1,59 @@
+"""Tests on a machine that stands still for a while, as virtual ones do.
+
+Sound that was due then is lost, and time that was measured then says nothing of the product. A test that failed meanwhile is
+run again, and the run says how often that was; one that fails while the machine runs has failed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+EVERY_S = 0.02
+LONG_S = 0.5  # a lane that is one of four waits its turn some tenths of a second, which every test bears
+AGAIN = 2
+
+
+class Stalls:
+    """A thread that runs all the time, and notices when it did not."""
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+        self.all: list[float] = []
+        threading.Thread(target=self._watch, name="stalls", daemon=True).start()
+
+    def spoilt(self) -> bool:
+        """Whether there was a long one since the test began."""
+        time.sleep(2 * EVERY_S)  # one is noticed when it is over
+        return self.longest_s >= LONG_S
+
+    def _watch(self) -> None:
+        last = time.monotonic()
+        while True:
+            time.sleep(EVERY_S)
+            now = time.monotonic()
+            stood_s, last = now - last - EVERY_S, now
+            self.longest_s = max(self.longest_s, stood_s)
+            if stood_s >= LONG_S:
+                self.all.append(stood_s)
+
+
+stalls = Stalls()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.flaky(reruns=AGAIN, condition=stalls.spoilt))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    stalls.longest_s = 0.0
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if stalls.all:
+        longest = ", ".join(f"{one:.1f}" for one in sorted(stalls.all, reverse=True)[:10])
+        terminalreporter.write_line(f"The machine stood still {len(stalls.all)} times for {LONG_S:g} s or more: {longest} s.")
