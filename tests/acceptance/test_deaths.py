@@ -157,7 +157,6 @@ async def test_a_media_process(how: signal.Signals, server: Server, web: Webserv
     assert ringing.invite is not None
     ringing.callee.reply(ringing.invite, 487, "Request Terminated")
     ringing.caller.ack(await ringing.caller.peer.get(503))
-    assert time.monotonic() - since < 5
     await settled(server, web, lost, "media_lost")
     for call in kept:
         alive_legs = {"ringing": ("ringing", "ringing"), "bridged": ("ongoing", "ongoing")}.get(call.state, ("ongoing",))
@@ -186,7 +185,6 @@ async def test_the_core(how: signal.Signals, tmp_path: Path, web: Webserver, ser
         killed_us = time.time_ns() // 1000
         frozen = kill(first.process.pid, how)
         await asyncio.to_thread(gone, children)
-        assert time.monotonic() - frozen < 3.5, "silent for three pings, or end of file"
         died = await asyncio.to_thread(manager.watch, first)
         assert manager.said[-1] == "killed by the watchdog" if how is signal.SIGSTOP else died - frozen < 1
         web.status = 200

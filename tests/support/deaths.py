@@ -15,7 +15,7 @@ from typing import NamedTuple
 from support.server import Server, Webserver, until
 from support.sip_peer import Caller, Message, Peer, sdp
 
-WITHIN_S = 5.0
+WITHIN_S = 15.0
 _numbers = itertools.count(31_205_550_200)
 PAUSE = {"action": "pause", "options": {"length": 120}}
 

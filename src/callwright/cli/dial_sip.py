@@ -47,13 +47,17 @@ class NotTaken(CallwrightError):
 
 
 class Queue:
-    """What is yet to be done when the flow asks: groups of keys, and files to play. One is done for a prompt."""
+    """What is yet to be done when the flow asks: groups of keys, and files to play. One is done for a prompt.
+
+    A prompt that is over has its reply when the journal was read once more: a recording that begins with it gets a file.
+    """
 
     def __init__(self, keys: Sequence[str], files: Sequence[str]) -> None:
         self._keys, self._files = deque(keys), deque(files)
         self._steps: set[str] = set()
         # Whether keys are pressed for the present step, whether its last prompt has its reply, and whether sound is heard.
         self._pressed, self._replied, self._sound = False, True, False
+        self._due = False
 
     def reads(self, news: Iterable[Mapping[str, Any]]) -> list[tuple[float, str, str]]:
         """Of what is new in the journal: seconds until a command for the telephone, ``digits`` or ``play``, and with what."""
@@ -70,14 +74,18 @@ class Queue:
                     asked.append((LISTENED_S, "digits", self._keys.popleft()))
         return asked
 
-    def hears(self, silence: bool) -> tuple[str, str] | None:
-        """Of what the telephone hears now: a command for it, and with what."""
+    def hears(self, silence: bool) -> None:
+        """Note what the telephone hears now."""
         before, self._sound = self._sound, not silence
         if self._sound and not before:
             self._replied = self._pressed
-        if self._sound or not before or self._replied:
+        self._due = silence and (before or self._due)
+
+    def replies(self) -> tuple[str, str] | None:
+        """What a prompt that was over before the journal was read gets: a command for the telephone, and with what."""
+        if not self._due or self._replied:
             return None
-        self._replied = True
+        self._due, self._replied = False, True
         if self._keys:
             return "digits", self._keys.popleft()
         return ("play", self._files.popleft()) if self._files else None
@@ -150,6 +158,8 @@ class _Caller:
     def _do(self, news: Sequence[Mapping[str, Any]]) -> None:
         for order in self._queue.reads(news):
             self._later(*order)
+        if reply := self._queue.replies():
+            self._order(*reply)
         self._hear()
 
     def _hear(self) -> None:
@@ -158,8 +168,8 @@ class _Caller:
         for event in events:
             if event["event"] == "answered":
                 self._answered()
-            elif event["event"] == "heard" and not event["asked"] and (order := self._queue.hears(event["silence"])):
-                self._order(*order)
+            elif event["event"] == "heard" and not event["asked"]:
+                self._queue.hears(event["silence"])
             elif event["event"] in ("refused", "ended"):
                 self._over = event
 

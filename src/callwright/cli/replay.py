@@ -13,7 +13,8 @@ import msgspec
 from callwright import ids
 from callwright.calls import journal
 from callwright.calls.rows import Told
-from callwright.cli import show, story
+from callwright.calls.sentences import sentence
+from callwright.cli import show
 from callwright.cli.control import Control, Refused, reach
 from callwright.cli.files import Unreadable, read_bytes
 from callwright.cli.place import Place
@@ -179,20 +180,16 @@ class _Words(Sequence[str]):
             reader.read(line.entry)
             if isinstance(line.entry, journal.StepStarted):
                 self._bodies[place] = reader.body(line.entry.step)
-        self._names = {str(leg): f"leg {n}" for leg, n in reader.legs.items()}
-        self._recordings = {str(recording): str(n) for recording, n in reader.recordings.items()}
+        self._names = {leg: f"leg {n}" for leg, n in reader.legs.items()}
+        self._names |= {recording: f"recording {n}" for recording, n in reader.recordings.items()}
 
     def __len__(self) -> int:
         return len(self._lines)
 
     def __getitem__(self, place: Any) -> Any:
         line = self._lines[place]
-        sentence = story.sentence(json_.loads(journal.encode(line.entry)), self._names)
-        for recording, n in self._recordings.items():
-            sentence = sentence.replace(recording, n)
-        if place in self._bodies:
-            sentence += _does(self._bodies[place])
-        text = f"{(line.at_us - self._lines[0].at_us) / 1e6:+9.3f}  {sentence}"
+        does = _does(self._bodies[place]) if place in self._bodies else ""
+        text = f"{(line.at_us - self._lines[0].at_us) / 1e6:+9.3f}  {sentence(line.entry, self._names)}{does}"
         return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
 
 

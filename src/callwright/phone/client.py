@@ -36,9 +36,9 @@ class Phone:
         """Start ``python -m callwright.phone`` with `options` (address, port, user)."""
         flags = [f"--{name}" + ("" if value is True else f"={value}") for name, value in options.items() if value is not False]
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "callwright.phone", *flags, stdin=pipe, stdout=pipe, limit=1 << 20
-        )
+        command = [sys.executable, "-m", "callwright.phone", *flags]
+        # A session of its own: Ctrl-C is for whoever drives it, who ends it by closing its input.
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=1 << 20, start_new_session=True)
         phone = cls(process)
         try:
             phone.sip = (await phone.wait("ready", timeout=20.0))["sip"]

@@ -13,13 +13,16 @@ from callwright import ids, telephony
 from callwright.calls import journal
 from callwright.calls.model import Direction
 from callwright.clock import Clock
+from callwright.replay.acts import Acts
+from callwright.replay.conversations import Conversations
 from callwright.replay.follower import Follower
-from callwright.replay.inputs import LegPlan, Plan
 from callwright.replay.legs import Leg, State
+from callwright.replay.plan import LegPlan, Plan
+from callwright.replay.plays import Plays
 from callwright.replay.prompting import Prompting
 from callwright.replay.record import Line
 from callwright.replay.tapes import Tapes
-from callwright.replay.timeline import NEAR_US, SOON_US, Item, Timeline
+from callwright.replay.timeline import SOON_US, Timeline
 from callwright.switch.outcomes import reason_of_refusal
 from callwright.telephony import Cause, Command, CommandRefused, Event, PlayOutcome, RecordOutcome, Who
 
@@ -42,13 +45,14 @@ class ReplayedEngine:
         self._clock = clock
         self._timeline = timeline
         self._plan = plan
-        self._prompting = prompting
         self._follower = follower
         self._ask = ask
         self._legs: dict[UUID, Leg] = {}
         self._sink: Callable[[Event], None] | None = None
-        self._tapes = Tapes(timeline, plan.recordings, self._emit, self._leaves_soon)
-        self._waiting: dict[int, Item] = {}
+        self.acts = Acts(timeline, plan, self._act)
+        self._plays = Plays(timeline, prompting, self._emit)
+        self._tapes = Tapes(timeline, plan.recordings, self._emit, self.acts.leaves_soon)
+        self._conversations = Conversations(timeline, follower, self.acts, self._legs, self._emit)
         self._referred: dict[int, int] = {}
 
     def attach(self, sink: Callable[[Event], None]) -> None:
@@ -61,32 +65,8 @@ class ReplayedEngine:
 
     def begin(self) -> UUID | None:
         """Have the acts of the record wait for their times, and let the caller of a call that came in dial."""
-        step: int | None = None
-        acts = {line.index for line in self._plan.acts}
-        for line in self._plan.lines:
-            if isinstance(line.entry, journal.StepStarted):
-                step = line.index
-            if line.index in acts:
-                self._put(line, step)
-        silent = self._plan.silent
-        if silent is not None:
-            self._timeline.put(silent.at_us, self._fall_silent, silent.index, step)
+        self.acts.begin()
         return self._arrive() if self._plan.incoming else None
-
-    def skip(self, begin: int, end: int) -> None:
-        """The replay went past these lines. Keys of a step that is not there any more are pressed by nobody."""
-        for place in range(begin, end):
-            item = self._waiting.get(place)
-            if item is not None and isinstance(self._plan.lines[place].entry, journal.DigitPressed | journal.VoiceHeard):
-                self._timeline.take_out(item)
-                del self._waiting[place]
-
-    def _put(self, line: Line, step: int | None) -> None:
-        def act() -> None:
-            self._waiting.pop(line.index, None)
-            self._act(line)
-
-        self._waiting[line.index] = self._timeline.put(line.at_us, act, line.index, step)
 
     def _arrive(self) -> UUID:
         plan = self._plan.legs[1]
@@ -115,6 +95,9 @@ class ReplayedEngine:
             case journal.Asked() | journal.CallLabelled() | journal.RecordingMoved():
                 self._ask(line)
                 return
+            case journal.LegMoved():  # for want of sound
+                self._fall_silent()
+                return
         leg = self._leg(getattr(entry, "leg", None))
         if leg is None or leg.state is State.OVER:
             return
@@ -130,7 +113,7 @@ class ReplayedEngine:
             case journal.DigitPressed(digit=digit, duration_ms=duration_ms, means=means):
                 self._pressed(leg, digit, duration_ms, means)
             case journal.Held(direction=direction):
-                self._held(leg, direction)
+                self._conversations.held(leg, direction)
             case journal.SessionRefreshed():
                 self._emit(leg, telephony.Refreshed)
             case journal.ForkReleased():
@@ -140,13 +123,13 @@ class ReplayedEngine:
             case journal.VoiceHeard(what=what, after_us=after_us):
                 self._heard(leg, what, after_us)
             case journal.Bridged(how=how):
-                self._bridged(leg, how)
+                self._conversations.bridged(leg, how)
             case journal.Unbridged():
-                self._unbridged(leg)
+                self._conversations.unbridged(leg)
 
     def _pressed(self, leg: Leg, digit: str, duration_ms: int, means: str) -> None:
         if leg.play is not None and leg.play[1]:
-            self._play_over(leg, PlayOutcome.DIGIT)
+            self._plays.over(leg, PlayOutcome.DIGIT)
         self._emit(leg, telephony.Digit, digit=digit, duration_ms=duration_ms, means=means)
         for take in [take for take in leg.takes.values() if digit in take.command.stop_keys]:
             known = take.plan.end
@@ -182,8 +165,12 @@ class ReplayedEngine:
                 self._answer(leg)
             case telephony.Reject() | telephony.HangUp():
                 self._hang_up(leg, command)
-            case telephony.Play() | telephony.PlayMore() | telephony.Stop():
-                self._sound(leg, command)
+            case telephony.Play():
+                self._plays.play(leg, command)
+            case telephony.PlayMore():
+                self._plays.goes_on(leg, command)
+            case telephony.Stop():
+                self._plays.stop(leg)
             case telephony.StartRecording():
                 self._tapes.record(leg, command)
             case telephony.StopRecording(recording=recording):
@@ -197,7 +184,7 @@ class ReplayedEngine:
             case telephony.Refer():
                 self._refer(leg)
             case _:
-                self._converse(leg, command)
+                self._conversations.submit(leg, command)
 
     def _originate(self, command: telephony.Originate) -> None:
         n = self._follower.reader.legs.get(command.leg, 0)
@@ -234,7 +221,7 @@ class ReplayedEngine:
         leg.hung_up = True
         for take in tuple(leg.takes.values()):
             self._tapes.stop(take, RecordOutcome.STOPPED)
-        self._leaves(leg)
+        self._conversations.leave(leg)
         if leg.plan.by_us and leg.plan.last is None:
             return  # nor did the engine say a last word then
         last = leg.plan.last.index if leg.plan.by_us and leg.plan.last is not None else None
@@ -267,137 +254,13 @@ class ReplayedEngine:
             self._last(leg, telephony.Refused, sip_phrase=entry.sip_phrase, **fields)
 
     def _last(self, leg: Leg, kind: Callable[..., Event], **fields: Any) -> None:
-        self._play_over(leg, PlayOutcome.STOPPED)
+        self._plays.over(leg, PlayOutcome.STOPPED)
         for take in tuple(leg.takes.values()):
             if not take.plan.untold:
                 self._tapes.over(take, RecordOutcome.STOPPED)
-        self._leaves(leg)
+        self._conversations.leave(leg)
         leg.state = State.OVER
         self._emit(leg, kind, **fields)
-
-    # sound
-
-    def _sound(self, leg: Leg, command: Command) -> None:
-        match command:
-            case telephony.Play(id=play, stop_on_digit=stops):
-                self._stop_play(leg)
-                leg.play = (play, stops)
-                self._timeline.after(0, partial(self._emit, leg, telephony.PlayStarted, play=play))
-                self._prompting.begins(command)
-                self._await_end(leg)
-            case telephony.PlayMore(play=play) if leg.play is not None and leg.play[0] == play:
-                self._prompting.goes_on(command)
-                self._await_end(leg)
-            case telephony.Stop():
-                self._stop_play(leg)
-
-    def _await_end(self, leg: Leg) -> None:
-        if leg.play_over is not None:
-            self._timeline.take_out(leg.play_over)
-            leg.play_over = None
-        end = self._prompting.end
-        if end is not None:
-            outcome = PlayOutcome.FAILED if end.fault else PlayOutcome.DONE
-            leg.play_over = self._timeline.after(
-                max(0.0, end.at_us - self._timeline.now_us), partial(self._play_over, leg, outcome, end.fault), end.line
-            )
-
-    def _play_over(self, leg: Leg, outcome: PlayOutcome, detail: str = "") -> None:
-        if leg.play_over is not None:
-            self._timeline.take_out(leg.play_over)
-            leg.play_over = None
-        if leg.play is None:
-            return
-        play, leg.play = leg.play[0], None
-        if not leg.hung_up:
-            self._emit(leg, telephony.PlayFinished, play=play, outcome=outcome, detail=detail)
-
-    def _stop_play(self, leg: Leg) -> None:
-        """As asked, which is told a moment later."""
-        if leg.play_over is not None:
-            self._timeline.take_out(leg.play_over)
-            leg.play_over = None
-        if leg.play is not None:
-            play, leg.play = leg.play[0], None
-            stopped = partial(self._emit, leg, telephony.PlayFinished, play=play, outcome=PlayOutcome.STOPPED)
-            self._timeline.after(0, lambda: None if leg.state is State.OVER or leg.hung_up else stopped())
-
-    # who hears whom, hold, and transfers
-
-    def _converse(self, leg: Leg, command: Command) -> None:
-        match command:
-            case telephony.Bridge(other=other_id):
-                other = self._legs.get(other_id)
-                if other is None or other is leg or other.state is State.OVER or leg.others:
-                    raise CommandRefused(f"the leg {leg.id} cannot hear {other_id}")
-                leg.others = other.others = other.others or [other]
-                leg.others.append(leg)
-                leg.joined = other
-                self._expect(leg, "bridged", partial(self._bridged, leg, "relay" if len(leg.others) == 2 else "mix"))
-            case telephony.Unbridge():
-                if not leg.others:
-                    raise CommandRefused(f"the leg {leg.id} is in no conversation")
-                self._leaves(leg)
-                self._expect(leg, "unbridged", partial(self._unbridged, leg))
-            case telephony.Hold() | telephony.Resume():
-                direction = "recvonly" if isinstance(command, telephony.Hold) else "sendrecv"
-                self._expect(leg, "held", partial(self._held, leg, direction))
-
-    def _leaves(self, leg: Leg) -> None:
-        """A leg goes out of its conversation; who is left with nobody is told."""
-        others, leg.others = leg.others, []
-        if leg in others:
-            others.remove(leg)
-        if len(others) == 1:
-            (alone,) = others
-            alone.others = []
-            if not alone.hung_up:
-                self._expect(alone, "unbridged", partial(self._unbridged, alone))
-
-    def _expect(self, leg: Leg, what: str, tell: Callable[[], None]) -> None:
-        """A leg is to be told something: the record says when, if it has that near; else, where it is of no help, soon."""
-        kind = {"bridged": journal.Bridged, "unbridged": journal.Unbridged, "held": journal.Held}[what]
-        now = self._timeline.now_us
-        n = leg.plan.made.n
-        for place, item in self._waiting.items():
-            entry = self._plan.lines[place].entry
-            near = abs(item.due_us - now) <= NEAR_US
-            if isinstance(entry, kind) and near and self._plan.leg(getattr(entry, "leg", None)) == n:
-                leg.to_be_told.add(what)
-                return
-        leg.to_be_told.add(what)
-        if self._follower.astray:
-            self._timeline.after(SOON_US, tell)
-
-    def _bridged(self, leg: Leg, how: str) -> None:
-        if "bridged" in leg.to_be_told and len(leg.others) > 1:
-            leg.to_be_told.discard("bridged")
-            assert leg.joined is not None
-            self._emit(leg, telephony.Bridged, other=leg.joined.id, how=how)
-
-    def _unbridged(self, leg: Leg) -> None:
-        """Told once it is so; or a moment before, when the far end of who is heard has gone and that is told next."""
-        if "unbridged" not in leg.to_be_told:
-            partner = next((other for other in leg.others if other is not leg), None)
-            if partner is None or len(leg.others) != 2 or not self._leaves_soon(partner):
-                return
-            leg.others.clear()
-        leg.to_be_told.discard("unbridged")
-        if leg.state is not State.OVER and not leg.hung_up:
-            self._emit(leg, telephony.Unbridged)
-
-    def _leaves_soon(self, leg: Leg) -> bool:
-        last = leg.plan.last
-        item = None if last is None else self._waiting.get(last.index)
-        return item is not None and item.due_us - self._timeline.now_us <= NEAR_US
-
-    def _held(self, leg: Leg, direction: str) -> None:
-        if leg.state is not State.OVER:
-            asked = "held" in leg.to_be_told
-            leg.to_be_told.discard("held")
-            # What answers a hold of ours is not said where there is none.
-            if asked or direction != "recvonly" or not self._follower.astray:
-                self._emit(leg, telephony.Held, direction=direction)
 
     def _refer(self, leg: Leg) -> None:
         n = leg.plan.made.n

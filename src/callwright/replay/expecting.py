@@ -11,7 +11,7 @@ from callwright.calls.model import Call, Leg
 from callwright.calls.replay import rebuild
 from callwright.calls.rows import Told
 from callwright.rehearsal.outcome import Outcome
-from callwright.replay.inputs import Plan, PromptPlan
+from callwright.replay.plan import Plan, PromptPlan
 from callwright.scenarios.comparing import differences
 from callwright.scenarios.document import Expected, ExpectedLeg, ExpectedPrompt, ExpectedRecording, Scenario
 

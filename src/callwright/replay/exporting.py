@@ -20,7 +20,7 @@ from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.prompts import SoundReply
 from callwright.rehearsal.web import Reply
 from callwright.replay import expecting, inputs
-from callwright.replay.inputs import AnswerPlan, LegPlan, Plan, PromptPlan
+from callwright.replay.plan import AnswerPlan, LegPlan, Plan, PromptPlan
 from callwright.replay.record import Line, lines_of
 from callwright.replay.scenario_file import NotExportable, without_defaults
 from callwright.scenarios import running

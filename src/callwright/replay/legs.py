@@ -6,7 +6,7 @@ from enum import Enum
 from uuid import UUID
 
 from callwright import telephony
-from callwright.replay.inputs import LegPlan, RecordingPlan
+from callwright.replay.plan import LegPlan, RecordingPlan
 from callwright.replay.timeline import Item
 
 

@@ -29,7 +29,7 @@ from callwright.rehearsal.web import ScriptedWeb
 from callwright.replay import inputs
 from callwright.replay.engine import ReplayedEngine
 from callwright.replay.follower import Follower
-from callwright.replay.inputs import Plan
+from callwright.replay.plan import Plan
 from callwright.replay.prompting import Prompting
 from callwright.replay.record import Line, Reader, lines_of, renamed
 from callwright.replay.surroundings import NobodyThere, OneFlow, ReplayedFlows, ReplayedNetwork, UnfitFlow, WatchedStore
@@ -93,7 +93,9 @@ class _Stage:
         timeline = call_clock.timeline = Timeline(clock, plan.late)
         prompts, store = Prompts(), WatchedStore.in_memory()
         assert isinstance(store, WatchedStore)
-        self._follower = follower = Follower(plan.lines, Reader(self.steps), timeline, lambda *lines: self._engine.skip(*lines))
+        self._follower = follower = Follower(
+            plan.lines, Reader(self.steps), timeline, lambda *lines: self._engine.acts.skip(*lines)
+        )
         prompting = Prompting(plan, follower, timeline, prompts)
         self._engine = ReplayedEngine(clock, timeline, plan, prompting, follower, self._ask)
         ear = Ear(self._engine, Performer(clock, NobodyThere()), prompts, lambda destination: Party())

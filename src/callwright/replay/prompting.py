@@ -11,7 +11,7 @@ from callwright import telephony
 from callwright.calls import journal
 from callwright.rehearsal.prompts import SOUND_S, Prompt, Prompts
 from callwright.replay.follower import Follower
-from callwright.replay.inputs import Plan, PromptPlan
+from callwright.replay.plan import Plan, PromptPlan
 from callwright.replay.timeline import TICK_US, Timeline
 from callwright.simulator.talk import spoken_s
 from callwright.switch.sounds import SoundUnavailable

@@ -16,7 +16,7 @@ from callwright.rehearsal.network import Said
 from callwright.rehearsal.parties import Party
 from callwright.replay.engine import ReplayedEngine
 from callwright.replay.follower import Follower
-from callwright.replay.inputs import AnswerPlan, Plan
+from callwright.replay.plan import AnswerPlan, Plan
 from callwright.replay.timeline import Timeline
 from callwright.store import Change, Store
 from callwright.switch.fetching import Cause, FetchedFlow, FlowUnavailable

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 from callwright import telephony
-from callwright.replay.inputs import RecordingPlan
 from callwright.replay.legs import Leg, Take
+from callwright.replay.plan import RecordingPlan
 from callwright.replay.timeline import NEAR_US, SOON_US, TICK_US, Timeline
 from callwright.telephony import RecordOutcome
 

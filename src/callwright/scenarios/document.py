@@ -198,7 +198,7 @@ class Scenario(_Part, frozen=True, kw_only=True):
             min_length=1,
             max_length=200,
             description="What it is called in reports.",
-            extra={"allowed": "a text on one line", "check": not_plain},
+            extra={"allowed": "a text on one line", "check": not_plain, "stripped": True},
         ),
     ]
     description: Annotated[str, Meta(description="Whatever is to be said about it.")] = ""

@@ -81,8 +81,13 @@ class Fitting:
                 self._note_places(below, f"{key}[{n}]")
 
     def _described(self, node: Node, kind: inspect.Metadata, key: str) -> Any:
-        """A type with words of ours: its `words` are all there are, `allowed` says what a text may be, `check` why not."""
+        """A type with words of ours: its `words` are all there are, `allowed` says what a text may be, `check` why not.
+
+        What is `stripped` is without white space around it, such as the line end of a folded text (``>``).
+        """
         extra = kind.extra or {}
+        if extra.get("stripped") and isinstance(node, Scalar):
+            node = node._replace(text=node.text.strip())
         if extra.get("address"):
             return self._address(node, kind.type, key)
         words = extra.get("words")

@@ -1,8 +1,13 @@
-"""What every table of settings is."""
+"""What every table of settings is, and what several have."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,17 +13,15 @@ from sippy.CCEvents import (
     CCEventRedirect,
     CCEventRing,
     CCEventTry,
-    CCEventUpdate,
 )
 from sippy.SipCallId import SipCallId
 from sippy.SipConf import SipConf
 from sippy.SipHeader import SipHeader
 from sippy.SipTransactionManager import TRYING
 from sippy.SipURL import SipURL
-from sippy.Time.Timeout import Timeout
 from sippy.UA import UA
 
-from callwright.sip import referral, requests, wire
+from callwright.sip import referral, reinvites, requests, wire
 from callwright.sip.digest import CHALLENGES, Credentials
 from callwright.sip.headers import (
     ALLOW,
@@ -55,10 +53,7 @@ from callwright.sip.states import (
     is_after_the_end,
 )
 from callwright.sip.surroundings import Surroundings
-from callwright.sip.transactions import scaled_timeout
 from callwright.sip.wellformed import has_usable_port
-
-MAX_GLARES = 3
 
 
 class Dialog(UA):
@@ -92,19 +87,17 @@ class Dialog(UA):
 
         self.invite: Any = None  # the far end's INVITE transaction while our 200 has no ACK
         self.held_bye: CCEventDisconnect | None = None
-        self.our_offer_in_200 = False
-        self.far_target: Any = None
-        self.offer_deadline: Any = None
-        self.next_offer: str | None = None
-        self.sent_offer: str | None = None
-        self.glares = 0
-        self.glare_wait: Any = None
-
+        self.offers = reinvites.Offers()
         self.credentials: Credentials | None = None
 
     @property
     def is_up(self) -> bool:
         return self.phase is Phase.UP
+
+    @property
+    def may_invite(self) -> bool:
+        """Whether no INVITE is under way in either direction (RFC 3261 §14.1)."""
+        return self.phase is Phase.UP and isinstance(self.state, Connected) and self.invite is None
 
     def kept(self) -> bytes:
         """What a successor of this process needs to end the dialog (`wire.DialogState`)."""
@@ -143,7 +136,7 @@ class Dialog(UA):
             return False
         event = CCEventConnect((200, "OK", description(sdp)))
         event.extra_headers = (ALLOW, SUPPORTED)
-        self.our_offer_in_200 = self.rSDP is None
+        self.offers.in_200 = self.rSDP is None
         self.recvEvent(event)
         self._move(Phase.UP)
         self.around.tell(wire.AnswerSent(self.leg))
@@ -157,7 +150,7 @@ class Dialog(UA):
         if retry_after_s is not None:
             event.extra_headers += (field("Retry-After", str(retry_after_s)),)
         self.recvEvent(event)
-        self._last(wire.LegFailed(self.leg, code, phrase))
+        self.last_word(wire.LegFailed(self.leg, code, phrase))
         return True
 
     def end(self, reason: str) -> bool:
@@ -169,7 +162,7 @@ class Dialog(UA):
             self._move(Phase.CANCELLING)
             self.recvEvent(event)
         elif self.phase is Phase.UP:
-            self._last(wire.LegEnded(self.leg, "us"))
+            self.last_word(wire.LegEnded(self.leg, "us"))
             if self.invite is not None and isinstance(self.state, Connected):
                 self.held_bye = event  # no BYE before the ACK of our 200 (RFC 3261 §15)
             else:
@@ -178,37 +171,15 @@ class Dialog(UA):
             return self.phase is Phase.CANCELLING
         return True
 
-    def offer(self, sdp: str) -> bool:
-        if self.phase is not Phase.UP or not sdp:
-            return False
-        self.next_offer, self.glares = sdp, 0
-        self._send_offer()
-        return True
-
-    def answer_offer(self, sdp: str, code: int, phrase: str) -> bool:
-        if self.phase is not Phase.UP or self.offer_deadline is None:
-            return False
-        self._drop_deadline()
-        if 200 <= code < 300:
-            self._refresh_target(self.far_target)
-            event = CCEventConnect((code, one_line(phrase), description(sdp)))
-            event.extra_headers = (ALLOW,)
-        else:
-            event = CCEventFail((code, one_line(phrase)))
-            self.our_offer_in_200 = False
-        self.recvEvent(event)
-        self._send_offer()
-        return True
-
     def collapse(self) -> None:
         """End the leg because working on it raised: as decently as still possible, but end it."""
         phase = self.phase
         if phase is Phase.OVER:
             return
         if phase is Phase.UP:
-            self._last(wire.LegEnded(self.leg, "us", "dialog_lost", 500))
+            self.last_word(wire.LegEnded(self.leg, "us", "dialog_lost", 500))
         else:
-            self._last(wire.LegFailed(self.leg, 500, "Server Internal Error"))
+            self.last_word(wire.LegFailed(self.leg, 500, "Server Internal Error"))
         event = CCEventFail((500, "Server Internal Error")) if phase is Phase.ARRIVED else CCEventDisconnect()
         try:
             self.recvEvent(event)
@@ -223,28 +194,17 @@ class Dialog(UA):
         if self.phase in (Phase.ARRIVED, Phase.UP):
             self.around.tell(wire.InfoArrived(self.leg, *content_of(request.getBody())))
 
-    def take_offer(self, request: Any) -> None:
-        self.far_target = request.getHFBody("contact").getUrl().getCopy() if request.countHFs("contact") else None
-        sdp = description_in(request.getBody())
-        self.our_offer_in_200 = not sdp
-        self.offer_deadline = Timeout(self._offer_unanswered, self.around.settings.offer_answer_s)
-        self.around.tell(wire.OfferArrived(self.leg, sdp))
-
-    def offer_withdrawn(self) -> None:
-        self._drop_deadline()
-        self.invite = None
-        self._no_answer_to_ours(487)
-        self._send_offer()
-
     def cancel_answered(self, response: Any) -> None:
         code = response.scode
         if code < 300:
-            self._last(wire.LegEnded(self.leg, "us", "late_answer"))
+            self.last_word(wire.LegEnded(self.leg, "us", "late_answer"))
         else:
-            self._last(wire.LegFailed(self.leg, code if self.heard else 0, outward(response.reason), "cancelled", self.reason))
+            self.last_word(
+                wire.LegFailed(self.leg, code if self.heard else 0, outward(response.reason), "cancelled", self.reason)
+            )
 
     def cancel_unanswered(self) -> None:
-        self._last(wire.LegFailed(self.leg, 0, "no final response to the CANCEL", "cancelled"))
+        self.last_word(wire.LegFailed(self.leg, 0, "no final response to the CANCEL", "cancelled"))
 
     def respond(self, request: Any, code: int, phrase: str, *fields: SipHeader, contact: bool = False) -> None:
         response = request.genResponse(code, phrase)
@@ -257,6 +217,17 @@ class Dialog(UA):
         """The far end's CANCEL, or its Expires; the 487 has left."""
         self.reason = reason_of(request) if request is not None else ""
         self.state.cancel(rtime, request)
+
+    def refresh_target(self, target: Any) -> None:
+        """A re-INVITE moves the far end's address (RFC 3261 §12.2); the route set stays."""
+        if target is None or not has_usable_port(target):
+            return
+        moved = str(target) != str(self.rTarget)
+        self.rTarget = target
+        if not self.routes:
+            self.rAddr = target.getTAddr()
+        if moved:
+            self.around.tell(wire.DialogMoved(self.leg, self.kept()))
 
     # what sippy calls
 
@@ -305,7 +276,7 @@ class Dialog(UA):
         self.reason = reason_of(resp)
         if local and not self.heard and self.phase is Phase.CALLING:
             kind = "unreachable" if getattr(tr, "unreachable", False) else "no_response"
-            self._last(wire.LegFailed(self.leg, 0, "", kind))
+            self.last_word(wire.LegFailed(self.leg, 0, "", kind))
         try:
             resp.getHFBody("cseq")  # a transaction is found by the last one, and nothing done with it by the first
         except ValueError as error:
@@ -314,7 +285,7 @@ class Dialog(UA):
             return
         try:
             if 200 <= resp.scode < 300 and self.phase is Phase.UP and resp.countHFs("contact"):
-                self._refresh_target(resp.getHFBody("contact").getUrl().getCopy())
+                self.refresh_target(resp.getHFBody("contact").getUrl().getCopy())
             super().recvResponse(resp, tr)
         except Exception:
             self.around.faults.exception("recvResponse")
@@ -326,10 +297,7 @@ class Dialog(UA):
         if held is not None:
             self.recvEvent(held)
         elif self.phase is Phase.UP:
-            if self.our_offer_in_200:
-                self.our_offer_in_200 = False
-                self.around.tell(wire.OfferAnswered(self.leg, 200, description_in(req.getBody())))
-            self._send_offer()
+            reinvites.acknowledged(self, req)
 
     def disconnect(self, rtime: Any = None, origin: Any = None) -> None:
         """Nobody acknowledged our final response; only for a 200 is there something to end."""
@@ -337,7 +305,7 @@ class Dialog(UA):
             return
         self.invite = None
         held, self.held_bye = self.held_bye, None
-        self._last(wire.LegEnded(self.leg, "us", "no_ack"))
+        self.last_word(wire.LegEnded(self.leg, "us", "no_ack"))
         self.recvEvent(held or CCEventDisconnect())
 
     def sendUasResponse(
@@ -385,8 +353,8 @@ class Dialog(UA):
 
     def cleanup(self) -> None:
         """Let go of everything, so that no cycle is left for the collector."""
-        self._drop_deadline()
-        self.uasResp = self.lSDP = self.rSDP = self.invite = self.held_bye = self.far_target = None
+        reinvites.let_go(self)
+        self.uasResp = self.lSDP = self.rSDP = self.invite = self.held_bye = None
 
     # events of the base, as messages to the core
 
@@ -401,80 +369,22 @@ class Dialog(UA):
             self._move(Phase.UP)
             self.around.tell(wire.LegAnswered(self.leg, description_in(body), str(self.cId), self.kept()))
         elif self.phase is Phase.UP:
-            self.sent_offer = None
-            self.around.tell(wire.OfferAnswered(self.leg, code, description_in(body)))
-            self._send_offer()
+            reinvites.answered(self, code, body)
 
     def _failed(self, data: Any) -> None:
         code, phrase = data[0], outward(data[1])
         if self.phase is Phase.CALLING:
             kind = "auth" if code in CHALLENGES else ""
-            self._last(wire.LegFailed(self.leg, code, phrase, kind, self.reason))
+            self.last_word(wire.LegFailed(self.leg, code, phrase, kind, self.reason))
         elif self.phase is Phase.UP:
-            self._offer_failed(code)
+            reinvites.failed(self, code)
 
     def _disconnected(self, data: Any) -> None:
         if self.phase is Phase.UP:
             self._stop_repeating()
-            self._last(wire.LegEnded(self.leg, "far", reason=self.reason))
+            self.last_word(wire.LegEnded(self.leg, "far", reason=self.reason))
         elif self.phase is Phase.ARRIVED:
-            self._last(wire.LegFailed(self.leg, 487, "Request Terminated", "cancelled", self.reason))
-
-    # offers
-
-    def _send_offer(self) -> None:
-        """Send the offer that waits, once no other INVITE is under way in either direction (RFC 3261 §14.1)."""
-        free = self.phase is Phase.UP and isinstance(self.state, Connected) and self.invite is None and self.glare_wait is None
-        if free and self.next_offer is not None:
-            self.sent_offer, self.next_offer = self.next_offer, None
-            self.recvEvent(CCEventUpdate(description(self.sent_offer)))
-
-    def _offer_failed(self, code: int) -> None:
-        sent, self.sent_offer = self.sent_offer, None
-        if code in (408, 481):
-            # sippy sends the BYE of RFC 3261 §14.1
-            self._last(wire.LegEnded(self.leg, "far", "dialog_lost", code, self.reason))
-        elif code == 491 and self.glares < MAX_GLARES:
-            self.glares += 1
-            self.next_offer = self.next_offer or sent
-            low, high = (210, 400) if self.origin == "callee" else (0, 200)  # who made the Call-ID waits longer
-            self.glare_wait = scaled_timeout(self._glare_over, self.chance.randrange(low, high) / 100)
-        else:
-            self.around.tell(wire.OfferAnswered(self.leg, code, ""))
-            self._send_offer()
-
-    def _glare_over(self) -> None:
-        self.glare_wait = None
-        self._send_offer()
-
-    def _offer_unanswered(self) -> None:
-        self.offer_deadline = None
-        if self.phase is Phase.UP:
-            self.recvEvent(CCEventFail((500, "Server Internal Error")))
-            self._no_answer_to_ours(500)
-            self._send_offer()
-
-    def _no_answer_to_ours(self, code: int) -> None:
-        """The re-INVITE that asked for an offer is over: nobody will answer the one the core has made, or is making."""
-        if self.our_offer_in_200:
-            self.our_offer_in_200 = False
-            self.around.tell(wire.OfferAnswered(self.leg, code, ""))
-
-    def _drop_deadline(self) -> None:
-        deadline, self.offer_deadline = self.offer_deadline, None
-        if deadline is not None:
-            deadline.cancel()
-
-    def _refresh_target(self, target: Any) -> None:
-        """A re-INVITE moves the far end's address (RFC 3261 §12.2); the route set stays."""
-        if target is None or not has_usable_port(target):
-            return
-        moved = str(target) != str(self.rTarget)
-        self.rTarget = target
-        if not self.routes:
-            self.rAddr = target.getTAddr()
-        if moved:
-            self.around.tell(wire.DialogMoved(self.leg, self.kept()))
+            self.last_word(wire.LegFailed(self.leg, 487, "Request Terminated", "cancelled", self.reason))
 
     # the rest
 
@@ -482,11 +392,12 @@ class Dialog(UA):
         assert phase in MOVES[self.phase], f"{self.phase} to {phase}"
         self.phase = phase
 
-    def _last(self, message: wire.LegFailed | wire.LegEnded) -> None:
+    def last_word(self, message: wire.LegFailed | wire.LegEnded) -> None:
+        """Tell the core how the leg ended, once."""
         if self.phase is Phase.OVER:
             return
         self._move(Phase.OVER)
-        self.next_offer = None
+        self.offers.waiting = None
         referral.over(self, by_us=isinstance(message, wire.LegEnded) and (message.who, message.kind) == ("us", "bye"))
         self.around.tell(message)
         self.around.over(self)

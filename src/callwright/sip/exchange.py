@@ -18,7 +18,7 @@ from callwright.clock import Clock
 from callwright.errors import SettingsError
 from callwright.log import Log, OncePerSecond
 from callwright.reasons import Refusal
-from callwright.sip import patches, referral, wire
+from callwright.sip import patches, referral, reinvites, wire
 from callwright.sip.dialog import Dialog
 from callwright.sip.gate import Admission, Gate, SourceRules, TurnedBack
 from callwright.sip.headers import ACCEPT, ALLOW, SUPPORTED, field, required
@@ -211,8 +211,8 @@ COMMANDS: dict[type, Callable[[Dialog, Any], bool]] = {
     wire.SendAnswer: lambda dialog, m: dialog.answer(m.sdp),
     wire.SendReject: lambda dialog, m: dialog.reject(m.code, m.phrase, m.reason, m.retry_after_s),
     wire.EndLeg: lambda dialog, m: dialog.end(m.reason),
-    wire.SendOffer: lambda dialog, m: dialog.offer(m.sdp),
-    wire.AnswerOffer: lambda dialog, m: dialog.answer_offer(m.sdp, m.code, m.phrase),
+    wire.SendOffer: lambda dialog, m: reinvites.send(dialog, m.sdp),
+    wire.AnswerOffer: lambda dialog, m: reinvites.answer(dialog, m.sdp, m.code, m.phrase),
     wire.SendRefer: lambda dialog, m: referral.send(dialog, m.target),
     wire.AnswerRefer: lambda dialog, m: referral.answer(dialog, m.code, m.phrase),
     wire.TellReferral: lambda dialog, m: referral.notify(dialog, m.code, m.phrase),

@@ -26,6 +26,7 @@ from callwright.sip.wellformed import has_usable_port, is_ipv6
 MAX_FORWARDS = 70
 LOOPBACK = IPv4Network("127.0.0.0/8")
 BURST_S = 0.5  # how much of a second's new legs may come at once
+SMOOTHING = 4  # ticks over which lateness is averaged
 _NUMBER = re.compile(r"\+?[0-9 ().\-]*[0-9][0-9 ().\-]*")
 _COUNT = re.compile(r"[0-9]{1,4}")
 
@@ -73,14 +74,18 @@ class SourceRules:
 
 
 class Lateness:
-    """How late the event loop runs, in milliseconds: `smoothed` over some ticks, so that one hiccup refuses nobody."""
+    """How late the event loop runs, in milliseconds: `smoothed` over four ticks or so.
 
-    def __init__(self) -> None:
+    One tick alone, however late, does not bring it past `bearable_ms`: a machine that stood still has not too much to do.
+    """
+
+    def __init__(self, bearable_ms: float) -> None:
         self.smoothed = 0.0
+        self._most_ms = SMOOTHING * bearable_ms
         self._worst = 0.0
 
     def note(self, late_ms: float) -> None:
-        self.smoothed += (late_ms - self.smoothed) / 4
+        self.smoothed += (min(late_ms, self._most_ms) - self.smoothed) / SMOOTHING
         self._worst = max(self._worst, late_ms)
 
     def take_worst(self) -> float:
@@ -92,7 +97,7 @@ class Admission:
     """Room for one more leg: rate, legs alive, what the core has not read yet, our own lateness, and the core's word."""
 
     def __init__(self, settings: SignallingSettings, clock: Clock, legs: Callable[[], int], backlog: Callable[[], int]) -> None:
-        self.lateness = Lateness()
+        self.lateness = Lateness(settings.max_late_ms)
         self._settings = settings
         self._clock = clock
         self._legs = legs

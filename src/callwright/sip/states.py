@@ -19,7 +19,7 @@ from sippy.UaStateConnected import UaStateConnected
 from sippy.UaStateDisconnected import UaStateDisconnected
 from sippy.UaStateFailed import UaStateFailed
 
-from callwright.sip import referral
+from callwright.sip import referral, reinvites
 from callwright.sip.headers import ACCEPT, ALLOW, SUPPORTED, field
 from callwright.sip.transactions import INVITE_LIVES_S, scaled_timeout
 
@@ -117,7 +117,7 @@ class Connected(UaStateConnected):
             return None
         ua.uasResp = request.genResponse(100, "Trying")
         ua.global_config["_sip_tm"].sendResponse(ua.uasResp)
-        ua.take_offer(request)
+        reinvites.arrived(ua, request)
         return (ua.UasStateUpdating,)
 
     def _send_offer(self, event: Any, extra_headers: Any) -> Any:
@@ -136,7 +136,7 @@ class OfferReceived(UasStateUpdating):
     def cancel(self, rtime: Any, request: Any) -> None:
         """A re-INVITE that is cancelled leaves the session as it was; sippy would end the call."""
         self.ua.changeState((self.ua.UaStateConnected,))
-        self.ua.offer_withdrawn()
+        reinvites.withdrawn(self.ua)
 
 
 def is_after_the_end(ua: Any, request: Any) -> bool:

@@ -105,6 +105,8 @@ class Queue:
             try:
                 content = await self._heard(recording, transcription.language)
             except (NoSound, KeyLost, ObjectFault, UnreadableSound, OSError) as error:
+                if recording_rows.find(self._store, transcription.world_id, transcription.recording_id) is None:
+                    return  # it was deleted before it was opened
                 # Customers read the sentence, and errors name files and keys.
                 _log.error("recording_not_had", transcription=transcription.id, recording=recording.id, error=error)
                 await self._fail(transcription, NOT_HAD)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -80,10 +79,8 @@ async def test_the_first_bytes_are_heard_while_the_rest_is_on_its_way(
 ) -> None:
     file = encoded("mp3", [soxr.resample(fingerprint(4).astype(np.float32), 8_000, 44_100, "VHQ") / 32_768])
     given = threading.Event()
-    began: list[float] = []
 
     def slowly(asked: Asked) -> Reply:
-        began.append(time.monotonic())
         return Reply(raw=parts())
 
     def parts() -> Iterator[bytes]:
@@ -98,11 +95,9 @@ async def test_the_first_bytes_are_heard_while_the_rest_is_on_its_way(
     loud = lambda: bool(np.any(np.abs(caller.line.heard) > 1_000))  # noqa: E731
     await caller.until(loud, "the first sound")
     assert not given.is_set()
-    started = time.monotonic() - began[0]
     given.set()
     await caller.is_hung_up(within=30)
     assert find(fingerprint(4), caller.line.heard).likeness > 0.9  # without a seam
-    assert started < 1.0  # 200 ms on a quiet machine
 
 
 async def test_a_sound_that_is_not_there_ends_the_call_and_says_why(

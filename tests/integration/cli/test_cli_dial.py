@@ -70,7 +70,12 @@ def test_a_simulated_caller_presses_a_key_and_hangs_up(dial: Any) -> None:
     result = dial(NUMBER, "--from", "31600000001", "--keys-after", "2", "--keys", "1", "--hangup-after", "30")
     assert result.code == 0, result
     assert result.story[0].endswith(f"(test), 31600000001 to {NUMBER}")
-    for line in ("leg 1 is ongoing", "leg 1 pressed 1 for 100 ms (simulated)", "choice is '1'", "step step-2 begins: pause"):
+    for line in (
+        "leg 1 is ongoing, SIP 200",
+        "leg 1 pressed 1 for 100 ms (simulated)",
+        "choice is '1'",
+        "step step-2 begins: pause",
+    ):
         assert line in result.story
     assert result.story[-2:] == [
         "leg 1 hangup: The caller hung up. Nothing to do.",

@@ -87,7 +87,7 @@ asyncio.run(main())
 
 
 def test_nothing_is_left_behind_when_it_is_interrupted(tmp_path: Path) -> None:
-    """As by Ctrl-C at a terminal, which all processes are told of."""
+    """As by Ctrl-C at a terminal, which is told to its group of processes: no child is in it, to complain of it."""
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, "-c", CALL],
@@ -99,6 +99,7 @@ def test_nothing_is_left_behind_when_it_is_interrupted(tmp_path: Path) -> None:
     )
     assert process.stdout is not None
     children = [int(word) for word in process.stdout.readline().split()]
+    assert [pid for pid in children if os.getpgid(pid) != pid] == []
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert len(children) == 4

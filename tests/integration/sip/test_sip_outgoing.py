@@ -206,7 +206,9 @@ async def test_far_end_that_says_nothing(core: Core, peer: Peer) -> None:
     failed = await core.take(wire.LegFailed, command.leg, within=5.0)
     assert failed == wire.LegFailed(command.leg, 0, "", "no_response")
     times = [message.at - invite.at for message in peer.seen("INVITE")]
-    assert [round(time / 0.05) for time in times] == pytest.approx([0, 1, 3, 7, 15, 31, 63], abs=1.5)
+    due = [0.05 * n for n in (0, 1, 3, 7, 15, 31, 63)]  # T1, doubling (RFC 3261 §17.1.1.2); the last is due when it is given up
+    assert len(times) in (6, 7)
+    assert all(at > soonest - 0.02 for at, soonest in zip(times, due, strict=False)), times
 
 
 async def test_far_end_that_is_not_there(core: Core, peer: Peer) -> None:

@@ -152,22 +152,22 @@ async def test_the_address_to_advertise() -> None:
 
 
 BROKEN = """
-from callwright.sip import dialog, process
+from callwright.sip import dialog, process, reinvites
 def broken(*_, **__):
     raise RuntimeError("made to fail")
-dialog.Dialog.{method} = broken
+{what} = broken
 raise SystemExit(process.main())
 """
 
 
 @pytest.mark.parametrize(
-    ("method", "last"),
-    [("progress", wire.LegFailed), ("_send_offer", wire.LegEnded)],
+    ("what", "last"),
+    [("dialog.Dialog.progress", wire.LegFailed), ("reinvites.send_waiting", wire.LegEnded)],
 )
 async def test_a_command_that_fails_ends_its_leg_and_nothing_else(
-    method: str, last: type[wire.LegFailed | wire.LegEnded]
+    what: str, last: type[wire.LegFailed | wire.LegEnded]
 ) -> None:
-    core = await Core(CALM, program=("-c", BROKEN.format(method=method))).start()
+    core = await Core(CALM, program=("-c", BROKEN.format(what=what))).start()
     peer = Peer(core.address)
     call = peer.call()
     call.invite()
@@ -189,13 +189,7 @@ async def test_a_command_that_fails_ends_its_leg_and_nothing_else(
 
 
 async def test_a_response_that_cannot_be_worked_on_ends_its_leg() -> None:
-    core = await Core(
-        CALM,
-        program=(
-            "-c",
-            BROKEN.format(method="_connected").replace("dialog.Dialog._connected", "dialog.EVENTS[dialog.CCEventConnect]"),
-        ),
-    ).start()
+    core = await Core(CALM, program=("-c", BROKEN.format(what="dialog.EVENTS[dialog.CCEventConnect]"))).start()
     peer = Peer(core.address)
     leg = uuid4()
     core.send(wire.PlaceLeg(leg, "1", "far.example.org", "127.0.0.1", peer.port, "2", sdp()))

@@ -29,6 +29,15 @@ ASKS, TELLS = {"kind": "step_started", "step": "ask"}, {"kind": "step_started", 
 RECORDS = {"kind": "recording_made", "recording": "r"}
 
 
+def heard(queue: Queue, *silences: bool) -> list[tuple[str, str] | None]:
+    """What is done after each, when the journal has nothing new."""
+    done = []
+    for silence in silences:
+        queue.hears(silence)
+        done.append(queue.replies())
+    return done
+
+
 def test_keys_are_for_the_steps_that_listen() -> None:
     queue = Queue(["1", "2"], [])
     assert queue.reads([BEGINS, ASKS]) == [(1.0, "digits", "1")]
@@ -45,33 +54,40 @@ def test_steps_without_an_id_are_known_by_their_place() -> None:
 
 def test_silence_after_a_prompt_is_replied_to_once() -> None:
     queue = Queue([], ["a.wav", "b.wav"])
-    assert queue.hears(silence=True) is None  # nothing was said yet
-    assert [queue.hears(silence) for silence in (False, True, True)] == [None, ("play", "a.wav"), None]
-    assert [queue.hears(silence) for silence in (False, False, True)] == [None, None, ("play", "b.wav")]
-    assert [queue.hears(silence) for silence in (False, True)] == [None, None]
+    assert heard(queue, True) == [None]  # nothing was said yet
+    assert heard(queue, False, True, True) == [None, ("play", "a.wav"), None]
+    assert heard(queue, False, False, True) == [None, None, ("play", "b.wav")]
+    assert heard(queue, False, True) == [None, None]
 
 
 def test_the_prompt_of_a_step_that_is_replied_to_with_keys_has_its_reply() -> None:
     queue = Queue(["1"], ["a.wav"])
     assert queue.reads([BEGINS, ASKS]) == [(1.0, "digits", "1")]
-    assert [queue.hears(silence) for silence in (False, True)] == [None, None]
+    assert heard(queue, False, True) == [None, None]
     assert queue.reads([TELLS]) == []
-    assert [queue.hears(silence) for silence in (False, True)] == [None, ("play", "a.wav")]
+    assert heard(queue, False, True) == [None, ("play", "a.wav")]
 
 
 def test_a_prompt_that_began_before_its_step_was_read_is_replied_to() -> None:
     queue = Queue(["1"], ["a.wav"])
     queue.reads([BEGINS, ASKS])
-    assert queue.hears(silence=False) is None
+    assert heard(queue, False) == [None]
     queue.reads([TELLS])
-    assert queue.hears(silence=True) == ("play", "a.wav")
+    assert heard(queue, True) == [("play", "a.wav")]
 
 
 def test_a_recording_gets_the_texts_and_other_silence_the_keys_first() -> None:
     queue = Queue(["1"], ["a.wav", "b.wav"])
     assert queue.reads([RECORDS]) == [(0.5, "play", "a.wav")]
-    assert queue.hears(silence=True) is None
-    assert [queue.hears(silence) for silence in (False, True)] == [None, ("digits", "1")]
+    assert heard(queue, True, False, True) == [None, None, ("digits", "1")]
+
+
+def test_the_beep_of_a_recording_is_no_prompt() -> None:
+    queue = Queue(["1"], ["a.wav"])
+    queue.hears(silence=False)
+    queue.hears(silence=True)  # and the journal had not told of the recording yet
+    assert queue.reads([RECORDS]) == [(0.5, "play", "a.wav")]
+    assert queue.replies() is None
 
 
 @pytest.mark.parametrize(

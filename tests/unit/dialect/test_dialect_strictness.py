@@ -8,7 +8,7 @@ from callwright.calls.model import CallStatus
 from callwright.dialect.strictness import LENIENT, Strictness
 from callwright.errors import Conflict, Forbidden, Invalid, Malformed, Missing, NotFound, Problem, Unauthenticated
 from callwright.settings import Settings, rooms
-from callwright.settings.sections import CompatibilitySection
+from callwright.settings.http import CompatibilitySection
 
 EVERY = Strictness(documented_status_codes=True, collapse_statuses=True, authentication_code=2, method_on_get=True)
 

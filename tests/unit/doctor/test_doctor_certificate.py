@@ -7,7 +7,7 @@ from callwright.cli import authority
 from callwright.clock import SECOND_US
 from callwright.doctor import certificate, ports
 from callwright.settings import Settings
-from callwright.settings.sections import HttpSection
+from callwright.settings.http import HttpSection
 from support.patient import Said, said
 from support.ports import free_port
 

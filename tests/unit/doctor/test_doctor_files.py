@@ -13,7 +13,7 @@ from callwright.datafolder import DataFolder
 from callwright.doctor import Machine, files
 from callwright.doctor.machine import Disk
 from callwright.settings import Settings
-from callwright.settings.sections import TrunkSection
+from callwright.settings.telephony import TrunkSection
 from support.machines import StillMachine
 from support.patient import Patient, Said, said, server_state
 

@@ -16,7 +16,8 @@ from callwright.doctor.machine import Bound
 from callwright.errors import SettingsError
 from callwright.native import ChildState
 from callwright.settings import Settings
-from callwright.settings.sections import HttpSection, MediaSection, SipSection, TrunkSection
+from callwright.settings.http import HttpSection
+from callwright.settings.telephony import MediaSection, SipSection, TrunkSection
 from callwright.store import survey
 from support.machines import StillMachine
 from support.patient import Said, said, server_state

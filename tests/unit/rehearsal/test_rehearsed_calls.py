@@ -17,7 +17,7 @@ from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.platform import Rehearsal, rehearse
 from callwright.rehearsal.web import Reply
 from callwright.settings import Settings
-from callwright.settings.sections import CompatibilitySection
+from callwright.settings.http import CompatibilitySection
 from callwright.simulator.talk import spoken_s
 
 NUMBER, CALLER, AGENT = "31205550100", "31600000001", "31612345678"

@@ -18,8 +18,8 @@ from callwright.replay import exporting
 from callwright.replay.scenario_file import NotExportable, document_of
 from callwright.scenarios import reading, running
 from callwright.settings import Settings
-from callwright.settings.sections import CallsSection
 from callwright.settings.steps import FlowsSection
+from callwright.settings.telephony import CallsSection
 from support.replayed import AGENT, called, pause, placed, say, transfer
 
 URL = "https://shop.example/next"

@@ -16,7 +16,7 @@ from callwright.reasons import Reason
 from callwright.rehearsal.parties import Act, Party
 from callwright.replay.timeline import ORDER_US, PATIENCE_US, ReplayClock, Timeline
 from callwright.settings import Settings
-from callwright.settings.sections import SipSection
+from callwright.settings.telephony import SipSection
 from support.replayed import AGENT, again, called, in_short, pause, placed, say, transfer
 
 ASK = say("Press one for sales.", "ask", onKeypressVar="choice", maxNumKeys=1)

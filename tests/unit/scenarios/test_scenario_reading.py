@@ -252,9 +252,13 @@ def test_what_is_no_text_has_its_place() -> None:
         read("name: x\nab: é".encode() + b"\xe9", "a.yaml", Path())
 
 
+def test_a_name_has_no_blanks_around_it() -> None:
+    assert script(with_bye("").replace("name: x", "name: >\n  Two is\n  service\n")).scenario.name == "Two is service"
+
+
 @pytest.mark.parametrize("mark", [r"\n", r"\e[2J", r"\u202e", r"\x9b"])
 def test_names_that_would_disturb_a_terminal_are_refused(mark: str) -> None:
-    (fault,) = faults(with_bye("").replace("name: x", f'name: "x{mark}"'))
+    (fault,) = faults(with_bye("").replace("name: x", f'name: "x{mark}y"'))
     assert "name: it has a control character (" in fault
     assert fault.isprintable()
 

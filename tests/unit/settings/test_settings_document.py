@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from callwright.settings import Row, Settings, document, load, rows
+from callwright.settings.operations import TagSection
 from callwright.settings.schema import description, fields, known_keys
-from callwright.settings.sections import TagSection, TrunkSection
+from callwright.settings.telephony import TrunkSection
 from callwright.simulator.settings import Act, CalleeScript
 
 NOWHERE = Path("/nowhere")

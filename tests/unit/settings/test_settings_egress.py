@@ -9,7 +9,8 @@ import pytest
 from callwright.egress.door import EgressSettings
 from callwright.errors import SettingsError
 from callwright.settings import Settings, load, rooms, rows
-from callwright.settings.sections import EgressSection, HttpSection
+from callwright.settings.http import HttpSection
+from callwright.settings.webhooks import EgressSection
 from support.certificates import Authority
 
 NOWHERE = Path("/nowhere")

@@ -7,8 +7,9 @@ import pytest
 from callwright.errors import SettingsError
 from callwright.settings import Settings, load
 from callwright.settings.checks import host_and_port
+from callwright.settings.http import HttpSection
 from callwright.settings.schema import known_keys
-from callwright.settings.sections import CallsSection, HttpSection, SipSection, TrunkSection
+from callwright.settings.telephony import CallsSection, SipSection, TrunkSection
 from callwright.simulator.settings import CalleeScript, SimulatorSettings
 
 NOWHERE = Path("/nowhere")

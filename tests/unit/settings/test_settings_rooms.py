@@ -4,17 +4,11 @@ from callwright.egress.door import EgressSettings
 from callwright.flows.settings import FlowSettings
 from callwright.media.settings import MediaSettings
 from callwright.settings import Settings, rooms
-from callwright.settings.sections import (
-    CallsSection,
-    EgressSection,
-    HttpSection,
-    LogSection,
-    MediaSection,
-    SipSection,
-    TrunkSection,
-    WebhooksSection,
-)
+from callwright.settings.http import HttpSection
+from callwright.settings.operations import LogSection
 from callwright.settings.steps import FlowsSection, TransferSection
+from callwright.settings.telephony import CallsSection, MediaSection, SipSection, TrunkSection
+from callwright.settings.webhooks import EgressSection, WebhooksSection
 from callwright.sip.legs import EngineSettings
 from callwright.sip.settings import SignallingSettings, TrunkSource
 from callwright.switch.settings import CallSettings

@@ -47,8 +47,16 @@ def test_a_network_that_is_none() -> None:
         SourceRules([TrunkSource("carrier", ("192.0.2",))])
 
 
+def test_a_machine_that_stood_still_is_no_overload() -> None:
+    late = Lateness(50.0)
+    late.note(3_000.0)
+    assert late.smoothed == 50.0
+    late.note(3_000.0)
+    assert late.smoothed > 50.0
+
+
 def test_lateness_is_smoothed_and_the_worst_is_kept() -> None:
-    late = Lateness()
+    late = Lateness(50.0)
     late.note(120.0)
     assert late.smoothed == 30.0  # one hiccup
     for _ in range(8):

@@ -10,6 +10,7 @@ import pytest
 from callwright.sip import wire
 from callwright.sip.dialog import Dialog
 from callwright.sip.exchange import Exchange
+from callwright.sip.reinvites import Offers
 from callwright.sip.states import MOVES, Phase
 
 LAST = wire.LegEnded(wire.NO_LEG, "us")
@@ -18,7 +19,7 @@ LAST = wire.LegEnded(wire.NO_LEG, "us")
 def leg(phase: Phase) -> Any:
     said: list[Any] = []
     around = SimpleNamespace(tell=said.append, over=lambda dialog: said.append("over"))
-    dialog = SimpleNamespace(phase=phase, next_offer="x", around=around, said=said, asked=None, sent=None)
+    dialog = SimpleNamespace(phase=phase, offers=Offers(), around=around, said=said, asked=None, sent=None)
     dialog._move = lambda to: Dialog._move(dialog, to)
     return dialog
 
@@ -39,7 +40,7 @@ def test_moves(start: Phase, to: Phase) -> None:
 def test_every_leg_has_one_last_word(start: Phase) -> None:
     dialog = leg(start)
     for _ in range(2):
-        Dialog._last(dialog, LAST)
+        Dialog.last_word(dialog, LAST)
     assert dialog.phase is Phase.OVER
     assert dialog.said == ([] if start is Phase.OVER else [LAST, "over"])
 
@@ -50,7 +51,7 @@ class Broken(Dialog):
     def __init__(self, phase: Phase, said: list[Any]) -> None:
         faults = SimpleNamespace(exception=lambda where: None)
         self.around = SimpleNamespace(tell=said.append, over=lambda dialog: None, faults=faults)
-        self.phase, self.leg, self.next_offer, self.invite = phase, wire.NO_LEG, None, None
+        self.phase, self.leg, self.offers, self.invite = phase, wire.NO_LEG, Offers(), None
 
     def recvEvent(self, event: Any) -> None:  # noqa: N802
         raise ValueError

@@ -242,6 +242,22 @@ async def test_a_recording_that_is_deleted_meanwhile(stage):
     assert rows.queued(stage.store, 10) == []
 
 
+async def test_a_recording_that_is_deleted_before_it_is_opened(stage, monkeypatch, caplog):
+    transcription = await stage.asked()
+    opened = stage.files.open
+
+    async def open_too_late(recording: Recording) -> Any:
+        await stage.recordings.remove(recording, also=rows.delete_of_recording(WORLD, recording.id))
+        monkeypatch.setattr(stage.files, "open", opened)
+        return await opened(recording)
+
+    monkeypatch.setattr(stage.files, "open", open_too_late)
+    async with stage.working(Listener()):
+        assert (await stage.over(await stage.asked())).status is TranscriptionStatus.DONE
+    assert stage.transcriptions.find(WORLD, transcription.id) is None
+    assert "recording_not_had" not in [record.getMessage() for record in caplog.records]
+
+
 async def test_object_storage_that_is_away_for_a_while(stage, monkeypatch):
     monkeypatch.setattr(queues, "OBJECT_PAUSES", (0.01, 0.01))
     opened = stage.files.open
