@@ -4,7 +4,11 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+# How long an example takes is the machine's.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 pytest.register_assert_rewrite("support")
 pytest_plugins = ["support.stalls"]
 

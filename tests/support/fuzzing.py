@@ -64,7 +64,7 @@ def fuzzed(**strategies: st.SearchStrategy[Any]) -> Callable[[Fuzz], Fuzz]:
 
     def wrap(function: Fuzz) -> Fuzz:
         def at(examples: int) -> Fuzz:
-            profile = settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+            profile = settings(max_examples=examples, suppress_health_check=list(HealthCheck))
             return profile(given(**strategies)(function))
 
         runs = {SHORT: at(SHORT), LONG: at(LONG)}

@@ -315,7 +315,7 @@ def _drawn(number: int) -> Scenario:
     drawn: list[Scenario] = []
 
     @seed(number)
-    @settings(max_examples=2, database=None, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=2, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(scenarios())
     def draw(scenario: Scenario) -> None:
         drawn.append(scenario)

@@ -248,7 +248,7 @@ MESSAGES: dict[str, tuple[Any, st.SearchStrategy[msgspec.Struct]]] = {
 def test_frames_of(kind: str) -> None:
     union, messages = MESSAGES[kind]
 
-    @settings(max_examples=SHORT, deadline=None)
+    @settings(max_examples=SHORT)
     @given(st.lists(messages, max_size=4), st.integers(1, 30))
     def property_of(sent: list[msgspec.Struct], step: int) -> None:
         data, unframer = ipc.frame(sent), ipc.Unframer(union)

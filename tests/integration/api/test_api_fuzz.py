@@ -32,7 +32,7 @@ def test_no_body_makes_the_server_fail() -> None:
         recording = runner.run(recorded(rest))
         flow = runner.run(rest.flows.make(rest.accounts.world("live").id, {"steps": [{"action": "hangup"}]}))
 
-        @settings(deadline=None, max_examples=150)
+        @settings(max_examples=150)
         @given(target=st.sampled_from(_TARGETS), body=bodies)
         def post(target: str, body: bytes) -> None:
             reply = runner.run(rest.live("POST", target.format(flow=flow.id, recording=recording), body))

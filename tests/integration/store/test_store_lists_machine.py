@@ -360,9 +360,7 @@ def _insert(table: str, world: UUID, id_: UUID, flow: UUID | None, of_number: bo
 def run(examples: int, steps: int) -> None:
     run_state_machine_as_test(
         ListsMachine,
-        settings=settings(
-            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=examples, stateful_step_count=steps, suppress_health_check=list(HealthCheck)),
     )
 
 

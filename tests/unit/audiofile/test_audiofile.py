@@ -271,7 +271,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, key: bytes, monkeypat
 
 @KINDS
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_file_spoilt_anyhow_is_read_or_refused_and_never_heard_wrong(key: bytes, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.wav"

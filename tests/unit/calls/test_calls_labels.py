@@ -66,7 +66,7 @@ def naive(call: tuple[set[str], dict[str, str]], change: Relabelling) -> tuple[s
     return found, {name: value for name, value in merged.items() if value is not None}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tags, metadata, deeds)
 def test_labels_are_found_by_what_a_call_has_whatever_became_of_it(
     first: tuple[str, ...], given_: dict[str, str | None], story: list[tuple[str, Relabelling]]

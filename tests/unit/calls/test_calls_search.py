@@ -180,7 +180,7 @@ def staged(data: st.DataObject, run: Any) -> None:
         asyncio.run(stage())
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_pages_are_what_a_naive_look_finds_whatever_happens_between_them(data: st.DataObject) -> None:
     changes = data.draw(CHANGES)
@@ -204,7 +204,7 @@ def test_pages_are_what_a_naive_look_finds_whatever_happens_between_them(data: s
     staged(data, run)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_prev_undoes_next(data: st.DataObject) -> None:
     async def run(walk: Walk) -> None:

@@ -519,7 +519,7 @@ def test_a_flow_has_a_size() -> None:
         decode.flow(flow(spare + 1), limit=LIMIT)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(bodies)
 def test_no_body_raises_anything_but_a_problem(body: bytes) -> None:
     for read in (
@@ -533,7 +533,7 @@ def test_no_body_raises_anything_but_a_problem(body: bytes) -> None:
             msgspec.json.encode(read())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.fixed_dictionaries({"steps": st.lists(steps, min_size=1)}))
 def test_what_is_kept_of_a_flow_reads_as_itself(sent: dict[str, Any]) -> None:
     try:

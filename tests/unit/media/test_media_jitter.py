@@ -234,7 +234,7 @@ def test_a_source_whose_clock_is_off_is_followed(drift: int) -> None:
     assert frames.count(None) == 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.tuples(

@@ -481,7 +481,7 @@ def test_streams_leave_no_cycles_behind() -> None:
         gc.enable()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.one_of(

@@ -260,7 +260,7 @@ ANY_CALLS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(ANY_CALLS)
 def test_a_file_has_the_values_of_the_list(drawn: list[dict[str, Any]]):
     async def run() -> None:

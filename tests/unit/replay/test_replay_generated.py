@@ -26,7 +26,7 @@ def ends(scenario: Scenario) -> bool:
     return not any(act.transfers_to for party in scenario.callees.values() for act in party.acts)
 
 
-@settings(max_examples=50, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(scenarios())
 def test_a_generated_call_replayed_is_the_same(scenario: Scenario) -> None:
     assume(ends(scenario))

@@ -302,7 +302,7 @@ TAGS = ("a", "b", "c")
 CALL = st.tuples(st.one_of(st.none(), st.integers(0, 60)), st.sets(st.sampled_from(TAGS)), st.booleans(), st.integers(0, 3))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     calls=st.lists(CALL, max_size=12),
     days=st.integers(0, 40),

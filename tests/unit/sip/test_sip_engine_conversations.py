@@ -350,7 +350,7 @@ def test_three_that_are_being_taken_out_ask_for_each_other_in_a_ring(three: Benc
 # whatever is asked, and however long it takes
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_media_has_the_conversations_that_call_control_was_told_of(data: st.DataObject) -> None:
     driver = SipDriver(Path("/nowhere.wav"), data.draw(st.sampled_from([0.0, 0.001, 0.3]), "link"))

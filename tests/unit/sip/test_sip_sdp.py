@@ -259,7 +259,7 @@ def test_a_broken_line_is_named_with_the_rule_it_breaks(text: str, error: str) -
 LINES = [line for text in (PBX, GATEWAY, SOFTPHONE) for line in text.split("\r\n")]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.one_of(
         st.text(max_size=300),
@@ -324,7 +324,7 @@ def sessions(draw: st.DrawFn) -> Session:
     return Session(draw(tokens), draw(number), draw(number), draw(addresses), address, tuple(media))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(sessions())
 def test_what_is_written_is_read_back(session: Session) -> None:
     text = serialize(session)

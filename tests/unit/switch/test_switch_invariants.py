@@ -70,7 +70,7 @@ async def do(platform: Platform, deed: str, which: int) -> None:
             await platform.switch.drain(float(which))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     flow=st.lists(steps, min_size=1, max_size=4).map(up_to_the_end),
     callees=st.tuples(scripts, scripts, scripts),

@@ -93,7 +93,7 @@ class Watcher:
         return answer
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(plan=st.lists(steps, min_size=1, max_size=25), script=st.lists(outcomes, max_size=60))
 def test_order_limits_and_completeness_whatever_is_answered(plan: list[tuple[str, Any, int]], script: list[Outcome]) -> None:
     async def play(stage: Stage) -> None:
