@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,7 +51,7 @@ class NotTaken(CallwrightError):
 class Queue:
     """What is yet to be done when the flow asks: groups of keys, and files to play. One is done for a prompt.
 
-    A prompt that is over has its reply when the journal was read once more: a recording that begins with it gets a file.
+    A prompt that is over has its reply when the journal was read once more, for it may have been the beep of a recording.
     """
 
     def __init__(self, keys: Sequence[str], files: Sequence[str]) -> None:
@@ -58,6 +60,8 @@ class Queue:
         # Whether keys are pressed for the present step, whether its last prompt has its reply, and whether sound is heard.
         self._pressed, self._replied, self._sound = False, True, False
         self._due = False
+        # In seconds since the epoch: when the last sound and the last recording began.
+        self._sound_at = self._recorded_at = 0.0
 
     def reads(self, news: Iterable[Mapping[str, Any]]) -> list[tuple[float, str, str]]:
         """Of what is new in the journal: seconds until a command for the telephone, ``digits`` or ``play``, and with what."""
@@ -65,25 +69,26 @@ class Queue:
         for entry in news:
             steps = (entry.get("flow") or {}).get("steps", ())
             self._steps |= {step.get("id", f"step-{n}") for n, step in enumerate(steps, 1) if any(map(step.get, LISTENS))}
-            if entry["kind"] == "recording_made" and self._files:
-                self._replied = True
-                asked.append((RECORDED_S, "play", self._files.popleft()))
+            if entry["kind"] == "recording_made":
+                self._recorded_at = datetime.fromisoformat(entry["at"]).timestamp()
+                if self._files:
+                    asked.append((RECORDED_S, "play", self._files.popleft()))
             elif entry["kind"] == "step_started":
                 self._pressed = self._replied = entry["step"] in self._steps and bool(self._keys)
                 if self._pressed:
                     asked.append((LISTENED_S, "digits", self._keys.popleft()))
         return asked
 
-    def hears(self, silence: bool) -> None:
-        """Note what the telephone hears now."""
+    def hears(self, silence: bool, at: float) -> None:
+        """Note what the telephone hears since `at`, in seconds since the epoch."""
         before, self._sound = self._sound, not silence
         if self._sound and not before:
-            self._replied = self._pressed
+            self._replied, self._sound_at = self._pressed, at
         self._due = silence and (before or self._due)
 
     def replies(self) -> tuple[str, str] | None:
         """What a prompt that was over before the journal was read gets: a command for the telephone, and with what."""
-        if not self._due or self._replied:
+        if not self._due or self._replied or self._sound_at < self._recorded_at:
             return None
         self._due, self._replied = False, True
         if self._keys:
@@ -165,11 +170,12 @@ class _Caller:
     def _hear(self) -> None:
         """Take what the telephone has told since."""
         events, self._told = self._phone.events[self._told :], len(self._phone.events)
+        epoch = time.time() - asyncio.get_running_loop().time()  # the telephone has the clock of our loop
         for event in events:
             if event["event"] == "answered":
                 self._answered()
             elif event["event"] == "heard" and not event["asked"]:
-                self._queue.hears(event["silence"])
+                self._queue.hears(event["silence"], epoch + event["since"])
             elif event["event"] in ("refused", "ended"):
                 self._over = event
 

@@ -26,14 +26,15 @@ def test_keys_and_texts_wait_for_the_flow_or_have_their_time() -> None:
 FLOW = {"steps": [{"id": "ask", "action": "say", "onKeypressVar": "x"}, {"id": "tell", "action": "say"}]}
 BEGINS = {"kind": "flow_started", "flow": FLOW}
 ASKS, TELLS = {"kind": "step_started", "step": "ask"}, {"kind": "step_started", "step": "tell"}
-RECORDS = {"kind": "recording_made", "recording": "r"}
+RECORDED_AT = 1_714_644_000.0
+RECORDS = {"kind": "recording_made", "recording": "r", "at": "2024-05-02T10:00:00.000Z"}
 
 
 def heard(queue: Queue, *silences: bool) -> list[tuple[str, str] | None]:
     """What is done after each, when the journal has nothing new."""
     done = []
     for silence in silences:
-        queue.hears(silence)
+        queue.hears(silence, RECORDED_AT + 5)
         done.append(queue.replies())
     return done
 
@@ -82,12 +83,16 @@ def test_a_recording_gets_the_texts_and_other_silence_the_keys_first() -> None:
     assert heard(queue, True, False, True) == [None, None, ("digits", "1")]
 
 
-def test_the_beep_of_a_recording_is_no_prompt() -> None:
+@pytest.mark.parametrize("read_first", [0, 1, 2])
+def test_the_beep_of_a_recording_is_no_prompt(read_first: int) -> None:
     queue = Queue(["1"], ["a.wav"])
-    queue.hears(silence=False)
-    queue.hears(silence=True)  # and the journal had not told of the recording yet
-    assert queue.reads([RECORDS]) == [(0.5, "play", "a.wav")]
+    for n, silence in enumerate((False, True, True)):
+        if n == read_first:
+            assert queue.reads([RECORDS]) == [(0.5, "play", "a.wav")]
+            assert queue.replies() is None
+        queue.hears(silence, RECORDED_AT - 0.3 + n / 10)
     assert queue.replies() is None
+    assert heard(queue, False, True) == [None, ("digits", "1")]
 
 
 @pytest.mark.parametrize(
