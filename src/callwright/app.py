@@ -37,7 +37,7 @@ from callwright.speech.recognition import wire as recognition_wire
 from callwright.speech.recognition.recogniser import Recogniser
 from callwright.speech.studio import Studio
 from callwright.store import Store
-from callwright.supervisor import Child, Supervisor
+from callwright.supervisor import Child, Patience, Supervisor
 from callwright.switch.switch import Switch
 from callwright.telephony import Transcriber
 from callwright.watchdog import Watchdog
@@ -46,6 +46,9 @@ from callwright.webhooks import backlog
 # SQLite gives the interpreter away at each step; with Python's 5 ms a busy event loop would hold up every commit.
 SWITCH_S = 0.001
 COLLECT_AFTER = (20_000, 20, 50)
+# Voices and recognisers give way to calls, and some of their libraries let nothing else of the process run for a while: on a
+# busy machine that takes seconds. Each loading and each order has its own time limit besides.
+AT_WORK = Patience(silence=5.0)
 
 _log = log.Log("app")
 
@@ -239,6 +242,7 @@ def speech_children(studio: Studio, clock: Clock) -> list[Child]:
             arguments=[worker.arguments],
             up=worker.up,
             down=worker.down,
+            patience=AT_WORK,
             essential=False,
         )
         worker.kill = child.kill
@@ -259,6 +263,7 @@ def recogniser_children(transcriber: Transcriber, clock: Clock) -> list[Child]:
         arguments=[transcriber.arguments],
         up=transcriber.up,
         down=transcriber.down,
+        patience=AT_WORK,
         essential=False,
     )
     transcriber.kill = child.kill

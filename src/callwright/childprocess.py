@@ -78,9 +78,9 @@ class ChildProcess:
         loop.add_reader(self._watch, self._on_exit)
 
     async def greeted(
-        self, messages: Any, receive: Callable[[Any], None], stop: asyncio.Future[None], within: float
+        self, messages: Any, receive: Callable[[Any], None], stop: asyncio.Future[None], within: float, silence: float
     ) -> str | None:
-        """Wait for the child's greeting; None, and `link` is there, or why none came.
+        """Wait `within` seconds for the child's greeting; None, and `link` is there, or why none came.
 
         The link begins with the child's first word, because it would take the silence of imports for death.
         """
@@ -93,7 +93,7 @@ class ChildProcess:
             return "ended before it greeted" if self._exited.done() else f"did not greet within {within:g} s"
         if not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
             return "ended before it greeted"
-        self.link = await Link.over(self._socket, messages, self._epoch, receive, self._on_lost, pings=True)
+        self.link = await Link.over(self._socket, messages, self._epoch, receive, self._on_lost, pings=True, silence_s=silence)
         await first(self._clock, None, self.link.ready, self._lost, stop)
         return self._lost.result() if self._lost.done() else None
 

@@ -20,7 +20,9 @@ from callwright.log import Log
 PROTOCOL = 1
 PING_S = 0.5
 DEAD_AFTER_PINGS = 3
-LONGEST_SILENCE_S = 4.0
+SILENCE_S = DEAD_AFTER_PINGS * PING_S
+# What one's own lateness excuses beyond it.
+EXCUSED_S = 2.5
 MAX_FRAME = 16 << 20
 MAX_BACKLOG = 1 << 20
 
@@ -93,17 +95,26 @@ class Link(asyncio.Protocol):
     """One end of the socket pair, on an event loop.
 
     `receive` gets each message; `lost` is called once with the reason when the other side is gone. `backlog` is what
-    the other side has not yet taken: past `MAX_BACKLOG` bytes the owner should admit no new work.
+    the other side has not yet taken: past `MAX_BACKLOG` bytes the owner should admit no new work. Who says nothing for
+    `silence_s` is lost.
     """
 
     def __init__(
-        self, messages: Any, epoch: int, receive: Callable[[Any], None], lost: Callable[[str], None], *, pings: bool
+        self,
+        messages: Any,
+        epoch: int,
+        receive: Callable[[Any], None],
+        lost: Callable[[str], None],
+        *,
+        pings: bool,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self._unframer = Unframer(messages)
         self._epoch = epoch
         self._receive = receive
         self._lost: Callable[[str], None] | None = lost
         self._pings = pings
+        self._silence_s = silence_s
         self._pending: list[msgspec.Struct] = []
         self._transport: asyncio.Transport | None = None
         self._greeted = False
@@ -123,9 +134,10 @@ class Link(asyncio.Protocol):
         lost: Callable[[str], None],
         *,
         pings: bool,
+        silence_s: float = SILENCE_S,
     ) -> Link:
         """Run a link over a connected socket. The core's end has ``pings=True``."""
-        link = cls(messages, epoch, receive, lost, pings=pings)
+        link = cls(messages, epoch, receive, lost, pings=pings, silence_s=silence_s)
         sock.setblocking(False)
         await asyncio.get_running_loop().create_connection(lambda: link, sock=sock)
         return link
@@ -202,10 +214,10 @@ class Link(asyncio.Protocol):
         # Who was not running himself, on a machine that has too much to do, cannot tell who was silent meanwhile; but not
         # for ever, or a machine that is always late would never miss anybody.
         now = asyncio.get_running_loop().time()
-        if now - self._due < PING_S or now - self._heard_at > LONGEST_SILENCE_S:
+        if now - self._due < PING_S or now - self._heard_at > self._silence_s + EXCUSED_S:
             self._silent_beats += 1
-        if self._silent_beats > DEAD_AFTER_PINGS:
-            self._drop(f"silent for {PING_S * DEAD_AFTER_PINGS:g} s")
+        if self._silent_beats > self._silence_s / PING_S:
+            self._drop(f"silent for {self._silence_s:g} s")
             return
         if self._pings:
             self.send(Ping())

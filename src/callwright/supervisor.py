@@ -18,7 +18,7 @@ import msgspec
 from callwright.childprocess import ChildProcess, first
 from callwright.clock import Clock
 from callwright.errors import CallwrightError
-from callwright.ipc import Link
+from callwright.ipc import SILENCE_S, Link
 from callwright.log import Log
 
 log = Log("supervisor")
@@ -33,7 +33,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
     `first_pause` doubles with each death up to `longest_pause`. More than `deaths` deaths within `window` make the child
     unhealthy. A life of `settled` makes up for everything. `greeting` is how long a child may take until it greets,
-    imports included; `leave` is how long it has to end by itself, and again after SIGTERM.
+    imports included; `silence` is how long it may say nothing from then on; `leave` is how long it has to end by itself, and
+    again after SIGTERM.
     """
 
     first_pause: float = 0.1
@@ -42,6 +43,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     window: float = 60.0
     settled: float = 60.0
     greeting: float = 20.0
+    silence: float = SILENCE_S
     leave: float = 2.0
 
 
@@ -175,7 +177,7 @@ class Child:
 
     async def _attend(self, process: ChildProcess) -> tuple[str, str]:
         """See one life through; return why it ended and the exit status."""
-        why = await process.greeted(self._messages, self._take, self._stop, self._patience.greeting)
+        why = await process.greeted(self._messages, self._take, self._stop, self._patience.greeting, self._patience.silence)
         if why is None and not self._stop.done():
             assert process.link is not None
             self._come_up(process.link, process.pid)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,13 +74,15 @@ def test_what_nobody_can_say_is_refused_when_it_is_saved(server: Server) -> None
 async def test_calls_go_on_when_all_voices_die(server: Server, how: int) -> None:
     number = await asyncio.to_thread(server.answers, "31207009001", say(TEXT))
     await asyncio.to_thread(until, lambda: kept(server), lambda files: len(files) == 2)
+    before = len(server.logged(event="child_died"))
     for engine in ENGINES:
         os.kill(child_of(server, engine), how)
     # What is kept needs nobody.
     caller = await call(server, number)
     understood = await asyncio.to_thread(words, caller.line.heard)
     assert error_rate(TEXT, understood) < 0.4, understood
-    # What is not is said by a voice that is back, or by another.
+    # What is not is said by a voice that is back.
+    await asyncio.to_thread(until, partial(server.logged, event="child_died"), lambda died: len(died) == before + len(ENGINES))
     placed = await asyncio.to_thread(server.answers, "31207009002", say("Nobody has ever said this before."))
     caller = await call(server, placed)
     assert np.abs(caller.line.heard).max() > 2_000

@@ -24,6 +24,7 @@ class Number(msgspec.Struct, frozen=True, tag=True):
 
 
 Words = Word | Number
+SILENCE_S = 0.06
 
 
 @given(st.lists(st.lists(st.builds(Word, st.text()) | st.builds(Number, st.integers(-(2**63), 2**63 - 1)))), st.data())
@@ -62,14 +63,14 @@ class Ends:
 
     async def open(self, core_epoch: int = 1, child_epoch: int = 1) -> tuple[Link, Link]:
         near, far = socket.socketpair()
-        core = await Link.over(near, Words, core_epoch, self.heard.append, self.lost.append, pings=True)
-        child = await Link.over(far, Words, child_epoch, self.heard.append, self.lost.append, pings=False)
+        core = await Link.over(near, Words, core_epoch, self.heard.append, self.lost.append, pings=True, silence_s=SILENCE_S)
+        child = await Link.over(far, Words, child_epoch, self.heard.append, self.lost.append, pings=False, silence_s=SILENCE_S)
         return core, child
 
 
 @pytest.fixture
 async def ends(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ends]:
-    monkeypatch.setattr(ipc, "PING_S", 0.02)
+    monkeypatch.setattr(ipc, "PING_S", SILENCE_S / ipc.DEAD_AFTER_PINGS)
     yield Ends()
     await asyncio.sleep(0)
 
@@ -116,7 +117,7 @@ async def test_a_peer_of_another_epoch_is_not_listened_to(ends: Ends) -> None:
 
 async def test_a_side_that_stops_answering_is_dead(ends: Ends) -> None:
     near, far = socket.socketpair()
-    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True)
+    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True, silence_s=SILENCE_S)
     far.sendall(frame([Hello(ipc.PROTOCOL, 1)]))
     await core.ready
     await until(lambda: ends.lost)
@@ -127,7 +128,7 @@ async def test_a_side_that_stops_answering_is_dead(ends: Ends) -> None:
 
 async def test_a_side_that_did_not_run_itself_tells_nobody_dead(ends: Ends) -> None:
     near, far = socket.socketpair()
-    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True)
+    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True, silence_s=SILENCE_S)
     far.sendall(frame([Hello(ipc.PROTOCOL, 1)]))
     await core.ready
     for _ in range(3 * ipc.DEAD_AFTER_PINGS):
@@ -141,7 +142,7 @@ async def test_a_side_that_did_not_run_itself_tells_nobody_dead(ends: Ends) -> N
 
 async def test_a_message_before_the_greeting_is_not_heard(ends: Ends) -> None:
     near, far = socket.socketpair()
-    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True)
+    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True, silence_s=SILENCE_S)
     far.sendall(frame([Word("early"), Hello(ipc.PROTOCOL, 1), Word("in time"), Pong()]))
     await until(lambda: ends.heard)
     assert ends.heard == [Word("in time")]
@@ -150,9 +151,9 @@ async def test_a_message_before_the_greeting_is_not_heard(ends: Ends) -> None:
 
 
 async def test_a_side_that_is_always_late_misses_a_dead_one_in_the_end(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ipc, "LONGEST_SILENCE_S", 10 * ipc.PING_S)
+    monkeypatch.setattr(ipc, "EXCUSED_S", 7 * ipc.PING_S)
     near, far = socket.socketpair()
-    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True)
+    core = await Link.over(near, Words, 1, ends.heard.append, ends.lost.append, pings=True, silence_s=SILENCE_S)
     far.sendall(frame([Hello(ipc.PROTOCOL, 1)]))
     await core.ready
     for _ in range(10):
