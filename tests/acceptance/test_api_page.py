@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from support.server import Server, Webserver, until
+from support.server import EVERY_VOICE, Server, Webserver, until
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 ANSWERED = re.compile(r"^```sh\n(.*?)^```\n+```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -128,7 +128,7 @@ def _same_text(shown: str, ours: str, known: dict[str, str]) -> bool:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server.start(tmp_path_factory.mktemp("page") / "one")
+    running = Server.start(tmp_path_factory.mktemp("page") / "one", EVERY_VOICE)
     yield running
     running.stop()
 

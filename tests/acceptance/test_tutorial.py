@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from callwright.phone.client import Phone
-from support.server import Server, Webserver
+from support.server import EVERY_VOICE, Server, Webserver
 
 HOST = "https://voice.messagebird.com"
 KEY = "test_gshuPaZoeEG6ovbc8M79w0QyM"
@@ -68,7 +68,7 @@ def web() -> Iterator[Webserver]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server.start(tmp_path_factory.mktemp("tutorial") / "one")
+    running = Server.start(tmp_path_factory.mktemp("tutorial") / "one", EVERY_VOICE)
     yield running
     running.stop()
 

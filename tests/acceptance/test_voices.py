@@ -15,7 +15,7 @@ import pytest
 from support.deaths import child_of
 from support.far_end import FarEnd
 from support.recogniser import error_rate, words
-from support.server import Server, record, until
+from support.server import EVERY_VOICE, Server, record, until
 
 ENGINES = ("speech-hibari", "speech-pico", "speech-espeak")
 TEXT = "Welcome to the office. Please hold the line."
@@ -23,7 +23,7 @@ TEXT = "Welcome to the office. Please hold the line."
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server.start(tmp_path / "server")
+    running = Server.start(tmp_path / "server", EVERY_VOICE)
     until(lambda: voices_up(running), lambda up: up >= set(ENGINES), what="the voices")
     yield running
     running.kill()

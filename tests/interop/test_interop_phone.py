@@ -113,7 +113,7 @@ async def test_each_hears_the_other_and_a_digit_goes_across(server, web, a, b, n
     await a.do("digits", call=at_a, digits="159#", tone_ms=120)
     sent = [(key["digit"], key["duration_ms"]) for key in [await b.wait("digit", call=at_b) for _ in "159#"]]
     assert [digit for digit, _ in sent] == list("159#")
-    assert all(ms == pytest.approx(120, abs=40) for _, ms in sent)
+    assert all(ms == pytest.approx(120, abs=80) for _, ms in sent), sent  # packets that come late make it longer or shorter
     await b.do("digits", call=at_b, digits="0")
     assert (await a.wait("digit", call=at_a))["digit"] == "0"
     await asyncio.gather(hears(a, at_a, B_HZ), hears(b, at_b, A_HZ))  # the sound comes back after the digits

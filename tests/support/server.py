@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
+from callwright.speech.settings import ENGINES
 from support.ports import FIRST, LAST, free_ports, ports_in_use
 
 T = TypeVar("T")
@@ -30,6 +31,8 @@ TERMINAL = frozenset({"ended", "busy", "no_answer", "failed"})
 ABOUT_THE_MACHINE = frozenset({"small_receive_buffer", "media_stalled"})
 NEVER_PLACED = frozenset({"no_route", "not_allowed", "limit"})
 PORT_PAIRS = 500
+# Each voice is a process, and most servers of tests need one at most; with these settings there are all.
+EVERY_VOICE = {"speech.engines": ",".join(ENGINES)}
 
 
 def _is_a_neighbours_sound(line: Mapping[str, Any]) -> bool:
@@ -275,6 +278,7 @@ class Server:
             "sip.allow_hosts": "127.0.0.1",
             "drain.seconds": "1",
             "log.format": "json",
+            **({} if "[speech]" in toml else {"speech.engines": "espeak"}),
             **(settings or {}),
         }
         arguments = [*within, sys.executable, "-m", "callwright", f"--data={data}", "serve"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from support.far_end import FarEnd, Samples
-from support.server import Server
+from support.server import EVERY_VOICE, Server
 from support.steps import say
 from support.web_application import WebApplication
 
@@ -26,7 +26,7 @@ def web() -> Iterator[WebApplication]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server.start(tmp_path_factory.mktemp("flows") / "one")
+    running = Server.start(tmp_path_factory.mktemp("flows") / "one", EVERY_VOICE)
     yield running
     running.stop()
 

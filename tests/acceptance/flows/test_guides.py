@@ -21,7 +21,7 @@ from support.guides import MaskedNumbers, Menu, Survey, Voicemail
 from support.measuring import find, fingerprint, level, silences, tones
 from support.ports import free_port
 from support.recogniser import error_rate, split, words
-from support.server import Server, record, until
+from support.server import EVERY_VOICE, Server, record, until
 from support.sound import RATE
 from support.steps import fetch, transfer
 from support.together import each
@@ -41,7 +41,7 @@ def carrier() -> int:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, carrier: int) -> Iterator[Server]:
     trunk = f'[[trunks]]\nname = "carrier"\naddress = "127.0.0.1:{carrier}"\n'
-    settings = {"transcription.model": str(MODEL), "flows.if_machine": "continue"}
+    settings = EVERY_VOICE | {"transcription.model": str(MODEL), "flows.if_machine": "continue"}
     running = Server.start(tmp_path_factory.mktemp("guides") / "one", settings, trunk)
     yield running
     running.stop()

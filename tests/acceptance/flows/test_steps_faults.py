@@ -16,7 +16,7 @@ from support.deaths import child_of, gone
 from support.far_end import FarEnd
 from support.measuring import find, fingerprint, tones
 from support.recogniser import words
-from support.server import Server, until
+from support.server import EVERY_VOICE, Server, until
 from support.sound import tone_file
 from support.steps import pause, play, record, say
 from support.web_application import WebApplication
@@ -28,7 +28,7 @@ CLIP = fingerprint(3.0, seed=99)
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """One for each test, which may break it."""
-    running = Server.start(tmp_path / "one")
+    running = Server.start(tmp_path / "one", EVERY_VOICE)
     yield running
     running.kill()
 

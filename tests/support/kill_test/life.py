@@ -16,7 +16,7 @@ from random import Random
 from support.deaths import child_of, family, gone
 from support.kill_test.plan import CALLEES, CORE, MEDIA, SETTINGS, SIGNALLING, Plan
 from support.ports import free_ports
-from support.server import START_S, Server
+from support.server import EVERY_VOICE, START_S, Server
 
 RESTART_S = 0.2  # RestartSec= of our unit
 PORT_PAIRS = 1_500
@@ -79,7 +79,7 @@ class Life:
         keys = None if self._born is None else self._keys
         server = Server.start(
             self._folder,
-            self._settings,
+            EVERY_VOICE | self._settings,
             CALLEES,
             keys=keys,
             sip_port=self._sip_port,

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from support.peers import require_peer
 from support.ports import free_port
-from support.server import Server, until
+from support.server import EVERY_VOICE, Server, until
 from support.sipp import SCENARIOS
 from support.soak.customer import Customer, Deaf, LossyEcho
 from support.soak.plan import TRAFFIC, Plan, Traffic
@@ -85,7 +85,7 @@ class Run:
             stack.callback(self.echo.stop)
             stack.callback(self.deaf.stop)
             callee = free_port()
-            settings = {"media.processes": "2", "media.max_calls": "1000", "calls.max_live": "2000"}
+            settings = EVERY_VOICE | {"media.processes": "2", "media.max_calls": "1000", "calls.max_live": "2000"}
             toml = f'[[trunks]]\nname = "callee"\naddress = "127.0.0.1:{callee}"\n'
             server = await asyncio.to_thread(Server.start, self.folder / "server", settings, toml, port_pairs=PORT_PAIRS)
             stack.callback(server.kill)
