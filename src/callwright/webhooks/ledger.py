@@ -300,8 +300,8 @@ def bring_forward(
 
 
 def bring_near(endpoint: Endpoint, far_us: int, now_us: int, limit: int, transaction: Transaction) -> int:
-    """Make due up to so many rows of an endpoint that wait for a time after `far_us`; return how many there were. What failed
-    in the future, there too, has failed now.
+    """Make due up to so many rows of an endpoint that wait for a time after `far_us`; return how many there were. What is
+    said of them, and of the endpoint, to have been in the future was now: waits are counted from there.
     """
     key = (endpoint.world_id.bytes, endpoint.url, now_us)
     near = transaction.write(Write("webhooks.bring_near", (*key, far_us, limit)))

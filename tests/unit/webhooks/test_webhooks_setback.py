@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callwright.egress import Answer, Fault
-from callwright.webhooks import setback
+from callwright.webhooks import backlog, setback
 from callwright.webhooks.health import TIRED_AFTER
 from callwright.webhooks.settings import WebhookSettings
 from support.webhook_stage import OK, Stage, failing, on_stage
@@ -42,7 +42,7 @@ def test_all_goes_out_soon_after_the_clock_was_set_back(
     assert "deliveries_too_far_ahead" in {record.getMessage() for record in caplog.records}
 
 
-def test_a_lane_waits_for_its_head_no_longer_than_by_a_right_clock() -> None:
+def test_waits_are_counted_by_the_right_clock() -> None:
     async def play(stage: Stage) -> None:
         stage.receivers.answer = lambda sent: ERROR if sent.sequence == 1 else OK
         await stage.events(1, 2, url=URL)
@@ -50,6 +50,7 @@ def test_a_lane_waits_for_its_head_no_longer_than_by_a_right_clock() -> None:
         stage.clock._start_us -= 2 * HOUR * 1_000_000
         await stage.sleep(HOUR + 31)
         assert stage.results["delivered"] == 1
+        assert backlog.look(stage.store, stage.clock.now_us()).oldest_s > HOUR
 
     on_stage(play, POLL)
 

@@ -182,8 +182,8 @@ SELECT d.world_id, d.endpoint, d.next_at_us, (
 WHERE d.next_at_us IS NOT NULL AND (d.world_id, d.endpoint) > (?, ?) ORDER BY d.world_id, d.endpoint, d.next_at_us LIMIT 1;
 
 -- name: bring_near
--- What waits for a time too far ahead is due now.
-UPDATE deliveries SET next_at_us = ?3, failed_us = MIN(failed_us, ?3) WHERE pos IN (
+-- What waits for a time too far ahead is due now; it was made, and has failed, no later.
+UPDATE deliveries SET next_at_us = ?3, since_us = MIN(since_us, ?3), failed_us = MIN(failed_us, ?3) WHERE pos IN (
     SELECT pos FROM deliveries INDEXED BY deliveries_at_endpoint
     WHERE world_id = ?1 AND endpoint = ?2 AND next_at_us > ?4 ORDER BY next_at_us LIMIT ?5
 );
