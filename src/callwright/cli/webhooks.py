@@ -128,7 +128,10 @@ def set_webhook(
 
 @webhooks.command("delete")
 def delete_webhook(context: typer.Context, webhook_id: WebhookId, test: Test = False) -> None:
-    """Delete a webhook; what it was still to be told is not sent."""
+    """Delete a webhook. What it was still to be told is not sent, unless another that asks for it has the same URL.
+
+    Its token signs nothing any more.
+    """
     from callwright.cli import show
     from callwright.cli.control import reach
 

@@ -16,6 +16,7 @@ from callwright.errors import StoreUnavailable
 from callwright.store import Change, Store
 from callwright.store.change import Param
 from callwright.webhooks import ledger, signature
+from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.model import Endpoint, Scope, State
 from callwright.webhooks.settings import WebhookSettings
 from support.webhook_stage import NUMBER, OK, OTHER_WORLD, START_US, WORLD, Sent, Stage, failing, on_stage
@@ -493,6 +494,31 @@ def test_a_url_that_another_webhook_still_asks_for_is_not_withdrawn() -> None:
         stage.receivers.answer = lambda sent: OK
         await stage.sleep(10)
         assert stage.deliveries(1)[0].state is State.DELIVERED
+
+    on_stage(play)
+
+
+def test_the_token_of_a_webhook_that_was_deleted_signs_nothing_more() -> None:
+    async def play(stage: Stage) -> None:
+        leaked = await stage.webhooks.create(WORLD, url=URL, token="leaked")
+        stage.receivers.answer = lambda sent: DOWN
+        await stage.events(1)
+        await stage.events(2, url=URL)  # the call asks for it itself, and had the webhook's token
+        await stage.sleep(1)
+        await stage.webhooks.remove(WORLD, leaked.id)
+        elsewhere = await stage.webhooks.set_for_number(WORLD, NUMBER, url=URL, token="of another's calls")
+        await stage.sleep(10)
+        await stage.webhooks.create(WORLD, url=URL, token="fresh")
+        await stage.sleep(60)
+        await stage.webhooks.remove(WORLD, elsewhere.id)
+        assert stage.deliveries(1)[0].last_error == "webhook_deleted"
+        log = DeliveryLog(stage.store, stage.clock, stage.deliverer.offer)
+        await log.resend(WORLD, stage.deliveries(1)[0].id)
+        await stage.sleep(1)
+        for call, tokens in (1, ["leaked", "fresh"]), (2, ["leaked", None, "fresh"]):
+            signed = [sent.headers.get("X-MessageBird-Signature") for sent in stage.receivers.sent if sent.call == call]
+            body = b"%d#1#callCreated" % call
+            assert signed[: len(tokens)] == [token and signature.token_signature(token, body) for token in tokens]
 
     on_stage(play)
 
