@@ -486,14 +486,19 @@ def test_a_webhook_that_was_deleted_gets_nothing_more() -> None:
 def test_a_url_that_another_webhook_still_asks_for_is_not_withdrawn() -> None:
     async def play(stage: Stage) -> None:
         own = await stage.webhooks.set_for_number(WORLD, NUMBER, url=URL, token="n")
-        await stage.webhooks.create(WORLD, url=URL)
+        await stage.webhooks.create(WORLD, url=URL, token="a")
         stage.receivers.answer = lambda sent: DOWN
         await stage.events(1, number=NUMBER)
         await stage.sleep(1)
         await stage.webhooks.remove(WORLD, own.id)
-        stage.receivers.answer = lambda sent: OK
         await stage.sleep(10)
+        await stage.webhooks.set_for_number(WORLD, NUMBER, url=URL, token="narrower")
+        stage.receivers.answer = lambda sent: OK
+        await stage.sleep(60)
         assert stage.deliveries(1)[0].state is State.DELIVERED
+        assert [sent.headers["X-MessageBird-Signature"] for sent in stage.receivers.sent] == [
+            signature.token_signature(token, b"1#1#callCreated") for token in ("n", "a", "narrower")
+        ]
 
     on_stage(play)
 
