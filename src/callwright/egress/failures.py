@@ -58,7 +58,10 @@ def _of(error: Exception, target: Url, proxy: str) -> tuple[Fault, str]:
             return Fault.TLS, f"{host}: no TLS connection ({seen}); check its certificate, or egress.ca_file"
         case aiohttp.ClientConnectorError():
             if isinstance(cause, ConnectionResetError | ConnectionAbortedError):
-                return Fault.RESET, f"{host} closed the connection while it was being made ({seen})"
+                # One without a text was closed in the TLS handshake; the library's name for that tells nobody anything.
+                why = f" ({seen})" if str(cause) else ""
+                remedy = f"; {NO_TLS}" if target.scheme == "https" else ""
+                return Fault.RESET, f"{host} closed the connection while it was being made{why}{remedy}"
             return Fault.CONNECT, f"{host}:{target.port} does not take the connection ({seen}); is the program running?"
         case aiohttp.ServerDisconnectedError() if target.scheme == "http" and target.port != PLAIN_PORT:
             remedy = "if that port speaks TLS, write https:// in the URL"
