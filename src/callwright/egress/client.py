@@ -123,9 +123,10 @@ class Client:
         """What the client is told of the proxy, which looks names up itself; a literal is vetted here."""
         if target.literal and (sentence := self._veto.refusal(target.host)):
             raise Failed(Fault.REFUSED_ADDRESS, sentence)
-        if proxy.authorization and target.scheme == "https":
-            return {"proxy": proxy.url, "proxy_headers": {proxies.AUTHORIZATION: proxy.authorization}}
-        return {"proxy": proxy.url}
+        in_connect = {"User-Agent": USER_AGENT}
+        if proxy.authorization:
+            in_connect[proxies.AUTHORIZATION] = proxy.authorization
+        return {"proxy": proxy.url, "proxy_headers": in_connect}
 
     def _judged(self, error: Exception, target: Url, spans: Spans) -> Failed:
         if self._closed:

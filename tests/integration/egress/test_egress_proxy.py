@@ -103,6 +103,8 @@ async def test_tls_goes_through_a_tunnel_that_alone_knows_who_we_are(authority: 
     assert len(proxy.heads) == 1
     assert proxy.heads[0].startswith(f"CONNECT hook.test:{port} HTTP/1.1\r\n".encode())
     assert KNOWN in proxy.heads[0]
+    assert b"User-Agent: Callwright\r\n" in proxy.heads[0]
+    assert b"aiohttp" not in proxy.heads[0]
     assert seen[0].startswith(f"POST /x HTTP/1.1\r\nHost: hook.test:{port}\r\n".encode())
     assert b"Proxy-" not in b"".join(seen)
     assert answer.timings.connect_us > 0
