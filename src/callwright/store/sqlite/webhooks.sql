@@ -232,17 +232,6 @@ WHERE pos IN (
     WHERE world_id = ?1 AND endpoint = ?2 AND state = 'pending' ORDER BY pos DESC LIMIT ?4
 ) AND EXISTS (SELECT 1 FROM endpoints WHERE world_id = ?1 AND url = ?2 AND disabled_us IS NOT NULL);
 
--- name: pending_since
--- The longest pending, that are so since a time or longer.
-SELECT pos, world_id, call_id, url, endpoint FROM deliveries INDEXED BY deliveries_by_age
-WHERE emptied = 0 AND state = 'pending' AND COALESCE(settled_us, since_us) <= ?
-ORDER BY COALESCE(settled_us, since_us) LIMIT ?;
-
--- name: exhaust_expired
-UPDATE deliveries SET state = CASE WHEN delivered_us IS NULL THEN 'exhausted' ELSE 'delivered' END, settled_us = ?,
-    last_error = COALESCE(last_error, 'expired'), next_at_us = NULL
-WHERE pos = ? AND state = 'pending';
-
 -- name: settled_until
 -- What was settled until a time, the longest ago first. The newest of a lane is only emptied, as its sequence goes on from it;
 -- the lane of a test goes no further.
