@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 
@@ -20,6 +20,7 @@ from callwright.rehearsal.web import Reply, Request, Service
 from callwright.scenarios import fitting
 from callwright.scenarios.rules import party_breaches
 from callwright.settings import Settings
+from callwright.simulator.settings import Outcome
 from callwright.testing.services import reply_of
 from callwright.testing.stage import Stage
 
@@ -36,7 +37,6 @@ WORDS_AT_S = 1.0
 Doing = str | Act | Sequence[str | Act]
 # What answers for a URL: a flow, a status or such, some of them in turn, or a function or application.
 Answering = object
-Outcome = Literal["answer", "busy", "no_answer", "fail"]
 
 
 def checked_keys(keys: str) -> str:
