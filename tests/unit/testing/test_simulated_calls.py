@@ -81,7 +81,7 @@ def test_on_hearing_something_one_presses_says_or_does(simulated_call: Simulated
     assert call.reason == "caller_hangup"
     again = [say("Again?", id="ask"), pause(1), say("Again?"), pause(1)]
     assert simulated_call(again, hears={"Again": ["1", Act(press="2")]}).pressed == "12"
-    unheard = simulated_call([pause(1)], hears={"Press two": "2"})
+    unheard = simulated_call([say("Again?")], hears={"Press two": "2", "Again": "1"})
     assert unheard.notes == ['Leg 1 waits for the end of "Press two", which it never heard: it did not press 2.']
 
 
