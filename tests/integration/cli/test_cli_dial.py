@@ -9,6 +9,7 @@ import subprocess
 import sys
 import wave
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from callwright.cli import main
+from callwright.datafolder import DataFolder
 from support.server import Customer, Server, until
 
 NUMBER, MAILBOX = "31205550100", "31205550101"
@@ -167,6 +169,21 @@ def test_what_is_asked_wrongly(
         main(["--data", str(tmp_path), "dial", NUMBER, *arguments])
     assert exit_.value.code == 2
     assert error in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("how", [(), ("--sip",)])
+def test_a_frozen_server_is_not_waited_for(
+    how: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("callwright.cli.dial.ANSWER_S", 0.2)
+    folder = DataFolder(tmp_path)
+    folder.prepare()
+    with closing(folder.bind_control()) as control:
+        control.listen()  # connections are made, and nobody takes them
+        with pytest.raises(SystemExit) as exit_:
+            main(["--data", str(tmp_path), "dial", NUMBER, *how])
+    assert exit_.value.code == 1
+    assert "callwright: The server did not answer in time: it is frozen, or overloaded." in capsys.readouterr().err
 
 
 def test_without_a_server_there_is_nobody_to_call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
