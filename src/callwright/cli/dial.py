@@ -15,6 +15,7 @@ from callwright.cli import show, story
 from callwright.cli.control import Control, Refused, reach
 from callwright.cli.happenings import OVER
 from callwright.cli.place import Place
+from callwright.rehearsal.ending import as_interrupted
 
 LOOK_S = 0.2
 # After its end a call is waited for so long: the last words of its far ends, and one who is to hang up.
@@ -68,7 +69,7 @@ def groups(text: str | None) -> list[str]:
 def simulated(place: Place, number: str, source: str | None, doings: Doings, *, json: bool) -> int:
     """Have a simulated caller dial a number of the test world; 0 when the call was answered and has ended."""
     wanted = {"number": number, "acts": doings.acts(), "keyGap": doings.gap} | ({"source": source} if source else {})
-    with reached(place) as control:
+    with reached(place) as control, as_interrupted():
         call = control.ask("POST", "/api/dial", wanted, world="test")
         telling = Telling(control, call["id"], "test", quiet=json)
         try:

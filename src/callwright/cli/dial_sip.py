@@ -26,6 +26,7 @@ from callwright.cli.place import Place
 from callwright.errors import CallwrightError
 from callwright.numbers.numbers import normalised
 from callwright.phone.client import Event, Phone, PhoneError
+from callwright.rehearsal.ending import as_interrupted
 from callwright.simulator import magic
 
 # The caller of the test world, so that a flow sees the same in both.
@@ -101,7 +102,8 @@ def over_sip(place: Place, number: str, source: str | None, doings: Doings, lang
     with reached(place) as control, TemporaryDirectory(prefix="callwright-dial-") as folder:
         caller = _Caller(control, _digits(number, "number"), _digits(source or CALLER, "--from"), doings, quiet=json)
         try:
-            return asyncio.run(caller.call(place, Path(folder), language, json=json))
+            with as_interrupted():
+                return asyncio.run(caller.call(place, Path(folder), language, json=json))
         except (PhoneError, TimeoutError) as error:
             why = str(error) or "it did not start in time"
             remedy = "Try again; callwright doctor looks at the machine."

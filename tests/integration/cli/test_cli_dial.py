@@ -113,16 +113,23 @@ def test_a_telephone_of_its_own_presses_and_speaks_over_sip(dial: Any, server: S
     assert np.abs(samples).max() > 1000
 
 
-def test_ctrl_c_hangs_up(server: Server) -> None:
-    command = [sys.executable, "-m", "callwright", "--data", str(server.folder / "data"), "dial", NUMBER]
+@pytest.mark.parametrize(
+    ("to", "told"),
+    [((NUMBER,), [signal.SIGINT]), ((NUMBER,), [signal.SIGTERM] * 2), ((MAILBOX, "--sip"), [signal.SIGTERM] * 2)],
+)
+def test_ctrl_c_hangs_up_and_so_does_timeout(server: Server, to: tuple[str, ...], told: list[signal.Signals]) -> None:
+    """`timeout` tells its command, and then their whole group."""
+    command = [sys.executable, "-m", "callwright", "--data", str(server.folder / "data"), "dial", *to]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
     head = process.stdout.readline()
-    os.killpg(process.pid, signal.SIGINT)
+    for number in told:
+        os.killpg(process.pid, number)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, ""), out
     assert "The call is ended, caller_hangup." in out.splitlines()[-1]
-    until(lambda: server.test.get(f"/calls/{head.split()[1]}").content["data"][0]["status"], lambda status: status == "ended")
+    customer = server.live if "--sip" in to else server.test
+    until(lambda: customer.get(f"/calls/{head.split()[1]}").content["data"][0]["status"], lambda status: status == "ended")
 
 
 def test_who_is_not_listened_to_any_more_hangs_up(server: Server) -> None:
