@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from callwright.cli import show
 from callwright.errors import CallwrightError
 
 # Options of the program itself, which may also follow a command.
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=hoisted(sys.argv[1:] if arguments is None else arguments), prog_name="callwright")
     except CallwrightError as error:
         remedy = getattr(error, "remedy", None)
-        print(f"callwright: {error}", *([remedy] if remedy else []), sep="\n", file=sys.stderr)
+        show.aside("\n".join([f"callwright: {error}", *([remedy] if remedy else [])]))
         sys.exit(1)
 
 

@@ -103,7 +103,7 @@ def show_call(
         show.as_json(call)
         return
     for line in _lines(call):
-        print(line)
+        show.line(line)
 
 
 @calls.command("export")

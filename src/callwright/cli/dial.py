@@ -120,9 +120,9 @@ class Telling:
         told, self.entries = len(self.entries), self._control.get(f"{self._path}/journal", world=self._world)["data"]
         if not self._quiet:
             if first:
-                print(story.head(self.call), flush=True)
+                show.line(story.head(self.call), flush=True)
             for entry in self.entries[told:]:
-                print(story.line(self.call, entry, self.entries[0]), flush=True)
+                show.line(story.line(self.call, entry, self.entries[0]), flush=True)
         return self.entries[told:]
 
     def _all_is_said(self) -> bool:
@@ -136,7 +136,7 @@ class Telling:
             show.as_json({"call": call, "journal": self.entries})
         else:
             for line in story.ends(call):
-                print(line)
+                show.line(line)
             reason = f", {call['reason']}" if call["reason"] else ""
             print(f"The call is {call['status']}{reason}. Its story again: callwright journal {call['id']}")
         return 0 if call["status"] == "ended" and call["answeredAt"] is not None else 1

@@ -67,7 +67,7 @@ def _run(place: Place, call_id: str, flow: str | None, export: Path | None, worl
         show.as_json(_as_json(call_id, replayed, found, notes))
     else:
         for line in lines(replayed, found):
-            print(line)
+            show.line(line)
         for note in notes:
             show.aside(note)
     if export is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import sys
 from datetime import UTC, datetime
 
@@ -152,6 +153,15 @@ def test_a_call_is_shown_with_its_legs(run, made):
     for call_id, options in ((SOMEWHERE, ()), (str(third.id), ("--test",)), ("nonsense", ())):
         code, _, err = run("calls", "show", call_id, *options)
         assert (code, err) == (1, f"callwright: No call found for ID `{call_id}`.\n")
+
+
+@pytest.mark.parametrize("command", ["calls list --test", "calls show ID", "journal ID"])
+def test_no_caller_moves_the_cursor_or_adds_a_line(run, made, tmp_path, command):
+    with sqlite3.connect(tmp_path / "callwright-data" / "callwright.db") as database:
+        database.execute("UPDATE calls SET source = ?", ("31\x1b[2J\tended\n\u202e1",))
+    code, out, _ = run(*command.replace("ID", str(made[1].id)).split())
+    assert (code, r"31\x1b[2J\tended\n\u202e1" in out) == (0, True), out
+    assert all(cell.isprintable() for line in out.split("\n") for cell in line.split("\t"))
 
 
 def test_calls_are_written_to_a_file(run, made, tmp_path, monkeypatch):
