@@ -75,7 +75,7 @@ def simulated(place: Place, number: str, source: str | None, doings: Doings, *, 
             _hang_up(control, call["id"])
             for _ in telling.looks(within=LAST_WORDS_S):
                 time.sleep(LOOK_S)
-        except BrokenPipeError:  # nobody reads what is told, so that nobody would hang up
+        except (OSError, UnicodeEncodeError):  # nobody reads what is told, so that nobody would hang up
             _hang_up(control, call["id"])
             raise
     return telling.result(json=json)

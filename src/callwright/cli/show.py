@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -51,3 +52,8 @@ def aside(text: str) -> None:
     """Say something that is not the command's result; `text` may be of several lines."""
     for one in text.split("\n"):
         print(escaped(one), file=sys.stderr)
+
+
+def no_more() -> None:
+    """Let standard output go, once it takes nothing: Python would fail once more when it ends and flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
