@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 
+from callwright.cli import show
 from callwright.errors import CallwrightError
 
+# Why a disk, a quota, a device or a file without a name does not take what is written.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 # Options of the program itself, which may also follow a command.
 _GLOBAL = ("--data", "--config")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 done, 1 refused or failed, 2 asked wrongly."""
+    """Run a command and exit: 0 done, 1 refused or failed, 2 asked wrongly, or the output cannot be written."""
     from callwright.cli.commands import app
 
     try:
-        app(args=hoisted(sys.argv[1:] if arguments is None else arguments), prog_name="callwright")
+        try:
+            app(args=hoisted(sys.argv[1:] if arguments is None else arguments), prog_name="callwright")
+        finally:
+            print(end="", flush=True)  # what is held back fails here, where it can be told, and not when Python ends
     except CallwrightError as error:
         remedy = getattr(error, "remedy", None)
-        print(f"callwright: {error}", *([remedy] if remedy else []), sep="\n", file=sys.stderr)
+        show.aside("\n".join([f"callwright: {error}", *([remedy] if remedy else [])]))
         sys.exit(1)
+    except BrokenPipeError:  # whoever reads has enough
+        show.no_more()
+        sys.exit(1)
+    except UnicodeEncodeError as error:
+        show.aside(f"callwright: {_unencoded(error)}")
+        sys.exit(2)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        show.no_more()
+        show.aside(f"callwright: The output cannot be written: {error.strerror}.")
+        sys.exit(2)
+
+
+def _unencoded(error: UnicodeEncodeError) -> str:
+    r"""
+    >>> _unencoded(UnicodeEncodeError("ascii", "fünf", 1, 2, "ordinal not in range(128)"))
+    "'\\xfc' cannot be written in ascii; set PYTHONIOENCODING=utf-8."
+    >>> _unencoded(UnicodeEncodeError("utf-8", "f\udcfcnf", 1, 2, "surrogates not allowed"))
+    "'f\\udcfcnf' is not UTF-8."
+    """
+    found = error.object[error.start]
+    if "\ud800" <= found <= "\udfff":  # a byte that was given is half of a character here
+        return f"{error.object!a} is not UTF-8."
+    return f"{found!a} cannot be written in {error.encoding}; set PYTHONIOENCODING=utf-8."
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

@@ -70,7 +70,7 @@ def tell(where: Place, call_id: str, worlds: tuple[str, ...], *, json: bool) -> 
         show.as_json({"call": call, "journal": entries})
         return
     for line in story.lines(call, entries):
-        print(line)
+        show.line(line)
 
 
 def _flow_in(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, urlencode
@@ -103,7 +102,7 @@ def show_call(
         show.as_json(call)
         return
     for line in _lines(call):
-        print(line)
+        show.line(line)
 
 
 @calls.command("export")
@@ -132,6 +131,7 @@ def export(
     test: Test = False,
 ) -> None:
     """Write all calls, or those that are asked for, to a file with a line for each, newest first."""
+    from callwright.cli import show
     from callwright.cli.control import reach
     from callwright.cli.words import said_of_filters
 
@@ -143,9 +143,8 @@ def export(
             try:
                 control.copy(path, sys.stdout.buffer.write, world=world_of(test))
                 sys.stdout.buffer.flush()
-            except BrokenPipeError:
-                # Whoever reads has enough. Python would fail once more when it ends and flushes.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            except BrokenPipeError:  # whoever reads has enough
+                show.no_more()
                 raise typer.Exit(1) from None
         else:
             _write(control, path, file, world_of(test))

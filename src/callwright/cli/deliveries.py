@@ -99,7 +99,7 @@ def show_delivery(
         show.as_json(told)
         return
     for line in _story(told, test) if attempt is None else _exchange(told):
-        print(line)
+        show.line(line)
 
 
 @deliveries.command("resend")
@@ -232,7 +232,10 @@ def _exchange(told: Mapping[str, Any]) -> Iterator[str]:
     yield f"{answer['status']}"
     yield from (f"{name}: {value}" for name, value in answer["headers"])
     yield ""
-    yield answer["body"] if answer["encoding"] == "text" else f"(base64) {answer['body']}"
+    if answer["encoding"] == "text":
+        yield from answer["body"].expandtabs().splitlines()
+    else:
+        yield f"(base64) {answer['body']}"
     if not told["whole"]:
         yield "(the rest of the answer was not kept, or did not come)"
 

@@ -79,7 +79,7 @@ def simulated(place: Place, number: str, source: str | None, doings: Doings, *, 
             _hang_up(control, call["id"])
             for _ in telling.looks(within=LAST_WORDS_S):
                 time.sleep(LOOK_S)
-        except BrokenPipeError:  # nobody reads what is told, so that nobody would hang up
+        except (OSError, UnicodeEncodeError):  # nobody reads what is told, so that nobody would hang up
             _hang_up(control, call["id"])
             raise
     return telling.result(json=json)
@@ -129,9 +129,9 @@ class Telling:
         told, self.entries = len(self.entries), self._control.get(f"{self._path}/journal", world=self._world)["data"]
         if not self._quiet:
             if first:
-                print(story.head(self.call), flush=True)
+                show.line(story.head(self.call), flush=True)
             for entry in self.entries[told:]:
-                print(story.line(self.call, entry, self.entries[0]), flush=True)
+                show.line(story.line(self.call, entry, self.entries[0]), flush=True)
         return self.entries[told:]
 
     def _all_is_said(self) -> bool:
@@ -145,7 +145,7 @@ class Telling:
             show.as_json({"call": call, "journal": self.entries})
         else:
             for line in story.ends(call):
-                print(line)
+                show.line(line)
             reason = f", {call['reason']}" if call["reason"] else ""
             print(f"The call is {call['status']}{reason}. Its story again: callwright journal {call['id']}")
         return 0 if call["status"] == "ended" and call["answeredAt"] is not None else 1

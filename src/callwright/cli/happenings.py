@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
+from callwright.scenarios.plain import escaped
+
 Told = Mapping[str, Any]
 
 # Calls that are remembered: what happened to one is the difference to what was told of it before.
@@ -58,8 +60,8 @@ class Happenings:
             self._painted(self._time(told["updatedAt"]), _DIM),
             f"{(call_id or '-')[-8:]:<8}",
             f"{direction:<8}",
-            f"{_printable(parties):<28}",
-            self._painted(_printable(what), colour),
+            f"{escaped(parties):<28}",
+            self._painted(escaped(what), colour),
         ]
         return "  ".join(columns)
 
@@ -134,8 +136,3 @@ def _colour_of(call: Told) -> str:
         return _COLOURS.get(call["status"], "")
     statuses = [leg["status"] for leg in call["legs"]]
     return next((_COLOURS[status] for status in ("ringing", "ongoing") if status in statuses), "")
-
-
-def _printable(text: str) -> str:
-    """What a caller gives as a name may not move the cursor."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -23,5 +23,6 @@ def run(place: Place, *, json: bool) -> int:
     if json:
         show.as_json({"status": status, "why": lacking})
     else:
-        print("\n".join([status, *(f"{part}: {why}" for part, why in lacking.items())]))
+        for line in (status, *(f"{part}: {why}" for part, why in lacking.items())):
+            show.line(line)
     return SILENT if silent else LACKING if lacking else 0

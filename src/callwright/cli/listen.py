@@ -111,7 +111,7 @@ class _Forwarding(Following[dict[str, Any]]):
             return
         at = datetime.now().astimezone().strftime("%H:%M:%S")
         result = str(outcome.status) if outcome.status else outcome.why
-        print(f"{at}  {line['event']:<20}  {line['callId'] or '-':<36}  {result}  {outcome.took_ms:.0f} ms", flush=True)
+        show.line(f"{at}  {line['event']:<20}  {line['callId'] or '-':<36}  {result}  {outcome.took_ms:.0f} ms", flush=True)
 
     def _next_of(self, call: str | None) -> int:
         number = self._sequences.pop(call, 0) + 1

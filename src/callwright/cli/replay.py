@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,8 +69,9 @@ def _run(place: Place, call_id: str, flow: str | None, export: Path | None, worl
     if json:
         show.as_json(_as_json(call_id, replayed, found, notes))
     else:
+        tell = show.aside if printed else show.line
         for line in lines(replayed, found):
-            print(line, file=sys.stderr if printed else sys.stdout)
+            tell(line)
         for note in notes:
             show.aside(note)
     if export is not None and not printed:

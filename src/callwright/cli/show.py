@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from callwright.scenarios.plain import escaped
+
 
 def as_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def line(text: str, *, flush: bool = False) -> None:
+    """A line of a result, which may quote callers, carriers and receivers: they neither move the cursor nor add lines."""
+    print(escaped(text), flush=flush)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str, whole: Collection[int] = ()) -> None:
@@ -17,10 +25,10 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
 
     Where there is nothing `empty` says so, to a terminal alone: a pipe gets no line.
     """
-    lines = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    lines = [["" if cell is None else escaped(str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
-        for line in lines:
-            print("\t".join(line))
+        for cells in lines:
+            print("\t".join(cells))
         if not lines and empty and sys.stderr.isatty():
             aside(empty)
         return
@@ -35,11 +43,17 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, header in enumerate(headers):
         shown.add_column(header, overflow="fold", no_wrap=number in whole)
-    for line in lines:
-        shown.add_row(*(Text(cell) for cell in line))
+    for cells in lines:
+        shown.add_row(*map(Text, cells))
     Console().print(shown)
 
 
 def aside(text: str) -> None:
-    """Say something that is not the command's result."""
-    print(text, file=sys.stderr)
+    """Say something that is not the command's result; `text` may be of several lines."""
+    for one in text.split("\n"):
+        print(escaped(one), file=sys.stderr)
+
+
+def no_more() -> None:
+    """Let standard output go, once it takes nothing: Python would fail once more when it ends and flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

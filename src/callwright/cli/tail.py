@@ -54,8 +54,7 @@ def run(place: Place, wanted: Wanted, *, json: bool) -> int:
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        # Python would fail once more when it ends and flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        show.no_more()
     return 0
 
 

@@ -161,7 +161,7 @@ def send_example(
         show.as_json(told)
     else:
         for attempt in told["attemptLog"]:
-            print(attempt_line(attempt))
+            show.line(attempt_line(attempt))
         if not told["attemptLog"]:
             show.aside(
                 f"It was not tried within {OUTCOME_S:.0f} s, perhaps as its host does not answer at all. "

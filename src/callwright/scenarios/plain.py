@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# C0, C1, the line ends of Unicode, and its Bidi_Control (UAX #9 §2).
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# C0, C1, the line ends of Unicode, its Bidi_Control (UAX #9 §2), and halves of characters, which cannot be written.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def escaped(text: str) -> str:

@@ -148,7 +148,7 @@ def test_filters_go_to_the_server(served, tmp_path, capsys, monkeypatch):
     )  # fmt: skip
 
 
-def test_calls_of_a_filter_and_what_is_refused(served, tmp_path, capsys, said, monkeypatch):
+def test_calls_of_a_filter_and_what_is_refused(served, tmp_path, capsys):
     for number, source in ((1, "31201"), (2, "41201")):
         begin(served, number, source=source)
     frames = tail._read(Place(tmp_path, None), (("source", "+41*"), ("since", EVER)), "live", "")

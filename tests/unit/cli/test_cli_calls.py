@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import sqlite3
 import sys
 from datetime import UTC, datetime
 
@@ -154,6 +156,16 @@ def test_a_call_is_shown_with_its_legs(run, made):
         assert (code, err) == (1, f"callwright: No call found for ID `{call_id}`.\n")
 
 
+def test_no_caller_moves_the_cursor_or_adds_a_line(run, made, tmp_path):
+    with sqlite3.connect(tmp_path / "callwright-data" / "callwright.db") as database:
+        database.execute("UPDATE calls SET source = ?", ("31\x1b[2J\tended\n\u202e1",))
+    call_id = str(made[1].id)
+    for command in (("calls", "list", "--test"), ("calls", "show", call_id), ("journal", call_id)):
+        code, out, _ = run(*command)
+        assert (code, r"31\x1b[2J\tended\n\u202e1" in out) == (0, True), out
+        assert all(cell.isprintable() for line in out.split("\n") for cell in line.split("\t")), out
+
+
 def test_calls_are_written_to_a_file(run, made, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "BATCH", 2)
     code, _, aside = run("calls", "export", "all.csv")
@@ -171,6 +183,21 @@ def test_calls_are_written_to_a_file(run, made, tmp_path, monkeypatch):
 def test_calls_are_written_to_standard_output(run, made):
     code, out, err = run("calls", "export", "-", "--status", "busy")
     assert (code, out.count("\n"), out.split(",")[20], err) == (0, 2, '"31205550100"', "")
+
+
+def test_output_that_cannot_be_written_is_said(run, made, monkeypatch):
+    call_id = json.loads(run("calls", "list", "--json")[1])[0]["id"]
+    assert run("tag", call_id, "--add", "ünï")[0] == 0
+    full = "The output cannot be written: No space left on device."
+    for options, encoding, said in (
+        (("list",), None, full),
+        (("export", "-"), None, full),
+        (("list",), "ascii", r"'\xfc' cannot be written in ascii; set PYTHONIOENCODING=utf-8."),
+        (("list", "--tag", "\udcff"), "utf-8", r"'\udcff' is not UTF-8."),
+    ):
+        with open("/dev/full", "w") if encoding is None else io.TextIOWrapper(io.BytesIO(), encoding) as out:
+            monkeypatch.setattr(sys, "stdout", out)
+            assert run("calls", *options) == (2, "", f"callwright: {said}\n")
 
 
 def test_no_file_is_left_half(run, made, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from callwright.cli.dial import Doings
+from callwright.cli.dial import Doings, Telling
 from callwright.cli.dial_sip import Queue, _digits, _not_taken
 
 
@@ -115,3 +115,17 @@ def test_only_numbers_are_dialled() -> None:
     assert _digits("+31 20 555 0100", "number") == "31205550100"
     with pytest.raises(typer.BadParameter, match="'a@b': write a number such as 31205550100"):
         _digits("a@b", "--from")
+
+
+def test_what_is_told_stays_on_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = {"at": "2024-05-02T10:00:00Z", "kind": "teleported\x1b[2J"}
+    call = {"id": "c", "world": "test", "source": "1\n\u202e", "destination": "2", "status": "ended", "legs": []}
+
+    class Server:
+        def get(self, path: str, *, world: str) -> object:
+            return {"data": [entry]} if path.endswith("/journal") else call
+
+    Telling(Server(), "c", "test", quiet=False).look()  # type: ignore[arg-type]
+    head, line = capsys.readouterr().out.splitlines()
+    assert head == r"call c (test), 1\n\u202e to 2"
+    assert r"teleported\x1b[2J" in line

@@ -94,7 +94,7 @@ def test_no_difference_is_a_line(callwright: Run, talked: Outcome) -> None:
 
 
 def test_the_first_difference_is_shown_among_its_neighbours(callwright: Run, talked: Outcome) -> None:
-    louder = flow("louder.json", [*STEPS[:3], say("So long.!", "bye")])
+    louder = flow("louder.json", [*STEPS[:3], say("So long\x1b!", "bye")])
     code, out, _ = callwright("replay", str(talked.call.id), "--flow", louder)
     assert code == 1
     assert out.splitlines() == [
@@ -102,7 +102,7 @@ def test_the_first_difference_is_shown_among_its_neighbours(callwright: Run, tal
         "",
         *out.splitlines()[2:6],
         '-    +8.500  step bye begins: say "Good bye."',
-        '+    +8.500  step bye begins: say "So long.!"',
+        '+    +8.500  step bye begins: say "So long\\x1b!"',
         *out.splitlines()[8:],
     ]
     assert out.splitlines()[5] == "     +8.500  step wait ends: paused"
