@@ -11,7 +11,7 @@ from uuid import UUID
 
 from callwright.calls.events import CREATED, TOPIC, UPDATED, Event, Snapshot
 from callwright.calls.model import Call, CallStatus
-from callwright.calls.rows import insert_event
+from callwright.calls.rows import insert_call, insert_event
 from callwright.clock import VirtualClock, VirtualLoop
 from callwright.egress import Answer, Fault, Header
 from callwright.store import Change, Store, Wake
@@ -163,7 +163,8 @@ class Stage:
             seq = self._seqs[call]
             event_id = UUID(int=call << 32 | seq)
             write = insert_event(event_id, seq, CREATED if seq == 1 else UPDATED, Snapshot(made, ()))
-            await self.store.commit(Change((write,), (Wake(TOPIC, world, made.id),)))
+            writes = (insert_call(made, "node"), write) if seq == 1 else (write,)
+            await self.store.commit(Change(writes, (Wake(TOPIC, world, made.id),)))
 
     def deliveries(self, call: int, world: UUID = WORLD) -> list[Delivery]:
         return ledger.deliveries_of(self.store, world, UUID(int=call))

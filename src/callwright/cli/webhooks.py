@@ -128,7 +128,10 @@ def set_webhook(
 
 @webhooks.command("delete")
 def delete_webhook(context: typer.Context, webhook_id: WebhookId, test: Test = False) -> None:
-    """Delete a webhook; what it was still to be told is not sent."""
+    """Delete a webhook. What it was still to be told is not sent, unless another that asks for it has the same URL.
+
+    Its token signs nothing any more.
+    """
     from callwright.cli import show
     from callwright.cli.control import reach
 
@@ -198,11 +201,12 @@ def rotate_token(
         show.as_json(told)
     elif finish:
         none = "No rotation was under way, so nothing has changed."
-        show.aside("The token before is good no more." if told["finished"] else none)
+        show.aside("The new token alone is good now." if told["finished"] else none)
     else:
         print(told["token"])
+        former = "The token before" if told["oldToken"] else "The signing key, as it had no token before,"
         show.aside(
-            f"The token before is good until {short(told['oldUntil'])} UTC. Give the new one to the receiver, then: "
+            f"{former} is good until {short(told['oldUntil'])} UTC. Give the new one to the receiver, then: "
             f"callwright webhooks rotate {webhook_id} --finish{_option(test)}"
             if told["oldUntil"]
             else "It holds at once."
@@ -226,8 +230,13 @@ def show_secret(context: typer.Context, webhook_id: WebhookId, test: Test = Fals
         raise typer.Exit(1)
     print(told["secret"])
     show.aside(f"Its token is {told['token']}")
-    if told["oldSecret"]:
-        show.aside(f"Until {short(told['oldUntil'])} UTC this is good too: {told['oldSecret']} (token {told['oldToken']})")
+    if told["oldUntil"]:
+        former = (
+            f"{told['oldSecret']} (token {told['oldToken']})"
+            if told["oldToken"]
+            else f"the signing key, callwright keys signing{_option(test)}"
+        )
+        show.aside(f"Until {short(told['oldUntil'])} UTC this is good too: {former}")
 
 
 @webhooks.command("types")

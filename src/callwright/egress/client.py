@@ -77,7 +77,7 @@ class Client:
             by_proxy: dict[str, Any] = {}
             if self._proxy is not None:
                 by_proxy = self._by_proxy(self._proxy, target)
-                spans.by_proxy = True
+                spans.proxy = self._proxy.place
                 headers = (*self._known_to_proxy(self._proxy, target), *headers)
             response = await self._session(fresh).request(
                 method,
@@ -91,7 +91,7 @@ class Client:
             spans.meter.feeds(response.content)
             try:
                 if self._proxy is not None and response.status == failures.PROXY_WANTS_A_NAME:
-                    raise failures.of_proxy(response.status, target)
+                    raise failures.of_proxy(response.status, target, self._proxy.place)
                 yield Response(response)
             finally:
                 # A body read to its end has given its connection back already; any other is not worth waiting for.
@@ -123,16 +123,17 @@ class Client:
         """What the client is told of the proxy, which looks names up itself; a literal is vetted here."""
         if target.literal and (sentence := self._veto.refusal(target.host)):
             raise Failed(Fault.REFUSED_ADDRESS, sentence)
-        if proxy.authorization and target.scheme == "https":
-            return {"proxy": proxy.url, "proxy_headers": {proxies.AUTHORIZATION: proxy.authorization}}
-        return {"proxy": proxy.url}
+        in_connect = {"User-Agent": USER_AGENT}
+        if proxy.authorization:
+            in_connect[proxies.AUTHORIZATION] = proxy.authorization
+        return {"proxy": proxy.url, "proxy_headers": in_connect}
 
     def _judged(self, error: Exception, target: Url, spans: Spans) -> Failed:
         if self._closed:
             return Failed(Fault.CLOSED, STOPPING)
         if spans.flood:
             return Failed(Fault.TOO_LARGE, f"{target.host} sends {spans.flood}")
-        return failures.judged(error, target, by_proxy=spans.by_proxy)
+        return failures.judged(error, target, proxy=spans.proxy if spans.at_proxy else "")
 
 
 def most_idle(wanted: int, descriptors: int) -> int:

@@ -24,22 +24,19 @@ _TOO_LARGE = ("Got more than", "Too many headers")  # how what the library says 
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-def judged(error: Exception, target: Url, *, by_proxy: bool = False) -> Failed:
-    """`by_proxy`: it went to the operator's proxy, which is the only name that was looked up then."""
-    if by_proxy and isinstance(error, aiohttp.ClientConnectorDNSError):
-        seen = _on_one_line(str(error.os_error))
-        return Failed(Fault.PROXY, f"the proxy has no address ({seen}); check egress.proxy and the server's resolver")
-    return Failed(*_of(error, target))
+def judged(error: Exception, target: Url, *, proxy: str = "") -> Failed:
+    """`proxy`: the operator's, by host and port, until it has connected us; what fails before is not the peer's."""
+    return Failed(*_of(error, target, proxy))
 
 
-def of_proxy(status: int, target: Url) -> Failed:
+def of_proxy(status: int, target: Url, proxy: str) -> Failed:
     """The proxy itself answered, and not with what we asked for."""
     wanted = status == PROXY_WANTS_A_NAME
     remedy = "give its user name and password in egress.proxy" if wanted else "its log says why"
-    return Failed(Fault.PROXY, f"the proxy does not connect us to {target.host}: it answered {status}; {remedy}")
+    return Failed(Fault.PROXY, f"the proxy {proxy} does not connect us to {target.host}: it answered {status}; {remedy}")
 
 
-def _of(error: Exception, target: Url) -> tuple[Fault, str]:
+def _of(error: Exception, target: Url, proxy: str) -> tuple[Fault, str]:
     host = target.host
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
     seen = _seen(cause, target) or type(error).__name__
@@ -50,11 +47,9 @@ def _of(error: Exception, target: Url) -> tuple[Fault, str]:
     match error:
         case aiohttp.InvalidURL():
             return Fault.BAD_URL, f"{host}: the URL cannot be requested ({seen})"
-        case aiohttp.ClientHttpProxyError():
-            failed = of_proxy(error.status, target)
+        case _ if proxy:
+            failed = _before_the_tunnel(error, target, proxy, seen)
             return failed.fault, failed.detail
-        case aiohttp.ClientProxyConnectionError():
-            return Fault.PROXY, f"the proxy does not take the connection ({seen}); check egress.proxy and the proxy itself"
         case aiohttp.ClientConnectorDNSError():
             return Fault.DNS, f"{host} has no address ({seen}); check the name and the server's resolver"
         case aiohttp.ClientSSLError() | ssl.SSLError() if getattr(cause, "reason", None) in _NOT_TLS:
@@ -63,7 +58,10 @@ def _of(error: Exception, target: Url) -> tuple[Fault, str]:
             return Fault.TLS, f"{host}: no TLS connection ({seen}); check its certificate, or egress.ca_file"
         case aiohttp.ClientConnectorError():
             if isinstance(cause, ConnectionResetError | ConnectionAbortedError):
-                return Fault.RESET, f"{host} closed the connection while it was being made ({seen})"
+                # One without a text was closed in the TLS handshake; the library's name for that tells nobody anything.
+                why = f" ({seen})" if str(cause) else ""
+                remedy = f"; {NO_TLS}" if target.scheme == "https" else ""
+                return Fault.RESET, f"{host} closed the connection while it was being made{why}{remedy}"
             return Fault.CONNECT, f"{host}:{target.port} does not take the connection ({seen}); is the program running?"
         case aiohttp.ServerDisconnectedError() if target.scheme == "http" and target.port != PLAIN_PORT:
             remedy = "if that port speaks TLS, write https:// in the URL"
@@ -72,6 +70,22 @@ def _of(error: Exception, target: Url) -> tuple[Fault, str]:
             return Fault.RESET, f"{host} closed the connection before its answer was whole ({seen})"
         case _:
             return Fault.PROTOCOL, _not_http(target, seen)
+
+
+def _before_the_tunnel(error: Exception, target: Url, proxy: str, seen: str) -> Failed:
+    """What a proxy answers to CONNECT is not quoted: a port that echoes would have us tell the password."""
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return of_proxy(error.status, target, proxy)
+        case aiohttp.ClientConnectorDNSError():
+            what = f"has no address ({seen}); check egress.proxy and the server's resolver"
+        case aiohttp.ClientProxyConnectionError():
+            what = f"does not take the connection ({seen}); check egress.proxy and the proxy itself"
+        case aiohttp.ClientResponseError():
+            what = "answered CONNECT with something that is not HTTP; check that egress.proxy names a proxy"
+        case _:
+            what = f"closed the connection before it connected us to {target.host}; its log says why"
+    return Failed(Fault.PROXY, f"the proxy {proxy} {what}")
 
 
 def _not_http(target: Url, seen: str) -> str:

@@ -23,8 +23,10 @@ def of_time(spans: Spans, host: str, timeout: float) -> Failed:
     """The time of a request is over, and no answer has come. What this server or its proxy kept it from is not the peer's."""
     if spans.ours and spans.waited_ns * 2 >= spans.now_ns() - spans.started_ns:
         return Failed(Fault.BUSY, f"{host} was not to blame: in {timeout:g} s {spans.ours}")
-    if spans.by_proxy and not spans.connected_ns and not spans.reached:
-        return Failed(Fault.PROXY, f"the proxy did not take the connection within {timeout:g} s; check egress.proxy and itself")
+    if spans.at_proxy:
+        lacking = f"connect us to {host}" if spans.reached else "take the connection"
+        remedy = "its log says why" if spans.reached else "check egress.proxy and the proxy itself"
+        return Failed(Fault.PROXY, f"the proxy {spans.proxy} did not {lacking} within {timeout:g} s; {remedy}")
     remedy = f"; {NO_TLS}" if spans.in_handshake else ""
     return Failed(Fault.TIMEOUT, f"{host} {spans.stuck} within {timeout:g} s{remedy}")
 

@@ -17,10 +17,15 @@ class Proxy(NamedTuple):
     authorization: str | None
 
     @property
+    def place(self) -> str:
+        """Where it is, as sentences name it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
     def url(self) -> str:
         """Its address without who we are."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"http://{self.place}"
 
 
 def fault_of(text: str) -> str | None:

@@ -21,7 +21,6 @@ class Spans:
     """The marks of one request while it runs, in nanoseconds; 0 where a phase has not come. Redirects mark anew."""
 
     __slots__ = (
-        "by_proxy",
         "clock",
         "connected_ns",
         "dns_from_ns",
@@ -31,6 +30,7 @@ class Spans:
         "meter",
         "most",
         "ours",
+        "proxy",
         "reached",
         "socket_ns",
         "started_ns",
@@ -46,7 +46,7 @@ class Spans:
         self.flood = ""  # what came too much of, as the end of a sentence
         self.ours = ""  # what of this server it waits for, or waited for last, as a sentence
         self.waited_ns = 0  # for that
-        self.by_proxy = False
+        self.proxy = ""  # by host and port, where it goes through one
         self.meter: Any = None  # the `connect.Meter` of its connection
         self.started_ns = clock.mono_ns()
         self.begin()
@@ -64,6 +64,11 @@ class Spans:
     def made(self) -> bool:
         """Whether a connection was made for this request, rather than a kept one used."""
         return self.socket_ns != 0
+
+    @property
+    def at_proxy(self) -> bool:
+        """Whether the proxy has not connected us yet. The handshake is the first thing that goes through its tunnel."""
+        return self.proxy != "" and not self.connected_ns and not self.tls_from_ns
 
     @property
     def in_handshake(self) -> bool:

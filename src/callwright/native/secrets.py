@@ -51,7 +51,8 @@ async def rotate_token(ask: Ask) -> Any:
 async def finish_token(ask: Ask) -> Any:
     """Let the token that was replaced be good no more; ``finished`` is false where none was."""
     world, webhook_id, webhooks = ask.world, ask.id("webhook"), ask.parts.webhooks
-    under_way = webhooks.tokens(world.id, webhook_id).former is not None
+    # Not by what was replaced: before its first token that was the signing key.
+    under_way = webhooks.tokens(world.id, webhook_id).until_us is not None
     await webhooks.finish_rotation(world.id, webhook_id)
     return _token(ask, world, webhook_id) | {"finished": under_way}
 

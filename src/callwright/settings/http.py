@@ -63,7 +63,10 @@ class ApiSection(Section, frozen=True, kw_only=True):
         65_536
     )
     flow_limit: Annotated[int, Meta(ge=1_024, le=16_777_216, description="Bytes a call flow may have; more get 422.")] = 32_768
-    webhooks_per_world: Annotated[int, Meta(ge=1, le=10_000, description="Webhooks a world may have; another gets 422.")] = 5
+    webhooks_per_world: Annotated[
+        int,
+        Meta(ge=1, le=10_000, description="Webhooks a world may have; another gets 422, and 409 over the native interface."),
+    ] = 5
 
 
 class CompatibilitySection(Section, frozen=True, kw_only=True):

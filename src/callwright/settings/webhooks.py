@@ -69,7 +69,10 @@ class WebhooksSection(Section, frozen=True, kw_only=True):
     then_every: Annotated[Wait, Meta(description="Seconds between attempts once the list above is used up.")] = 3600.0
     give_up_after: Annotated[
         Wait,
-        Meta(description="Seconds after the event at which attempts end. The event is kept and can be sent again by hand."),
+        Meta(
+            description="Seconds after the event from which on one attempt that fails is the last. The event is kept and can "
+            "be sent again by hand."
+        ),
     ] = 259_200.0
     concurrency: Annotated[
         int, Meta(ge=1, le=4096, description="Requests under way at once. Raise it for many slow endpoints.")

@@ -28,9 +28,9 @@ RETRY_AFTER_S = 0.1
 WORTH_TRYING_S = 1.0
 
 # The request cannot have been carried out, or can be carried out again without harm.
-_RETRY_GET = frozenset({Fault.DNS, Fault.CONNECT, Fault.TLS, Fault.RESET})
+_RETRY_GET = frozenset({Fault.DNS, Fault.CONNECT, Fault.PROXY, Fault.TLS, Fault.RESET})
 # A program that was told twice of one recording would ask its next question twice; so only what never reached it.
-_RETRY_POST = frozenset({Fault.DNS, Fault.CONNECT})
+_RETRY_POST = frozenset({Fault.DNS, Fault.CONNECT, Fault.PROXY})
 _NEVER_REACHED = 503
 
 Signer = Callable[[UUID, Url, bytes], Sequence[Header]]
@@ -61,6 +61,7 @@ _CAUSES = {
     Fault.DNS: Cause.UNREACHABLE,
     Fault.CONNECT: Cause.UNREACHABLE,
     Fault.TLS: Cause.UNREACHABLE,
+    Fault.PROXY: Cause.UNREACHABLE,
     Fault.BUSY: Cause.TIMEOUT,
     Fault.TIMEOUT: Cause.TIMEOUT,
     Fault.REDIRECT: Cause.REDIRECTS,

@@ -54,6 +54,14 @@ class _Made(NamedTuple):
     error: str | None
 
 
+_Place = tuple[UUID, UUID, str, int]
+
+
+def _place(delivery: Delivery, sequence: int) -> _Place:
+    """A place in the lane of a delivery."""
+    return delivery.world_id, delivery.call_id, delivery.url, sequence
+
+
 class Attempts:
     def __init__(
         self,
@@ -89,6 +97,7 @@ class Attempts:
         self._disabled = disabled
         self._returned = returned
         self.telling = Telling(clock, lambda endpoint: ledger.endpoint_id(store, endpoint))
+        self._just_taken: set[_Place] = set()  # the table does not know of these yet
         self._head_wait_us = round(settings.head_wait * SECOND_US)
 
     async def make(self, delivery: Delivery, peer: Peer) -> Verdict | None:
@@ -112,7 +121,12 @@ class Attempts:
                 good_again = Change((ledger.note_success(peer.endpoint, now_us),))
             down_since_us = peer.succeeded(now_us)
             self.telling.good(peer.endpoint)
-        await self._note(delivery, made, None, good_again, delivered=Delivered(delivery.pos, made.answer.status))
+        place = _place(delivery, delivery.sequence)
+        self._just_taken.add(place)
+        try:
+            await self._note(delivery, made, None, good_again, delivered=Delivered(delivery.pos, made.answer.status))
+        finally:
+            self._just_taken.discard(place)
         self._counted("delivered")
         if down_since_us is not None:
             self._returned(peer.endpoint, down_since_us)
@@ -129,8 +143,8 @@ class Attempts:
                 (SEQUENCE_HEADER, str(delivery.sequence)),
                 *self._sign(delivery, url, at_us),
             ]
-            if delivery.gap:
-                headers.append((GAP_HEADER, gaps(ledger.undelivered_before(self._store, delivery, MOST_UNDELIVERED))))
+            if missing := self._missing_before(delivery):
+                headers.append((GAP_HEADER, gaps(missing)))
             if delivery.test:
                 headers.append((TEST_HEADER, "true"))
             answer = await self._transport.post(url.text, headers, delivery.body, self._settings.timeout, repeatable=True)
@@ -141,6 +155,13 @@ class Attempts:
             _log.exception("attempt_broke", call=delivery.call_id, sequence=delivery.sequence)
             return _Made(at_us, headers, Answer(delivery.url, detail="the server failed; its log says how"), INTERNAL)
         return _Made(at_us, headers, answer, None if answer.fault is None else answer.fault.value)
+
+    def _missing_before(self, delivery: Delivery) -> list[int]:
+        """The sequences that its receiver has not taken, as far as is known now, the latest first."""
+        if not delivery.gap:
+            return []
+        undelivered = ledger.undelivered_before(self._store, delivery, MOST_UNDELIVERED)
+        return [sequence for sequence in undelivered if _place(delivery, sequence) not in self._just_taken]
 
     async def _failed(self, delivery: Delivery, made: _Made, error: str, peer: Peer) -> Verdict:
         now_us = self._clock.now_us()

@@ -270,21 +270,6 @@ def exhaust_disabled(endpoint: Endpoint, now_us: int, limit: int) -> Write:
     return Write("webhooks.exhaust_disabled", (endpoint.world_id.bytes, endpoint.url, now_us, limit))
 
 
-def exhaust_expired(transaction: Transaction, since_us: int, now_us: int, limit: int) -> list[Endpoint]:
-    """Give up the next `limit` that have been tried for since `since_us` or longer; their lanes go on. Returns the endpoint of
-    each.
-    """
-    rows: list[Any] = transaction.read("webhooks.pending_since", (since_us, limit))
-    lanes: dict[tuple[bytes, bytes, str], None] = {}
-    for pos, world, call_id, url, _ in rows:
-        transaction.write(Write("webhooks.exhaust_expired", (now_us, pos)))
-        lanes[world, call_id, url] = None
-    for world, call_id, url in lanes:
-        transaction.write(promote(UUID(bytes=world), call_id, url, now_us))
-        transaction.write(release_passed(UUID(bytes=world), call_id, url, now_us))
-    return [Endpoint(UUID(bytes=world), endpoint) for _, world, _, _, endpoint in rows]
-
-
 def bring_forward(
     endpoint: Endpoint, failed_since_us: int, after_pos: int, now_us: int, limit: int, transaction: Transaction
 ) -> int | None:

@@ -61,9 +61,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     A lane is a call and a URL; `sequence` counts it from 1. `body` is what every attempt sends. `next_at_us` is set, while
     pending, at the head of a lane and where `passed` says that the lane waits no longer. `attempts` counts all, `tries` those
     since `since_us` (when it was made, or last resent). `last_error` is a `Fault`'s value, ``webhook_deleted``,
-    ``endpoint_disabled``, ``expired`` (its time was over before it could be tried), ``restored`` (it was pending in a backup)
-    or ``internal``. `old_token` is good until `old_until_us`. `gap` says that something before it in its lane was not
-    delivered. `failed_us` is when the first of the `tries` failed.
+    ``endpoint_disabled``, ``expired`` (by a version that gave up what was old untried), ``restored`` (it was pending in a
+    backup) or ``internal``. `old_token` is good until `old_until_us`. `gap` says that something before it in its lane was
+    not delivered. `failed_us` is when the first of the `tries` failed.
     """
 
     pos: int

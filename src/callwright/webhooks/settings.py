@@ -18,7 +18,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     sent: tuple[str, ...] = TYPES
     # How long a receiver has to answer.
     timeout: float = 10.0
-    # The wait after each failed attempt, the one after those are used up, and when attempts end.
+    # The wait after each failed attempt, the one after those are used up, and the age at which one that fails is the last.
     retry: tuple[float, ...] = (5.0, 30.0, 120.0, 600.0, 3600.0)
     then_every: float = 3600.0
     give_up_after: float = 259_200.0
@@ -63,5 +63,5 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
         return at_us if at_us <= self.gives_up_us(created_us) else None
 
     def gives_up_us(self, since_us: int) -> int:
-        """The last moment at which what is pending since then may be tried."""
+        """The last moment at which what is pending since then may be tried again."""
         return since_us + round(self.give_up_after * SECOND_US)

@@ -1,16 +1,16 @@
-"""Rows that nobody sends any more: what is given up together, and what is kept for long enough. In small batches always."""
+"""Rows that nobody sends any more: what waits at a disabled endpoint, and what is kept for long enough. In small batches
+always.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from callwright.clock import SECOND_US, Clock
 from callwright.errors import StoreUnavailable
 from callwright.log import Log
-from callwright.store import Change, Store, Transaction
+from callwright.store import Change, Store
 from callwright.webhooks import ledger
 from callwright.webhooks.model import Endpoint, State
 from callwright.webhooks.returning import Returns
@@ -22,7 +22,6 @@ REMOVAL_BATCH = 100
 # Between batches others may write, and the event loop does its work.
 PAUSE_S = 0.02
 AGAIN_AFTER_A_FAULT_S = 5.0
-EXPIRY_S = 60.0
 RETENTION_S = 3_600.0
 
 _log = Log("webhooks")
@@ -58,7 +57,6 @@ class Upkeep:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._clear_asked(), name="webhooks-clearing")
             group.create_task(self.returns.run(), name="webhooks-returns")
-            group.create_task(self._now_and_then(self._expire, EXPIRY_S), name="webhooks-expiry")
             group.create_task(self._now_and_then(self._remove_old, RETENTION_S), name="webhooks-retention")
 
     async def _now_and_then(self, work: Callable[[], Awaitable[None]], every_s: float) -> None:
@@ -96,29 +94,6 @@ class Upkeep:
             if not given_up:
                 return  # it was enabled meanwhile
             await self._clock.sleep(PAUSE_S)
-
-    async def _expire(self) -> None:
-        """Give up what could not be tried before its time was over, as its endpoint was not sent to."""
-        since_us = self._clock.now_us() - round(self._settings.give_up_after * SECOND_US)
-        given_up: Counter[Endpoint] = Counter()
-        try:
-            while batch := await self._store.transact(partial(self._expire_batch, since_us)):
-                given_up.update(batch)
-                self._count(len(batch))
-                await self._clock.sleep(PAUSE_S)
-        finally:
-            for endpoint, count in given_up.items():
-                _log.warning(
-                    "deliveries_expired",
-                    endpoint=ledger.endpoint_id(self._store, endpoint),
-                    host=endpoint.host,
-                    count=count,
-                    remedy="they are kept: resend them when the receiver is back",
-                )
-                self._offer(endpoint)
-
-    def _expire_batch(self, since_us: int, transaction: Transaction) -> list[Endpoint]:
-        return ledger.exhaust_expired(transaction, since_us, self._clock.now_us(), BATCH)
 
     async def _remove_old(self) -> None:
         now_us = self._clock.now_us()

@@ -218,7 +218,9 @@ def _raw(body: bytes) -> bytes:
 
 
 def _secrets(secret: str | Sequence[str]) -> list[str]:
-    secrets = [secret] if isinstance(secret, str) else list(secret)
+    secrets = list(secret) if isinstance(secret, Iterable) and not isinstance(secret, str) else [secret]
+    if not all(isinstance(one, str) for one in secrets):
+        raise TypeError("What to verify with is a text, or several: give the token as str, and a signing key too.")
     if not secrets or not all(secrets):
         raise ValueError("There is no secret to verify with, or one of them is empty.")
     return secrets

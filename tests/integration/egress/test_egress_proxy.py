@@ -10,7 +10,7 @@ import pytest
 
 from callwright.egress import EgressSettings, Fault
 from support.certificates import Authority
-from support.http_peers import OK, Names, answering, door, hang, listening
+from support.http_peers import OK, Names, Peer, answering, door, hang, listening, reset
 
 KNOWN = b"Proxy-Authorization: Basic " + b64encode(b"us:p@ss:word")
 
@@ -103,6 +103,8 @@ async def test_tls_goes_through_a_tunnel_that_alone_knows_who_we_are(authority: 
     assert len(proxy.heads) == 1
     assert proxy.heads[0].startswith(f"CONNECT hook.test:{port} HTTP/1.1\r\n".encode())
     assert KNOWN in proxy.heads[0]
+    assert b"User-Agent: Callwright\r\n" in proxy.heads[0]
+    assert b"aiohttp" not in proxy.heads[0]
     assert seen[0].startswith(f"POST /x HTTP/1.1\r\nHost: hook.test:{port}\r\n".encode())
     assert b"Proxy-" not in b"".join(seen)
     assert answer.timings.connect_us > 0
@@ -161,7 +163,7 @@ async def test_a_proxy_that_refuses_is_told_from_its_peers(scheme: str, answer: 
     ):
         got = await out.post(f"{scheme}://hook.test/", [], b"{}", 30)
     assert (got.fault, got.status) == (Fault.PROXY, 0)
-    assert got.detail == f"the proxy does not connect us to hook.test: {told}"
+    assert got.detail == f"the proxy 127.0.0.1:{proxy.port} does not connect us to hook.test: {told}"
 
 
 async def test_of_plain_http_a_bad_gateway_can_be_either() -> None:
@@ -180,18 +182,53 @@ async def test_a_proxy_that_is_not_there() -> None:
     assert "hush" not in got.detail
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_says_nothing_has_the_time_of_the_request(scheme: str) -> None:
+async def test_of_plain_http_silence_can_be_either() -> None:
     async with listening(hang) as (port, _), door(EgressSettings(proxy=f"http://127.0.0.1:{port}")) as out:
-        got = await out.post(f"{scheme}://hook.test/", [], b"{}", 0.2)
+        got = await out.post("http://hook.test/", [], b"{}", 0.2)
     assert got.fault is Fault.TIMEOUT
+
+
+async def echo(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(request)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "timeout", "told"),
+    [
+        (hang, 0.3, "did not "),
+        (reset, 30, "closed the connection before it connected us to hook.test; its log says why"),
+        (answering(b"", close=True), 30, "closed the connection before it connected us to hook.test; its log says why"),
+        (echo, 30, "answered CONNECT with something that is not HTTP; check that egress.proxy names a proxy"),
+    ],
+)
+async def test_until_the_tunnel_is_there_the_proxy_is_to_blame(proxy: Peer, timeout: float, told: str) -> None:
+    async with (
+        listening(proxy) as (port, _),
+        door(EgressSettings(proxy=f"http://u:hush@127.0.0.1:{port}")) as out,
+    ):
+        got = await out.post("https://hook.test/", [], b"{}", timeout)
+    assert got.fault is Fault.PROXY
+    assert got.detail.startswith(f"the proxy 127.0.0.1:{port} {told}")
+    assert "hush" not in got.detail
+
+
+async def drop_the_hello(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    await reader.read(1)
+    writer.transport.abort()
+
+
+async def test_what_fails_in_the_tunnel_is_the_peers() -> None:
+    async with listening(drop_the_hello) as (port, _), door(EgressSettings(proxy=f"http://127.0.0.1:{port}")) as out:
+        got = await out.post("https://hook.test/", [], b"{}", 30)
+    assert got.fault is Fault.RESET
 
 
 async def test_a_proxy_without_an_address() -> None:
     async with door(EgressSettings(proxy="http://proxy.test:3128"), names=Names(proxy_test=[])) as out:
         got = await out.post("http://hook.test/", [], b"{}", 30)
     assert got.fault is Fault.PROXY
-    assert got.detail.startswith("the proxy has no address")
+    assert got.detail.startswith("the proxy proxy.test:3128 has no address")
 
 
 async def test_a_proxy_that_takes_no_connection() -> None:
@@ -207,7 +244,8 @@ async def test_a_proxy_that_takes_no_connection() -> None:
         for one in filling:
             one.close()
     assert got.fault is Fault.PROXY
-    assert got.detail == "the proxy did not take the connection within 0.3 s; check egress.proxy and itself"
+    told = "did not take the connection within 0.3 s; check egress.proxy and the proxy itself"
+    assert got.detail == f"the proxy 127.0.0.1:{address[1]} {told}"
 
 
 async def test_a_proxy_may_have_a_name_and_a_private_address() -> None:

@@ -84,6 +84,20 @@ async def test_plain_http_where_tls_is_expected_is_a_tls_fault() -> None:
     assert answer.detail.endswith("does that port speak TLS? For plain HTTP write http:// in the URL")
 
 
+async def test_a_port_that_drops_the_hello_is_asked_for_tls() -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(peer, "127.0.0.1", 0)
+    async with door() as out:
+        answer = await out.post(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", [], b"", 30)
+    server.close()
+    assert answer.fault is Fault.RESET
+    assert "Error)" not in answer.detail
+    assert answer.detail.endswith("does that port speak TLS? For plain HTTP write http:// in the URL")
+
+
 async def test_tls_where_plain_http_is_expected_is_hinted_at(authority: Authority) -> None:
     async with listening(answering(OK), tls=authority.server("127.0.0.1")) as (port, _), door() as out:
         answer = await out.post(f"http://127.0.0.1:{port}/", [], b"{}", 5)

@@ -178,6 +178,18 @@ async def test_when_the_server_fails_the_copy_at_hand_is_played(sounds: SoundLib
             assert (await refused(sounds, url)).status == status
 
 
+async def test_when_the_proxy_fails_too(sounds: SoundLibrary, host: MediaHost, folder: Path) -> None:
+    url = host.put("sound", tone_file(440, 1), 'ETag: "1"')
+    await all_of(sounds.stream(url))
+    door = HttpDoor(EgressSettings(proxy="http://127.0.0.1:1"), SystemClock(), allow=("127.0.0.0/8",))
+    successor = SoundLibrary(door, folder / "cache", folder / "sounds")
+    stream = successor.stream(url)
+    assert len(heard_of(await all_of(stream))) == 8_000
+    assert stream.note.startswith("the proxy 127.0.0.1:1 does not take the connection")
+    await successor.close()
+    await door.close()
+
+
 def cut(kind: str) -> bytes:
     file = encoded(kind, [sine(440, 4, KINDS[kind][2])] * 2)
     return file[: len(file) // 2]

@@ -138,11 +138,21 @@ def test_a_token_is_rotated(run):
     assert f"callwright webhooks rotate {webhook_id} --finish --test" in aside
     assert "this is good too: whsec_b2xk (token old)" in run("webhooks", "secret", webhook_id, "--test")[2]
     assert run("webhooks", "rotate", webhook_id, "--test")[0] == 1
-    assert run("webhooks", "rotate", webhook_id, "--test", "--finish")[2] == "The token before is good no more.\n"
+    assert run("webhooks", "rotate", webhook_id, "--test", "--finish")[2] == "The new token alone is good now.\n"
     again = run("webhooks", "rotate", webhook_id, "--test", "--finish")
     assert (again[0], again[2]) == (0, "No rotation was under way, so nothing has changed.\n")
     made = run("webhooks", "rotate", webhook_id, "--test", "--overlap", "0")
     assert (made[0], len(made[1]) > 20, made[2]) == (0, True, "It holds at once.\n")
+
+
+def test_a_first_token_takes_the_place_of_the_signing_key(run):
+    webhook_id = run("webhooks", "create", HOOK, "--test")[1].strip()
+    aside = run("webhooks", "rotate", webhook_id, "--test", "--token", "new")[2]
+    assert aside.startswith("The signing key, as it had no token before, is good until ")
+    aside = run("webhooks", "secret", webhook_id, "--test")[2]
+    assert aside.endswith(" UTC this is good too: the signing key, callwright keys signing --test\n")
+    assert run("webhooks", "rotate", webhook_id, "--test", "--finish")[2] == "The new token alone is good now.\n"
+    assert run("webhooks", "secret", webhook_id, "--test")[2] == "Its token is new\n"
 
 
 def test_types_are_listed(run):

@@ -125,6 +125,7 @@ async def test_a_webhook_without_a_token_does_not_give_the_signing_key_away():
     assert (shown["token"], shown["secret"]) == (None, None)
     rotated = (await room.customer("POST", f"{path}/rotate", {"token": "first"})).content
     assert (rotated["token"], rotated["oldToken"], rotated["oldSecret"], rotated["oldUntil"]) == ("first", None, None, TOMORROW)
+    assert [(await room.customer("POST", f"{path}/rotate/finish")).content["finished"] for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_what_cannot_get_better_is_tried_once(fault: Fault, cause: Cause) -> Non
     assert refused(lambda app: app.fails(fault)).cause is cause
 
 
-@pytest.mark.parametrize("fault", [Fault.CONNECT, Fault.DNS, Fault.RESET])
+@pytest.mark.parametrize("fault", [Fault.CONNECT, Fault.DNS, Fault.PROXY, Fault.RESET])
 def test_a_program_that_was_away_for_a_moment_is_asked_again(fault: Fault) -> None:
     found, app = get(lambda app: app.fails(fault).gives(HANGUP))
     assert (found.status, len(app.asked)) == (200, 2)
@@ -205,7 +205,8 @@ def test_a_program_that_was_away_for_a_moment_is_asked_again(fault: Fault) -> No
 def test_two_failures_are_enough() -> None:
     error = refused(lambda app: app.gives(status=500).gives(status=502))
     assert (error.cause, error.status) == (Cause.STATUS, 502)
-    assert refused(lambda app: app.fails(Fault.CONNECT).fails(Fault.CONNECT)).cause is Cause.UNREACHABLE
+    for fault in (Fault.CONNECT, Fault.PROXY):
+        assert refused(lambda app, fault=fault: app.fails(fault).fails(fault)).cause is Cause.UNREACHABLE
 
 
 def test_what_was_refused_is_not_asked_again() -> None:
@@ -283,7 +284,11 @@ def test_the_type_of_a_recording_may_be_left_out() -> None:
 
 
 def test_a_recording_is_told_again_only_if_nobody_heard_of_it() -> None:
-    for script in (lambda app: app.fails(Fault.CONNECT).gives(HANGUP), lambda app: app.gives(status=503).gives(HANGUP)):
+    for script in (
+        lambda app: app.fails(Fault.CONNECT).gives(HANGUP),
+        lambda app: app.fails(Fault.PROXY).gives(HANGUP),
+        lambda app: app.gives(status=503).gives(HANGUP),
+    ):
         _, app = post(script)
         assert len(app.asked) == 2
     for script, cause in (

@@ -16,6 +16,7 @@ from callwright.errors import StoreUnavailable
 from callwright.store import Change, Store
 from callwright.store.change import Param
 from callwright.webhooks import ledger, signature
+from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.model import Endpoint, Scope, State
 from callwright.webhooks.settings import WebhookSettings
 from support.webhook_stage import NUMBER, OK, OTHER_WORLD, START_US, WORLD, Sent, Stage, failing, on_stage
@@ -485,14 +486,44 @@ def test_a_webhook_that_was_deleted_gets_nothing_more() -> None:
 def test_a_url_that_another_webhook_still_asks_for_is_not_withdrawn() -> None:
     async def play(stage: Stage) -> None:
         own = await stage.webhooks.set_for_number(WORLD, NUMBER, url=URL, token="n")
-        await stage.webhooks.create(WORLD, url=URL)
+        await stage.webhooks.create(WORLD, url=URL, token="a")
         stage.receivers.answer = lambda sent: DOWN
         await stage.events(1, number=NUMBER)
         await stage.sleep(1)
         await stage.webhooks.remove(WORLD, own.id)
-        stage.receivers.answer = lambda sent: OK
         await stage.sleep(10)
+        await stage.webhooks.set_for_number(WORLD, NUMBER, url=URL, token="narrower")
+        stage.receivers.answer = lambda sent: OK
+        await stage.sleep(60)
         assert stage.deliveries(1)[0].state is State.DELIVERED
+        assert [sent.headers["X-MessageBird-Signature"] for sent in stage.receivers.sent] == [
+            signature.token_signature(token, b"1#1#callCreated") for token in ("n", "a", "narrower")
+        ]
+
+    on_stage(play)
+
+
+def test_the_token_of_a_webhook_that_was_deleted_signs_nothing_more() -> None:
+    async def play(stage: Stage) -> None:
+        leaked = await stage.webhooks.create(WORLD, url=URL, token="leaked")
+        stage.receivers.answer = lambda sent: DOWN
+        await stage.events(1)
+        await stage.events(2, url=URL)  # the call asks for it itself, and had the webhook's token
+        await stage.sleep(1)
+        await stage.webhooks.remove(WORLD, leaked.id)
+        elsewhere = await stage.webhooks.set_for_number(WORLD, NUMBER, url=URL, token="of another's calls")
+        await stage.sleep(10)
+        await stage.webhooks.create(WORLD, url=URL, token="fresh")
+        await stage.sleep(60)
+        await stage.webhooks.remove(WORLD, elsewhere.id)
+        assert stage.deliveries(1)[0].last_error == "webhook_deleted"
+        log = DeliveryLog(stage.store, stage.clock, stage.deliverer.offer)
+        await log.resend(WORLD, stage.deliveries(1)[0].id)
+        await stage.sleep(1)
+        for call, tokens in (1, ["leaked", "fresh"]), (2, ["leaked", None, "fresh"]):
+            signed = [sent.headers.get("X-MessageBird-Signature") for sent in stage.receivers.sent if sent.call == call]
+            body = b"%d#1#callCreated" % call
+            assert signed[: len(tokens)] == [token and signature.token_signature(token, body) for token in tokens]
 
     on_stage(play)
 
@@ -607,7 +638,6 @@ def test_a_webhook_made_while_the_clock_was_ahead_hears_what_happens() -> None:
         "undelivered_before": (BLOB, BLOB, "u", 9, 9),
         "waits_behind": (BLOB, BLOB, "u", 9),
         "first_pending": (BLOB, "u"),
-        "pending_since": (1, 9),
         "exhaust_disabled": (BLOB, "u", 1, 9),
         "settled_until": ("delivered", 1, 9),
         "delete_attempts": (BLOB, BLOB, 1, 2),
@@ -636,10 +666,10 @@ def test_the_step_to_the_next_endpoint_jumps_over_all_rows_of_the_one_before() -
     store.close()
 
 
-@pytest.mark.parametrize(("name", "params"), {"pending_since": (1, 9), "settled_until": ("exhausted", 1, 9)}.items())
-def test_what_is_old_is_found_by_its_age_alone(name: str, params: tuple[Param, ...]) -> None:
+def test_what_is_old_is_found_by_its_age_alone() -> None:
     store = Store.in_memory()
-    plan = [line for *_, line in store._reader.execute(f"EXPLAIN QUERY PLAN {store._named[f'webhooks.{name}']}", params)]
+    sql = store._named["webhooks.settled_until"]
+    plan = [line for *_, line in store._reader.execute(f"EXPLAIN QUERY PLAN {sql}", ("exhausted", 1, 9))]
     store.close()
     assert "INDEX deliveries_by_age (state=? AND <expr><?)" in plan[0]
 

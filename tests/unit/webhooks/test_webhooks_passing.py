@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callwright.egress import Answer, Fault
+from callwright.store import Change
 from callwright.webhooks.model import Endpoint, State
 from callwright.webhooks.settings import WebhookSettings
 from support.webhook_stage import OK, START_US, WORLD, Sent, Stage, failing, on_stage
@@ -42,6 +43,31 @@ def test_a_lane_waits_an_hour_for_its_head_and_then_goes_on_without_it(caplog: p
     on_stage(play, CALM)
     lanes = [record.fields.get("lane") for record in caplog.records]  # type: ignore[attr-defined]
     assert lanes == [None] * 4 + ["goes on without it"]  # those at 5 and at 35 s are one line
+
+
+def test_what_was_taken_is_missing_no_more_before_that_is_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda one: ERROR if one.sequence == 1 else OK
+        await stage.events(1, 2, url=URL)
+        await stage.sleep(7199)
+        commit = stage.store.commit
+
+        async def taking_its_time(change: Change) -> None:
+            if any(write.query == "webhooks.settle_delivered" for write in change.writes):
+                await stage.sleep(0.5)
+            await commit(change)
+
+        monkeypatch.setattr(stage.store, "commit", taking_its_time)
+        stage.receivers.answer = lambda one: OK
+        await stage.sleep(1.25)
+        await stage.events(1, url=URL)
+        await stage.sleep(0.01)
+        assert stage.deliveries(1)[0].state is State.PENDING
+        assert sent(stage)[-2:] == [(7200, 1, None), (7200.25, 3, None)]
+        await stage.sleep(5)
+        assert [each.state for each in stage.deliveries(1)] == [State.DELIVERED] * 3
+
+    on_stage(play, CALM)
 
 
 def test_where_nothing_waits_behind_the_ladder_is_as_it_is() -> None:

@@ -1,4 +1,4 @@
-"""What is given up without an attempt because its time was over, and how long what is settled is kept."""
+"""That nothing is given up for its age without an attempt, and how long what is settled is kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from callwright.webhooks import ledger
 from callwright.webhooks.log import DeliveryLog, Unsendable
 from callwright.webhooks.model import Endpoint, State
 from callwright.webhooks.settings import WebhookSettings
-from callwright.webhooks.upkeep import BATCH
 from support.webhook_stage import OK, WORLD, Sent, Stage, failing, on_stage
 
 URL = "https://a.test/hook"
@@ -32,79 +31,54 @@ def states(stage: Stage, *calls: int) -> list[tuple[str, str | None, int]]:
     return [(each.state.value, each.last_error, each.attempts) for call in calls for each in stage.deliveries(call)]
 
 
-def test_what_waits_for_a_dead_host_longer_than_it_may_is_given_up_untried(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_its_time_was_over_for_while_nothing_ran_is_sent() -> None:
     async def play(stage: Stage) -> None:
         stage.receivers.answer = lambda sent: DOWN
-        for call in range(1, 41):
-            await stage.events(call, 2, url=URL)
-        await stage.sleep(HOUR)
-        for call in range(41, 51):
-            await stage.events(call, 2, url=URL)
-        await stage.sleep(HOUR + 100)
-        old = states(stage, *range(1, 41))
-        assert {state for state, _, _ in old} == {"exhausted"}
-        assert ("exhausted", "expired", 0) in old
-        assert ("exhausted", "connect", 1) in old
-        assert {state for state, _, _ in states(stage, *range(41, 51))} == {"pending"}
-        assert stage.results["exhausted"] == 80
-        # the younger ones are sent in order when the host is back
+        for call in range(1, 21):
+            await stage.events(call, 3, url=URL)
+        await stage.sleep(60)
+        assert ("pending", None, 0) in states(stage, *range(1, 21))
+        await stage.stop()
+        await stage.sleep(3 * HOUR)
         stage.receivers.answer = lambda sent: OK
-        await stage.sleep(1200)
-        assert {state for state, _, _ in states(stage, *range(41, 51))} == {"delivered"}
+        await stage.restart()
+        await stage.sleep(HOUR)
+        assert {state for state, _, _ in states(stage, *range(1, 21))} == {"delivered"}
 
-    on_stage(play, settings(give_up_after=2.0 * HOUR, retry=(600.0,), then_every=600.0, head_wait=1e6))
-    assert "deliveries_expired" in {record.getMessage() for record in caplog.records}
+    on_stage(play, settings(give_up_after=2.0 * HOUR))
 
 
-def test_the_rest_of_a_lane_goes_on_when_its_first_is_given_up() -> None:
+def test_what_waits_for_a_dead_host_longer_than_it_may_is_given_up_by_one_attempt() -> None:
     async def play(stage: Stage) -> None:
         stage.receivers.answer = lambda sent: DOWN
-        await stage.events(1, url=URL)
-        for call in range(2, 20):
-            await stage.events(call, url=URL)
-        await stage.sleep(HOUR)
-        await stage.events(1, 2, url=URL)
-        await stage.sleep(HOUR + 100)
-        first, second, third = stage.deliveries(1)
-        assert (first.state, second.state, third.state) == (State.EXHAUSTED, State.PENDING, State.PENDING)
-        assert second.next_at_us is not None
-        assert third.next_at_us is None
-        stage.receivers.answer = lambda sent: OK
-        await stage.sleep(1200)
-        assert [each.state for each in stage.deliveries(1)] == [State.EXHAUSTED, State.DELIVERED, State.DELIVERED]
-        assert stage.receivers.sent[-1].headers["webhook-gap"] == "1"
+        for call in range(1, 11):
+            await stage.events(call, 2, url=URL)
+        await stage.sleep(6 * HOUR)
+        found = [states(stage, call) for call in range(1, 11)]
+        assert {(state, error) for lane in found for state, error, _ in lane} == {("exhausted", "connect")}
+        assert [second for _, (*_, second) in found] == [1] * 10
+        assert stage.results["exhausted"] == 20
 
-    on_stage(play, settings(give_up_after=2.0 * HOUR, retry=(600.0,), then_every=600.0, head_wait=1e6))
+    on_stage(play, settings(give_up_after=2.0 * HOUR))
 
 
 def test_one_that_was_resent_has_its_time_anew() -> None:
     async def play(stage: Stage) -> None:
-        stage.receivers.answer = lambda sent: DOWN
-        for call in range(1, 21):
-            await stage.events(call, url=URL)
-        await stage.sleep(2 * HOUR + 100)
-        now_us = stage.clock.now_us()
-        stage.store._reader.execute(
-            "UPDATE deliveries SET state = 'pending', passed = 1, tries = 0, since_us = ?1, next_at_us = ?1 WHERE call_id = ?2",
-            (now_us, stage.deliveries(1)[0].call_id.bytes),
-        )
+        stage.receivers.answer = lambda sent: ERROR
+        await stage.events(1, url=URL)
+        await stage.sleep(3 * HOUR)
+        (first,) = stage.deliveries(1)
+        assert first.state is State.EXHAUSTED
+        await DeliveryLog(stage.store, stage.clock).resend(WORLD, first.id)
+        stage.deliverer.offer(ENDPOINT)
         await stage.sleep(HOUR)
-        assert [state for state, _, _ in states(stage, 1, 2)] == ["pending", "exhausted"]
-        await stage.sleep(HOUR + 100)
-        assert [state for state, _, _ in states(stage, 1, 2)] == ["exhausted", "exhausted"]
+        (again,) = stage.deliveries(1)
+        assert again.state is State.PENDING
+        assert again.attempts > first.attempts + 1
+        await stage.sleep(2 * HOUR)
+        assert stage.deliveries(1)[0].state is State.EXHAUSTED
 
     on_stage(play, settings(give_up_after=2.0 * HOUR, retry=(600.0,), then_every=600.0))
-
-
-def test_more_than_a_batch_expires() -> None:
-    async def play(stage: Stage) -> None:
-        stage.receivers.answer = lambda sent: DOWN
-        for call in range(1, BATCH + 101):
-            await stage.events(call, url=URL)
-        await stage.sleep(HOUR + 100)
-        assert stage.results["exhausted"] == BATCH + 100
-
-    on_stage(play, settings(give_up_after=1.0 * HOUR, retry=(600.0,), then_every=600.0))
 
 
 def test_what_is_settled_is_kept_for_a_time_with_its_attempts() -> None:
@@ -217,24 +191,6 @@ def test_one_that_is_resent_while_it_is_to_be_removed_stays_with_its_attempts() 
         assert _attempts(stage) == 4
 
     on_stage(play, settings())
-
-
-def test_to_give_up_what_is_old_nothing_younger_is_looked_at() -> None:
-    async def play(stage: Stage) -> None:
-        stage.receivers.answer = lambda sent: DOWN
-        for call in range(1, 201):
-            await stage.events(call, url=URL)
-        await stage.sleep(2 * HOUR + 100)
-        log = DeliveryLog(stage.store, stage.clock)
-        assert (await log.resend_all(WORLD, endpoint=URL, state=State.EXHAUSTED)).number == 200
-        reads: list[int] = []
-        now_us = stage.clock.now_us() - 2 * HOUR * 1_000_000
-        await stage.store.transact(
-            lambda transaction: reads.append(len(transaction.read("webhooks.pending_since", (now_us, 500))))
-        )
-        assert reads == [0]  # though all were made before
-
-    on_stage(play, settings(give_up_after=2.0 * HOUR, retry=(600.0,), then_every=600.0))
 
 
 def test_a_store_that_fails_stops_no_upkeep() -> None:

@@ -141,6 +141,9 @@ def test_mistakes_of_the_program_are_told_apart(check: Check) -> None:
         check(sent(), BODY.decode())
     with pytest.raises(TypeError, match="there is a list"):
         check({name: [value] for name, value in sent().items()})
+    for secret in (b"token", None, [b"token"], [None]):
+        with pytest.raises(TypeError, match="give the token as str"):
+            check(sent(), secret=secret)
 
 
 @ALL

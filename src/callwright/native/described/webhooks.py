@@ -56,7 +56,12 @@ TOKEN_SHOWN = record(
         "webhookId": identity("The webhook."),
         "token": or_null(TOKEN),
         "secret": or_null(text("The same, as libraries for Standard Webhooks take it.", "whsec_Zm9vYmFy")),
-        "oldToken": or_null(text("The token it replaced, while that one is good.", "old"), None),
+        "oldToken": or_null(
+            text(
+                "The token it replaced, while that one is good; null with an `oldUntil` where that was the signing key.", "old"
+            ),
+            None,
+        ),
         "oldSecret": or_null(text("The same for Standard Webhooks.", "whsec_b2xk"), None),
         "oldUntil": or_null(moment("Until when the old one is good."), None),
     },

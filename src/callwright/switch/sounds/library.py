@@ -35,7 +35,9 @@ LINGER_S: Final = 600.0  # pieces stay for those who were given them
 _ACCEPT: Final[Header] = ("Accept", "audio/*, */*;q=0.1")
 _PIECE: Final = 1 << 18
 # The copy at hand is played instead (RFC 5861 §4).
-_OLD_WILL_DO: Final = frozenset({Fault.BUSY, Fault.DNS, Fault.CONNECT, Fault.TLS, Fault.TIMEOUT, Fault.RESET, Fault.PROTOCOL})
+_OLD_WILL_DO: Final = frozenset(
+    {Fault.BUSY, Fault.DNS, Fault.CONNECT, Fault.PROXY, Fault.TLS, Fault.TIMEOUT, Fault.RESET, Fault.PROTOCOL}
+)
 
 
 class SoundSettings(msgspec.Struct, frozen=True, kw_only=True):
