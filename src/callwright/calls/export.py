@@ -87,7 +87,8 @@ NAMES = tuple(column.name for column in _COLUMNS)
 
 _PAIRS = ", ".join(f"'{column.name}', {column.json}" for column in _COLUMNS)
 _LINES = {
-    Format.CSV: f"printf('{','.join('%s' for _ in _COLUMNS)}', {', '.join(column.csv for column in _COLUMNS)})",
+    # `printf` would end at a NUL, and a caller's name may have one.
+    Format.CSV: " || ',' || ".join(f"COALESCE({column.csv}, '')" for column in _COLUMNS),
     Format.NDJSON: f"json_object({_PAIRS})",
 }
 _ENDS = {Format.CSV: "\r\n", Format.NDJSON: "\n"}
@@ -123,7 +124,7 @@ class Export:
             search = Search(reader, self._world_id, self._wanted, newest_first=self._newest_first, doubt=self._doubt)
             found: Batch = search.batch(place or search.begin(), _LINES[self._form], self._rows, kind=self._kind)
             end = _ENDS[self._form]
-            return "".join(line + end for line in found.shown).encode(), found.next
+            return "".join(line + end for line in found.shown).replace("\0", "%00").encode(), found.next
 
         lines, after = await self._store.look(read)
         self._rows = max(self._rows // 4, 1) if len(lines) > BATCH_BYTES else min(self._rows * 2, BATCH)

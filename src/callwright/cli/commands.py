@@ -229,7 +229,9 @@ def replay(
     flow: Annotated[
         str | None, typer.Option(metavar="FILE", help="Another flow: a file in JSON or XML, or the id of a stored one.")
     ] = None,
-    export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a scenario for callwright flow test.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a scenario for callwright flow test; - is standard output.")
+    ] = None,
     test: Annotated[bool, typer.Option("--test", help="Look in the test world alone; else in both.")] = False,
     json: Json = False,
 ) -> None:

@@ -197,6 +197,10 @@ def _line_troubles() -> Iterator[None]:
         yield
     except http.client.IncompleteRead as error:
         raise NoServer("The server broke its answer off; its log may say why.") from error
+    except TimeoutError as error:
+        raise NoServer(
+            "The server did not answer in time: it is frozen, or overloaded. callwright doctor looks at it."
+        ) from error
     except (OSError, http.client.HTTPException) as error:
         raise NoServer(f"The server did not answer: {str(error) or type(error).__name__}.") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -14,10 +15,13 @@ from callwright.cli import show, story
 from callwright.cli.control import Control, Refused, reach
 from callwright.cli.happenings import OVER
 from callwright.cli.place import Place
+from callwright.rehearsal.ending import as_interrupted
 
 LOOK_S = 0.2
 # After its end a call is waited for so long: the last words of its far ends, and one who is to hang up.
 LAST_WORDS_S = 2.0
+# A server that is well needs at most 10 s until a call is on record (`native.dialling`).
+ANSWER_S = 15.0
 _KEYS = re.compile(r"[0-9*#A-D]{1,64}(,[0-9*#A-D]{1,64})*")
 DEFAULT_GAP_S = 0.3
 
@@ -65,7 +69,7 @@ def groups(text: str | None) -> list[str]:
 def simulated(place: Place, number: str, source: str | None, doings: Doings, *, json: bool) -> int:
     """Have a simulated caller dial a number of the test world; 0 when the call was answered and has ended."""
     wanted = {"number": number, "acts": doings.acts(), "keyGap": doings.gap} | ({"source": source} if source else {})
-    with reach(place, server_only=True) as control:
+    with reached(place) as control, as_interrupted():
         call = control.ask("POST", "/api/dial", wanted, world="test")
         telling = Telling(control, call["id"], "test", quiet=json)
         try:
@@ -79,6 +83,11 @@ def simulated(place: Place, number: str, source: str | None, doings: Doings, *, 
             _hang_up(control, call["id"])
             raise
     return telling.result(json=json)
+
+
+def reached(place: Place) -> AbstractContextManager[Control]:
+    """The server that works on the folder; one that is frozen is not waited for. Raises `NoServer`."""
+    return reach(place, server_only=True, answer_s=ANSWER_S)
 
 
 def _hang_up(control: Control, call_id: str) -> None:

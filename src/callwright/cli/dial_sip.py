@@ -20,12 +20,13 @@ from typing import Any
 
 import typer
 
-from callwright.cli.control import Control, NoServer, reach
-from callwright.cli.dial import LOOK_S, Doings, Telling
+from callwright.cli.control import Control, NoServer
+from callwright.cli.dial import LOOK_S, Doings, Telling, reached
 from callwright.cli.place import Place
 from callwright.errors import CallwrightError
 from callwright.numbers.numbers import normalised
 from callwright.phone.client import Event, Phone, PhoneError
+from callwright.rehearsal.ending import as_interrupted
 from callwright.simulator import magic
 
 # The caller of the test world, so that a flow sees the same in both.
@@ -98,10 +99,11 @@ class Queue:
 
 def over_sip(place: Place, number: str, source: str | None, doings: Doings, language: str, *, json: bool) -> int:
     """Call a number of the live world; 0 when the call was answered and has ended."""
-    with reach(place, server_only=True) as control, TemporaryDirectory(prefix="callwright-dial-") as folder:
+    with reached(place) as control, TemporaryDirectory(prefix="callwright-dial-") as folder:
         caller = _Caller(control, _digits(number, "number"), _digits(source or CALLER, "--from"), doings, quiet=json)
         try:
-            return asyncio.run(caller.call(place, Path(folder), language, json=json))
+            with as_interrupted():
+                return asyncio.run(caller.call(place, Path(folder), language, json=json))
         except (PhoneError, TimeoutError) as error:
             why = str(error) or "it did not start in time"
             remedy = "Try again; callwright doctor looks at the machine."

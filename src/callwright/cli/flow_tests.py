@@ -24,8 +24,9 @@ from callwright.clock import SystemClock
 from callwright.errors import CallwrightError
 from callwright.flows.check import Abilities
 from callwright.rehearsal.ending import as_interrupted
+from callwright.scenarios.beginnings import beginning
 from callwright.scenarios.faults import ScenarioError
-from callwright.scenarios.junit import junit
+from callwright.scenarios.junit import is_report, junit
 from callwright.scenarios.reading import Script, read, read_file
 from callwright.scenarios.rules import no_url
 from callwright.scenarios.trial import Trial
@@ -38,6 +39,8 @@ FOLDER_SUFFIXES = (".yaml", ".yml")
 STDIN = "<standard input>"
 # Fewer scenarios are over before another process has begun.
 WORTH_A_PROCESS = 24
+# Within so many bytes a report says that it is one.
+JUNIT_HEAD = 4096
 
 
 class AskedWrongly(CallwrightError):
@@ -152,7 +155,7 @@ class Asked(NamedTuple):
 
 def run(place: Place, names: Sequence[str], asked: Asked) -> int:
     """The exit status: 0 all met, 1 differences, 2 something could not be read."""
-    _refuse_wrong(asked)
+    _refuse_wrong(names, asked)
     log.withheld()
     clock = SystemClock()
     began_ns, began_us = clock.mono_ns(), clock.now_us()
@@ -185,12 +188,25 @@ def run(place: Place, names: Sequence[str], asked: Asked) -> int:
     return 2 if gathered.errors else 1 if failed else 0
 
 
-def _refuse_wrong(asked: Asked) -> None:
+def _refuse_wrong(names: Sequence[str], asked: Asked) -> None:
     if asked.live and (asked.real_web or asked.deliver_to):
         other = "--real-web" if asked.real_web else "--deliver"
         raise AskedWrongly(f"--live and {other} cannot be had together; leave one of them out.")
     if asked.deliver_to and (why := no_url(asked.deliver_to)) is not None:
         raise AskedWrongly(f"--deliver: {why}.")
+    if asked.junit:
+        _refuse_to_overwrite(names, Path(asked.junit))
+
+
+def _refuse_to_overwrite(names: Sequence[str], report: Path) -> None:
+    """As ``--junit flows/*.yaml`` has the first scenario where the report should be."""
+    try:
+        if report.resolve() in {Path(file).resolve() for name in names for file in _files(name)}:
+            raise AskedWrongly(f"--junit: {report} is among the scenarios. Name another file for the report.")
+        if report.is_file() and (begins := beginning(report, JUNIT_HEAD)) and not is_report(begins):
+            raise AskedWrongly(f"--junit: {report} is there, and is no report of JUnit's. Take it away, or name another file.")
+    except OSError as error:
+        raise AskedWrongly(f"{report} cannot be written: {error.strerror}.") from error
 
 
 def _live(trial: Trial, scripts: Sequence[Script]) -> Generator[Verdict, None, None]:

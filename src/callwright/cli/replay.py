@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,9 @@ def run(place: Place, call_id: str, flow: str | None, export: Path | None, world
 
 
 def _run(place: Place, call_id: str, flow: str | None, export: Path | None, worlds: tuple[str, ...], *, json: bool) -> int:
+    printed = export == scenario_file.STDOUT
+    if printed and json:
+        raise NotReplayed("--json and --export - both write to standard output. Name a file for the scenario.")
     told, body = _read(place, call_id, flow, worlds)
     settings = place.settings().settings
     otherwise = ""
@@ -67,10 +71,10 @@ def _run(place: Place, call_id: str, flow: str | None, export: Path | None, worl
         show.as_json(_as_json(call_id, replayed, found, notes))
     else:
         for line in lines(replayed, found):
-            print(line)
+            print(line, file=sys.stderr if printed else sys.stdout)
         for note in notes:
             show.aside(note)
-    if export is not None:
+    if export is not None and not printed:
         show.aside(f"The scenario is in {export}. Run it with: callwright flow test {export}")
     return 1 if found or otherwise else 0
 

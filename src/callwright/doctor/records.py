@@ -14,6 +14,7 @@ from callwright.calls.replay import rebuild
 from callwright.clock import SECOND_US
 from callwright.doctor.findings import Findings, fault, note, ok, some, span, warning
 from callwright.doctor.scene import Scene
+from callwright.settings import rooms
 from callwright.store.survey import Survey
 from callwright.webhooks.backlog import FAILING_US
 from callwright.webhooks.model import Endpoint
@@ -209,12 +210,21 @@ def deliveries(scene: Scene, survey: Survey) -> Findings:
             "Rows were lost, or the database was put together by hand. Stop the server, then: sqlite3 callwright.db "
             '"UPDATE fanned_out SET pos = (SELECT COALESCE(MAX(pos), 0) FROM events)"',
         )
+    ((far,),) = _rows(survey, "doctor.too_far_ahead", rooms.webhooks(scene.settings).too_far_us(now_us))
+    if far:
+        tell = note if scene.server is None else warning
+        yield tell(
+            "webhooks.due",
+            f"{far} callbacks wait for a time further ahead than any pause in the settings",
+            "The clock was set back: see to time synchronisation. They go out within seconds when the server runs.",
+        )
     ((late, due_us),) = _rows(survey, "doctor.overdue", now_us - LATE_US)
     ((waiting, since_us),) = _rows(survey, "doctor.outbox")
     since = min((at_us for at_us in (due_us, since_us) if at_us is not None), default=now_us)
     seen = f"{late} callbacks are due and {waiting} events not yet turned into callbacks, the oldest for {_age(now_us, since)}"
     if not late and (not waiting or since > now_us - LATE_US):
-        yield ok("webhooks.due", "nothing waits that could be sent")
+        if not far:
+            yield ok("webhooks.due", "nothing waits that could be sent")
     elif scene.server is None:
         yield note("webhooks.due", seen, "They go out when the server runs.")
     else:

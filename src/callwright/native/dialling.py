@@ -21,6 +21,7 @@ from callwright.numbers.numbers import normalised
 from callwright.simulator import magic
 from callwright.simulator.engine import SimulatedEngine
 from callwright.simulator.settings import Act, CalleeScript, acts_fault
+from callwright.trunks.routes import address
 
 # Who calls where nobody is named: a number of the test world that can be called back.
 CALLER = f"{magic.PREFIX}200"
@@ -37,7 +38,7 @@ ALLOWED = {
     "beeps": _FLAG,
     "holds": _FLAG,
     "resumes": _FLAG,
-    "transfersTo": "a number or URI of up to 256 characters",
+    "transfersTo": "a telephone number of 3 to 15 digits, or a URI such as sip:user@host of up to 256 characters",
     "hangsUp": _FLAG,
     "keyGap": _SECONDS,
     "takesTransfers": _FLAG,
@@ -147,7 +148,17 @@ def _act(given: Any, where: str) -> Act:
     if not isinstance(given, dict):
         raise Invalid(f"{where} must be an object.", parameter=where)
     _only(given, tuple(_ACT), f"{where}.")
-    return Act(**_values(given, _ACT, f"{where}."))
+    values = _values(given, _ACT, f"{where}.")
+    if values.get("transfers_to"):
+        values["transfers_to"] = _destination(values["transfers_to"], f"{where}.transfersTo")
+    return Act(**values)
+
+
+def _destination(text: str, parameter: str) -> str:
+    known = address(text)
+    if known is None:
+        raise Invalid(f"{parameter} must be {ALLOWED['transfersTo']}; it was {text[:40]!r}.", parameter=parameter)
+    return known
 
 
 def _only(given: Mapping[str, Any], known: Sequence[str], where: str = "") -> None:

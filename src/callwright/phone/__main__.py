@@ -28,7 +28,10 @@ class Phone:
         self.tell("ready", sip=f"{self._stack.address}:{self._stack.port}")
 
     def tell(self, event: str, **facts: Any) -> None:
-        self._out.write(json.dumps({"event": event, "at": round(self._loop.time(), 4)} | facts) + "\n")
+        try:
+            self._out.write(json.dumps({"event": event, "at": round(self._loop.time(), 4)} | facts) + "\n")
+        except BrokenPipeError:  # who drove us was killed; what is up is hung up all the same
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
     def obey(self, line: bytes) -> None:
         """Do one command; the event `done` or `error` carries the `id` that came with it."""

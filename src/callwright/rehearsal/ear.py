@@ -40,8 +40,8 @@ class Ear:
         # Besides call control, whoever wants to know.
         self.observers: list[Callable[[Event], None]] = []
 
-    def unheard(self, leg: UUID) -> list[Act]:
-        """What the party of a leg still waits to hear."""
+    def unheard(self, leg: UUID) -> Act | None:
+        """The first act of a leg's party that still waits for a text."""
         return self._performer.unheard(leg)
 
     def attach(self, sink: Callable[[Event], None]) -> None:

@@ -15,7 +15,12 @@ def orderly(end: Callable[[], None]) -> Iterator[None]:
     if not ours:
         yield
         return
-    signal.signal(signal.SIGTERM, lambda number, frame: end())
+
+    def told(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: None)  # timeout(1) tells it twice, the second time amid the end
+        end()
+
+    signal.signal(signal.SIGTERM, told)
     try:
         yield
     finally:

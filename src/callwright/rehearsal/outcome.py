@@ -174,7 +174,7 @@ def read(
         webhooks=_callbacks(store, call, callback),
         variables={entry.variable: entry.value for _, entry in entries if isinstance(entry, journal.VariableSet)},
         journal=told,
-        notes=tuple(_unheard(leg, act) for leg in legs for act in ear.unheard(leg.id)),
+        notes=tuple(_unheard(leg, act) for leg in legs if (act := ear.unheard(leg.id)) is not None),
     )
 
 

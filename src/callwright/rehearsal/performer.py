@@ -51,10 +51,10 @@ class Performer:
         """A leg has this party at its far end."""
         self._roles[leg] = _Role(party)
 
-    def unheard(self, leg: UUID) -> list[Act]:
-        """What a party still waits to hear."""
+    def unheard(self, leg: UUID) -> Act | None:
+        """The first act that still waits for a text; those behind it wait for that one."""
         role = self._roles.get(leg)
-        return [] if role is None else list(role.upon)
+        return role.upon[0] if role is not None and role.upon else None
 
     def answered(self, leg: UUID) -> None:
         role = self._roles.get(leg)

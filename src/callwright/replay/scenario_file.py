@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import yaml
 from callwright.errors import CallwrightError
 from callwright.scenarios import reading
 from callwright.scenarios.document import Scenario
+
+STDOUT = Path("-")
 
 
 class NotExportable(CallwrightError):
@@ -24,9 +27,12 @@ def document_of(scenario: Scenario) -> str:
 
 
 def write(path: Path, scenario: Scenario) -> None:
-    """Write it to a file that is not there yet, or is the call's own of before. Raises `NotExportable`."""
+    """Write it to a file that is not there yet, or is the call's own of before, or to `STDOUT`. Raises `NotExportable`."""
     document = document_of(scenario)
     reading.read(document.encode(), str(path), path.parent)
+    if path == STDOUT:
+        sys.stdout.write(document)
+        return
     own = f"name: {scenario.name}\n".encode()
     try:
         if path.is_file() and path.read_bytes()[: len(own)] != own:

@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from callwright.numbers.numbers import normalised
 from callwright.scenarios.tree import Node, Place, Scalar, Sequence, Table, plain_value
 from callwright.settings.reading import nearest
-from callwright.trunks.routes import parse_sip_uri
+from callwright.trunks.routes import address
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -171,14 +170,6 @@ class Fitting:
             told = f"; write {other}" if other else _hint(node)
             return self._misfit(node, key, f"it must be {wanted}, and not {_seen(node)}{told}")
         return value
-
-
-def address(text: str) -> str | None:
-    """A number in the form that records have, or a URI as it is; None for what is neither."""
-    number = normalised(text)
-    if number is not None:
-        return number
-    return text if parse_sip_uri(text) is not None else None
 
 
 @cache

@@ -13,6 +13,17 @@ from callwright.scenarios.verdict import Verdict
 # What XML 1.0 has no way to write (§2.2).
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_REPORT = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>)?\s*(<!--.*?-->\s*)*<testsuites?[\s/>]", re.DOTALL)
+
+
+def is_report(beginning: bytes) -> bool:
+    """Whether a file that begins so is a report of this kind, whoever made it.
+
+    >>> is_report(b"<testsuites>"), is_report(b"name: Two is service")
+    (True, False)
+    """
+    return _REPORT.match(beginning) is not None
+
 
 def junit(verdicts: Sequence[Verdict], errors: Mapping[str, str], at_us: int) -> str:
     """The whole document. `errors` has what is wrong with the files that could not be read; `at_us` is when it began."""

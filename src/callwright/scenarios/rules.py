@@ -17,10 +17,10 @@ from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.web import Reply
 from callwright.scenarios.beginnings import beginning
 from callwright.scenarios.document import Expected, Scenario, Wish
-from callwright.scenarios.fitting import address
 from callwright.scenarios.plain import not_plain
 from callwright.scenarios.tree import MAX_BYTES
 from callwright.simulator.settings import DOES
+from callwright.trunks.routes import address
 
 FLOW_LIMIT = 32_768
 _WISHES = ("hangs_up", "holds", "resumes", "adds", "refers_to", "replaces_flow")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
@@ -243,9 +244,9 @@ def _unplaceable(order: wire.PlaceLeg) -> str:
 
 
 def _user_of(caller: str) -> str:
-    """The user of a number or URI; whoever has none is anonymous."""
+    """The user of a number or URI, without the escapes that it is written with; whoever has none is anonymous."""
     scheme, colon, rest = caller.partition(":")
     if not colon:
-        return caller or "anonymous"
+        return unquote(caller) or "anonymous"
     user, at, _ = rest.partition("@")
-    return user.partition(";")[0] if at or scheme.lower() == "tel" else "anonymous"
+    return unquote(user.partition(";")[0]) if at or scheme.lower() == "tel" else "anonymous"

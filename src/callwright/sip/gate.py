@@ -17,7 +17,7 @@ from callwright import ipc
 from callwright.clock import Clock
 from callwright.errors import SettingsError
 from callwright.reasons import Refusal
-from callwright.sip.headers import ACCEPT, HOPS, SDP, content_of, description_in, outward, required
+from callwright.sip.headers import ACCEPT, HOPS, SDP, content_of, description_in, outward, required, shown
 from callwright.sip.patches import TelURL
 from callwright.sip.server import Address
 from callwright.sip.settings import SignallingSettings, TrunkSource
@@ -208,15 +208,15 @@ def _caller(url: Any) -> str:
     """The user as it was sent when it looks like a number, else the URI."""
     if not url.host:
         raise _bad("From has no address", (400, "Bad From"))
-    user = outward(url.username or "")
+    user = shown(url.username or "")
     if isinstance(url, TelURL) or _NUMBER.fullmatch(user):
         return user
-    host = outward(str(url.host))
+    host = shown(str(url.host))
     return f"{url.scheme}:{user}@{host}" if user else f"{url.scheme}:{host}"
 
 
 def _callee(url: Any) -> str:
-    return outward(url.username) if url.username else f"{url.scheme}:{outward(str(url.host))}"
+    return shown(url.username) if url.username else f"{url.scheme}:{shown(str(url.host))}"
 
 
 def _count(message: Any, name: str, default: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email
 from typing import Any
+from urllib.parse import quote
 
 from sippy.MsgBody import MsgBody
 from sippy.SipGenericHF import SipGenericHF
@@ -45,6 +46,11 @@ def inward(text: str) -> str:
 def outward(text: str) -> str:
     """Turn sippy's one character per byte into text; what is not UTF-8 becomes U+FFFD."""
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def shown(text: str) -> str:
+    """Part of an address as text that can be printed; what cannot, line ends among it, stays escaped (RFC 3261 §19.1.2)."""
+    return "".join(c if c.isprintable() else quote(c) for c in outward(text))
 
 
 def field(name: str, value: str) -> SipHeader:

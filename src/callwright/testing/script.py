@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 
@@ -17,11 +17,12 @@ from callwright.egress import Answer
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.prompts import SoundReply
 from callwright.rehearsal.web import Reply, Request, Service
-from callwright.scenarios import fitting
 from callwright.scenarios.rules import party_breaches
 from callwright.settings import Settings
+from callwright.simulator.settings import Outcome
 from callwright.testing.services import reply_of
 from callwright.testing.stage import Stage
+from callwright.trunks import routes
 
 __tracebackhide__ = True
 
@@ -36,7 +37,6 @@ WORDS_AT_S = 1.0
 Doing = str | Act | Sequence[str | Act]
 # What answers for a URL: a flow, a status or such, some of them in turn, or a function or application.
 Answering = object
-Outcome = Literal["answer", "busy", "no_answer", "fail"]
 
 
 def checked_keys(keys: str) -> str:
@@ -48,7 +48,7 @@ def checked_keys(keys: str) -> str:
 
 def address(given: str) -> str:
     """A number as the server has it on record, or a URI as it is. Raises ValueError for what is neither."""
-    known = fitting.address(given)
+    known = routes.address(given)
     if known is None:
         raise ValueError(f"{given!r} is neither a telephone number of 3 to 15 digits nor a URI such as sip:user@host.")
     return known

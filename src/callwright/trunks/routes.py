@@ -63,6 +63,15 @@ def parse_sip_uri(text: str) -> SipUri | None:
     return SipUri(unquote(user.partition(";")[0]), host.lower(), port_number, "".join(unsupported[:1]))
 
 
+def address(text: str) -> str | None:
+    """A number in the form that records have, or a ``sip:`` URI as it is; None for what is neither."""
+    number = normalised(text)
+    if number is not None:
+        return number
+    uri = text.strip()
+    return uri if parse_sip_uri(uri) is not None and uri.isprintable() and " " not in uri else None
+
+
 class Routes:
     """The dialling rules of the live world."""
 

@@ -297,7 +297,7 @@ class Attempts:
                 waiting_s=(most_us - now_us) // SECOND_US,
                 remedy="webhooks.retry_after_at_most is the bound; an endpoint that wants nothing more answers 410",
             )
-        return Verdict(Happening.ASKED_TO_WAIT, against, min(asked_us, most_us))
+        return Verdict(Happening.ASKED_TO_WAIT, against, min(asked_us, most_us), now_us)
 
     async def _withdraw(self, delivery: Delivery) -> None:
         settled = ledger.settle(delivery, State.EXHAUSTED, self._clock.now_us(), made=0, status=None, error=WEBHOOK_DELETED)

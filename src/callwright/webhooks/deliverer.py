@@ -21,6 +21,7 @@ from callwright.webhooks.lanes import Lanes, Live
 from callwright.webhooks.model import Delivery, Endpoint
 from callwright.webhooks.notices import Why
 from callwright.webhooks.outcomes import Outcomes
+from callwright.webhooks.setback import bring_near
 from callwright.webhooks.settings import WebhookSettings
 from callwright.webhooks.upkeep import Upkeep
 
@@ -181,13 +182,20 @@ class Deliverer:
         after: Endpoint | None = None
         while work := ledger.endpoints_with_work(self._store, after, PAGE):
             now_us = self._clock.now_us()
-            for endpoint, next_at_us in work:
+            for endpoint, next_at_us, _ in work:
                 if next_at_us <= now_us:
                     self.offer(endpoint)
                 else:
                     self._lanes.expect(endpoint, next_at_us)
+            for endpoint, _, last_at_us in work:
+                if last_at_us > self._settings.too_far_us(now_us):
+                    await bring_near(self._store, self._clock, self._settings, endpoint, self._brought_near)
             after = work[-1].endpoint
             await self._clock.sleep(0)
+
+    def _brought_near(self, endpoint: Endpoint) -> None:
+        self.refresh(endpoint)
+        self.offer(endpoint)
 
     def _left_at_a_disabled_one(self, endpoint: Endpoint) -> None:
         if ledger.oldest_pending_us(self._store, endpoint) is not None:

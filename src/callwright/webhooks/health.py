@@ -14,6 +14,7 @@ from callwright.clock import SECOND_US
 from callwright.egress import BadUrl, parse
 from callwright.webhooks.model import Endpoint
 from callwright.webhooks.pace import Pace
+from callwright.webhooks.settings import SET_BACK_US
 
 
 class Health(Enum):
@@ -89,17 +90,24 @@ class Circuit(Enum):
 class Verdict(NamedTuple):
     """What an attempt says of its endpoint and host.
 
-    `against_host` is None where it says nothing of the host. `until_us` is for `ASKED_TO_WAIT`.
+    `against_host` is None where it says nothing of the host. `until_us` is for `ASKED_TO_WAIT`, and so is `since_us`,
+    when it was asked for.
     """
 
     happening: Happening
     against_host: bool | None
     until_us: int = 0
+    since_us: int = 0
 
 
 GOOD = Verdict(Happening.SUCCEEDED, False)
 # No attempt took place: the row was not due any more, or nobody asks for it.
 NOTHING = Verdict(Happening.ERRED, None)
+
+
+def _over(since_us: int, until_us: int, now_us: int) -> bool:
+    """Whether a pause is over. Before it began the clock was set back, and nobody knows how much of it is left."""
+    return now_us >= until_us or now_us < since_us - SET_BACK_US
 
 
 class Breaker:
@@ -141,7 +149,8 @@ class Breaker:
         self.waiting: dict[Endpoint, None] = {}
 
     def may_probe(self, now_us: int) -> bool:
-        return self.circuit is Circuit.OPEN and now_us >= self.until_us
+        since_us = self.until_us - round(self.pause_s * SECOND_US)
+        return self.circuit is Circuit.OPEN and _over(since_us, self.until_us, now_us)
 
     def probe(self) -> None:
         """The attempt that starts now is the probe."""
@@ -197,6 +206,7 @@ class Peer:
         "_asked_until_us",
         "_left_alone",
         "_pause_s",
+        "_resting_us",
         "_tired_until_us",
         "back_us",
         "breaker",
@@ -235,6 +245,7 @@ class Peer:
         self.health = Health.DISABLED if disabled else Health.HEALTHY
         self._asked_until_us = 0
         self._tired_until_us = 0
+        self._resting_us = 0  # when it last began to rest
         self._pause_s = 0.0
         self._left_alone = False
         self.concurrency = concurrency
@@ -249,6 +260,7 @@ class Peer:
     def note(self, verdict: Verdict) -> None:
         if verdict.happening is Happening.ASKED_TO_WAIT:
             self._asked_until_us = max(self._asked_until_us, verdict.until_us)
+            self._resting_us = max(self._resting_us, verdict.since_us)
         self.move(verdict.happening)
 
     def failed(self, now_us: int, since_us: int) -> None:
@@ -262,6 +274,7 @@ class Peer:
         if self.failures >= TIRED_AFTER and Happening.TIRED in MOVES[self.health]:
             self._pause_s = self.breaker.pause_after(self._pause_s)
             self._tired_until_us = now_us + round(self._pause_s * SECOND_US)
+            self._resting_us = now_us
             self.move(Happening.TIRED)
 
     def succeeded(self, now_us: int) -> int | None:
@@ -309,8 +322,9 @@ class Peer:
             return self.health
         host_up = self.breaker.circuit is Circuit.CLOSED
         # Where the host is down, nothing is gained by a rest that would outlast it.
-        if self.health is Health.RESTING and now_us >= (self.until_us if host_up else self._asked_until_us):
-            self._asked_until_us = self._tired_until_us = 0
+        until_us = self.until_us if host_up else self._asked_until_us
+        if self.health is Health.RESTING and _over(self._resting_us, until_us, now_us):
+            self._asked_until_us = self._tired_until_us = self._resting_us = 0
             self.move(Happening.RESTED)
         if host_up:
             self.move(Happening.HOST_BACK)

@@ -196,23 +196,24 @@ def look(store: Store, endpoint: Endpoint, now_us: int, limit: int) -> Look:
 
 
 class Work(NamedTuple):
-    """An endpoint with something that may be sent, the first of it at that time."""
+    """An endpoint with something that may be sent, and when the first and the last of it are due."""
 
     endpoint: Endpoint
     next_at_us: int
+    last_at_us: int
 
 
 def endpoints_with_work(store: Store, after: Endpoint | None, limit: int) -> list[Work]:
-    """Up to so many endpoints, in their order, from the one after `after`. Costs one step into an index for each."""
+    """Up to so many endpoints, in their order, from the one after `after`. Costs two steps into an index for each."""
     key: tuple[bytes, str] = (b"", "") if after is None else (after.world_id.bytes, after.url)
     found: list[Work] = []
     while len(found) < limit:
         rows: list[Any] = store.read("webhooks.endpoint_after", key)
         if not rows:
             break
-        ((world, url, next_at_us),) = rows
+        ((world, url, next_at_us, last_at_us),) = rows
         key = (world, url)
-        found.append(Work(Endpoint(UUID(bytes=world), url), next_at_us))
+        found.append(Work(Endpoint(UUID(bytes=world), url), next_at_us, last_at_us))
     return found
 
 
@@ -281,6 +282,17 @@ def bring_forward(
     for (pos,) in rows:
         transaction.write(Write("webhooks.bring_forward", (now_us, pos)))
     return int(rows[-1][0]) if rows else None
+
+
+def bring_near(endpoint: Endpoint, far_us: int, now_us: int, limit: int, transaction: Transaction) -> int:
+    """Make due up to so many rows of an endpoint that wait for a time after `far_us`; return how many there were. What is
+    said of them, and of the endpoint, to have been in the future was now: waits are counted from there.
+    """
+    key = (endpoint.world_id.bytes, endpoint.url, now_us)
+    near = transaction.write(Write("webhooks.bring_near", (*key, far_us, limit)))
+    if near:
+        transaction.write(Write("webhooks.failed_before", key))
+    return near
 
 
 def remove_settled(store: Store, state: State, until_us: int, limit: int) -> tuple[Write, ...]:

@@ -8,6 +8,9 @@ from callwright.clock import SECOND_US
 from callwright.dialect.callbacks import TYPES
 from callwright.webhooks.signature import Encoding
 
+# A clock that is set back by no more than this makes pauses longer by as much; after more of it they are over.
+SET_BACK_US = 60 * SECOND_US
+
 
 class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Times are seconds."""
@@ -61,6 +64,11 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
         wait = self.retry[attempts - 1] if attempts <= len(self.retry) else self.then_every
         at_us = now_us + round(wait * (1 + self.jitter * chance) * SECOND_US)
         return at_us if at_us <= self.gives_up_us(created_us) else None
+
+    def too_far_us(self, now_us: int) -> int:
+        """No pause that begins now ends after this: what waits for a later time has seen the clock set back."""
+        longest = max((*self.retry, self.then_every)) * (1 + self.jitter)
+        return now_us + round(max(longest, self.retry_after_at_most) * SECOND_US) + SET_BACK_US
 
     def gives_up_us(self, since_us: int) -> int:
         """The last moment at which what is pending since then may be tried again."""

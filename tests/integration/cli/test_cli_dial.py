@@ -9,6 +9,7 @@ import subprocess
 import sys
 import wave
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from callwright.cli import main
+from callwright.datafolder import DataFolder
 from support.server import Customer, Server, until
 
 NUMBER, MAILBOX = "31205550100", "31205550101"
@@ -111,16 +113,23 @@ def test_a_telephone_of_its_own_presses_and_speaks_over_sip(dial: Any, server: S
     assert np.abs(samples).max() > 1000
 
 
-def test_ctrl_c_hangs_up(server: Server) -> None:
-    command = [sys.executable, "-m", "callwright", "--data", str(server.folder / "data"), "dial", NUMBER]
+@pytest.mark.parametrize(
+    ("to", "told"),
+    [((NUMBER,), [signal.SIGINT]), ((NUMBER,), [signal.SIGTERM] * 2), ((MAILBOX, "--sip"), [signal.SIGTERM] * 2)],
+)
+def test_ctrl_c_hangs_up_and_so_does_timeout(server: Server, to: tuple[str, ...], told: list[signal.Signals]) -> None:
+    """`timeout` tells its command, and then their whole group."""
+    command = [sys.executable, "-m", "callwright", "--data", str(server.folder / "data"), "dial", *to]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
     head = process.stdout.readline()
-    os.killpg(process.pid, signal.SIGINT)
+    for number in told:
+        os.killpg(process.pid, number)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, ""), out
     assert "The call is ended, caller_hangup." in out.splitlines()[-1]
-    until(lambda: server.test.get(f"/calls/{head.split()[1]}").content["data"][0]["status"], lambda status: status == "ended")
+    customer = server.live if "--sip" in to else server.test
+    until(lambda: customer.get(f"/calls/{head.split()[1]}").content["data"][0]["status"], lambda status: status == "ended")
 
 
 def test_who_is_not_listened_to_any_more_hangs_up(server: Server) -> None:
@@ -167,6 +176,21 @@ def test_what_is_asked_wrongly(
         main(["--data", str(tmp_path), "dial", NUMBER, *arguments])
     assert exit_.value.code == 2
     assert error in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("how", [(), ("--sip",)])
+def test_a_frozen_server_is_not_waited_for(
+    how: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("callwright.cli.dial.ANSWER_S", 0.2)
+    folder = DataFolder(tmp_path)
+    folder.prepare()
+    with closing(folder.bind_control()) as control:
+        control.listen()  # connections are made, and nobody takes them
+        with pytest.raises(SystemExit) as exit_:
+            main(["--data", str(tmp_path), "dial", NUMBER, *how])
+    assert exit_.value.code == 1
+    assert "callwright: The server did not answer in time: it is frozen, or overloaded." in capsys.readouterr().err
 
 
 def test_without_a_server_there_is_nobody_to_call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

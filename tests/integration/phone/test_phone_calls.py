@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 import wave
 
@@ -247,6 +248,16 @@ async def test_the_process_ends_and_writes_nothing_but_json(how):
     assert rest == b""
     assert b"SipTransactionManager" in complaints or b"unhandled exception" in complaints  # what sippy prints goes there
     process.stdin.close()
+
+
+def test_it_ends_quietly_when_who_drives_it_was_killed():
+    command, pipe = [sys.executable, "-m", "callwright.phone"], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write(b'{"do": "policy"}\n')
+        process.stdin.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 0)
 
 
 async def test_a_file_is_played_to_its_end_over_the_tone_under_a_call_id_of_ones_own(phone, tmp_path):

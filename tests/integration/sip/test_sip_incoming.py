@@ -54,6 +54,7 @@ async def test_arrival_says_what_the_invite_says(core: Core, peer: Peer) -> None
         ("<tel:+1-555-123-0002>", "+1-555-123-0002"),
         ("<sip:alice@example.org:5070>", "sip:alice@example.org"),
         ('"\u00c5sa" <sip:pe\u00e9r@example.org>', "sip:pe\u00e9r@example.org"),  # 0x85 inside the name ends no line
+        ("<sip:%00%0A%E2%80%A8%E2%80%AE@example.org>", "sip:%00%0A%E2%80%A8%E2%80%AE@example.org"),
         ("<sip:gateway.example.org>", "sip:gateway.example.org"),
         ("<sip:anonymous@anonymous.invalid>", "sip:anonymous@anonymous.invalid"),
     ],
@@ -75,6 +76,7 @@ async def test_source_is_the_user_of_a_number_else_the_uri(core: Core, peer: Pee
         ("tel:+15551234;phone-context=example.org;npdi", "+15551234"),
         ("sip:+15551234;isub=1@127.0.0.1", "+15551234"),
         ("sip:alice%40home@127.0.0.1", "alice@home"),
+        ("sip:%1B%C2%85@127.0.0.1", "%1B%C2%85"),
         ("sip:127.0.0.1", "sip:127.0.0.1"),
     ],
 )

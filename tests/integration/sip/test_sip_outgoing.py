@@ -69,6 +69,7 @@ async def test_the_invite_on_the_wire(core: Core, peer: Peer) -> None:
         ("sip:example.org", "anonymous"),
         ("", "anonymous"),
         ("a b\r\nX", "a%20b%0D%0AX"),
+        ("sip:%00%E2%80%A8@example.org", "%00%E2%80%A8"),
     ],
 )
 async def test_the_caller_is_a_user_of_ours(core: Core, peer: Peer, caller: str, user: str) -> None:

@@ -111,6 +111,7 @@ def test_files_that_cannot_be_read_are_told_in_a_line_and_the_others_tried(callw
         ("b.yaml", "1"),
         ("c.yaml", "1"),
     ]
+    assert callwright("a.yaml", "--junit", "out.xml")[0] == 0, "a report may be written again"
 
 
 def test_a_pipe_in_a_folder_is_not_waited_for(callwright: Run) -> None:
@@ -148,6 +149,11 @@ def test_json_has_every_difference_and_the_story(callwright: Run) -> None:
         (["a.yaml", "--deliver", "nowhere"], "--deliver: 'nowhere' is no URL such as https://example.com/next."),
         (["a.yaml", "--deliver", "http://a/\nb"], "--deliver: 'http://a/\\nb' is no URL such as https://example.com/next."),
         (["a.yaml", "--junit", "no/such/folder.xml"], "no/such/folder.xml cannot be written: No such file or directory."),
+        (
+            ["b.yaml", "--junit", "a.yaml"],
+            "--junit: a.yaml is there, and is no report of JUnit's. Take it away, or name another file.",
+        ),
+        ([".", "--junit", "b/../a.yaml"], "--junit: b/../a.yaml is among the scenarios. Name another file for the report."),
         (["a.yaml", "--config", "nix.toml"], "nix.toml: cannot be read: No such file or directory."),
     ],
 )

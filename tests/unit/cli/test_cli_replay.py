@@ -140,6 +140,9 @@ def test_a_scenario_is_written_that_is_met(callwright: Run, talked: Outcome) -> 
     code, out, _ = callwright("flow", "test", "last-night.yaml")
     assert (code, "1 met" in out) == (0, True)
     assert callwright("replay", str(talked.call.id), "--export", "last-night.yaml")[0] == 0, "its own may be written again"
+    code, out, err = callwright("replay", str(talked.call.id), "--export", "-")
+    assert (code, out, err.startswith("No difference")) == (0, Path("last-night.yaml").read_text(), True)
+    assert not Path("-").exists()
 
 
 def test_a_scenario_that_goes_otherwise_than_its_call_is_no_green_one(
@@ -171,6 +174,7 @@ def test_the_three_commands_of_the_page(callwright: Run, talked: Outcome) -> Non
         (("CALL", "--flow", "deep.json"), "deep.json is no flow: The body is nested more than 64 levels deep."),
         (("CALL", "--flow", "binary.json"), "binary.json is no flow: "),
         (("CALL", "--export", "list.json"), "list.json is there, and is no scenario of this call. Take it away, or"),
+        (("CALL", "--export", "-", "--json"), "--json and --export - both write to standard output."),
         (("CALL", "--flow", "fly.json"), "The flow cannot be run: "),
         (("CALL", "--export", "no/such/folder.yaml"), "no/such/folder.yaml cannot be written"),
     ],

@@ -9,6 +9,7 @@ import pytest
 from callwright.doctor import database, records
 from callwright.doctor.examination import OF_THE_DATABASE
 from callwright.settings import Settings
+from callwright.webhooks.settings import WebhookSettings
 from support.machines import StillMachine
 from support.patient import NOW_US, Said, server_state
 
@@ -355,6 +356,15 @@ def test_callbacks_that_are_overdue(patient):
     assert patient.says(records.deliveries, server=server_state())[1] == Said("webhooks.due", "warning", seen)
     assert patient.says(records.deliveries)[1] == Said("webhooks.due", "note", seen)
     patient.sql(f"UPDATE deliveries SET next_at_us = {NOW_US} WHERE pos = 1")
+    assert patient.says(records.deliveries, server=server_state())[1].level == "ok"
+
+
+def test_callbacks_that_wait_for_a_time_no_pause_gives(patient):
+    far_us = WebhookSettings().too_far_us(NOW_US)
+    patient.sql(f"UPDATE deliveries SET state = 'pending', next_at_us = {far_us + 1} WHERE pos = 1")
+    seen = "1 callbacks wait for a time further ahead than any pause in the settings"
+    assert patient.says(records.deliveries, server=server_state())[1:] == [Said("webhooks.due", "warning", seen)]
+    patient.sql(f"UPDATE deliveries SET next_at_us = {far_us} WHERE pos = 1")
     assert patient.says(records.deliveries, server=server_state())[1].level == "ok"
 
 

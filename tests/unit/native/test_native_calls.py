@@ -289,6 +289,14 @@ def cell(value: Any) -> str:
     return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
+async def test_a_nul_on_record_cuts_no_line():
+    room = await NativeRoom.open()
+    await made(room, 0, source="sip:a\0b\0@x", destination="\0")
+    text = (await exported(room, "")).body.decode()
+    assert text.splitlines()[1].split(",")[4:6] == ['"sip:a%00b%00@x"', '"%00"']
+    assert text.count(",") == 2 * (len(KEYS) - 1)
+
+
 class Sent:
     """What an application sends to one who takes it, or who does not."""
 

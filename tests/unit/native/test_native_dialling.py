@@ -20,6 +20,7 @@ from support.native_room import NOW_US, NativeRoom
 
 NUMBER = "31205550100"
 PLACED = {"source": NUMBER, "destination": "31612345678", "callFlow": {"steps": [{"action": "hangup"}]}}
+TO = "acts[0].transfersTo"
 TWO = "must do one thing each; this one has transfersTo and hangsUp"
 
 
@@ -130,7 +131,11 @@ async def test_who_was_called_does_not_hang_up_as_a_caller():
         ({"number": NUMBER, "acts": [{"at": "soon"}]}, f"acts[0].at must be {ALLOWED['at']}; it was 'soon'."),
         ({"number": NUMBER, "acts": [{"at": True}]}, f"acts[0].at must be {ALLOWED['at']}; it was 'true'."),
         ({"number": NUMBER, "acts": [{"hangsUp": 1}]}, "acts[0].hangsUp must be true or false; it was '1'."),
-        ({"number": NUMBER, "acts": [{"transfersTo": "1", "hangsUp": True}]}, f"acts {TWO} (act 1)."),
+        ({"number": NUMBER, "acts": [{"transfersTo": "31698765432", "hangsUp": True}]}, f"acts {TWO} (act 1)."),
+        *[
+            ({"number": NUMBER, "acts": [{"transfersTo": to}]}, f"{TO} must be {ALLOWED['transfersTo']}; it was {to!r}.")
+            for to in ("not a thing", "sip:bob@pbx.example;a=\r\nb: c")
+        ],
         ({"number": NUMBER, "keyGap": -1}, "keyGap must be a number of seconds from 0 to 86400; it was '-1'."),
     ],
 )

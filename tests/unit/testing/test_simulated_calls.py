@@ -63,6 +63,7 @@ def test_somebody_is_called_who_does_not_answer(simulated_call: SimulatedCalls) 
     assert [(leg.source, leg.destination, leg.status, leg.sip_code) for leg in call.legs] == [
         ("31205550123", AGENT, "busy", 486)
     ]
+    assert simulated_call([say("Hello.")], to=AGENT, answers="no_response").status == "failed"
 
 
 def test_keys_and_words_have_times_of_their_own(simulated_call: SimulatedCalls) -> None:
@@ -80,7 +81,7 @@ def test_on_hearing_something_one_presses_says_or_does(simulated_call: Simulated
     assert call.reason == "caller_hangup"
     again = [say("Again?", id="ask"), pause(1), say("Again?"), pause(1)]
     assert simulated_call(again, hears={"Again": ["1", Act(press="2")]}).pressed == "12"
-    unheard = simulated_call([pause(1)], hears={"Press two": "2"})
+    unheard = simulated_call([say("Again?")], hears={"Press two": "2", "Again": "1"})
     assert unheard.notes == ['Leg 1 waits for the end of "Press two", which it never heard: it did not press 2.']
 
 
@@ -202,7 +203,10 @@ def test_what_cannot_be_is_refused_in_a_sentence(simulated_call: SimulatedCalls)
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"to": AGENT, "answers": "maybe"}, "does one of answer, busy, no_answer, fail, or is a Party; this is 'maybe'"),
+        (
+            {"to": AGENT, "answers": "maybe"},
+            "does one of answer, .*, no_response, or is a Party; this is 'maybe'",
+        ),
         ({"callees": {AGENT: "engaged"}}, "does one of answer, busy, .*; this is 'engaged'"),
         ({"callees": {"Alice": "busy"}}, "'Alice' is neither a telephone number of 3 to 15 digits nor a URI"),
         ({"to": "Alice"}, "'Alice' is neither a telephone number"),

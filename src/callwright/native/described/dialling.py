@@ -27,7 +27,11 @@ ACT = body(
         "beeps": truth("Whether it beeps, as a machine does."),
         "holds": truth("Whether it puts us on hold."),
         "resumes": truth("Whether it takes us off hold."),
-        "transfersTo": text("Whom it asks us to connect the other party with (SIP REFER).", "31698765432", maxLength=256),
+        "transfersTo": text(
+            "Whom it asks us to connect the other party with (SIP REFER): a telephone number, or a `sip:` URI.",
+            "31698765432",
+            maxLength=256,
+        ),
         "hangsUp": truth("Whether it hangs up."),
     },
 )

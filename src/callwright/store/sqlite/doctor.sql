@@ -90,6 +90,9 @@ WHERE e.disabled_us IS NULL AND e.failing_us <= ?1 AND d.pos = (
 -- name: overdue
 SELECT COUNT(*), MIN(next_at_us) FROM deliveries WHERE next_at_us <= ?;
 
+-- name: too_far_ahead
+SELECT COUNT(*) FROM deliveries WHERE next_at_us > ?;
+
 -- name: lanes_without_a_head
 SELECT COUNT(*) FROM (
     SELECT 1 FROM deliveries WHERE state = 'pending' GROUP BY world_id, call_id, url, passed HAVING MAX(next_at_us) IS NULL

@@ -187,10 +187,25 @@ WHERE world_id = ? AND endpoint = ? AND next_at_us > ? AND failed_us >= ? AND po
 UPDATE deliveries SET next_at_us = ?1 WHERE pos = ?2 AND state = 'pending' AND next_at_us > ?1;
 
 -- name: endpoint_after
--- The next endpoint with something that may be sent, and when the first of that is due: one step into the index, over all
--- that the endpoint before it has.
-SELECT world_id, endpoint, next_at_us FROM deliveries INDEXED BY deliveries_at_endpoint
-WHERE next_at_us IS NOT NULL AND (world_id, endpoint) > (?, ?) ORDER BY world_id, endpoint, next_at_us LIMIT 1;
+-- The next endpoint with something that may be sent, and when the first and the last of that are due: one step into the index,
+-- over all that the endpoint before it has, and one to the end of its own.
+SELECT d.world_id, d.endpoint, d.next_at_us, (
+    SELECT last.next_at_us FROM deliveries AS last INDEXED BY deliveries_at_endpoint
+    WHERE last.world_id = d.world_id AND last.endpoint = d.endpoint AND last.next_at_us IS NOT NULL
+    ORDER BY last.next_at_us DESC LIMIT 1
+) FROM deliveries AS d INDEXED BY deliveries_at_endpoint
+WHERE d.next_at_us IS NOT NULL AND (d.world_id, d.endpoint) > (?, ?) ORDER BY d.world_id, d.endpoint, d.next_at_us LIMIT 1;
+
+-- name: bring_near
+-- What waits for a time too far ahead is due now; it was made, and has failed, no later.
+UPDATE deliveries SET next_at_us = ?3, since_us = MIN(since_us, ?3), failed_us = MIN(failed_us, ?3) WHERE pos IN (
+    SELECT pos FROM deliveries INDEXED BY deliveries_at_endpoint
+    WHERE world_id = ?1 AND endpoint = ?2 AND next_at_us > ?4 ORDER BY next_at_us LIMIT ?5
+);
+
+-- name: failed_before
+-- Nothing has failed later than now.
+UPDATE endpoints SET failing_us = MIN(failing_us, ?3), failed_us = MIN(failed_us, ?3) WHERE world_id = ?1 AND url = ?2;
 
 -- name: find_endpoint
 SELECT id, concurrency, rate, failures, failing_us, disabled_us, disabled_why, failed_us FROM endpoints
