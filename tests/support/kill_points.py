@@ -318,10 +318,15 @@ def live(life: Callable[[MortalWriter, Notes], Any], folder: Path, at: int, wher
 
 
 def left_alive(folder: Path) -> dict[bytes, int]:
-    """The calls that are live on disk, and when they were touched last."""
+    """The calls that are live on disk, and when the last line of their journals was written."""
     connection = _connect(str(folder / "callwright.db"), "off")
     try:
-        return dict(connection.execute("SELECT id, updated_us FROM calls WHERE ended_us IS NULL"))
+        return dict(
+            connection.execute(
+                "SELECT id, MAX(journal.at_us) FROM calls JOIN journal ON journal.world_id = calls.world_id "
+                "AND journal.call_id = calls.id WHERE ended_us IS NULL GROUP BY id"
+            )
+        )
     finally:
         connection.close()
 

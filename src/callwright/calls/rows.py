@@ -251,6 +251,13 @@ def live_calls(store: Store, node: str) -> list[tuple[Call, list[Leg], int, int]
     return found
 
 
+def last_line(store: Store, call: Call) -> int:
+    """When a call's journal was written last."""
+    for (at_us,) in store.read("calls.last_line", (call.world_id.bytes, call.id.bytes)):
+        return int(at_us or 0)
+    return call.updated_us
+
+
 def last_heartbeat(store: Store, node: str) -> int | None:
     for (at_us,) in store.read("calls.last_heartbeat", (node,)):
         return int(at_us or 0)

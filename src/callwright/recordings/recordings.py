@@ -104,6 +104,16 @@ class Recordings:
         )
         return Moved(ended, change + Change((), (_wake(ended),)))
 
+    def leave_empty(self, recording: Recording) -> bool:
+        """Write the file of a recording that nobody began, without any sound; False when it is there, or cannot be."""
+        try:
+            channels = 2 if recording.tracks == Tracks.BOTH.value else 1
+            audiofile.Writer(self.path(recording), channels, self.key(recording)).close()
+        except (OSError, KeyLost) as error:
+            _log.error("recording_not_left_empty", recording=recording.id, error=error)
+            return False
+        return True
+
     def get(self, world_id: UUID, recording_id: UUID) -> Recording:
         found = rows.find(self._store, world_id, recording_id)
         if found is None:

@@ -98,6 +98,9 @@ class _NoFiles(Recordings):
     def make_folder(self, folder: Path) -> None:
         pass
 
+    def leave_empty(self, recording: Recording) -> bool:
+        return True
+
 
 class Rehearsal:
     """One world with numbers, flows and calls. Made by `rehearse`, or by whoever has a network of another kind."""

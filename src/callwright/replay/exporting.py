@@ -15,6 +15,7 @@ import msgspec
 from callwright.calls import journal
 from callwright.calls.rows import Told
 from callwright.clock import rfc3339
+from callwright.reasons import Reason
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.prompts import SoundReply
@@ -60,8 +61,22 @@ def scenario_of(told: Sequence[Told], settings: Settings, flow: Mapping[str, Any
     outcome = running.simulate(scenario, settings=settings).outcome
     if not isinstance(outcome, Outcome):
         raise NotExportable(f"The call would not come about in simulation: {outcome}.")
+    if flow is None:
+        _check_routes(plan, outcome)
     expect = expecting.of_record(plan, scenario, outcome) if flow is None else expecting.of_outcome(outcome)
     return msgspec.structs.replace(scenario, expect=expect)
+
+
+def _check_routes(plan: Plan, outcome: Outcome) -> None:
+    """No scenario has trunks. Raises `NotExportable` where a leg had no route on record, and has one in simulation."""
+    for leg in plan.legs.values():
+        unrouted = leg.no_route is not None and leg.no_route[0] is Reason.NO_ROUTE
+        number = leg.made.destination
+        if unrouted and any(one.destination == number and one.reason is not Reason.NO_ROUTE for one in outcome.legs):
+            raise NotExportable(
+                f"No route led to {number}, and in simulation everybody can be reached, so that no scenario could be met. "
+                "Give a flow with --flow to see what that makes of it."
+            )
 
 
 def goes_otherwise(scenario: Scenario, settings: Settings) -> str:

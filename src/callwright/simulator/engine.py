@@ -137,6 +137,7 @@ class SimulatedEngine:
         leg = self._legs.get(command.leg)
         if leg is None or leg.call not in (command.call, None):
             self._forget(command.call)
+            self._deliver()  # who is refused has the leg's last event already
             if command.leg in self._leaving and isinstance(command, telephony.HangUp):
                 return
             raise CommandRefused(f"there is no leg {command.leg} of that call")

@@ -258,6 +258,7 @@ class CallActor(RunningCall):
         """A leg is over on the wire; rows P3 to P7, A3 to A5, B1 to B5."""
         if not event.unconfirmed:
             self.record.released(leg.id)
+        self.its.recorder.left(leg.id)
         phrase = event.sip_phrase if isinstance(event, telephony.Refused) else ""
         self.note(
             journal.LegLast(

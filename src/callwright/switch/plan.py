@@ -42,6 +42,8 @@ class RecordingRows(Protocol):
 
     def finished(self, recording: Recording, outcome: RecordOutcome, duration_ms: int, detail: str, at_us: int) -> Moved: ...
 
+    def leave_empty(self, recording: Recording) -> bool: ...
+
 
 class Supplies(NamedTuple):
     """What flows of calls need from other rooms.

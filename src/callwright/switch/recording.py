@@ -197,6 +197,13 @@ class Recorder:
     def refused(self, recording_id: UUID, why: str) -> None:
         self._end(recording_id, RecordOutcome.FAILED, 0, why)
 
+    def left(self, leg_id: UUID) -> None:
+        """A leg says no more: what was not begun by then, as the command came too late for it, has nothing in it."""
+        for recording, _ in tuple(self._open.values()):
+            unbegun = recording.leg_id == leg_id and recording.status is RecordingStatus.INITIALISED
+            if unbegun and self._call.around.supplies.recordings.leave_empty(recording):
+                self._end(recording.id, RecordOutcome.STOPPED, 0, "")
+
     def lost(self) -> None:
         """The engine says no more."""
         for recording_id in tuple(self._open):

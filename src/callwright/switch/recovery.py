@@ -32,17 +32,19 @@ _log = Log("switch")
 async def settle(store: Store, clock: Clock, node: str, release: Release) -> int:
     """End every call this node left alive and return how many there were.
 
-    They ended when the node was last seen; the events that say so are new, and go out now. `release` ends on the wire, by
-    their dialogs, the legs that were answered or may have been, those too whose end was on record but not yet on the wire.
+    They ended when the node was last seen, or with the last line of their journals where that is later; the events that say
+    so are new, and go out now. `release` ends on the wire, by their dialogs, the legs that were answered or may have been,
+    those too whose end was on record but not yet on the wire.
     """
     left = rows.live_calls(store, node)
     if left:
         await store.commit(Change((rows.forget_unanswered(node),)))
-    seen_us = rows.last_heartbeat(store, node)
+    seen_us = rows.last_heartbeat(store, node) or 0
     commits = []
     for call, legs, journal_seq, event_seq in left:
         record = CallRecord(call, legs, node, journal_seq=journal_seq, event_seq=event_seq)
-        record.settle_after_death(Reason.NODE_RESTARTED, ended_us=seen_us or call.updated_us, now_us=clock.now_us())
+        ended_us = max(seen_us, rows.last_line(store, call))
+        record.settle_after_death(Reason.NODE_RESTARTED, ended_us=ended_us, now_us=clock.now_us())
         commits.append(store.commit(record.take()))
         _log.warning("call_settled", call=call.id, reason=Reason.NODE_RESTARTED.value)
     await asyncio.gather(*commits)

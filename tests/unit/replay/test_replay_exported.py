@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from callwright.calls import journal
 from callwright.calls.model import CallStatus, LegStatus
@@ -66,6 +67,20 @@ def test_a_call_whose_flow_was_never_begun_needs_one() -> None:
         exporting.scenario_of(outcome.journal, Settings())
     scenario = exporting.scenario_of(outcome.journal, Settings(), {"steps": [pause(1)]})
     assert scenario.expect.status == "busy"
+
+
+def test_a_transfer_that_no_route_led_to_cannot_be_met() -> None:
+    outcome = called([transfer(), ASK], callees={AGENT: Party(outcome="busy")})
+    told = []
+    for line in outcome.journal:
+        match line.entry:
+            case journal.LegLast(cause="busy"):
+                continue
+            case journal.LegMoved(status=LegStatus.BUSY):
+                line = line._replace(entry=replace(line.entry, status=LegStatus.FAILED, reason=Reason.NO_ROUTE))
+        told.append(line)
+    with pytest.raises(NotExportable, match=f"No route led to {AGENT}"):
+        exporting.scenario_of(told, Settings())
 
 
 def test_a_key_is_bound_to_what_was_heard_and_not_to_what_it_led_to() -> None:

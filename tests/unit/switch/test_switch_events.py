@@ -100,10 +100,12 @@ def test_a_recording_that_is_refused_or_lost_is_told_as_failed() -> None:
     async def story(stage: Stage) -> None:
         a = await stage.arrive([record()])
         await stage.answer(a)
+        (asked,) = stage.script.of(telephony.StartRecording)
+        stage.script.say(telephony.RecordingStarted, a, recording=asked.recording)
         stage.script.ended(a)
         await stage.tick()
         assert told(stage)[-3:] == [
-            ("recordingCreated", "initialised"),
+            ("recordingUpdated", "recording"),
             ("callUpdated", "ended"),
             ("recordingUpdated", "failed"),
         ]

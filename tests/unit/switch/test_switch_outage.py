@@ -268,9 +268,10 @@ def left_alive(intent: bool, queued: bool) -> tuple[CallRecord, UUID]:
     ids=["queued", "starting", "answering"],
 )
 async def test_recovery_ends_what_a_node_left(intent: bool, queued: bool, call_is: str, leg_is: str) -> None:
-    """R2: `endedAt` is the last heartbeat, but never before the call was made."""
+    """R2: `endedAt` is the last heartbeat, but never before the last line of the journal."""
     store = Store.in_memory()
     record, leg_id = left_alive(intent, queued)
+    record.note(journal.SessionRefreshed(leg=leg_id), 51_000_000)
     await store.commit(record.take())
     await store.transact(lambda transaction: transaction.write(rows.heartbeat("test", 49_000_000)))
     loop = asyncio.get_running_loop()
@@ -280,7 +281,7 @@ async def test_recovery_ends_what_a_node_left(intent: bool, queued: bool, call_i
     (leg,) = rows.legs_of(store, UUID(int=7), record.call.id)
     assert call is not None
     assert (call.status.value, leg.status.value, leg.reason) == (call_is, leg_is, Reason.NODE_RESTARTED)
-    assert call.ended_us == leg.ended_us == 50_000_000
+    assert call.ended_us == leg.ended_us == 51_000_000
     assert call.updated_us == leg.updated_us >= 90_000_000_000
     check_record(store, UUID(int=7), record.call.id, over=True)
     assert leg.id == leg_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -286,9 +287,32 @@ def test_a_recording_that_failed_is_not_written_down_and_says_so() -> None:
     tell(story)
 
 
+@pytest.mark.parametrize("goes_on", [False, True], ids=["the call is over", "the call goes on"])
+def test_who_is_gone_before_a_recording_begins_leaves_an_empty_one(goes_on: bool) -> None:
+    """An engine refuses commands for a leg whose end waits behind the commit that leads to them."""
+
+    async def story(stage: Stage) -> None:
+        stage.script.refuses = lambda command: isinstance(command, telephony.StartRecording)
+        a = await stage.arrive([transfer(record="in"), pause(9)] if goes_on else [record(beep=False)])
+        if goes_on:
+            await stage.answer(stage.placed()[0])
+        stage.script.say(telephony.Answered, a)
+        stage.script.ended(stage.placed()[0] if goes_on else a)
+        await stage.tick()
+        (empty,) = recordings(stage)
+        assert (empty.status, empty.duration_ms, empty.detail) == (RecordingStatus.DONE, 0, "")
+        with wave.open(str(Path(stage.recordings.folder, empty.file))) as sound:
+            assert sound.getnframes() == 0
+        assert stage.switch.live_calls == goes_on
+
+    tell(story)
+
+
 def test_a_recording_the_engine_says_no_more_of_is_closed_with_the_call() -> None:
     async def story(stage: Stage) -> None:
         a = await answered(stage, record(beep=False))
+        (asked,) = stage.script.of(telephony.StartRecording, a)
+        stage.script.say(telephony.RecordingStarted, a, recording=asked.recording)
         stage.script.ended(a)
         await stage.tick()
         (lost,) = recordings(stage)

@@ -67,6 +67,9 @@ SELECT
     (SELECT MAX(seq) FROM journal WHERE world_id = ? AND call_id = ?),
     (SELECT MAX(seq) FROM events WHERE world_id = ? AND call_id = ?);
 
+-- name: last_line
+SELECT at_us FROM journal WHERE world_id = ? AND call_id = ? ORDER BY seq DESC LIMIT 1;
+
 -- name: legs_of
 SELECT call_id, n, id, direction, source, destination, created_us,
     status, intent, reason, detail, sip_code, sip_call_id, updated_us, answered_us, ended_us
