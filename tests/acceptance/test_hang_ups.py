@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from callwright.cli import authority
 from support.ports import free_ports
-from support.server import STOP_S, Server, until
+from support.server import STOP_S, Server, log_lines, until
 
 # Whoever runs the tests in the background of a script may have them, and all they start, ignore it.
 BY_DEFAULT = ["env", "--default-signal=HUP"]
@@ -62,8 +61,7 @@ def test_a_terminal_that_is_closed_stops_the_server_in_order(tmp_path: Path) -> 
         terminal.wait()
         if pid and _lives(pid):
             os.kill(pid, signal.SIGKILL)
-    told = [json.loads(line)["event"] for line in log.read_text().splitlines() if line.startswith("{")]
-    assert "draining" in told
+    assert "draining" in {line["event"] for line in log_lines(log)}
     assert "Traceback" not in log.read_text()
 
 

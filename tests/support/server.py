@@ -51,6 +51,12 @@ def until(look: Callable[[], T], enough: Callable[[T], bool], *, within: float =
     return seen
 
 
+def log_lines(log: Path) -> list[dict[str, Any]]:
+    """The lines of a log that is perhaps being written: one that has no end yet, as its writer's page is full, waits."""
+    whole, _, _ = log.read_bytes().rpartition(b"\n")
+    return [json.loads(line) for line in whole.split(b"\n") if line.startswith(b"{")]
+
+
 class Answer(NamedTuple):
     """`content` is the decoded body, None where there is none."""
 
@@ -359,8 +365,7 @@ class Server:
 
     def logged(self, **fields: Any) -> list[dict[str, Any]]:
         """The lines of the log that have these fields."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if fields.items() <= line.items()]
+        return [line for line in log_lines(self.log) if fields.items() <= line.items()]
 
     def _tail(self) -> str:
         return "\n".join(self.log.read_text().splitlines()[-20:])
