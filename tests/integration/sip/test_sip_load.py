@@ -103,7 +103,7 @@ async def test_a_tenth_of_all_messages_lost(core: Core, tmp_path: Path, seconds:
         for calls, sipp in running:
             counts = await asyncio.to_thread(sipp.finish)
             clean(counts, calls)
-            repeated.append(counts["Retransmissions(C)"] > calls // 20)
+            repeated.append(counts["Retransmissions(C)"] > 0)
     await core.load(within=30.0)
     calls = sum(calls for calls, _ in running)
     assert heard == {wire.LegArrived: calls, wire.AnswerSent: calls, wire.LegEnded: calls}
