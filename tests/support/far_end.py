@@ -25,7 +25,7 @@ from support.sip_peer import Caller, Message, Peer
 
 FRAME = RATE // 50
 EVENTS = 101
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 
 Samples = NDArray[np.int16]
 

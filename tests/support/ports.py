@@ -5,19 +5,30 @@ from __future__ import annotations
 import os
 import random
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 # Of sound, and of single ends: above those that SIPp is steered by, from 8888 on.
 FIRST, LAST = 12_000, 32_400
 FIRST_END, LAST_END = 9_000, 12_000
-LANES = 3
+LANES = 4  # as scripts/test has
 
 
 def ports_in_use() -> set[int]:
     """The UDP ports of this machine that are bound, as the kernel has it."""
-    lines = Path("/proc/net/udp").read_text().splitlines()[1:]
-    return {int(line.split()[1].partition(":")[2], 16) for line in lines}
+    return set(_by_socket().values())
+
+
+def ports_of(pid: int) -> set[int]:
+    """The UDP ports that a process has bound; none when it is gone."""
+    by_socket = _by_socket()
+    found = set()
+    # A descriptor may be closed, or the process gone, while this looks.
+    with suppress(OSError):
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                found.add(by_socket.get(os.readlink(f"/proc/{pid}/fd/{descriptor}"), 0))
+    return found - {0}
 
 
 def free_ports(count: int) -> int:
@@ -53,6 +64,12 @@ def _is_free(port: int) -> bool:
                 except OSError:
                     return False
     return True
+
+
+def _by_socket() -> dict[str, int]:
+    """Bound UDP ports by what a descriptor of theirs is called."""
+    lines = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return {f"socket:[{line[9]}]": int(line[1].partition(":")[2], 16) for line in lines}
 
 
 def _lane(first: int, last: int) -> range:

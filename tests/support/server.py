@@ -20,13 +20,13 @@ from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from callwright.speech.settings import ENGINES
-from support.ports import FIRST, LAST, free_ports, ports_in_use
+from support.ports import FIRST, LAST, free_ports, ports_of
 
 T = TypeVar("T")
 
-START_S = 30.0
-STOP_S = 20.0
-PATIENCE_S = 15.0
+START_S = 90.0
+STOP_S = 60.0
+PATIENCE_S = 40.0
 TERMINAL = frozenset({"ended", "busy", "no_answer", "failed"})
 ABOUT_THE_MACHINE = frozenset({"small_receive_buffer", "media_stalled"})
 NEVER_PLACED = frozenset({"no_route", "not_allowed", "limit"})
@@ -55,6 +55,14 @@ def log_lines(log: Path) -> list[dict[str, Any]]:
     """The lines of a log that is perhaps being written: one that has no end yet, as its writer's page is full, waits."""
     whole, _, _ = log.read_bytes().rpartition(b"\n")
     return [json.loads(line) for line in whole.split(b"\n") if line.startswith(b"{")]
+
+
+def children_of(pid: int) -> list[int]:
+    """The process ids of the children of a process; none when it is gone."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 class Answer(NamedTuple):
@@ -471,8 +479,9 @@ class Server:
         return float(found.group(1)) if found else 0.0
 
     def rtp_ports_in_use(self) -> list[int]:
-        """Which ports of the server's range are bound at the moment."""
-        return sorted(ports_in_use().intersection(self.rtp_ports))
+        """Which ports of the server's range its own processes have bound; neighbours may have others of it."""
+        bound: set[int] = set().union(*map(ports_of, children_of(self.process.pid)))
+        return sorted(bound.intersection(self.rtp_ports))
 
     def idle(self) -> None:
         """Wait until no leg is up and no RTP port is bound any more."""

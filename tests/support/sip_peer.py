@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 _count = itertools.count(1)
 
+PATIENCE_S = 20.0  # of a machine that does many other things
+
 SDP = (
     "v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     "m=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
@@ -93,7 +95,7 @@ class Peer:
     def send(self, data: str | bytes) -> None:
         self.socket.sendto(data.encode() if isinstance(data, str) else data, self.target)
 
-    async def get(self, *wanted: str | int, within: float = 3.0) -> Message:
+    async def get(self, *wanted: str | int, within: float = PATIENCE_S) -> Message:
         """The next message of a kind; others before it are passed over."""
         passed = []
         try:
@@ -106,7 +108,7 @@ class Peer:
         except TimeoutError:
             raise AssertionError(f"no {wanted} within {within} s; passed over {passed}") from None
 
-    async def ok(self, method: str, within: float = 3.0) -> Message:
+    async def ok(self, method: str, within: float = PATIENCE_S) -> Message:
         """The next 200 to a method; a repeated one to another, as comes when an ACK takes its time, is passed over."""
         while (message := await self.get(200, within=within)).cseq[1] != method:
             pass
@@ -207,6 +209,12 @@ class Caller:
 
     def cancel(self, **options: object) -> None:
         self.send("CANCEL", branch=self.branch, **options)
+
+    async def hears(self, code: int) -> Message:
+        """The answer to the request that was sent last; repetitions of answers to those before are passed over."""
+        while (answer := await self.peer.get(code)).cseq[0] != self.cseq:
+            pass
+        return answer
 
     def learn(self, response: Message) -> None:
         self.to = response.get("To")

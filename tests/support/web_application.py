@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from support.server import until
+from support.server import PATIENCE_S, until
 
 
 class Asked(NamedTuple):
@@ -65,7 +65,7 @@ class WebApplication:
             self._pages[path] = lambda _: fixed
         return self.url(path)
 
-    def to(self, path: str, *, times: int = 1, within: float = 15.0) -> list[Asked]:
+    def to(self, path: str, *, times: int = 1, within: float = PATIENCE_S) -> list[Asked]:
         """What was asked of a path, once it was asked so often."""
         return until(
             lambda: [one for one in tuple(self.asked) if one.path == path],

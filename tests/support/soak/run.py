@@ -9,18 +9,17 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 from support.peers import require_peer
 from support.ports import free_port
-from support.server import EVERY_VOICE, Server, until
-from support.sipp import SCENARIOS
+from support.server import EVERY_VOICE, STOP_S, Server, children_of, until
+from support.sipp import SCENARIOS, counts_of
 from support.soak.customer import Customer, Deaf, LossyEcho
 from support.soak.plan import TRAFFIC, Plan, Traffic
-from support.soak.watch import Log, Sample, children_of, look_at, rtp_ports_of, sample
+from support.soak.watch import Log, Sample, look_at, sample
 
 CALLS_END_WITHIN_S = 60.0
 DELIVERED_WITHIN_S = 30.0
@@ -49,8 +48,7 @@ class Peer(NamedTuple):
 
     def counts(self) -> dict[str, int]:
         """SIPp's last figures."""
-        names, *rows = [line.split(";") for line in (self.folder / "stat.csv").read_text().splitlines()]
-        return {name: int(value) for name, value in zip(names, rows[-1], strict=False) if name and value.isdigit()}
+        return counts_of(self.folder)
 
 
 class Run:
@@ -111,7 +109,7 @@ class Run:
             self.placed = {peer.name: peer.counts() for peer in peers}
             family = [server.process.pid, *children_of(server.process.pid)]
             server.ask_to_stop()
-            self.exit_code = await asyncio.to_thread(server.process.wait, 30)
+            self.exit_code = await asyncio.to_thread(server.process.wait, STOP_S)
             self.left_behind = [pid for pid in family if look_at(pid) is not None]
             self.log.read()
 
@@ -179,9 +177,7 @@ class Run:
             quiet = quiet + 1 if posts == self.customer.posts else 0
             posts = self.customer.posts
             await asyncio.sleep(0.2)
-        await asyncio.to_thread(
-            until, partial(rtp_ports_of, server), lambda ports: ports == 0, what="that no RTP port is bound"
-        )
+        await asyncio.to_thread(until, server.rtp_ports_in_use, lambda ports: not ports, what="that no RTP port is bound")
         _end(callee)
 
     def _caller(self, traffic: Traffic, server: Server) -> Peer:
