@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from callwright.speech.settings import ENGINES
+from support import lost_sound
 from support.ports import FIRST, LAST, free_ports, ports_of
 
 T = TypeVar("T")
@@ -291,6 +292,7 @@ class Server:
             "media.ports": f"{first},{rtp_ports[-1]}",
             "sip.allow_hosts": "127.0.0.1",
             "drain.seconds": "1",
+            "sip.max_late_ms": "10000",  # this machine has much else to do
             "log.format": "json",
             **({} if "[speech]" in toml else {"speech.engines": "espeak"}),
             **(settings or {}),
@@ -309,6 +311,7 @@ class Server:
                 arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=surroundings, text=True
             )
         server = cls(process, folder, rtp_ports)
+        lost_sound.heed(server.log)
         begun(server)
         try:
             server._introduce(keys)
