@@ -280,8 +280,9 @@ async def test_sounds_are_played_whole_from_a_url_and_from_the_folder(server, we
         await a.do("counters", call=at_a)
         counts = await a.wait("counters", call=at_a)
         assert heard["hz"] == pytest.approx(hz, abs=1)
-        lasted = counts["received"] * 0.02 * 10 ** ((heard["level"] - level) / 10)
-        assert lasted == pytest.approx(seconds, abs=0.04)
+        # What came after it was measured is counted, too.
+        lasted_at_most = counts["received"] * 0.02 * 10 ** ((heard["level"] - level) / 10)
+        assert seconds - 0.04 < lasted_at_most < 2 * seconds
         server.journalled(server.call_to(n), "step_ended")
         await a.do("hangup", call=at_a)
         return server.ended(server.call_to(n))
