@@ -74,7 +74,7 @@ async def dial(phone, server, number, **manner):
     return await phone.call(f"sip:{number}@{server.sip}", **{"tone": A_HZ, **manner})
 
 
-async def hears(phone, call, hz, *, level=None, within=6.0):
+async def hears(phone, call, hz, *, level=None, within=30.0):
     """Wait until what a phone hears is this tone and no other; None is silence.
 
     With `level` in dBFS it must be that loud and clean too. A telephone whose machine stalls for a moment hears a gap, so it
@@ -302,7 +302,7 @@ async def test_sounds_follow_each_other(server, web, a, number):
     at_a = await dial(a, server, n)
     assert (await a.wait("ended", call=at_a))["who"] == "far"
     tones = [round(hz / 20) * 20 for _, hz in a.tones(at_a) if hz is not None]
-    assert tones == [440, 600]
+    assert list(dict.fromkeys(tones)) == [440, 600]  # a machine that stalls leaves gaps in them
 
 
 async def test_a_sound_that_is_not_there_ends_the_call_and_says_why(server, web, a, number):

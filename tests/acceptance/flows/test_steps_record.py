@@ -130,7 +130,7 @@ async def test_a_key_ends_it_and_is_not_heard_in_it(
     recording = await recorded(server, number)
     match = find(CLIP, recording.samples[0])
     assert match.likeness > 0.97
-    assert recording.seconds < match.at + 2 + 0.8
+    assert recording.seconds < match.at + 2 + 2.5
     assert pressed[-1] not in keys(recording.samples[0])
 
 
