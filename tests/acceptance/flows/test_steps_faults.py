@@ -39,7 +39,7 @@ async def test_what_was_said_until_the_server_was_killed_is_there(
     await asyncio.to_thread(server.answers, number, record())
     caller = telephone()
     await caller.call(number)
-    await beeps(caller)
+    await beeps(server, number, caller)
     await caller.line.say(CLIP)
     await caller.hears_for(2.5)  # what waits for late packets and for the disk
     call = await asyncio.to_thread(server.call_to, number)
@@ -71,7 +71,7 @@ async def test_a_disk_that_is_full_ends_the_recording_and_not_the_call(
     resource.prlimit(media, resource.RLIMIT_FSIZE, (20_000, hard))
     caller = telephone()
     await caller.call(number)
-    await beeps(caller)
+    await beeps(server, number, caller)
     caller.line.say(CLIP)
     await caller.is_hung_up(within=30)
     assert [round(one.hz or 0, -1) for one in tones(caller.line.heard, longer=0.8)] == [900]

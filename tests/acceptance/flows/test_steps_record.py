@@ -68,11 +68,11 @@ async def recorded(server: Server, number: str, **options: Any) -> Recording:
     return one
 
 
-async def beeps(caller: FarEnd) -> float:
-    """Wait for the beep; where it ends in what is heard."""
+async def beeps(server: Server, number: str, caller: FarEnd) -> None:
+    """Wait for the beep in the only call to a number, and until what is said is recorded."""
     await caller.until(lambda: bool(tones(caller.line.heard)) and len(silences(caller.line.since(0.3))) > 0, "the beep")
-    (beep, *_) = tones(caller.line.heard)
-    return beep.start + beep.length
+    call = await asyncio.to_thread(server.call_to, number)
+    await asyncio.to_thread(server.journalled, call, "recording_moved")
 
 
 @pytest.mark.parametrize("law", ["PCMU", "PCMA"])
@@ -80,7 +80,7 @@ async def test_what_is_said_is_what_is_recorded(law: str, server: Server, teleph
     await asyncio.to_thread(server.answers, number, record(SHORT))
     caller = telephone(law=law)
     await caller.call(number)
-    await beeps(caller)
+    await beeps(server, number, caller)
     await caller.line.say(CLIP)
     await caller.is_hung_up(within=20)
     recording = await recorded(server, number)
@@ -122,7 +122,7 @@ async def test_a_key_ends_it_and_is_not_heard_in_it(
     await asyncio.to_thread(server.answers, number, record({"finishOnKey": finish_on_key}))
     caller = telephone(events=how == "events")
     await caller.call(number)
-    await beeps(caller)
+    await beeps(server, number, caller)
     await caller.line.say(CLIP)
     await caller.hears_for(0.2)  # what comes right before a key is cut off with it
     await caller.line.press(pressed, how=how)
@@ -147,7 +147,7 @@ async def test_the_program_is_told_and_says_how_to_go_on(
     await asyncio.to_thread(server.answers, number, record({**SHORT, "finishOnKey": "any", "onFinish": url}), play(tune))
     caller = telephone()
     await caller.call(number)
-    await beeps(caller)
+    await beeps(server, number, caller)
     await caller.line.say(CLIP)
     await caller.line.press("1")
     await caller.is_hung_up(within=20)
@@ -174,7 +174,7 @@ async def test_what_was_said_until_the_caller_hung_up_is_there(server: Server, t
     await asyncio.to_thread(server.answers, number, record())
     caller = telephone()
     await caller.call(number)
-    await beeps(caller)
+    await beeps(server, number, caller)
     await caller.line.say(CLIP)
     await caller.hears_for(0.3)
     await caller.hang_up()
