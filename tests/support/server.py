@@ -14,13 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from callwright.speech.settings import ENGINES
 from support import lost_sound
+from support.crowded import CrowdedServer
 from support.ports import FIRST, LAST, free_ports, ports_of
 
 T = TypeVar("T")
@@ -167,8 +168,7 @@ class Webserver:
         self.files: dict[str, bytes] = {}
         self.posted: list[Posted] = []
         self.status = 200
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._answerer())
-        self._http.daemon_threads = True
+        self._http = CrowdedServer(("127.0.0.1", 0), self._answerer())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 

@@ -6,10 +6,11 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from support.crowded import CrowdedServer
 from support.server import PATIENCE_S, until
 
 
@@ -48,8 +49,7 @@ class WebApplication:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self._pages: dict[str, Page] = {}
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._answerer())
-        self._http.daemon_threads = True
+        self._http = CrowdedServer(("127.0.0.1", 0), self._answerer())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
