@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from callwright.phone.rtp import Packet, digit_payloads
 from callwright.phone.sound import LAWS, decode, encode
-from support.measuring import RATE, key_tones
+from support.measuring import RATE, WHOLE, find, key_tones
 from support.sip_peer import Caller, Message, Peer
 
 FRAME = RATE // 50
@@ -262,6 +262,18 @@ class FarEnd:
         begin = self.line.now
         await self.until(lambda: self.line.now >= begin + seconds, f"{seconds} s of sound", seconds + PATIENCE_S)
         return self.line.since(begin)[: round(seconds * RATE)]
+
+    async def is_heard(self, clip: Samples, *others: FarEnd) -> None:
+        """Say a clip, and again, until all the others have heard it whole."""
+        for _ in range(6):
+            since = [(one, one.line.now) for one in others]
+            await self.line.say(clip)
+            await asyncio.gather(*(one.hears_for(0.3) for one in others))
+            likeness = [find(clip, one.line.since(start)).likeness for one, start in since]
+            others = tuple(one for one, alike in zip(others, likeness, strict=True) if alike <= WHOLE)
+            if not others:
+                return
+        raise AssertionError(f"it is not heard whole; in the end {likeness}")
 
     def _connect(self, described: Message) -> None:
         port = re.search(r"m=audio (\d+)", described.body)

@@ -16,7 +16,7 @@ import pytest
 from support import lost_sound
 
 EVERY_S = 0.02
-LONG_S = 0.25  # a lane that is one of four waits its turn a tenth of a second, which every test bears
+LONG_S = 0.2  # what sound is made up for; a lane that is one of four waits its turn a tenth, which every test bears
 AGAIN = 2
 
 

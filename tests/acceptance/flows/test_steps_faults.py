@@ -14,7 +14,7 @@ from test_steps_record import Recording, beeps
 
 from support.deaths import child_of, gone
 from support.far_end import FarEnd
-from support.measuring import find, fingerprint, tones
+from support.measuring import WHOLE, find, fingerprint, tones
 from support.recogniser import words
 from support.server import EVERY_VOICE, Server, until
 from support.sound import tone_file
@@ -55,7 +55,7 @@ async def test_what_was_said_until_the_server_was_killed_is_there(
             what="the recording",
         )
         recording = Recording(successor, items[0])
-        assert find(CLIP, recording.samples[0]).likeness > 0.95
+        assert find(CLIP, recording.samples[0]).likeness > WHOLE
         assert items[0]["duration"] == pytest.approx(recording.seconds, abs=1)
     finally:
         successor.kill()

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from support.far_end import FarEnd
-from support.measuring import find, fingerprint, keys, silences, tones
+from support.measuring import WHOLE, find, fingerprint, keys, silences, tones
 from support.server import Server, until
 from support.sound import RATE, tone_file
 from support.steps import hangup, play, record
@@ -85,8 +85,8 @@ async def test_what_is_said_is_what_is_recorded(law: str, server: Server, teleph
     await caller.is_hung_up(within=20)
     recording = await recorded(server, number)
     match = find(CLIP, recording.samples[0])
-    assert match.likeness > 0.98
-    assert match.gain == pytest.approx(1, abs=0.03)
+    assert match.likeness > WHOLE
+    assert match.gain == pytest.approx(1, abs=0.2)
     assert recording.item["type"] == "ivr"
     assert recording.item["duration"] == pytest.approx(recording.seconds, abs=1)
     assert recording.seconds - match.at - 2 == pytest.approx(2, abs=0.6)  # two seconds of silence ended it
@@ -129,7 +129,7 @@ async def test_a_key_ends_it_and_is_not_heard_in_it(
     await caller.is_hung_up(within=20)
     recording = await recorded(server, number)
     match = find(CLIP, recording.samples[0])
-    assert match.likeness > 0.97
+    assert match.likeness > WHOLE
     assert recording.seconds < match.at + 2 + 2.5
     assert pressed[-1] not in keys(recording.samples[0])
 
@@ -178,4 +178,4 @@ async def test_what_was_said_until_the_caller_hung_up_is_there(server: Server, t
     await caller.line.say(CLIP)
     await caller.hears_for(0.3)
     await caller.hang_up()
-    assert find(CLIP, (await recorded(server, number)).samples[0]).likeness > 0.98
+    assert find(CLIP, (await recorded(server, number)).samples[0]).likeness > WHOLE
