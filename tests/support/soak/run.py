@@ -24,7 +24,7 @@ from support.soak.watch import Log, Sample, look_at, sample
 CALLS_END_WITHIN_S = 60.0
 DELIVERED_WITHIN_S = 30.0
 SIPP_TIDIES_UP_S = 2.0
-PORT_PAIRS = 3_000  # one media process alone must find enough, with five seconds' rest after each leg
+PORT_PAIRS = 2_500  # one media process alone must find enough, with five seconds' rest after each leg
 KINDS = (signal.SIGKILL, signal.SIGSTOP)
 
 
