@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from callwright.cli import authority
 from support.ports import free_port
-from support.server import PATIENCE_S, Server, Webserver, until
+from support.server import PATIENCE_S, Server, Webserver, WebService, until
 
 HOST = "voice.messagebird.com"
 SAID = "Straße: één, twee."
@@ -107,7 +107,7 @@ def client_stage(folder: Path) -> Iterator[ClientStage]:
         "http.certificate": str(made.certificate),
         "http.key": str(made.key),
         "http.plain_port": str(free_port()),
-        "transcription.url": f"http://127.0.0.1:{scribe.server_address[1]}/v1",
+        "transcription.url": scribe.url("/v1"),
         "api.webhooks_per_world": "100",
     }
     server = Server.start(folder / "one", settings)
@@ -118,11 +118,10 @@ def client_stage(folder: Path) -> Iterator[ClientStage]:
         server.kill()
         telephone.close()
         web.close()
-        scribe.shutdown()
-        scribe.server_close()
+        scribe.close()
 
 
-def _scribe() -> ThreadingHTTPServer:
+def _scribe() -> WebService:
     """A service that writes down `SAID`, whatever it is sent."""
 
     class Scribe(BaseHTTPRequestHandler):
@@ -137,7 +136,4 @@ def _scribe() -> ThreadingHTTPServer:
         def log_message(self, *_: Any) -> None:
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Scribe)
-    http.daemon_threads = True
-    threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    return http
+    return WebService(Scribe)

@@ -20,19 +20,22 @@ from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from callwright.speech.settings import ENGINES
-from support.ports import FIRST, LAST, free_ports, ports_in_use
+from support.ports import FIRST, LAST, free_ports, ports_of
 
 T = TypeVar("T")
 
-START_S = 30.0
-STOP_S = 20.0
-PATIENCE_S = 15.0
+# However much else the machine has to do: these end a wait for what will never come.
+START_S = 90.0
+STOP_S = 60.0
+PATIENCE_S = 40.0
 TERMINAL = frozenset({"ended", "busy", "no_answer", "failed"})
 ABOUT_THE_MACHINE = frozenset({"small_receive_buffer", "media_stalled"})
 NEVER_PLACED = frozenset({"no_route", "not_allowed", "limit"})
 PORT_PAIRS = 500
 # Each voice is a process, and most servers of tests need one at most; with these settings there are all.
 EVERY_VOICE = {"speech.engines": ",".join(ENGINES)}
+# No voice is passed over because it has to share a processor with other tests.
+SLOW_VOICES = {"speech.patience": "20", "speech.deadline": "60"}
 
 
 def _is_a_neighbours_sound(line: Mapping[str, Any]) -> bool:
@@ -42,19 +45,54 @@ def _is_a_neighbours_sound(line: Mapping[str, Any]) -> bool:
 
 
 def until(look: Callable[[], T], enough: Callable[[T], bool], *, within: float = PATIENCE_S, what: str = "") -> T:
-    """Look until it is enough; AssertionError, with what was seen last, when that does not come."""
+    """Look until it is enough; AssertionError, with what was seen last, when that does not come.
+
+    The last look is one after the time: who looks may have stood still himself.
+    """
     deadline = time.monotonic() + within
-    while not enough(seen := look()):
-        if time.monotonic() > deadline:
+    while True:
+        late = time.monotonic() > deadline
+        if enough(seen := look()):
+            return seen
+        if late:
             raise AssertionError(f"not within {within:g} s: {what or 'what was waited for'}; seen last: {seen}")
         time.sleep(0.02)
-    return seen
 
 
 def log_lines(log: Path) -> list[dict[str, Any]]:
     """The lines of a log that is perhaps being written: one that has no end yet, as its writer's page is full, waits."""
     whole, _, _ = log.read_bytes().rpartition(b"\n")
     return [json.loads(line) for line in whole.split(b"\n") if line.startswith(b"{")]
+
+
+def children_of(pid: int) -> list[int]:
+    """The process ids of its children; of a process that is gone there are none."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+class WebService(ThreadingHTTPServer):
+    """On a port of loopback, until `close`. It takes as many connections at once as a server's deliverer makes; the usual five
+    would have others wait a second and more, until they are made anew.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, answerer: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), answerer)
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}{path}"
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
 
 
 class Answer(NamedTuple):
@@ -158,13 +196,9 @@ class Webserver:
         self.files: dict[str, bytes] = {}
         self.posted: list[Posted] = []
         self.status = 200
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._answerer())
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}{path}"
+        self._http = WebService(self._answerer())
+        self.url = self._http.url
+        self.close = self._http.close
 
     def about(self, call_id: str) -> list[Posted]:
         return [one for one in tuple(self.posted) if one.item["payload"]["id"] == call_id]
@@ -182,11 +216,6 @@ class Webserver:
             legs = tuple(leg["status"] for leg in item["payload"]["legs"])
             told.append(Told(int(one.headers["webhook-sequence"]), item["event"], item["payload"]["status"], legs))
         return told
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
 
     def _answerer(self) -> type[BaseHTTPRequestHandler]:
         web = self
@@ -284,7 +313,7 @@ class Server:
             "sip.allow_hosts": "127.0.0.1",
             "drain.seconds": "1",
             "log.format": "json",
-            **({} if "[speech]" in toml else {"speech.engines": "espeak"}),
+            **({} if "[speech]" in toml else {"speech.engines": "espeak", **SLOW_VOICES}),
             **(settings or {}),
         }
         arguments = [*within, sys.executable, "-m", "callwright", f"--data={data}", "serve"]
@@ -471,8 +500,8 @@ class Server:
         return float(found.group(1)) if found else 0.0
 
     def rtp_ports_in_use(self) -> list[int]:
-        """Which ports of the server's range are bound at the moment."""
-        return sorted(ports_in_use().intersection(self.rtp_ports))
+        """Which ports of its range the server has bound at the moment; others on this machine may have some, too."""
+        return sorted(ports_of(children_of(self.process.pid)).intersection(self.rtp_ports))
 
     def idle(self) -> None:
         """Wait until no leg is up and no RTP port is bound any more."""

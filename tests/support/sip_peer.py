@@ -8,7 +8,11 @@ import re
 import socket
 from collections.abc import Iterable
 
+from support.ports import NOBODYS
+
 _count = itertools.count(1)
+# For what must come: however much else the machine has to do.
+PATIENCE_S = 15.0
 
 SDP = (
     "v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -16,7 +20,7 @@ SDP = (
 )
 
 
-def sdp(version: int = 1, direction: str = "sendrecv", port: int = 11_000) -> str:
+def sdp(version: int = 1, direction: str = "sendrecv", port: int = NOBODYS) -> str:
     return SDP.format(version=version, direction=direction, port=port)
 
 
@@ -93,7 +97,7 @@ class Peer:
     def send(self, data: str | bytes) -> None:
         self.socket.sendto(data.encode() if isinstance(data, str) else data, self.target)
 
-    async def get(self, *wanted: str | int, within: float = 3.0) -> Message:
+    async def get(self, *wanted: str | int, within: float = PATIENCE_S) -> Message:
         """The next message of a kind; others before it are passed over."""
         passed = []
         try:
@@ -106,7 +110,7 @@ class Peer:
         except TimeoutError:
             raise AssertionError(f"no {wanted} within {within} s; passed over {passed}") from None
 
-    async def ok(self, method: str, within: float = 3.0) -> Message:
+    async def ok(self, method: str, within: float = PATIENCE_S) -> Message:
         """The next 200 to a method; a repeated one to another, as comes when an ACK takes its time, is passed over."""
         while (message := await self.get(200, within=within)).cseq[1] != method:
             pass

@@ -35,7 +35,7 @@ from support.platform import Platform
 from support.ports import free_ports
 from support.sip_peer import Caller, Message, Peer, sdp
 
-PATIENCE_S = 8.0
+PATIENCE_S = 20.0
 Outcome = tuple[str, list[tuple[str, str, str]]]
 _numbers = itertools.count(31_205_560_000)
 

@@ -15,7 +15,7 @@ from support.ports import free_port, free_ports, ports_in_use
 from support.server import until
 
 SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Sipp:
@@ -85,8 +85,7 @@ class Sipp:
             self.stop()
             code = None
         assert code == 0, f"SIPp exited with {code}: {self.words()}"
-        names, *rows = [line.split(";") for line in (self._folder / "stat.csv").read_text().splitlines()]
-        return {name: int(value) for name, value in zip(names, rows[-1], strict=False) if name and value.lstrip("-").isdigit()}
+        return figures(self._folder)
 
     def notes(self) -> list[str]:
         """What the scenario noted with its ``log`` actions."""
@@ -101,6 +100,13 @@ class Sipp:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+def figures(folder: Path) -> dict[str, int]:
+    """The last that SIPp wrote into its ``stat.csv``, by their names; it may be writing, or have been killed at it."""
+    whole, _, _ = (folder / "stat.csv").read_text().rpartition("\n")
+    names, *rows = [line.split(";") for line in whole.splitlines()]
+    return {name: int(value) for name, value in zip(names, rows[-1], strict=False) if name and value.lstrip("-").isdigit()}
 
 
 @contextmanager

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from support.server import until
+from support.server import PATIENCE_S, WebService, until
 
 
 class Asked(NamedTuple):
@@ -48,13 +47,9 @@ class WebApplication:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self._pages: dict[str, Page] = {}
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._answerer())
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}{path}"
+        self._http = WebService(self._answerer())
+        self.url = self._http.url
+        self.close = self._http.close
 
     def at(self, path: str, page: Page | Reply | dict[str, Any] | bytes) -> str:
         """Give this page, answer or file at `path`; return the URL."""
@@ -65,7 +60,7 @@ class WebApplication:
             self._pages[path] = lambda _: fixed
         return self.url(path)
 
-    def to(self, path: str, *, times: int = 1, within: float = 15.0) -> list[Asked]:
+    def to(self, path: str, *, times: int = 1, within: float = PATIENCE_S) -> list[Asked]:
         """What was asked of a path, once it was asked so often."""
         return until(
             lambda: [one for one in tuple(self.asked) if one.path == path],
@@ -73,11 +68,6 @@ class WebApplication:
             within=within,
             what=f"{times} requests for {path}",
         )
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
 
     def _answerer(self) -> type[BaseHTTPRequestHandler]:
         application = self

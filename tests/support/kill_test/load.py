@@ -14,7 +14,7 @@ from pathlib import Path
 from support.kill_test.plan import LIVE, TRAFFIC, Hearer, Plan, Traffic
 from support.ports import free_port
 from support.server import Customer, Server
-from support.sipp import SCENARIOS
+from support.sipp import SCENARIOS, figures
 
 PLACERS = 4
 
@@ -40,12 +40,8 @@ class Sipps:
 
     def begun(self) -> dict[str, int]:
         """How many calls each kind has begun."""
-        begun = {}
-        for traffic in TRAFFIC:
-            if traffic.name in self._processes:
-                names, *rows = [line.split(";") for line in (self._folder_of(traffic) / "stat.csv").read_text().splitlines()]
-                begun[traffic.name] = int(dict(zip(names, rows[-1], strict=False))["OutgoingCall(C)"])
-        return begun
+        known = [traffic for traffic in TRAFFIC if traffic.name in self._processes]
+        return {traffic.name: figures(self._folder_of(traffic))["OutgoingCall(C)"] for traffic in known}
 
     def _folder_of(self, traffic: Traffic) -> Path:
         return self._folder / f"sipp-{traffic.number}"
