@@ -154,7 +154,7 @@ class EngineStage:
         self._parties: list[FarParty] = []
         self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sip.bind(("127.0.0.1", 0))
-        engine = self.engine = SipEngine(EngineSettings(address="127.0.0.1"), clock)
+        engine = self.engine = SipEngine(EngineSettings(address="127.0.0.1", open_s=20.0, close_s=10.0), clock)
         engine.attach(self.events.append)
         first = free_ports(40)
         ports = MediaSettings(first_port=first, last_port=first + 39, port_quarantine_s=0.0)
