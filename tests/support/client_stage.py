@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from callwright.cli import authority
+from support.crowded import CrowdedServer
 from support.ports import free_port
-from support.server import PATIENCE_S, Server, Webserver, WebService, until
+from support.server import PATIENCE_S, Server, Webserver, until
 
 HOST = "voice.messagebird.com"
 SAID = "Straße: één, twee."
@@ -107,7 +108,7 @@ def client_stage(folder: Path) -> Iterator[ClientStage]:
         "http.certificate": str(made.certificate),
         "http.key": str(made.key),
         "http.plain_port": str(free_port()),
-        "transcription.url": scribe.url("/v1"),
+        "transcription.url": f"http://127.0.0.1:{scribe.server_address[1]}/v1",
         "api.webhooks_per_world": "100",
     }
     server = Server.start(folder / "one", settings)
@@ -118,10 +119,11 @@ def client_stage(folder: Path) -> Iterator[ClientStage]:
         server.kill()
         telephone.close()
         web.close()
-        scribe.close()
+        scribe.shutdown()
+        scribe.server_close()
 
 
-def _scribe() -> WebService:
+def _scribe() -> CrowdedServer:
     """A service that writes down `SAID`, whatever it is sent."""
 
     class Scribe(BaseHTTPRequestHandler):
@@ -136,4 +138,6 @@ def _scribe() -> WebService:
         def log_message(self, *_: Any) -> None:
             pass
 
-    return WebService(Scribe)
+    http = CrowdedServer(("127.0.0.1", 0), Scribe)
+    threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    return http

@@ -55,7 +55,7 @@ _THINGS: dict[str, tuple[str, dict[str, Any], str]] = {
 _COUNTS = ("totalCount", "pageCount", "currentPage", "perPage")
 
 
-LET_GO_S = 10.0
+LET_GO_S = 2.0
 
 
 class Said(NamedTuple):

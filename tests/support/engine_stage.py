@@ -32,7 +32,7 @@ from support.sip_peer import Caller, Peer
 from support.sound import FRAME, tone
 
 FRAME_S = 0.02
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 ROWS, COLUMNS = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 PAD = "123A456B789C*0#D"
 E = TypeVar("E", bound=Event)

@@ -6,11 +6,12 @@ Signatures are not computed, but have to be there. It can be told to fail.
 from __future__ import annotations
 
 import re
+import threading
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from support.server import WebService
+from support.crowded import CrowdedServer
 
 SIGNED = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/\d{8}/(?P<region>[^/]+)/s3/aws4_request, "
@@ -29,9 +30,18 @@ class FakeS3:
         self.asked: list[tuple[str, str]] = []
         self.ranges = True
         handler = type("Handler", (_Handler,), {"s3": self})
-        self._http = WebService(handler)
-        self.endpoint = self._http.url("")
-        self.close = self._http.close
+        self._server = CrowdedServer(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

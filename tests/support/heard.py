@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
-from support.server import WebService
+from support.crowded import CrowdedServer
 
 BEFORE, DURING, AFTER = "before", "during", "after"  # a rotation of both secrets
 TOKEN = "a token with 32 characters or so"
@@ -63,9 +64,11 @@ class Listener:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._http = WebService(Answerer)
-        self.url = self._http.url
-        self.close = self._http.close
+        self._http = CrowdedServer(("127.0.0.1", 0), Answerer)
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}{path}"
 
     def _hear(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
@@ -85,3 +88,7 @@ class Listener:
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
         request.wfile.write(content)
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()

@@ -25,7 +25,6 @@ from support.sound import FRAME, tone
 
 EVENTS = 101
 FRAME_S = 0.02
-PATIENCE_S = 15.0
 
 M = TypeVar("M")
 
@@ -34,6 +33,9 @@ def free_range(pairs: int) -> MediaSettings:
     """Settings with so many port pairs that nobody had a moment ago."""
     first = free_ports(2 * pairs)
     return MediaSettings(first_port=first, last_port=first + 2 * pairs - 1)
+
+
+PATIENCE_S = 15.0
 
 
 class MediaChild:
@@ -161,11 +163,11 @@ class FarEnd:
         while True:
             try:
                 data, (_, port) = self.rtp.recvfrom(2048)
+                if port != self.target[1]:
+                    continue  # somebody still speaks to a far end of another test that had this port before
             except BlockingIOError:
                 return
-            # Somebody may still speak to a far end of another test that had this port before.
-            if port == self.target[1]:
-                self.heard.append((time.monotonic(), rtp.parse(data)))
+            self.heard.append((time.monotonic(), rtp.parse(data)))
 
     @property
     def sound(self) -> np.ndarray:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
@@ -13,27 +14,26 @@ from pathlib import Path
 # Of sound, and of single ends: above those that SIPp is steered by, from 8888 on.
 FIRST, LAST = 12_000, 32_400
 FIRST_END, LAST_END = 9_000, 12_000
-# Where far ends without sound say that they take it: whatever a server sends there meets nobody.
+# Where far ends without sound say that they take it (`support.sip_peer`): what a server sends there meets nobody.
 NOBODYS = 11_000
 LANES = 4  # as scripts/test has
 
 
 def ports_in_use() -> set[int]:
     """The UDP ports of this machine that are bound, as the kernel has it."""
-    return set(_bound().values())
+    return set(_by_socket().values())
 
 
-def ports_of(pids: Iterable[int]) -> set[int]:
-    """The UDP ports that these processes have bound; of one that is gone there are none."""
-    bound = _bound()
+def ports_of(pid: int) -> set[int]:
+    """The UDP ports that a process has bound; none when it is gone."""
+    by_socket = _by_socket()
     found = set()
-    for pid in pids:
-        # A descriptor may be closed, or the process gone, while this looks.
-        with suppress(OSError):
-            for descriptor in os.listdir(f"/proc/{pid}/fd"):
-                with suppress(OSError):
-                    found.add(os.readlink(f"/proc/{pid}/fd/{descriptor}").removeprefix("socket:[").removesuffix("]"))
-    return {bound[socket_] for socket_ in found & bound.keys()}
+    # A descriptor may be closed, or the process gone, while this looks.
+    with suppress(OSError):
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                found.add(by_socket.get(os.readlink(f"/proc/{pid}/fd/{descriptor}"), 0))
+    return found - {0}
 
 
 def free_ports(count: int) -> int:
@@ -50,7 +50,7 @@ def free_port() -> int:
     """A port of loopback that nobody has, for UDP and TCP, with the one after it: some peers open all of them.
 
     None that the kernel gives out: a connection made between the look and the opening would take it. And none that was given
-    out lately, which may wait for the peer it is meant for.
+    out lately, which may still wait for the peer it is meant for.
     """
     lane = _lane(FIRST_END, LAST_END)
     for port in (next(_single_ends()) for _ in lane[::2]):
@@ -64,15 +64,7 @@ def _single_ends() -> Iterator[int]:
     """Those of this worker in turn, for ever, from any of them on."""
     ports = [port for port in _lane(FIRST_END, LAST_END)[::2] if port != NOBODYS]
     at = random.SystemRandom().randrange(len(ports))
-    while True:
-        yield ports[at]
-        at = (at + 1) % len(ports)
-
-
-def _bound() -> dict[str, int]:
-    """The UDP ports that are bound, by the inode of their sockets."""
-    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
-    return {row[9]: int(row[1].partition(":")[2], 16) for row in rows}
+    return itertools.cycle((*ports[at:], *ports[:at]))
 
 
 def _is_free(port: int) -> bool:
@@ -84,6 +76,12 @@ def _is_free(port: int) -> bool:
                 except OSError:
                     return False
     return True
+
+
+def _by_socket() -> dict[str, int]:
+    """Bound UDP ports by what a descriptor of theirs is called."""
+    lines = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return {f"socket:[{line[9]}]": int(line[1].partition(":")[2], 16) for line in lines}
 
 
 def _lane(first: int, last: int) -> range:

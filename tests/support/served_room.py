@@ -20,8 +20,6 @@ from callwright.store import Change, Wake
 from support.described import native_app
 from support.native_room import NOW_US, NativeRoom
 
-PATIENCE_S = 30.0
-
 
 class Served:
     """A native room that is served on the control socket of a folder, and on TCP, from a thread."""
@@ -40,7 +38,7 @@ class Served:
     def start(self) -> Served:
         self._folder.prepare()
         self._thread.start()
-        assert self._ready.wait(PATIENCE_S)
+        assert self._ready.wait(60)
         return self
 
     async def _serve(self) -> None:
@@ -69,7 +67,7 @@ class Served:
     def commit(self, change: Change) -> None:
         assert self.room is not None
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(self.room.store.commit(change), self._loop).result(PATIENCE_S)
+        asyncio.run_coroutine_threadsafe(self.room.store.commit(change), self._loop).result(60)
 
     def stop(self) -> None:
         assert self._loop is not None

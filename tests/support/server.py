@@ -14,17 +14,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from callwright.speech.settings import ENGINES
+from support.crowded import CrowdedServer
 from support.ports import FIRST, LAST, free_ports, ports_of
 
 T = TypeVar("T")
 
-# However much else the machine has to do: these end a wait for what will never come.
 START_S = 90.0
 STOP_S = 60.0
 PATIENCE_S = 40.0
@@ -66,33 +66,11 @@ def log_lines(log: Path) -> list[dict[str, Any]]:
 
 
 def children_of(pid: int) -> list[int]:
-    """The process ids of its children; of a process that is gone there are none."""
+    """The process ids of the children of a process; none when it is gone."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
-
-
-class WebService(ThreadingHTTPServer):
-    """On a port of loopback, until `close`. It takes as many connections at once as a server's deliverer makes; the usual five
-    would have others wait a second and more, until they are made anew.
-    """
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, answerer: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(("127.0.0.1", 0), answerer)
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}{path}"
-
-    def close(self) -> None:
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
 
 
 class Answer(NamedTuple):
@@ -196,9 +174,12 @@ class Webserver:
         self.files: dict[str, bytes] = {}
         self.posted: list[Posted] = []
         self.status = 200
-        self._http = WebService(self._answerer())
-        self.url = self._http.url
-        self.close = self._http.close
+        self._http = CrowdedServer(("127.0.0.1", 0), self._answerer())
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}{path}"
 
     def about(self, call_id: str) -> list[Posted]:
         return [one for one in tuple(self.posted) if one.item["payload"]["id"] == call_id]
@@ -216,6 +197,11 @@ class Webserver:
             legs = tuple(leg["status"] for leg in item["payload"]["legs"])
             told.append(Told(int(one.headers["webhook-sequence"]), item["event"], item["payload"]["status"], legs))
         return told
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
 
     def _answerer(self) -> type[BaseHTTPRequestHandler]:
         web = self
@@ -500,8 +486,9 @@ class Server:
         return float(found.group(1)) if found else 0.0
 
     def rtp_ports_in_use(self) -> list[int]:
-        """Which ports of its range the server has bound at the moment; others on this machine may have some, too."""
-        return sorted(ports_of(children_of(self.process.pid)).intersection(self.rtp_ports))
+        """Which ports of the server's range its own processes have bound; neighbours may have others of it."""
+        bound: set[int] = set().union(*map(ports_of, children_of(self.process.pid)))
+        return sorted(bound.intersection(self.rtp_ports))
 
     def idle(self) -> None:
         """Wait until no leg is up and no RTP port is bound any more."""

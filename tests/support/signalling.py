@@ -76,7 +76,9 @@ class Core:
         )
         theirs.close()
         await _readable(ours)  # the link would take the silence of slow imports for death
-        self.link = await Link.over(ours, wire.SignallingMessage, self._epoch, self._hear, self._lose, pings=True)
+        self.link = await Link.over(
+            ours, wire.SignallingMessage, self._epoch, self._hear, self._lose, pings=True, silence_s=PATIENCE_S
+        )
         try:
             async with asyncio.timeout(START_S):
                 await self.link.ready

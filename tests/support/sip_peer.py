@@ -8,11 +8,7 @@ import re
 import socket
 from collections.abc import Iterable
 
-from support.ports import NOBODYS
-
 _count = itertools.count(1)
-# For what must come: however much else the machine has to do.
-PATIENCE_S = 15.0
 
 SDP = (
     "v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -20,7 +16,7 @@ SDP = (
 )
 
 
-def sdp(version: int = 1, direction: str = "sendrecv", port: int = NOBODYS) -> str:
+def sdp(version: int = 1, direction: str = "sendrecv", port: int = 11_000) -> str:
     return SDP.format(version=version, direction=direction, port=port)
 
 
@@ -97,7 +93,7 @@ class Peer:
     def send(self, data: str | bytes) -> None:
         self.socket.sendto(data.encode() if isinstance(data, str) else data, self.target)
 
-    async def get(self, *wanted: str | int, within: float = PATIENCE_S) -> Message:
+    async def get(self, *wanted: str | int, within: float = 3.0) -> Message:
         """The next message of a kind; others before it are passed over."""
         passed = []
         try:
@@ -110,7 +106,7 @@ class Peer:
         except TimeoutError:
             raise AssertionError(f"no {wanted} within {within} s; passed over {passed}") from None
 
-    async def ok(self, method: str, within: float = PATIENCE_S) -> Message:
+    async def ok(self, method: str, within: float = 3.0) -> Message:
         """The next 200 to a method; a repeated one to another, as comes when an ACK takes its time, is passed over."""
         while (message := await self.get(200, within=within)).cseq[1] != method:
             pass

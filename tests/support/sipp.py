@@ -15,7 +15,14 @@ from support.ports import free_port, free_ports, ports_in_use
 from support.server import until
 
 SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
+
+
+def counts_of(folder: Path) -> dict[str, int]:
+    """The last figures of a SIPp that works in a folder, by their names; a line without its end is still being written."""
+    whole, _, _ = (folder / "stat.csv").read_text().rpartition("\n")
+    names, *rows = [line.split(";") for line in whole.splitlines()]
+    return {name: int(value) for name, value in zip(names, rows[-1], strict=False) if name and value.lstrip("-").isdigit()}
 
 
 class Sipp:
@@ -85,7 +92,7 @@ class Sipp:
             self.stop()
             code = None
         assert code == 0, f"SIPp exited with {code}: {self.words()}"
-        return figures(self._folder)
+        return counts_of(self._folder)
 
     def notes(self) -> list[str]:
         """What the scenario noted with its ``log`` actions."""
@@ -100,13 +107,6 @@ class Sipp:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-
-
-def figures(folder: Path) -> dict[str, int]:
-    """The last that SIPp wrote into its ``stat.csv``, by their names; it may be writing, or have been killed at it."""
-    whole, _, _ = (folder / "stat.csv").read_text().rpartition("\n")
-    names, *rows = [line.split(";") for line in whole.splitlines()]
-    return {name: int(value) for name, value in zip(names, rows[-1], strict=False) if name and value.lstrip("-").isdigit()}
 
 
 @contextmanager

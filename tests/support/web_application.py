@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from support.server import PATIENCE_S, WebService, until
+from support.crowded import CrowdedServer
+from support.server import PATIENCE_S, until
 
 
 class Asked(NamedTuple):
@@ -47,9 +49,12 @@ class WebApplication:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self._pages: dict[str, Page] = {}
-        self._http = WebService(self._answerer())
-        self.url = self._http.url
-        self.close = self._http.close
+        self._http = CrowdedServer(("127.0.0.1", 0), self._answerer())
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}{path}"
 
     def at(self, path: str, page: Page | Reply | dict[str, Any] | bytes) -> str:
         """Give this page, answer or file at `path`; return the URL."""
@@ -68,6 +73,11 @@ class WebApplication:
             within=within,
             what=f"{times} requests for {path}",
         )
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
 
     def _answerer(self) -> type[BaseHTTPRequestHandler]:
         application = self

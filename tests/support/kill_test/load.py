@@ -14,7 +14,7 @@ from pathlib import Path
 from support.kill_test.plan import LIVE, TRAFFIC, Hearer, Plan, Traffic
 from support.ports import free_port
 from support.server import Customer, Server
-from support.sipp import SCENARIOS, figures
+from support.sipp import SCENARIOS, counts_of
 
 PLACERS = 4
 
@@ -40,8 +40,11 @@ class Sipps:
 
     def begun(self) -> dict[str, int]:
         """How many calls each kind has begun."""
-        known = [traffic for traffic in TRAFFIC if traffic.name in self._processes]
-        return {traffic.name: figures(self._folder_of(traffic))["OutgoingCall(C)"] for traffic in known}
+        begun = {}
+        for traffic in TRAFFIC:
+            if traffic.name in self._processes:
+                begun[traffic.name] = counts_of(self._folder_of(traffic))["OutgoingCall(C)"]
+        return begun
 
     def _folder_of(self, traffic: Traffic) -> Path:
         return self._folder / f"sipp-{traffic.number}"

@@ -27,7 +27,6 @@ ORDINARY = frozenset({"flow_ended", "caller_hangup", "peer_gone"})
 OF_A_DEATH = frozenset({"child_died", "child_last_words", "signalling_silent"})
 PAGE = 1_000
 GIVEN_UP_S = 70
-AFTER_S = 1.0  # a successor that is up is told of in the log before calls are brought to it
 
 
 class Audit:
@@ -84,11 +83,11 @@ class Audit:
             self.faults.append(f"call {call_id}: callbacks {taken} were taken, events are {told}")
 
     def _is_calm(self, begin: float, end: float) -> bool:
-        return all(end < death.wall or begin > self._light(death) for death in self._run.deaths)
+        return all(end < death.wall or begin > self._over(death) for death in self._run.deaths)
 
-    def _light(self, death: Death) -> float:
-        """When all is as before it."""
-        return death.wall + max(self._plan.shadow, death.back_s + AFTER_S)
+    def _over(self, death: Death) -> float:
+        """Until when a death is to be seen: on a slow machine its successor takes its time."""
+        return death.wall + max(self._plan.shadow, death.back_s + 1.0)
 
     def _deliveries(self) -> None:
         connection = apsw.Connection(str(self._run.database))
@@ -107,7 +106,7 @@ class Audit:
     def _log(self) -> None:
         unexplained: Counter[str] = Counter()
         for line in self._run.log.complaints:
-            near = any(death.wall <= line["at"] <= self._light(death) for death in self._run.deaths)
+            near = any(death.wall <= line["at"] <= self._over(death) for death in self._run.deaths)
             if line["event"] not in ABOUT_THE_MACHINE and not (near and line["event"] in OF_A_DEATH):
                 unexplained[f"{line['level']} {line['event']}"] += 1
         if unexplained:

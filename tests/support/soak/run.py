@@ -17,7 +17,7 @@ from support.kill_test.evidence import unsettled
 from support.peers import require_peer
 from support.ports import free_port
 from support.server import EVERY_VOICE, STOP_S, Server, children_of, until
-from support.sipp import SCENARIOS, figures
+from support.sipp import SCENARIOS, counts_of
 from support.soak.customer import Customer, Deaf, LossyEcho
 from support.soak.plan import TRAFFIC, Plan, Traffic
 from support.soak.watch import Log, Sample, look_at, sample
@@ -25,7 +25,7 @@ from support.soak.watch import Log, Sample, look_at, sample
 CALLS_END_WITHIN_S = 90.0
 DELIVERED_WITHIN_S = 60.0
 SIPP_TIDIES_UP_S = 2.0
-PORT_PAIRS = 2_500  # one media process alone must find enough, with five seconds' rest after each leg
+PORT_PAIRS = 2_500  # of a lane; one media process alone must find enough, with five seconds' rest after each leg
 KINDS = (signal.SIGKILL, signal.SIGSTOP)
 
 
@@ -49,7 +49,7 @@ class Peer(NamedTuple):
 
     def counts(self) -> dict[str, int]:
         """SIPp's last figures."""
-        return figures(self.folder)
+        return counts_of(self.folder)
 
 
 class Run:
