@@ -107,12 +107,15 @@ class SoundEnd:
     def _read(self) -> None:
         while True:
             try:
-                packet = rtp.parse(self.socket.recv(2048))
+                data, (_, port) = self.socket.recvfrom(2048)
+                packet = rtp.parse(data)
             except BlockingIOError:
                 return
             except (ConnectionError, ValueError):
                 continue
-            if packet.payload_type == PCMU.payload_type:
+            # Somebody may still speak to a far end of another test that had this port before.
+            is_ours = self.target is None or port == self.target[1]
+            if is_ours and packet.payload_type == PCMU.payload_type:
                 self.heard.append(PCMU.decode(packet.payload))
 
     async def _speak(self) -> None:
@@ -151,7 +154,7 @@ class EngineStage:
         self._parties: list[FarParty] = []
         self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sip.bind(("127.0.0.1", 0))
-        engine = self.engine = SipEngine(EngineSettings(address="127.0.0.1"), clock)
+        engine = self.engine = SipEngine(EngineSettings(address="127.0.0.1", open_s=20.0, close_s=10.0), clock)
         engine.attach(self.events.append)
         first = free_ports(40)
         ports = MediaSettings(first_port=first, last_port=first + 39, port_quarantine_s=0.0)

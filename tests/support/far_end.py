@@ -49,6 +49,7 @@ class Line:
         self._queue: deque[tuple[Samples, asyncio.Future[float]]] = deque()
         self._events: deque[tuple[bytes, bool] | None] = deque()
         self._to: tuple[str, int] | None = None
+        self._early: list[tuple[bytes, int, float]] = []
         self._ssrc, self._sequence, self._timestamp = (random.getrandbits(bits) for bits in (32, 16, 32))
         self._event_start = 0
         self._talking: asyncio.Task[None] | None = None
@@ -101,6 +102,9 @@ class Line:
 
     def connect(self, to: tuple[str, int]) -> None:
         self._to = to
+        for packet in self._early:
+            self._hear(*packet)
+        self._early.clear()
         if self._talking is None:
             self._talking = asyncio.create_task(self._talk())
 
@@ -149,11 +153,19 @@ class Line:
     def _read(self) -> None:
         with suppress(OSError):
             while True:
-                data = self._socket.recv(2_048)
-                with suppress(ValueError):
-                    self._take(Packet.parse(data))
+                data, (_, port) = self._socket.recvfrom(2_048)
+                if self._to is None:
+                    self._early.append((data, port, self._loop.time()))
+                else:
+                    self._hear(data, port, self._loop.time())
 
-    def _take(self, packet: Packet) -> None:
+    def _hear(self, data: bytes, port: int, at: float) -> None:
+        """Only whom it speaks to: somebody may still speak to a far end of another test that had this port before."""
+        if self._to is not None and port == self._to[1]:
+            with suppress(ValueError):
+                self._take(Packet.parse(data), at)
+
+    def _take(self, packet: Packet, came_at: float) -> None:
         if packet.payload_type == EVENTS:
             end = len(packet.payload) >= 4 and packet.payload[1] & 0x80
             if end and packet.timestamp != self._last_event:
@@ -163,7 +175,7 @@ class Line:
         if packet.payload_type not in LAWS.values():
             return
         if self._first is None:
-            self._first, self.heard_at = packet.timestamp, self._loop.time()
+            self._first, self.heard_at = packet.timestamp, came_at
         at = (packet.timestamp - self._first + (1 << 31) & 0xFFFF_FFFF) - (1 << 31)
         if at >= 0:
             self._frames[at] = decode(packet.payload, packet.payload_type)

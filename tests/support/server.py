@@ -35,6 +35,8 @@ NEVER_PLACED = frozenset({"no_route", "not_allowed", "limit"})
 PORT_PAIRS = 500
 # Each voice is a process, and most servers of tests need one at most; with these settings there are all.
 EVERY_VOICE = {"speech.engines": ",".join(ENGINES)}
+# No voice is passed over because it has to share a processor with other tests.
+SLOW_VOICES = {"speech.patience": "20", "speech.deadline": "60"}
 
 
 def _is_a_neighbours_sound(line: Mapping[str, Any]) -> bool:
@@ -44,13 +46,18 @@ def _is_a_neighbours_sound(line: Mapping[str, Any]) -> bool:
 
 
 def until(look: Callable[[], T], enough: Callable[[T], bool], *, within: float = PATIENCE_S, what: str = "") -> T:
-    """Look until it is enough; AssertionError, with what was seen last, when that does not come."""
+    """Look until it is enough; AssertionError, with what was seen last, when that does not come.
+
+    The last look is one after the time: who looks may have stood still himself.
+    """
     deadline = time.monotonic() + within
-    while not enough(seen := look()):
-        if time.monotonic() > deadline:
+    while True:
+        late = time.monotonic() > deadline
+        if enough(seen := look()):
+            return seen
+        if late:
             raise AssertionError(f"not within {within:g} s: {what or 'what was waited for'}; seen last: {seen}")
         time.sleep(0.02)
-    return seen
 
 
 def log_lines(log: Path) -> list[dict[str, Any]]:
@@ -294,7 +301,7 @@ class Server:
             "drain.seconds": "1",
             "sip.max_late_ms": "10000",  # this machine has much else to do
             "log.format": "json",
-            **({} if "[speech]" in toml else {"speech.engines": "espeak"}),
+            **({} if "[speech]" in toml else {"speech.engines": "espeak", **SLOW_VOICES}),
             **(settings or {}),
         }
         arguments = [*within, sys.executable, "-m", "callwright", f"--data={data}", "serve"]

@@ -46,7 +46,7 @@ async def studio(folder: Path, *, module: str = MODULE, transport: Any = None, *
     supervisor.start()
     try:
         await supervisor.started()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await made.ready()
         made.children = {child.name.removeprefix("speech-"): child for child in children}
         yield made

@@ -161,9 +161,8 @@ class Audit:
             self.faults.append(f"the server ended with {run.exit_code}")
         if run.left_behind:
             self.faults.append(f"processes were left behind: {run.left_behind}")
-        expected = int((self._plan.seconds - self._plan.first_kill - self._plan.calm_end - 1) // self._plan.kill_every) + 1
-        if len(run.deaths) < expected:
-            self.faults.append(f"{len(run.deaths)} deaths, {expected} were planned")
+        if len(run.deaths) < self._plan.deaths:
+            self.faults.append(f"{len(run.deaths)} deaths, {self._plan.deaths} were planned")
         for traffic in TRAFFIC:
             good, recorded = run.placed[traffic.name]["SuccessfulCall(C)"], self.to_number[traffic.number]
             if recorded < good:
