@@ -30,6 +30,7 @@ from callwright.telephony import Answer, Answered, Command, Event, Incoming
 from support.ports import free_ports
 from support.sip_peer import Caller, Peer
 from support.sound import FRAME, tone
+from support.stalls import stalls
 
 FRAME_S = 0.02
 PATIENCE_S = 30.0
@@ -130,6 +131,7 @@ class SoundEnd:
             if not len(self.says):
                 self._quiet.set()
             due += FRAME_S
+            stalls.sound_was_late(self._loop.time() - due)
             await asyncio.sleep(max(due - self._loop.time(), 0))
 
 

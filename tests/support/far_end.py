@@ -22,6 +22,7 @@ from callwright.phone.rtp import Packet, digit_payloads
 from callwright.phone.sound import LAWS, decode, encode
 from support.measuring import RATE, WHOLE, find, key_tones
 from support.sip_peer import Caller, Message, Peer
+from support.stalls import stalls
 
 FRAME = RATE // 50
 EVENTS = 101
@@ -141,6 +142,7 @@ class Line:
             first = False
             self._timestamp = self._timestamp + FRAME & 0xFFFF_FFFF
             due += 0.02
+            stalls.sound_was_late(self._loop.time() - due)
             await asyncio.sleep(max(due - self._loop.time(), 0))
 
     def _send(self, kind: int, marker: bool, timestamp: int, payload: bytes) -> None:

@@ -22,9 +22,11 @@ from callwright.media.settings import MediaSettings
 from callwright.media.telephone_event import EventPayload
 from support.ports import free_ports
 from support.sound import FRAME, tone
+from support.stalls import stalls
 
 EVENTS = 101
 FRAME_S = 0.02
+_NOBODY = UUID(int=0xB0D1)
 
 M = TypeVar("M")
 
@@ -96,6 +98,11 @@ class MediaChild:
         self.send(wire.Open(stream))
         return self.wait(wire.Opened, stream).port
 
+    def caught_up(self) -> None:
+        """Wait until the process has done all that it was told so far."""
+        self.send(wire.Join(_NOBODY, _NOBODY))
+        self.wait(wire.Parted, _NOBODY)
+
     def _wait(self, wanted: Callable[[msgspec.Struct], bool], name: str, within: float):
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
@@ -127,6 +134,7 @@ class FarEnd:
         self.heard: list[tuple[float, RtpPacket]] = []
         self.target = ("127.0.0.1", 9)
         self._coded = law.encode(tone(hz, 2000)) if hz else law.silent_frame * 100
+        self.said = 0
         self._sequence = 500
         self._clock = self._pressed_at = 400 * FRAME
 
@@ -146,6 +154,7 @@ class FarEnd:
         begin = self._clock % len(self._coded)
         self.say_packet(self.law.payload_type, self._coded[begin : begin + FRAME])
         self._clock += FRAME
+        self.said += 1
 
     def say_packet(self, kind: int, payload: bytes, marker: bool = False, timestamp: int | None = None) -> None:
         self._sequence += 1
@@ -167,7 +176,10 @@ class FarEnd:
                     continue  # somebody still speaks to a far end of another test that had this port before
             except BlockingIOError:
                 return
-            self.heard.append((time.monotonic(), rtp.parse(data)))
+            now = time.monotonic()
+            if self.heard:
+                stalls.sound_was_late(now - self.heard[-1][0] - FRAME_S)
+            self.heard.append((now, rtp.parse(data)))
 
     @property
     def sound(self) -> np.ndarray:
@@ -177,10 +189,18 @@ class FarEnd:
         return [EventPayload.parse(packet.payload) for _, packet in self.heard if packet.payload_type == EVENTS]
 
 
-def converse(child: MediaChild, seconds: float, *ends: FarEnd, each: Callable[[int], None] | None = None) -> None:
-    """Let far ends speak and listen for a while; `each` is called with the number of every 20 ms."""
+def converse(
+    child: MediaChild,
+    seconds: float,
+    *ends: FarEnd,
+    each: Callable[[int], None] | None = None,
+    until: Callable[[], object] | None = None,
+) -> None:
+    """Let far ends speak and listen for a while, or `until` something is there; `each` has the number of every 20 ms."""
     begin = time.monotonic()
     for number in range(round(seconds / FRAME_S)):
+        if until is not None and until():
+            return
         for end in ends:
             end.say()
         if each is not None:
@@ -190,3 +210,4 @@ def converse(child: MediaChild, seconds: float, *ends: FarEnd, each: Callable[[i
             child.poll()
             for end in ends:
                 end.hear()
+        stalls.sound_was_late(time.monotonic() - begin - (number + 1) * FRAME_S)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -25,7 +25,7 @@ PROGRAM = ("-m", "callwright.sip.process")
 # A tenth of RFC 3261's times: what takes 32 s on the wire takes 3.2 s here.
 SETTINGS = SignallingSettings(
     t1_s=0.05,
-    offer_answer_s=0.4,
+    offer_answer_s=1.0,
     max_late_ms=10_000.0,
     new_legs_per_s=100_000.0,  # a fast machine runs hundreds of tests' calls in a second
     trunks=(TrunkSource("carrier", ("127.0.0.9/32",)), TrunkSource("lab", ("127.0.0.8/30", "198.51.100.0/24"))),
@@ -136,6 +136,12 @@ class Core:
     def about(self, leg: UUID) -> list[Any]:
         """What was said of a leg and not taken yet."""
         return [message for message in self.said if message.leg == leg]
+
+    async def caught_up(self) -> None:
+        """Wait until the process has done all that it was told so far: an order without an offer, sent after it, is refused."""
+        leg = uuid4()
+        self.send(wire.PlaceLeg(leg, "1", "127.0.0.1", "127.0.0.1", 9, "2", ""))
+        await self.take(wire.LegFailed, leg)
 
     async def load(self, *, within: float = PATIENCE_S) -> wire.Load:
         """The next report of load."""

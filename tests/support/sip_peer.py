@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 _count = itertools.count(1)
 
@@ -72,6 +72,7 @@ class Peer:
         self.socket.setblocking(False)
         self.port: int = self.socket.getsockname()[1]
         self.log: list[Message] = []
+        self._known: set[bytes] = set()
         self._unread: asyncio.Queue[Message] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.socket, self._read)
@@ -96,31 +97,51 @@ class Peer:
         self.socket.sendto(data.encode() if isinstance(data, str) else data, self.target)
 
     async def get(self, *wanted: str | int, within: float = PATIENCE_S) -> Message:
-        """The next message of a kind; others before it are passed over."""
-        passed = []
-        try:
-            async with asyncio.timeout(within):
-                while True:
-                    message = await self._unread.get()
-                    if message.what in wanted:
-                        return message
-                    passed.append(message)
-        except TimeoutError:
-            raise AssertionError(f"no {wanted} within {within} s; passed over {passed}") from None
+        """The next message of a kind; others before it are passed over.
+
+        So are repeats, which come whenever a machine takes longer than T1 for an answer. An ACK is never one: it is not sent
+        again by itself.
+        """
+        return await self._next(wanted, within, lambda message: message.what == "ACK" or message.raw not in self._known)
+
+    async def again(self, *wanted: str | int, within: float = PATIENCE_S) -> Message:
+        """The next repeat of a message of a kind."""
+        return await self._next(wanted, within, lambda message: message.raw in self._known)
 
     async def ok(self, method: str, within: float = PATIENCE_S) -> Message:
-        """The next 200 to a method; a repeated one to another, as comes when an ACK takes its time, is passed over."""
+        """The next 200 to a method."""
         while (message := await self.get(200, within=within)).cseq[1] != method:
             pass
         return message
 
     async def nothing(self, *unwanted: str | int, within: float) -> None:
-        """Make sure that no message of a kind comes."""
+        """Make sure that no message of a kind comes, a repeat neither."""
         try:
-            message = await self.get(*unwanted, within=within)
+            message = await self._next(unwanted, within, lambda message: True)
         except AssertionError:
             return
         raise AssertionError(f"{message} came, which should not")
+
+    async def caught_up(self) -> None:
+        """Wait until signalling has taken all that was sent so far, and pass over what it has sent till then."""
+        probe = self.call()
+        probe.send("OPTIONS")
+        while (await self.get(200)).get("Call-ID") != probe.call_id:
+            pass
+
+    async def _next(self, wanted: tuple[str | int, ...], within: float, right: Callable[[Message], bool]) -> Message:
+        passed = []
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    message = await self._unread.get()
+                    if message.what in wanted and right(message):
+                        self._known.add(message.raw)
+                        return message
+                    self._known.add(message.raw)
+                    passed.append(message)
+        except TimeoutError:
+            raise AssertionError(f"no {wanted} within {within} s; passed over {passed}") from None
 
     def seen(self, what: str | int, method: str | None = None) -> list[Message]:
         return [m for m in self.log if m.what == what and method in (None, m.cseq[1])]

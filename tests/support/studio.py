@@ -30,15 +30,19 @@ class RunningStudio(Studio):
 
 
 @asynccontextmanager
-async def studio(folder: Path, *, module: str = MODULE, transport: Any = None, **settings: Any) -> AsyncIterator[RunningStudio]:
-    """A studio whose processes are up. `module` may be another that talks like `callwright.speech.process`."""
+async def studio(
+    folder: Path, *, module: str = MODULE, transport: Any = None, silence_s: float = 20.0, **settings: Any
+) -> AsyncIterator[RunningStudio]:
+    """A studio whose processes are up. `module` may be another that talks like `callwright.speech.process`; a process that
+    says nothing for `silence_s` is taken for dead.
+    """
     clock = SystemClock()
     made = RunningStudio(SpeechSettings(**settings), folder, transport, clock)
     children = []
     for worker in made.workers:
         child = Child(
             worker.name, module, wire.SpeechMessage, worker.receive, clock=clock, arguments=[worker.arguments],
-            up=worker.up, down=worker.down, patience=Patience(first_pause=0.05, deaths=1_000),
+            up=worker.up, down=worker.down, patience=Patience(first_pause=0.05, deaths=1_000, greeting=60.0, silence=silence_s),
         )  # fmt: skip
         worker.kill = child.kill
         children.append(child)

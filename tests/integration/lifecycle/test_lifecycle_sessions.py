@@ -177,8 +177,9 @@ class Stuttering(Peer):
 
 async def repeated(peer: Peer, what: str | int, method: str | None = None, *, times: int = 3) -> Message:
     """The first of a message of ours that comes again and again, because nobody answers."""
+    await peer.get(what)
     while len(peer.seen(what, method)) < times:
-        await peer.get(what)
+        await peer.again(what)
     first, *others = peer.seen(what, method)
     assert {other.raw for other in others} == {first.raw}
     return first

@@ -167,8 +167,8 @@ def test_the_delay_is_bounded_in_a_burst_of_jitter_and_little_after_it(quartet: 
         end = quartet.ends[stream]
         before, during, after = (delays(quartet, end, numbers) for numbers in (range(10, 70), range(80, 120), range(170, 250)))
         # Medians, as one hiccup of the machine makes a few packets as late as it likes.
-        assert len(before) >= 55
-        assert len(after) >= 70
+        assert len(before) >= 30
+        assert len(after) >= 40
         assert median(before) <= 0.1
         assert median(during) <= 0.2 + buffered
         assert median(after) <= median(before) + buffered + 0.04
@@ -188,7 +188,7 @@ def test_a_process_that_stood_still_adds_no_delay(quartet: Quartet, slots: int) 
     converse(quartet.child, 3.7, quartet.ends[B], quartet.ends[D], each=each)
     for stream in (B, D):
         before, after = (delays(quartet, quartet.ends[stream], numbers) for numbers in (range(20, 75), range(120, 170)))
-        assert len(after) >= 45
+        assert len(after) >= 25
         assert median(after) <= median(before) + 0.03
 
 

@@ -53,7 +53,8 @@ async def test_each_hears_the_tone_of_the_other_and_a_digit(phone):
         "who": "far", "code": None, "answered": True, "reason": 'Q.850;cause=16;text="done"',
     }  # fmt: skip
     sent, received = await alice.wait("counters"), await bob.wait("counters")
-    assert received["received"] + received["lost"] == pytest.approx(sent["sent"], abs=2)
+    # What is on its way when the BYE arrives is not waited for.
+    assert sent["sent"] - 25 <= received["received"] + received["lost"] <= sent["sent"]
     assert (received["event_packets"], received["event_ends"]) == (16, 6)  # two of six steps, their ends three times
     assert (received["ssrc_changes"], received["timestamp_back"], received["malformed"], received["unknown_type"]) == (
         0,
@@ -121,15 +122,16 @@ async def test_mute_is_silence_and_then_nothing(phone):
     await alice.wait("heard", silence=True)
     assert (await alice.measure(0.2))["level"] is not None
     await bob.do("mute", packets=False)
-    await asyncio.sleep(0.1)
-    assert (await alice.measure(0.2))["level"] is None
+    async with asyncio.timeout(10):
+        while (await alice.measure(0.2))["level"] is not None:  # the last packets, and those that alice has not read yet
+            pass
     await bob.do("mute", on=False)
     assert (await alice.wait("heard", silence=False))["hz"] == pytest.approx(620, abs=2)
     assert [hz for _, hz in alice.tones()] == [pytest.approx(620, abs=2), None, pytest.approx(620, abs=2)]
 
 
 async def test_early_media_and_several_provisional_responses(phone):
-    policy = {"progress": [180, 183, 180, 183], "ring": 0.8, "early_media": True, "tone": 620}
+    policy = {"progress": [180, 183, 180, 183], "ring": 1.6, "early_media": True, "tone": 620}
     alice, bob = await pair(phone, **policy)
     await alice.call(f"sip:bob@{bob.sip}")
     answered = await alice.wait("answered")
@@ -242,7 +244,7 @@ async def test_the_process_ends_and_writes_nothing_but_json(how):
         process.terminate()
     else:
         process.stdin.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         rest, complaints = await process.stdout.read(), await process.stderr.read()
         assert await process.wait() == 0
     assert rest == b""

@@ -21,7 +21,7 @@ async def test_sipp_calls_the_phone(phone, tmp_path):
     bob = await phone(user="bob")
     await bob.do("policy", ring=0.1)
     caller = await sipp(tmp_path, "-sn", "uac", "-m", "3", "-r", "10", "-d", "300", "-p", str(free_port()), bob.sip)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await caller.wait() == 0
     assert [(await bob.wait("answered", call=n))["law"] for n in (1, 2, 3)] == ["PCMU"] * 3
     ends = [await bob.wait("ended", call=n) for n in (1, 2, 3)]
@@ -39,6 +39,6 @@ async def test_the_phone_calls_sipp_and_hears_its_own_tone_back(phone, tmp_path)
     await alice.do("hangup")
     assert (await alice.wait("ended"))["code"] == 200
     counts = await alice.wait("counters")
-    assert counts["received"] == pytest.approx(counts["sent"], abs=10)
+    assert counts["sent"] - 25 <= counts["received"] <= counts["sent"]  # what was on its way at the end is not waited for
     callee.terminate()
     await callee.wait()

@@ -28,7 +28,7 @@ class Peer:
         self._cseq = 0
 
     async def next(self, start):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 message = (await asyncio.get_running_loop().sock_recv(self.end, 65535)).decode()
                 if re.match(start, message):
@@ -125,7 +125,7 @@ async def test_the_sound_of_the_phone_is_one_line_of_packets(bob, peer):
         await answered(peer, OFFER.replace("9000", str(media.getsockname()[1])))
         peer.request("ACK", number=1)
         assert (await bob.wait("answered"))["law"] == "PCMA"
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             packets = [await asyncio.get_running_loop().sock_recv(media, 2048) for _ in range(5)]
     heads = [(packet[1], int.from_bytes(packet[2:4]), int.from_bytes(packet[4:8]), packet[8:12]) for packet in packets]
     _, sequence, timestamp, ssrc = heads[0]

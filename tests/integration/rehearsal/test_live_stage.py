@@ -18,6 +18,7 @@ from callwright.rehearsal.live import LiveStage, NoStage, free_ports, live_stage
 from callwright.rehearsal.outcome import Outcome
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.platform import TurnedAway
+from support.deaths import gone
 from support.ports import free_ports as ports_of_tests
 
 NUMBER, CALLER = "31205550100", "31600000001"
@@ -105,5 +106,5 @@ def test_nothing_is_left_behind_when_it_is_interrupted(tmp_path: Path) -> None:
     assert len(children) == 4
     assert process.returncode != 0
     assert told.rstrip().endswith("KeyboardInterrupt")
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    gone(children)
     assert list(tmp_path.iterdir()) == []

@@ -236,7 +236,7 @@ async def test_a_wrong_message_is_answered(core: Core, peer: Peer, name: str) ->
     assert response.start == f"SIP/2.0 {ANSWERED[name]}"
     assert name == "no_to" or response.param("To", "tag") != ""
     peer.send(text)
-    assert (await peer.get(*ANSWERS)).raw == response.raw
+    assert (await peer.again(*ANSWERS)).raw == response.raw
     assert not [message for message in core.said if isinstance(message, wire.LegArrived)]
     peer.send(in_dialog("ACK", response, 1, peer))
     await plain_call(core, peer)

@@ -32,6 +32,7 @@ from support import deaf_recogniser
 from support.recogniser import error_rate, split
 
 SOURCES = f"{Path(__file__).parents[3] / 'src'}:{Path(__file__).parents[2]}"
+PATIENCE = Patience(first_pause=0.05, deaths=1_000, greeting=60.0, silence=20.0)
 SPOKEN = "The meeting is on Thursday at nine in the morning. Please bring the signed contract."
 
 
@@ -41,7 +42,7 @@ async def recogniser(folder: str, module: str) -> AsyncIterator[Recogniser]:
     made = Recogniser(RecogniserSettings(folder=folder), clock)
     child = Child(
         NAME, module, wire.RecogniserMessage, made.receive, clock=clock, arguments=[made.arguments],
-        up=made.up, down=made.down, patience=Patience(first_pause=0.05, deaths=1_000), essential=False,
+        up=made.up, down=made.down, patience=PATIENCE, essential=False,
     )  # fmt: skip
     made.kill = child.kill
     child.start()

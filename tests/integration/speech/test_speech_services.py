@@ -47,7 +47,7 @@ async def door() -> AsyncIterator[HttpDoor]:
 
 @asynccontextmanager
 async def speaking(folder: Path, service: SpeechService, **changes: Any) -> AsyncIterator[RunningStudio]:
-    options = {"patience_s": 5.0, **changes.pop("options", {})}
+    options = {"patience_s": 20.0, **changes.pop("options", {})}
     async with (
         door() as transport,
         studio(

@@ -110,7 +110,7 @@ def load(library: ClipLibrary, woken: threading.Event, *paths: str) -> tuple[Cli
     clips = library.find(paths, "ticket")
     if clips is not None:
         return clips
-    assert woken.wait(5)
+    assert woken.wait(60)
     woken.clear()
     [(ticket, loaded)] = library.collect()
     assert ticket == "ticket"
