@@ -152,7 +152,7 @@ async def test_a_media_process(how: signal.Signals, server: Server, web: Webserv
     assert ringing.callee is not None
     # The one that waits for its ACK hears BYE after it, as RFC 3261 §15 wants.
     (unacknowledged,) = [call for call in lost if call.state == "unacknowledged"]
-    unacknowledged.caller.ack(await unacknowledged.caller.peer.get(200))
+    unacknowledged.caller.ack(await unacknowledged.caller.peer.again(200))
     await cast.let_go(lost)
     cancel = await ringing.callee.get("CANCEL")
     ringing.callee.reply(cancel, 200)

@@ -12,7 +12,7 @@ from callwright import telephony
 from callwright.calls import journal
 from callwright.calls.model import Call
 from support.sip_peer import Caller, Message, Peer, sdp
-from support.sip_stage import SipStage, cancelled, gone, hung_up, pause, transfer
+from support.sip_stage import SipStage, gone, hung_up, pause, transfer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -255,6 +255,8 @@ async def test_ringing_that_takes_over_from_a_lost_cancel(stage: SipStage, a: Pe
     caller, invite, call = await stage.rings(a, b)
     await stage.switch.hang_up_call(stage.world.id, call.id)
     caller.ack(await a.get(603))
-    await repeated(b, "CANCEL", times=2)
-    await cancelled(b, invite)
+    cancel = await repeated(b, "CANCEL", times=2)
+    b.reply(cancel, 200)
+    b.reply(invite, 487, "Request Terminated")
+    assert {(await b.get("ACK")).branch, cancel.branch} == {invite.branch}
     assert await stage.over(call) == ("ended", [("incoming", "hangup", "api_hangup"), ("outgoing", "hangup", "api_hangup")])
