@@ -5,9 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
-# How long an example takes is the machine's.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes is the machine's, and how many are passed over is chance. Every run has the same examples, and what
+# is right passes everywhere; others are looked for with --long, and with --hypothesis-seed.
+_SLOW_OR_RARE = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
+settings.register_profile("search", deadline=None, derandomize=False, suppress_health_check=_SLOW_OR_RARE)
+settings.register_profile("tests", settings.get_profile("search"), derandomize=True)
 settings.load_profile("tests")
 pytest.register_assert_rewrite("support")
 pytest_plugins = ["support.stalls"]
@@ -15,6 +19,14 @@ pytest_plugins = ["support.stalls"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long, in their stated sizes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long") or config.getoption("hypothesis_seed") is not None:
+        settings.load_profile("search")
+    else:
+        # Constants of whatever modules a lane has loaded by then would be among the examples.
+        providers.is_local_module_file = lambda path: False
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

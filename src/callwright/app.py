@@ -173,6 +173,7 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         stack.callback(core.listening.close)  # before the servers wait for what they are answering
         stack.callback(core.feed.close)
         await asyncio.sleep(0)  # requests are answered from here on; the children would only slow the start down
+        _spare_the_collector()  # which takes a while, and the children take the core for gone when it is silent for long
         supervisor.start()
         core.speech.start()
         stack.push_async_callback(supervisor.stop)
@@ -182,7 +183,6 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
             await _first(stops, started)
             if started.done():
                 started.result()
-                _spare_the_collector()
                 announce(_where(chosen, http_socket, plain_socket, sip_socket, keys))
                 watchdog.ready()
                 if chosen.loopback_only:

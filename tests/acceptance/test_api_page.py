@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from support.server import EVERY_VOICE, Server, Webserver, until
+from support.server import EVERY_VOICE, PATIENCE_S, Server, Webserver, until
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 ANSWERED = re.compile(r"^```sh\n(.*?)^```\n+```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -51,12 +51,12 @@ class Reader:
     def run(self, command: str) -> str:
         for shown, ours in self.known.items():
             command = command.replace(shown, ours)
-        quiet = re.sub(r"\bcurl ", "curl --silent --show-error --max-time 20 ", command)
+        quiet = re.sub(r"\bcurl ", "curl --silent --show-error --max-time 60 ", command)
         done = subprocess.run(
             ["bash", "-c", quiet],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=90,
             cwd=self._folder,
             env=self._surroundings,
             check=False,
@@ -156,16 +156,16 @@ def test_every_example_does_what_the_page_shows(server: Server, receiver: Webser
 
 @pytest.mark.parametrize(("path", "begins"), [("/openapi.json", b'{"openapi":"3.1'), ("/docs", b"<!doctype html>")])
 def test_the_interface_describes_itself_to_anyone(server: Server, path: str, begins: bytes) -> None:
-    with urllib.request.urlopen(server.http + path, timeout=20) as answer:
+    with urllib.request.urlopen(server.http + path, timeout=PATIENCE_S) as answer:
         assert answer.read().startswith(begins)
         tag = answer.headers["ETag"]
     again = urllib.request.Request(server.http + path, headers={"If-None-Match": tag})
     with pytest.raises(urllib.error.HTTPError) as unchanged:
-        urllib.request.urlopen(again, timeout=20)
+        urllib.request.urlopen(again, timeout=PATIENCE_S)
     with unchanged.value as answer:
         assert (answer.code, answer.read()) == (304, b"")
     over_socket = ["curl", "--silent", "--unix-socket", "data/run/control.sock", f"http://localhost{path}"]
-    told = subprocess.run(over_socket, capture_output=True, timeout=30, cwd=server.folder, check=True)
+    told = subprocess.run(over_socket, capture_output=True, timeout=PATIENCE_S, cwd=server.folder, check=True)
     assert told.stdout.startswith(begins)
 
 

@@ -13,7 +13,7 @@ import pytest
 from callwright.cli.demo.expectations import EXPECTED
 
 PROGRAM = [sys.executable, "-m", "callwright", "demo"]
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +64,10 @@ def test_it_stays_up_until_it_is_interrupted():
         seen = json.loads(demo.stdout.readline())
         for line in seen["curl"][-2:]:
             with subprocess.Popen(["sh", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as curl:
-                answer, _ = curl.communicate(timeout=20)
+                answer, _ = curl.communicate(timeout=PATIENCE_S)
             assert json.loads(answer) in (seen["calls"], seen["legs"])
         os.killpg(demo.pid, signal.SIGINT)  # as a terminal does it: to all of its processes
-        rest, said = demo.communicate(timeout=30)
+        rest, said = demo.communicate(timeout=PATIENCE_S)
         assert (demo.returncode, rest) == (0, ""), said
         assert "Traceback" not in said
     finally:

@@ -26,11 +26,12 @@ from support.disk_faults import (
     in_small_folder,
     needs_mounts,
 )
-from support.server import Server, Webserver, record, until
+from support.server import STOP_S, Server, Webserver, record, until
 from support.sip_peer import sdp
 
 SETTINGS = {"webhooks.retry": "1,1,1,1,1,1,1,1,1,1"}
 HEARD_S = 2.0
+SOME = 0.25  # of the packets: on a busy machine others come later
 
 
 @pytest.fixture
@@ -71,8 +72,8 @@ class Talk:
     async def begin(self, port: int) -> None:
         """Speak until it is heard."""
         shares = []
-        while not shares or shares[-1] < 0.9:
-            assert len(shares) < 20, shares
+        while not shares or shares[-1] < 0.7:
+            assert len(shares) < 60, shares
             shares.append(await self.heard(port, 0.3))
 
     def close(self) -> None:
@@ -115,34 +116,38 @@ async def test_a_fault_under_live_calls(fault: Callable[[], Fault], web: Webserv
         try:
             speaking = asyncio.create_task(talk.heard(bridged.port, HEARD_S))
             await asyncio.to_thread(until, partial(health, server), lambda seen: seen == "unhealthy", what="that it is noticed")
-            assert await speaking > 0.5, "sound never waits"
+            assert await speaking > SOME, "sound never waits"
             await refused(server, cast, answered.number, trouble.words)
+            sent_s = time.time()
             answered.caller.send("BYE")
             await answered.caller.peer.get(200)
-            hung_up_s = time.time()
-            assert await talk.heard(bridged.port, HEARD_S) > 0.5
+            heard_s = (sent_s, time.time())
+            assert await talk.heard(bridged.port, HEARD_S) > SOME
         finally:
             trouble.end()
         await asyncio.to_thread(until, partial(health, server), lambda seen: seen == "ok", what="that it is over")
-        await goes_on(server, cast, web, bridged, answered, hung_up_s)
+        await goes_on(server, cast, web, bridged, answered, heard_s)
         (unhealthy,), (healthy,) = server.logged(event="store_unhealthy"), server.logged(event="store_healthy")
         assert trouble.words in unhealthy["why"] == healthy["after"]
         assert {line["event"] for line in server.logged(level="error")} == {"store_unhealthy"}
         await asyncio.to_thread(server.idle)
         server.ask_to_stop()
-        assert await asyncio.to_thread(server.process.wait, 20) == 0
+        assert await asyncio.to_thread(server.process.wait, STOP_S) == 0
     finally:
         talk.close()
         cast.close()
         server.kill()
 
 
-async def goes_on(server: Server, cast: Cast, web: Webserver, bridged: Call, answered: Call, hung_up_s: float) -> None:
+async def goes_on(
+    server: Server, cast: Cast, web: Webserver, bridged: Call, answered: Call, heard_s: tuple[float, float]
+) -> None:
     """What happened meanwhile is on record as it happened, what was up is up, and calls are taken."""
     ended = record("ended", ("incoming", "hangup", "caller_hangup", 200))
     assert await asyncio.to_thread(server.ended, answered.id) == ended
     (moved,) = [entry for entry in server.journal(answered.id, "leg_moved") if entry["status"] == "hangup"]
-    assert abs(datetime.fromisoformat(moved["at"]).timestamp() - hung_up_s) < 1, "when it happened, not when it was written"
+    at_s = datetime.fromisoformat(moved["at"]).timestamp()
+    assert heard_s[0] - 0.001 < at_s < heard_s[1] + 0.001, "when it happened, not when it was written"
     await asyncio.to_thread(server.reaches, bridged.id, "ongoing", "ongoing")
     late = await cast.call("answered")
     for call in (bridged, late):
@@ -184,7 +189,7 @@ async def test_a_server_that_is_started_on_a_full_disk_knows_before_the_first_ca
 def serve(data: Path, within: Any) -> subprocess.CompletedProcess[str]:
     data.mkdir(exist_ok=True)
     arguments = [*within, sys.executable, "-m", "callwright", f"--data={data}", "serve", "--http-port=0", "--sip-port=0"]
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=240)
 
 
 @needs_mounts

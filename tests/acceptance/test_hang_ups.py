@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 from callwright.cli import authority
+from support.deaths import alive, gone
 from support.ports import free_ports
-from support.server import STOP_S, Server, log_lines, until
+from support.server import START_S, STOP_S, Server, children_of, log_lines, until
 
 # Whoever runs the tests in the background of a script may have them, and all they start, ignore it.
 BY_DEFAULT = ["env", "--default-signal=HUP"]
@@ -23,12 +24,13 @@ def test_a_renewed_certificate_is_taken_at_once(tmp_path: Path) -> None:
     settings = {"http.certificate": str(made.certificate), "http.key": str(made.key)}
     server = Server.start(tmp_path / "one", settings, within=[*BY_DEFAULT, "setsid"])
     try:
-        server.process.send_signal(signal.SIGHUP)
-        until(lambda: server.logged(event="hung_up"), bool, what="that the signal is told")
+        # Whole before the first signal, as a look between the two would find a pair that does not match.
         made.certificate.write_bytes(renewed.certificate.read_bytes())
         made.key.write_bytes(renewed.key.read_bytes())
         server.process.send_signal(signal.SIGHUP)
         until(lambda: server.logged(event="certificate_taken"), bool, what="that the renewed certificate is taken")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: server.logged(event="hung_up"), lambda told: len(told) == 2, what="that the signal is told")
         server.stop()
     finally:
         server.kill()
@@ -52,14 +54,14 @@ def test_a_terminal_that_is_closed_stops_the_server_in_order(tmp_path: Path) -> 
     terminal = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     pid = 0
     try:
-        until(shown.read_text, lambda text: "127.0.0.1" in text, within=30, what="that it has started")
+        until(shown.read_bytes, lambda text: b"127.0.0.1" in text, within=START_S, what="that it has started")
         pid = _server(terminal.pid)
         terminal.kill()
-        until(lambda: _lives(pid), lambda lives: not lives, within=STOP_S, what="the end of the server")
+        gone([pid], within=STOP_S)
     finally:
         terminal.kill()
         terminal.wait()
-        if pid and _lives(pid):
+        if pid and alive(pid):
             os.kill(pid, signal.SIGKILL)
     assert "draining" in {line["event"] for line in log_lines(log)}
     assert "Traceback" not in log.read_text()
@@ -67,12 +69,5 @@ def test_a_terminal_that_is_closed_stops_the_server_in_order(tmp_path: Path) -> 
 
 def _server(parent: int) -> int:
     """The process that `script` runs in its terminal."""
-    (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return int(child)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    (child,) = children_of(parent)
+    return child

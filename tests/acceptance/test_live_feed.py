@@ -146,7 +146,7 @@ def test_what_was_committed_is_told_once_over_three_deaths(tmp_path: Path) -> No
             placing = Placing(http_port, server.keys["test"])
             for deaths, death in enumerate(DEATHS, start=1):
                 before = len(watcher.ids)
-                until(lambda before=before: len(watcher.ids) - before, lambda more, death=death: more >= death, within=60)
+                until(lambda before=before: len(watcher.ids) - before, lambda more, death=death: more >= death, within=240)
                 server.kill()
                 server = Server.start(tmp_path, SETTINGS, keys=server.keys, http_port=http_port)
                 # A tail that is away when the server dies again says so once for both deaths.
@@ -156,13 +156,13 @@ def test_what_was_committed_is_told_once_over_three_deaths(tmp_path: Path) -> No
                     what="that tail is back",
                 )
             placing.end()
-            until(lambda: committed(tmp_path)[2], lambda live: live == 0, within=60, what="the end of all calls")
+            until(lambda: committed(tmp_path)[2], lambda live: live == 0, within=240, what="the end of all calls")
             world, positions, _ = committed(tmp_path)
-            until(lambda: places_of(world, watcher.ids[-1:])[0][0], lambda last: last == positions[-1], within=60)
+            until(lambda: places_of(world, watcher.ids[-1:])[0][0], lambda last: last == positions[-1], within=240)
             until(
                 lambda: places_of(world, [json.loads(_last_line(tmp_path / "tail.json"))["id"]])[0][0],
                 lambda last: last == positions[-1],
-                within=60,
+                within=240,
             )
             tailing.send_signal(signal.SIGINT)
             assert tailing.wait(PATIENCE_S) == 0
@@ -198,7 +198,7 @@ def test_one_who_reads_no_more_ends_tail_quietly(tmp_path: Path) -> None:
         for _ in range(5):
             server.test.post("/calls", asked)
         command = f"{sys.executable} -m callwright --data={tmp_path / 'data'} tail --test --since 1h | head -2"
-        done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=240)
         assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
         assert done.stderr.splitlines() == ["What happens in the test world, as it happens. Ctrl-C ends it."]
         server.stop()

@@ -33,7 +33,7 @@ def commands(title: str) -> list[list[str]]:
 def run(line: str, places: dict[str, str]) -> None:
     for theirs, ours in places.items():
         line = line.replace(theirs, ours)
-    subprocess.run(["bash", "-c", f"umask 077; {line}"], check=True, capture_output=True, text=True, timeout=60)
+    subprocess.run(["bash", "-c", f"umask 077; {line}"], check=True, capture_output=True, text=True, timeout=240)
 
 
 def place(server: Server, destination: str) -> None:

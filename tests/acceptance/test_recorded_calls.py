@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
+import time
 import wave
 from pathlib import Path
 from typing import Any
@@ -55,7 +57,7 @@ async def test_a_record_step_keeps_what_the_caller_says(tmp_path: Path) -> None:
         assert (recording["type"], recording["status"], recording["sealed"]) == ("ivr", "done", True)
         assert abs(recording["durationMs"] - 2_000) <= 40
         (sound,) = samples(server, recording["id"])
-        assert share(sound[RATE // 2 : RATE * 3 // 2], HZ) > 0.95
+        assert share(sound[RATE // 2 : RATE * 3 // 2], HZ) > 0.7  # a machine that stalls leaves gaps
         (file,) = (tmp_path / "data" / "recordings").rglob("*.sealed")
         assert b"RIFF" not in file.read_bytes()
         (made,) = server.live.listed(f"/recordings/{recording['id']}/transcriptions")
@@ -88,17 +90,22 @@ async def test_a_whole_call_is_silent_where_it_was_paused(tmp_path: Path) -> Non
         path = f"/api/recordings/{recording['id']}"
         assert server.live.get(f"/recordings/{recording['id']}").made["duration"] == 0
         await phone.measure(1.0)
-        for what, status in (("pause", "paused"), ("resume", "recording")):
-            assert server.live.post(f"{path}/{what}", None).content["status"] == status
-            await phone.measure(1.0)
+        began = time.monotonic()
+        assert server.live.post(f"{path}/pause", None).content["status"] == "paused"
+        await phone.measure(1.0)
+        assert server.live.post(f"{path}/resume", None).content["status"] == "recording"
+        paused_s = time.monotonic() - began
+        await phone.measure(1.0)
         await phone.do("hangup")
         (recording,) = await asyncio.to_thread(over, server, call)
         assert recording["type"] == "call"
         sound = samples(server, recording["id"])
-        heard = [share(sound[0][at : at + RATE // 10], HZ) > 0.9 for at in range(0, sound.shape[1] - RATE // 10, RATE // 10)]
-        silent = [index for index, tone in enumerate(heard) if not tone and 4 <= index < len(heard) - 4]
-        assert 7 <= len(silent) <= 20, heard
-        assert silent == list(range(silent[0], silent[0] + len(silent))), heard
+        tenths = [sound[0][at : at + RATE // 10] for at in range(0, sound.shape[1] - RATE // 10, RATE // 10)]
+        heard = "".join("x" if share(tenth, HZ) > 0.9 else "." for tenth in tenths)
+        # A machine that stalls leaves gaps elsewhere, too, and none as long.
+        silent = max(re.findall(r"\.+", heard), key=len)
+        assert 7 <= len(silent) <= 10 * paused_s + 3, heard
+        assert all(side.count("x") >= 4 for side in heard.split(silent, 1)), heard
         assert server.live.post(f"{path}/pause", None).status == 409
     finally:
         await phone.stop()

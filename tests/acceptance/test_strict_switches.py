@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from support.server import Customer, Server, Webserver, until
+from support.server import PATIENCE_S, Customer, Server, Webserver, until
 
 STRICT = """
 [compatibility]
@@ -91,7 +91,7 @@ def test_statuses_and_codes(stage: Stage) -> None:
 
 
 def test_the_document_says_so(stage: Stage) -> None:
-    with urllib.request.urlopen(f"{stage.server.http}/openapi.json", timeout=15) as answer:
+    with urllib.request.urlopen(f"{stage.server.http}/openapi.json", timeout=PATIENCE_S) as answer:
         document = json.load(answer)
     responses = document["paths"]["/calls/{call}"]["put"]["responses"]
     assert {"400", "409"} <= set(responses)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from callwright.phone.client import Phone
-from support.server import EVERY_VOICE, Server, Webserver
+from support.server import EVERY_VOICE, PATIENCE_S, Server, Webserver
 
 HOST = "https://voice.messagebird.com"
 KEY = "test_gshuPaZoeEG6ovbc8M79w0QyM"
@@ -55,7 +55,7 @@ PAGE_1_OF_1 = {"pageCount": 1, "currentPage": 1, "perPage": 10}
 def run(line: str, server: Server, *, key: str) -> Any:
     """Run a line of the tutorial in a shell, with our host and key in the place of theirs."""
     ours = line.replace(HOST, server.http).replace(KEY, key).replace("curl ", "curl --silent --show-error ", 1)
-    done = subprocess.run(["bash", "-c", ours], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(["bash", "-c", ours], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     return json.loads(done.stdout)
 
 

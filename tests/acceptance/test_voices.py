@@ -45,7 +45,7 @@ async def call(server: Server, number: str) -> FarEnd:
     caller = FarEnd((server.host, server.port))
     try:
         await caller.call(number)
-        await caller.is_hung_up(within=30)
+        await caller.is_hung_up(within=90)
     finally:
         caller.close()
     return caller
@@ -82,7 +82,7 @@ async def test_calls_go_on_when_all_voices_die(server: Server, how: int) -> None
     understood = await asyncio.to_thread(words, caller.line.heard)
     assert error_rate(TEXT, understood) < 0.4, understood
     # What is not is said by a voice that is back.
-    await asyncio.to_thread(until, partial(server.logged, event="child_died"), lambda died: len(died) == before + len(ENGINES))
+    await asyncio.to_thread(until, partial(server.logged, event="child_died"), lambda died: len(died) >= before + len(ENGINES))
     placed = await asyncio.to_thread(server.answers, "31207009002", say("Nobody has ever said this before."))
     caller = await call(server, placed)
     assert np.abs(caller.line.heard).max() > 2_000

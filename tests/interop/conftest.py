@@ -15,7 +15,7 @@ from support.ports import free_port
 from support.server import Server, Webserver
 from support.sipp import cast
 
-RING_S = 2  # what every call rings at most, unless a step says otherwise
+RING_S = 3  # what every call rings at most, unless a step says otherwise
 
 
 class Trunk(NamedTuple):

@@ -15,7 +15,7 @@ def transfer(peer):
 
 
 async def hears(phone, call, hz):
-    for _ in range(20):
+    for _ in range(100):
         heard = await phone.measure(0.3, call=call)
         if heard["hz"] is not None and abs(heard["hz"] - hz) < 3:
             return

@@ -26,8 +26,9 @@ def test_a_file_is_played_and_the_caller_is_hung_up(server, web, sipp, number, l
     assert server.ended(call) == record("ended", ("incoming", "hangup", "flow_ended", 200))
     assert web.told(call) == in_order(("starting", "starting"), ("ongoing", "ongoing"), ("ended", "hangup"))
     (counters,) = server.counters(call)
-    assert 50 <= counters["sent"] < 100  # a second of 20 ms packets, and silence until the file is there; echoed by SIPp
-    assert counters["received"] == pytest.approx(counters["sent"], abs=5)
+    # A second of 20 ms packets, and silence until the file is there; echoed by SIPp, and the last ones not in time.
+    assert counters["sent"] >= 50
+    assert 40 <= counters["received"] <= counters["sent"]
     assert (counters["lost"], counters["duplicate"]) == (0, 0)
 
 
@@ -168,8 +169,8 @@ def test_twenty_calls_at_once_are_kept_apart(server, web, sipp, number):
         assert server.ended(call) == record("ended", ("incoming", "hangup", "flow_ended", 200))
         assert web.told(call) == in_order(("starting", "starting"), ("ongoing", "ongoing"), ("ended", "hangup"))
         (counters,) = server.counters(call)
-        assert 50 <= counters["sent"] < 100
-        assert counters["received"] == pytest.approx(counters["sent"], abs=8)
+        assert counters["sent"] >= 50
+        assert 40 <= counters["received"] <= counters["sent"]
 
 
 def test_thirty_calls_a_second_leave_nothing_behind(server, sipp, number):

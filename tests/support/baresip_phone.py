@@ -15,7 +15,7 @@ from callwright.phone.sound import Heard, measure
 from support.ports import free_port
 from support.sound import tone
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 AHEAD = 3200  # bytes of sound written before they are due: 200 ms
 
 

@@ -19,7 +19,7 @@ from support.conformance_table import UPDATE, About, record, settle
 from support.contract_answers import IDS, KEY, WEBHOOK_URL, ContractServer, named
 
 FOLDER = Path(__file__).parents[1] / "conformance"
-RUN_S = 60.0
+RUN_S = 240.0
 # Marks, in place of a section of the contract, what the runtime of a language adds to a request.
 OF_THE_RUNTIME = "–"
 # Not methods of a library, but what it makes of a server's refusal: the codes of contract §3.4.

@@ -10,11 +10,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from callwright.cli import authority
+from support.crowded import CrowdedServer
 from support.ports import free_port
 from support.server import PATIENCE_S, Server, Webserver, until
 
@@ -122,7 +123,7 @@ def client_stage(folder: Path) -> Iterator[ClientStage]:
         scribe.server_close()
 
 
-def _scribe() -> ThreadingHTTPServer:
+def _scribe() -> CrowdedServer:
     """A service that writes down `SAID`, whatever it is sent."""
 
     class Scribe(BaseHTTPRequestHandler):
@@ -137,7 +138,6 @@ def _scribe() -> ThreadingHTTPServer:
         def log_message(self, *_: Any) -> None:
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Scribe)
-    http.daemon_threads = True
+    http = CrowdedServer(("127.0.0.1", 0), Scribe)
     threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     return http

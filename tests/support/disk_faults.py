@@ -117,7 +117,7 @@ class LockedFile:
         return ()
 
     def begin(self, server: Server) -> None:
-        self._other = sqlite3.connect(server.folder / "data" / "callwright.db", isolation_level=None)
+        self._other = sqlite3.connect(server.folder / "data" / "callwright.db", isolation_level=None, timeout=60)
         self._other.execute("BEGIN EXCLUSIVE")
 
     def end(self) -> None:

@@ -39,11 +39,10 @@ async def converse(sock: socket.socket, epoch: int, behaviour: str) -> None:
             return
         link.send(Heard(message.text, os.getpid(), epoch))
 
-    link = await Link.over(sock, Say | Heard, epoch, receive, lambda why: over.set_result(None), pings=False)
     if behaviour == "deaf":
         signal.signal(signal.SIGTERM, lambda *_: print("not yet", file=sys.stderr, flush=True))
-        await asyncio.sleep(30)
-    if behaviour == "deaf to the link":
+    link = await Link.over(sock, Say | Heard, epoch, receive, lambda why: over.set_result(None), pings=False)
+    if behaviour in ("deaf", "deaf to the link"):
         await asyncio.sleep(30)
     await over
 

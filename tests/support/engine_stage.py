@@ -30,9 +30,10 @@ from callwright.telephony import Answer, Answered, Command, Event, Incoming
 from support.ports import free_ports
 from support.sip_peer import Caller, Peer
 from support.sound import FRAME, tone
+from support.stalls import stalls
 
 FRAME_S = 0.02
-PATIENCE_S = 8.0
+PATIENCE_S = 30.0
 ROWS, COLUMNS = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 PAD = "123A456B789C*0#D"
 E = TypeVar("E", bound=Event)
@@ -107,12 +108,15 @@ class SoundEnd:
     def _read(self) -> None:
         while True:
             try:
-                packet = rtp.parse(self.socket.recv(2048))
+                data, (_, port) = self.socket.recvfrom(2048)
+                packet = rtp.parse(data)
             except BlockingIOError:
                 return
             except (ConnectionError, ValueError):
                 continue
-            if packet.payload_type == PCMU.payload_type:
+            # Somebody may still speak to a far end of another test that had this port before.
+            is_ours = self.target is None or port == self.target[1]
+            if is_ours and packet.payload_type == PCMU.payload_type:
                 self.heard.append(PCMU.decode(packet.payload))
 
     async def _speak(self) -> None:
@@ -127,6 +131,7 @@ class SoundEnd:
             if not len(self.says):
                 self._quiet.set()
             due += FRAME_S
+            stalls.sound_was_late(self._loop.time() - due)
             await asyncio.sleep(max(due - self._loop.time(), 0))
 
 
@@ -151,7 +156,7 @@ class EngineStage:
         self._parties: list[FarParty] = []
         self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sip.bind(("127.0.0.1", 0))
-        engine = self.engine = SipEngine(EngineSettings(address="127.0.0.1"), clock)
+        engine = self.engine = SipEngine(EngineSettings(address="127.0.0.1", open_s=20.0, close_s=10.0), clock)
         engine.attach(self.events.append)
         first = free_ports(40)
         ports = MediaSettings(first_port=first, last_port=first + 39, port_quarantine_s=0.0)

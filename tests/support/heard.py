@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
+
+from support.crowded import CrowdedServer
 
 BEFORE, DURING, AFTER = "before", "during", "after"  # a rotation of both secrets
 TOKEN = "a token with 32 characters or so"
@@ -62,8 +64,7 @@ class Listener:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Answerer)
-        self._http.daemon_threads = True
+        self._http = CrowdedServer(("127.0.0.1", 0), Answerer)
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def url(self, path: str) -> str:

@@ -10,6 +10,8 @@ from starlette.types import ASGIApp
 
 from callwright.web import CUT
 
+PATIENCE_S = 30.0
+
 
 class HeldRequest:
     """What was sent is read piece by piece; `taking` holds the server up while it is clear."""
@@ -36,12 +38,12 @@ class HeldRequest:
         return {name.decode(): value.decode() for name, value in self.started["headers"]}
 
     async def piece(self) -> bytes:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             return await self._pieces.get()
 
     async def close(self) -> None:
         self.gone.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await self.task
 
     async def _receive(self) -> dict[str, Any]:

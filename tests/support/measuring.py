@@ -21,6 +21,10 @@ LOW_HZ, HIGH_HZ = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 KEYPAD = ("123A", "456B", "789C", "*0#D")
 
 
+# A clip of a second or two that was heard, or recorded: a machine that stalls leaves gaps of a few tenths in it.
+WHOLE = 0.85
+
+
 class Stretch(NamedTuple):
     """A span in which the sound was one thing: a tone of `hz`, or silence (None)."""
 

@@ -37,6 +37,9 @@ def free_range(pairs: int) -> MediaSettings:
     return MediaSettings(first_port=first, last_port=first + 2 * pairs - 1)
 
 
+PATIENCE_S = 15.0
+
+
 class MediaChild:
     def __init__(self, settings: MediaSettings, epoch: int = 1, *, greets: bool = True) -> None:
         self.sock, theirs = socket.socketpair()
@@ -51,7 +54,7 @@ class MediaChild:
         self._pinged = 0.0
         if greets:
             self.send(ipc.Hello(ipc.PROTOCOL, epoch))
-        self._wait(lambda message: message == ipc.Hello(ipc.PROTOCOL, epoch), "Hello", 20)
+        self._wait(lambda message: message == ipc.Hello(ipc.PROTOCOL, epoch), "Hello", 4 * PATIENCE_S)
 
     def __enter__(self) -> Self:
         return self
@@ -59,13 +62,13 @@ class MediaChild:
     def __exit__(self, *_: object) -> None:
         self.sock.close()
         try:
-            self.process.wait(5)
+            self.process.wait(PATIENCE_S)
         finally:
             self.process.kill()
             assert self.process.stderr is not None
             self.errors = self.process.stderr.read()
             self.process.stderr.close()
-            self.process.wait(5)
+            self.process.wait()
 
     def send(self, *messages: msgspec.Struct) -> None:
         self.sock.sendall(ipc.frame(messages))
@@ -87,7 +90,7 @@ class MediaChild:
         dull = (ipc.Hello, ipc.Pong, wire.Load)
         return [m for _, m in self.messages if (isinstance(m, kinds) if kinds else not isinstance(m, dull))]
 
-    def wait(self, kind: type[M], stream: UUID | None = None, within: float = 5.0) -> M:
+    def wait(self, kind: type[M], stream: UUID | None = None, within: float = PATIENCE_S) -> M:
         """The first message of a kind, and of a stream; it is taken off the list."""
         return self._wait(lambda m: isinstance(m, kind) and stream in (None, getattr(m, "stream", None)), kind.__name__, within)
 
@@ -168,7 +171,9 @@ class FarEnd:
     def hear(self) -> None:
         while True:
             try:
-                data = self.rtp.recv(2048)
+                data, (_, port) = self.rtp.recvfrom(2048)
+                if port != self.target[1]:
+                    continue  # somebody still speaks to a far end of another test that had this port before
             except BlockingIOError:
                 return
             now = time.monotonic()

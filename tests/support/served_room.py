@@ -38,7 +38,7 @@ class Served:
     def start(self) -> Served:
         self._folder.prepare()
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     async def _serve(self) -> None:
@@ -67,7 +67,7 @@ class Served:
     def commit(self, change: Change) -> None:
         assert self.room is not None
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(self.room.store.commit(change), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.room.store.commit(change), self._loop).result(60)
 
     def stop(self) -> None:
         assert self._loop is not None

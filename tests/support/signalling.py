@@ -20,6 +20,7 @@ from callwright.sip.settings import SignallingSettings, TrunkSource
 T = TypeVar("T", bound=msgspec.Struct)
 ROOT = Path(__file__).resolve().parents[2]
 
+PATIENCE_S, START_S = 15.0, 60.0
 PROGRAM = ("-m", "callwright.sip.process")
 # A tenth of RFC 3261's times: what takes 32 s on the wire takes 3.2 s here.
 SETTINGS = SignallingSettings(
@@ -36,7 +37,7 @@ async def _readable(sock: socket.socket) -> None:
     heard: asyncio.Future[None] = loop.create_future()
     loop.add_reader(sock, lambda: heard.done() or heard.set_result(None))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(START_S):
             await heard
     finally:
         loop.remove_reader(sock)
@@ -75,9 +76,11 @@ class Core:
         )
         theirs.close()
         await _readable(ours)  # the link would take the silence of slow imports for death
-        self.link = await Link.over(ours, wire.SignallingMessage, self._epoch, self._hear, self._lose, pings=True)
+        self.link = await Link.over(
+            ours, wire.SignallingMessage, self._epoch, self._hear, self._lose, pings=True, silence_s=PATIENCE_S
+        )
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(START_S):
                 await self.link.ready
         except (TimeoutError, LinkBroken) as error:
             raise AssertionError(f"the process did not start ({error}): {await self.stop()}") from None
@@ -94,7 +97,7 @@ class Core:
 
     def _finish(self) -> tuple[bytes, bytes]:
         try:
-            return self.process.communicate(timeout=20)
+            return self.process.communicate(timeout=START_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.communicate()
@@ -116,7 +119,7 @@ class Core:
         for message in messages:
             self.link.send(message)
 
-    async def take(self, kind: type[T], leg: UUID | None = None, *, within: float = 3.0) -> T:
+    async def take(self, kind: type[T], leg: UUID | None = None, *, within: float = PATIENCE_S) -> T:
         """The first message of a kind (about a leg) that was not taken yet."""
         try:
             async with asyncio.timeout(within):
@@ -140,7 +143,7 @@ class Core:
         self.send(wire.PlaceLeg(leg, "1", "127.0.0.1", "127.0.0.1", 9, "2", ""))
         await self.take(wire.LegFailed, leg)
 
-    async def load(self, *, within: float = 3.0) -> wire.Load:
+    async def load(self, *, within: float = PATIENCE_S) -> wire.Load:
         """The next report of load."""
         seen = len(self.loads)
         async with asyncio.timeout(within):

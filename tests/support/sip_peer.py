@@ -8,8 +8,9 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 
-PATIENCE_S = 15.0
 _count = itertools.count(1)
+
+PATIENCE_S = 20.0  # of a machine that does many other things
 
 SDP = (
     "v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -229,6 +230,12 @@ class Caller:
 
     def cancel(self, **options: object) -> None:
         self.send("CANCEL", branch=self.branch, **options)
+
+    async def hears(self, code: int) -> Message:
+        """The answer to the request that was sent last; repetitions of answers to those before are passed over."""
+        while (answer := await self.peer.get(code)).cseq[0] != self.cseq:
+            pass
+        return answer
 
     def learn(self, response: Message) -> None:
         self.to = response.get("To")

@@ -35,7 +35,7 @@ from support.platform import Platform
 from support.ports import free_ports
 from support.sip_peer import Caller, Message, Peer, sdp
 
-PATIENCE_S = 8.0
+PATIENCE_S = 30.0
 Outcome = tuple[str, list[tuple[str, str, str]]]
 _numbers = itertools.count(31_205_560_000)
 
@@ -60,7 +60,10 @@ class SipStage(Platform):
         self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sip.bind(("127.0.0.1", 0))
         self.address = self.sip.getsockname()
-        self.engine_settings = EngineSettings(address="127.0.0.1", ack_s=4.0, call_s=8.0)
+        # The children share the processors with other tests, and may answer late.
+        self.engine_settings = EngineSettings(
+            address="127.0.0.1", open_s=20.0, close_s=10.0, word_s=10.0, ack_s=4.0, call_s=8.0
+        )
         engine = self.sip_engine = SipEngine(self.engine_settings, self.clock)
         first = free_ports(2 * pairs)
         ports = MediaSettings(first_port=first, last_port=first + 2 * pairs - 1, silence_s=silence_s, port_quarantine_s=0.0)

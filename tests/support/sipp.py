@@ -18,6 +18,13 @@ SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"
 PATIENCE_S = 30.0
 
 
+def counts_of(folder: Path) -> dict[str, int]:
+    """The last figures of a SIPp that works in a folder, by their names; a line without its end is still being written."""
+    whole, _, _ = (folder / "stat.csv").read_text().rpartition("\n")
+    names, *rows = [line.split(";") for line in whole.splitlines()]
+    return {name: int(value) for name, value in zip(names, rows[-1], strict=False) if name and value.lstrip("-").isdigit()}
+
+
 class Sipp:
     """A running SIPp. `sip` is its host and port."""
 
@@ -85,8 +92,7 @@ class Sipp:
             self.stop()
             code = None
         assert code == 0, f"SIPp exited with {code}: {self.words()}"
-        names, *rows = [line.split(";") for line in (self._folder / "stat.csv").read_text().splitlines()]
-        return {name: int(value) for name, value in zip(names, rows[-1], strict=False) if name and value.lstrip("-").isdigit()}
+        return counts_of(self._folder)
 
     def notes(self) -> list[str]:
         """What the scenario noted with its ``log`` actions."""

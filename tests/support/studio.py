@@ -50,7 +50,7 @@ async def studio(
     supervisor.start()
     try:
         await supervisor.started()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await made.ready()
         made.children = {child.name.removeprefix("speech-"): child for child in children}
         yield made

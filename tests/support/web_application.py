@@ -6,11 +6,12 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from support.server import until
+from support.crowded import CrowdedServer
+from support.server import PATIENCE_S, until
 
 
 class Asked(NamedTuple):
@@ -48,8 +49,7 @@ class WebApplication:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self._pages: dict[str, Page] = {}
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._answerer())
-        self._http.daemon_threads = True
+        self._http = CrowdedServer(("127.0.0.1", 0), self._answerer())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -65,7 +65,7 @@ class WebApplication:
             self._pages[path] = lambda _: fixed
         return self.url(path)
 
-    def to(self, path: str, *, times: int = 1, within: float = 15.0) -> list[Asked]:
+    def to(self, path: str, *, times: int = 1, within: float = PATIENCE_S) -> list[Asked]:
         """What was asked of a path, once it was asked so often."""
         return until(
             lambda: [one for one in tuple(self.asked) if one.path == path],

@@ -12,6 +12,8 @@ from typing import Any
 
 Event = dict[str, Any]
 
+PATIENCE_S = 30.0
+
 
 class PhoneError(Exception):
     """The phone refused a command, or is gone."""
@@ -41,7 +43,7 @@ class Phone:
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=1 << 20, start_new_session=True)
         phone = cls(process)
         try:
-            phone.sip = (await phone.wait("ready", timeout=20.0))["sip"]
+            phone.sip = (await phone.wait("ready", timeout=60.0))["sip"]
         except BaseException:
             await phone.stop()
             raise
@@ -64,7 +66,7 @@ class Phone:
     async def call(self, uri: str, **fields: Any) -> int | None:
         return await self.do("call", uri=uri, **fields)
 
-    async def wait(self, *names: str, timeout: float = 10.0, **facts: Any) -> Event:
+    async def wait(self, *names: str, timeout: float = PATIENCE_S, **facts: Any) -> Event:
         """The first event of such a name and with such facts that was not waited for before; TimeoutError when none comes."""
         async with asyncio.timeout(timeout):
             while True:
@@ -80,7 +82,7 @@ class Phone:
     async def measure(self, seconds: float = 0.5, **fields: Any) -> Event:
         """What the phone hears in the next `seconds`."""
         number = await self.do("report", measure=seconds, **fields)
-        return await self.wait("heard", timeout=seconds + 5.0, asked=True, call=number)
+        return await self.wait("heard", timeout=seconds + PATIENCE_S, asked=True, call=number)
 
     def tones(self, call: int = 1) -> list[tuple[float, float | None]]:
         """What was heard from when on: pairs of the loop's time and the frequency, None for silence or noise."""

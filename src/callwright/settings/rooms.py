@@ -55,6 +55,7 @@ def signalling(settings: Settings) -> SignallingSettings:
         trunks=tuple(TrunkSource(trunk.name, trunk.from_) for trunk in settings.trunks if trunk.from_)
         + ((TrunkSource("sip.from", settings.sip.from_),) if settings.sip.from_ else ()),
         new_legs_per_s=settings.sip.new_legs_per_second,
+        max_late_ms=settings.sip.max_late_ms,
         log_level=settings.log.level,
     )
 

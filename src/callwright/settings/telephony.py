@@ -60,6 +60,15 @@ class SipSection(Section, frozen=True, kw_only=True):
             description="How many new legs a second a signalling process takes; more get 503. 250 fills half a core.",
         ),
     ] = 250
+    max_late_ms: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=60_000,
+            description="How many milliseconds a signalling process may run late; beyond that new calls get 503. "
+            "Raise it where other programs share the machine.",
+        ),
+    ] = 50.0
     user_agent: Annotated[
         str,
         Meta(

@@ -15,7 +15,7 @@ from callwright.webhooks.verify import BadSignature, Event, verify
 
 __tracebackhide__ = True
 
-WITHIN_S = 15.0
+WITHIN_S = 30.0
 POLL_S = 0.02
 MOST_BODY = 1 << 20
 LONGEST_NUMBER = 18
@@ -109,6 +109,13 @@ class Callback:
         return f"<Callback {self.sequence or '?'} {what} of {self.call_id or '?'}{refused}{doubt}>"
 
 
+class _Service(ThreadingHTTPServer):
+    """Takes as many connections at once as a deliverer makes; the usual five would have others wait a second and more."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class _Planned(NamedTuple):
     status: int
     times: int | None
@@ -130,8 +137,7 @@ class WebhookInbox:
         self._planned: deque[_Planned] = deque()
         self._received: list[Callback] = []
         self._changed = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._answerer())
-        self._server.daemon_threads = True
+        self._server = _Service(("127.0.0.1", 0), self._answerer())
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_S,), name="callwright-webhook-inbox", daemon=True
         )

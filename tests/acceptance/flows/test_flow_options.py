@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
-import pytest
-
 from support.far_end import FarEnd
 from support.measuring import tones
 from support.server import Server
@@ -26,8 +24,8 @@ async def test_a_call_lasts_no_longer_than_it_may(
     server.live.post(f"/call-flows/{made['id']}/numbers", {"numbers": [number]})
     caller = telephone()
     await caller.call(number)
-    await caller.is_hung_up(within=10)
-    assert caller.line.now == pytest.approx(2, abs=0.5)
+    await caller.is_hung_up()
+    assert 1.5 < caller.line.now < 15  # it would play for 20 s
     call = await asyncio.to_thread(server.call_to, number)
     assert (await asyncio.to_thread(server.ended, call)).legs[0].reason == "max_duration"
 
@@ -42,7 +40,7 @@ async def test_a_number_without_a_flow_runs_the_default(
     assert server.live.post("/api/numbers", {"number": number}).status == 201
     caller = telephone()
     await caller.call(number)
-    await caller.is_hung_up(within=10)
+    await caller.is_hung_up()
     assert [round(one.hz or 0, -1) for one in tones(caller.line.heard, longer=0.5)] == [820]
 
 
@@ -68,7 +66,7 @@ async def test_conditions_hold_or_not(
         await caller.call(number)
         await caller.hears_for(0.2)
         await caller.line.press("12", ms=60, gap_ms=60)
-        await caller.is_hung_up(within=20)
+        await caller.is_hung_up(within=60)
         assert [round(one.hz or 0, -1) for one in tones(caller.line.heard, longer=0.3)] == [600]
 
     operators = (">", "9"), ("<", "100"), (">=", "12"), ("<=", "12"), ("contains", "2")

@@ -18,7 +18,7 @@ import pytest
 
 from support.far_end import FarEnd, Samples
 from support.guides import MaskedNumbers, Menu, Survey, Voicemail
-from support.measuring import find, fingerprint, level, silences, tones
+from support.measuring import WHOLE, find, fingerprint, level, silences, tones
 from support.ports import free_port
 from support.recogniser import error_rate, split, words
 from support.server import EVERY_VOICE, Server, record, until
@@ -116,7 +116,7 @@ async def test_automated_survey(server: Server, web: WebApplication, telephone: 
     for (leg, recording), answer, method in zip(responses, answers, ("GET", "POST"), strict=True):  # contract C35
         path = f"/calls/{call}/legs/{leg}/recordings/{recording}.wav"
         heard = sound_of(await asyncio.to_thread(lambda path=path, method=method: downloaded(server, path, method=method)))
-        assert find(answer, heard).likeness > 0.95
+        assert find(answer, heard).likeness > WHOLE
 
 
 async def test_masked_numbers(
@@ -136,9 +136,7 @@ async def test_masked_numbers(
         assert caller_number not in invite.raw.decode()
         await line_of_carrier.answers()
         await caller.is_answered()
-        clip = fingerprint(1.5, seed=31)
-        await line_of_carrier.line.say(clip)
-        await caller.until(lambda caller=caller, clip=clip: find(clip, caller.line.heard).likeness > 0.9, "the other's voice")
+        await line_of_carrier.is_heard(fingerprint(1.5, seed=31), caller)
         await caller.hang_up()
         await line_of_carrier.is_hung_up()
     stranger = telephone()
@@ -213,9 +211,7 @@ async def test_menu_to_an_agent(server: Server, web: WebApplication, telephone: 
     await caller.hears_for(1.5)
     await caller.line.press("2")
     await agent.answers()
-    clip = fingerprint(1.5, seed=41)
-    await agent.line.say(clip)
-    await caller.until(lambda: find(clip, caller.line.heard).likeness > 0.9, "the agent")
+    await agent.is_heard(fingerprint(1.5, seed=41), caller)
     await agent.hang_up()
     await caller.is_hung_up()
 
@@ -223,15 +219,7 @@ async def test_menu_to_an_agent(server: Server, web: WebApplication, telephone: 
 async def hear_each_other(*all_: FarEnd, seed: int) -> None:
     """Each says something of its own in turn, and all the others hear it."""
     for number, speaker in enumerate(all_):
-        clip = fingerprint(1.2, seed=seed + number)
-        begins = [one.line.now for one in all_]
-        await speaker.line.say(clip)
-        for listener, begin in zip(all_, begins, strict=True):
-            if listener is not speaker:
-                await listener.until(
-                    lambda listener=listener, begin=begin, clip=clip: find(clip, listener.line.since(begin)).likeness > 0.8,
-                    f"telephone {number + 1}",
-                )
+        await speaker.is_heard(fingerprint(1.2, seed=seed + number), *(one for one in all_ if one is not speaker))
 
 
 async def test_warm_transfer(server: Server, telephone: Telephone, number: str) -> None:

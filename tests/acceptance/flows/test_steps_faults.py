@@ -14,7 +14,7 @@ from test_steps_record import Recording, beeps
 
 from support.deaths import child_of, gone
 from support.far_end import FarEnd
-from support.measuring import find, fingerprint, tones
+from support.measuring import WHOLE, find, fingerprint, tones
 from support.recogniser import words
 from support.server import EVERY_VOICE, Server, until
 from support.sound import tone_file
@@ -39,7 +39,7 @@ async def test_what_was_said_until_the_server_was_killed_is_there(
     await asyncio.to_thread(server.answers, number, record())
     caller = telephone()
     await caller.call(number)
-    await beeps(caller)
+    await beeps(server, number, caller)
     await caller.line.say(CLIP)
     await caller.hears_for(2.5)  # what waits for late packets and for the disk
     call = await asyncio.to_thread(server.call_to, number)
@@ -55,7 +55,7 @@ async def test_what_was_said_until_the_server_was_killed_is_there(
             what="the recording",
         )
         recording = Recording(successor, items[0])
-        assert find(CLIP, recording.samples[0]).likeness > 0.95
+        assert find(CLIP, recording.samples[0]).likeness > WHOLE
         assert items[0]["duration"] == pytest.approx(recording.seconds, abs=1)
     finally:
         successor.kill()
@@ -71,7 +71,7 @@ async def test_a_disk_that_is_full_ends_the_recording_and_not_the_call(
     resource.prlimit(media, resource.RLIMIT_FSIZE, (20_000, hard))
     caller = telephone()
     await caller.call(number)
-    await beeps(caller)
+    await beeps(server, number, caller)
     caller.line.say(CLIP)
     await caller.is_hung_up(within=30)
     assert [round(one.hz or 0, -1) for one in tones(caller.line.heard, longer=0.8)] == [900]

@@ -10,7 +10,7 @@ import pytest
 from test_steps_record import recorded, recordings
 
 from support.far_end import FarEnd
-from support.measuring import find, fingerprint, tones
+from support.measuring import WHOLE, find, fingerprint, tones
 from support.server import Server, record
 from support.sound import tone_file
 from support.steps import pause, play, transfer
@@ -47,8 +47,8 @@ async def test_both_hear_each_other(server: Server, telephone: Telephone, number
     async def case(mixed: bool) -> None:
         number = next(numbers)
         a, b, *_ = await talk(server, telephone, number, mixed=mixed)
-        assert find(OF_B, a.line.heard).likeness > 0.95
-        assert find(OF_A, b.line.heard).likeness > 0.95
+        assert find(OF_B, a.line.heard).likeness > WHOLE
+        assert find(OF_A, b.line.heard).likeness > WHOLE
         call = await asyncio.to_thread(server.call_to, number)
         legs = ("incoming", "hangup", "caller_hangup", 200), ("outgoing", "hangup", "peer_gone", 200)
         assert await asyncio.to_thread(server.ended, call) == record("ended", *legs)
@@ -65,7 +65,7 @@ async def test_one_side_is_recorded(server: Server, telephone: Telephone, number
         await talk(server, telephone, number, {"record": option})
         recording = await recorded(server, number, of_leg=1 if option == "in" else 0)
         assert recording.item["type"] == "transfer"
-        assert find(heard, recording.samples[0]).likeness > 0.95
+        assert find(heard, recording.samples[0]).likeness > WHOLE
         assert find(not_heard, recording.samples[0]).likeness < 0.4
 
     await each(["in", "out"], case)
@@ -75,8 +75,8 @@ async def test_both_sides_are_recorded_apart_and_in_time(server: Server, telepho
     _, _, apart, _ = await talk(server, telephone, number, {"record": "both"}, mixed=True)
     of_a, of_b = await recorded(server, number, of_leg=0), await recorded(server, number, of_leg=1)
     a, b = find(OF_A, of_a.samples[0]), find(OF_B, of_b.samples[0])
-    assert min(a.likeness, b.likeness) > 0.95
-    assert b.at - a.at == pytest.approx(apart, abs=0.04)
+    assert min(a.likeness, b.likeness) > WHOLE
+    assert b.at - a.at == pytest.approx(apart, abs=0.15)
 
 
 async def test_the_whole_call_is_recorded_in_two_channels_in_time(
@@ -88,9 +88,9 @@ async def test_the_whole_call_is_recorded_in_two_channels_in_time(
         (whole,) = await asyncio.to_thread(recordings, server, number)
         assert (whole.item["type"], whole.channels) == ("call", 2)
         a, b = find(OF_A, whole.samples[0]), find(OF_B, whole.samples[1])
-        assert min(a.likeness, b.likeness) > 0.95
-        assert b.at - a.at == pytest.approx(heard_apart, abs=0.04)  # as the caller's ear had it
-        assert b.at - a.at == pytest.approx(apart, abs=0.1)  # mixed sound has waited for what might be late
+        assert min(a.likeness, b.likeness) > WHOLE
+        assert b.at - a.at == pytest.approx(heard_apart, abs=0.15)  # as the caller's ear had it
+        assert b.at - a.at == pytest.approx(apart, abs=0.25)  # mixed sound has waited for what might be late
 
     await each([False, True], case)
 
@@ -136,7 +136,7 @@ async def test_who_does_not_answer_in_time_is_left(
     await a.call(number, answered=False)
     await b.is_called()
     await a.peer.get(180)
-    await b.peer.get("CANCEL", within=10)
+    await b.peer.get("CANCEL")
     await a.is_answered()
     await a.is_hung_up(within=20)
     assert [round(one.hz or 0, -1) for one in tones(a.line.heard, longer=0.5)] == [1_200]
@@ -151,12 +151,11 @@ async def test_a_caller_who_was_answered_hears_ringing(
     await a.call(number)
     await b.is_called()
     await a.hears_for(3)
-    ringing = tones(a.line.since(1.0), longer=0.5)
+    ringing = [one for one in tones(a.line.heard, longer=0.5) if round(one.hz or 0, -1) != 1_200]
     assert ringing
     assert {round(one.hz or 0, -1) for one in ringing} <= {420, 430}
     await b.answers()
     await a.hears_for(0.5)
-    b.line.say(OF_B)
-    await a.until(lambda: find(OF_B, a.line.heard).likeness > 0.9, "what B says")
+    await b.is_heard(OF_B, a)
     await b.hang_up()
     await a.is_hung_up()

@@ -13,7 +13,7 @@ async def stage() -> AsyncIterator[SipStage]:
     """One switch with its processes for the tests of a module; each test has numbers and calls of its own."""
     async with sip_stage() as stage:
         yield stage
-        assert stage.switch.live_calls == 0
+        await stage.until(lambda: stage.switch.live_calls == 0, "the end of the last call")
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -125,6 +125,7 @@ async def test_a_transfer_that_fails_leaves_those_who_talk(
     await b.get(202)
     invite = await c.get("INVITE")
     c.reply(invite, 486, "Busy Here")
+    await c.get("ACK")
     await until_told(b, "SIP/2.0 486 Busy Here")
     callee.send("REFER", fields=[f"Refer-To: <{at(c)}>"])
     invite = await c.get("INVITE")

@@ -12,7 +12,7 @@ from callwright import telephony
 from callwright.calls import journal
 from callwright.calls.model import Call
 from support.sip_peer import Caller, Message, Peer, sdp
-from support.sip_stage import SipStage, cancelled, gone, hung_up, pause, transfer
+from support.sip_stage import SipStage, gone, hung_up, pause, transfer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,11 +37,11 @@ def shown(stage: SipStage, call: Call) -> Any:
 @pytest.mark.parametrize("who", ["caller", "callee"])
 async def test_hold_and_resume_by_the_far_end(stage: SipStage, a: Peer, b: Peer, who: str) -> None:
     caller, callee, call = await stage.talk(a, b)
-    peer, dialog, leg = (a, caller, 0) if who == "caller" else (b, callee, 1)
+    dialog, leg = (caller, 0) if who == "caller" else (callee, 1)
     before = shown(stage, call)
     for version, says in enumerate(("sendonly", "inactive", "recvonly", "sendrecv"), 2):
         dialog.invite(sdp(version, says))
-        ok = await peer.get(200)
+        ok = await dialog.hears(200)
         dialog.ack(ok)
         assert direction_of(ok) == REVERSED[says]
     leg_id = stage.leg_id(call, leg)
@@ -57,10 +57,10 @@ async def test_a_refresh_and_one_without_an_offer_are_journalled(stage: SipStage
     caller, _, call = await stage.talk(a, b)
     before = shown(stage, call)
     caller.invite(sdp())  # the very same
-    first = await a.get(200)
+    first = await caller.hears(200)
     caller.ack(first)
     caller.invite("")
-    offer = await a.get(200)
+    offer = await caller.hears(200)
     assert (first.body.count("m=audio"), "PCMA/8000" in offer.body, direction_of(offer)) == (1, True, "sendrecv")
     caller.ack(offer, sdp(2))
     refreshed = journal.SessionRefreshed(leg=stage.leg_id(call, 0))
@@ -73,7 +73,7 @@ async def test_an_offer_that_cannot_be_taken_leaves_the_session(stage: SipStage,
     caller, _, call = await stage.talk(a, b)
     for wrong in ("AVP 18", "SAVP 0"):
         caller.invite(sdp(2).replace("AVP 0", wrong))
-        caller.ack(await a.get(488))
+        caller.ack(await caller.hears(488))
     caller.send("UPDATE")  # a session timer
     await a.ok("UPDATE")
     await let_go(stage, a, caller, b, call)
@@ -121,11 +121,10 @@ async def test_glare_is_tried_again_with_the_session_as_it_is_then(stage: SipSta
     await hold(stage, call, leg)
     ours = await b.get("INVITE")
     callee.invite(sdp(2, "sendrecv"))
-    callee.ack(await b.get(491))
+    callee.ack(await callee.hears(491))
     b.reply(ours, 491, "Request Pending")
-    await b.get("ACK")
     callee.invite(sdp(3))  # theirs is first to come back
-    ok = await b.get(200)
+    ok = await callee.hears(200)
     callee.ack(ok)
     again = await b.get("INVITE")
     assert (direction_of(again), again.cseq[0]) == ("sendonly", ours.cseq[0] + 1)
@@ -178,8 +177,9 @@ class Stuttering(Peer):
 
 async def repeated(peer: Peer, what: str | int, method: str | None = None, *, times: int = 3) -> Message:
     """The first of a message of ours that comes again and again, because nobody answers."""
+    await peer.get(what)
     while len(peer.seen(what, method)) < times:
-        await peer.get(what)
+        await peer.again(what)
     first, *others = peer.seen(what, method)
     assert {other.raw for other in others} == {first.raw}
     return first
@@ -255,6 +255,8 @@ async def test_ringing_that_takes_over_from_a_lost_cancel(stage: SipStage, a: Pe
     caller, invite, call = await stage.rings(a, b)
     await stage.switch.hang_up_call(stage.world.id, call.id)
     caller.ack(await a.get(603))
-    await repeated(b, "CANCEL", times=2)
-    await cancelled(b, invite)
+    cancel = await repeated(b, "CANCEL", times=2)
+    b.reply(cancel, 200)
+    b.reply(invite, 487, "Request Terminated")
+    assert {(await b.get("ACK")).branch, cancel.branch} == {invite.branch}
     assert await stage.over(call) == ("ended", [("incoming", "hangup", "api_hangup"), ("outgoing", "hangup", "api_hangup")])

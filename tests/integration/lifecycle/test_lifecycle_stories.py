@@ -85,7 +85,7 @@ async def story(stage: SipStage, seed: int, another: Callable[..., Peer]) -> Non
                 a.send(invite)
     await asyncio.sleep(chance.random() * 0.2)
     await stage.switch.hang_up_call(stage.world.id, call.id)
-    await stage.over(call, within=15.0)
+    await stage.over(call)
 
 
 async def changed(stage: SipStage, seed: int, another: Callable[..., Peer]) -> None:
@@ -113,7 +113,7 @@ async def changed(stage: SipStage, seed: int, another: Callable[..., Peer]) -> N
             asking.append(asyncio.get_running_loop().create_task(ask(stage, call, deed, chance, chance.choice(others))))
     await asyncio.sleep(chance.random() * 0.2)
     await stage.switch.hang_up_call(stage.world.id, call.id)
-    _, legs = await stage.over(call, within=15.0)
+    _, legs = await stage.over(call)
     assert "internal" not in {reason for _, _, reason in legs}
     await asyncio.gather(*asking)
 
@@ -144,8 +144,10 @@ async def test_no_story_breaks_a_record(
     stage: SipStage, another: Callable[..., Peer], tell: Callable[[SipStage, int, Callable[..., Peer]], Awaitable[None]]
 ) -> None:
     await asyncio.gather(*(tell(stage, seed, another) for seed in range(STORIES)))
-    assert stage.sip_engine.live_legs == 0
-    assert not any(process.legs for process in stage.sip_engine.media_processes)
+    engine = stage.sip_engine
+    await stage.until(
+        lambda: not engine.live_legs and not any(one.legs for one in engine.media_processes), "that no leg is left"
+    )
 
     def dialogs() -> int:
         load = stage.sip_engine.signalling_load

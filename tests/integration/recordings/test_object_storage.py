@@ -30,6 +30,7 @@ from support.rest import Rest
 
 KEYS = {"2026": bytes(range(32))}
 SOUND = bytes(range(256)) * 2_500  # 40 s
+PATIENCE_S = 60.0
 
 
 class Pausing(SystemClock):
@@ -83,7 +84,7 @@ class Stage:
         return sorted(path.name for path in self.folder.rglob("*") if path.is_file())
 
     async def until(self, what: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not what():  # noqa: ASYNC110 - rows and files have no event to wait for
                 await asyncio.sleep(0.01)
 
@@ -158,12 +159,12 @@ async def test_what_fails_is_tried_again_for_as_long_as_it_takes(stage, status):
     recording = await stage.recording()
     async with stage.working():
         for _ in range(len(PAUSES) + 2):
-            await asyncio.wait_for(stage.clock.waits.wait(), 20)
+            await asyncio.wait_for(stage.clock.waits.wait(), PATIENCE_S)
             assert stage.now(recording) == recording
             assert len(await stage.wav(recording)) == 44 + 16_000
             stage.clock.go()
         assert stage.clock.paused[: len(PAUSES) + 1] == [*PAUSES, PAUSES[-1]]
-        await asyncio.wait_for(stage.clock.waits.wait(), 20)
+        await asyncio.wait_for(stage.clock.waits.wait(), PATIENCE_S)
         stage.s3.failing.clear()
         stage.clock.go()
         await stage.moved(recording)
@@ -181,7 +182,7 @@ async def test_one_that_always_fails_does_not_hold_up_the_others(stage, monkeypa
     monkeypatch.setattr(stage.objects, "put", refuses)
     async with stage.working():
         await stage.until(lambda: stage.now(second).kept is Kept.OBJECT)
-        await asyncio.wait_for(stage.clock.waits.wait(), 20)
+        await asyncio.wait_for(stage.clock.waits.wait(), PATIENCE_S)
     assert stage.now(first).kept is Kept.WAITING
 
 
@@ -243,7 +244,7 @@ async def test_an_erasure_that_fails_is_not_forgotten(stage):
     stage.s3.failing["DELETE"] = 500
     await stage.rest.live("DELETE", f"/recordings/{recording.id}")
     async with stage.working():
-        await asyncio.wait_for(stage.clock.waits.wait(), 20)
+        await asyncio.wait_for(stage.clock.waits.wait(), PATIENCE_S)
         assert stage.s3.objects
         stage.s3.failing.clear()
         stage.clock.go()
@@ -260,11 +261,11 @@ async def test_a_recording_that_is_deleted_while_it_is_copied_leaves_nothing(sta
         put(name, path)
         if name == recording.file:
             loop.call_soon_threadsafe(copied.set)
-            asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(20)
+            asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(PATIENCE_S)
 
     monkeypatch.setattr(stage.objects, "put", slow)
     async with stage.working():
-        await asyncio.wait_for(copied.wait(), 20)
+        await asyncio.wait_for(copied.wait(), PATIENCE_S)
         also = transcription_rows.delete_of_recording(recording.world_id, recording.id)
         await stage.rest.recordings.remove(recording, also=also)
         go_on.set()

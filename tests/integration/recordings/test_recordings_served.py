@@ -78,7 +78,7 @@ def test_what_a_killed_server_left_is_repaired_copied_and_written_down(tmp_path:
         made = live.post(f"/recordings/{broken_off.id}/transcriptions", {}).made
         assert (made["status"], made["error"]) == ("created", None)
         path = f"/transcriptions/{made['id']}"
-        until(lambda: live.get(path).made["status"], lambda status: status in ("done", "failed"), within=60)
+        until(lambda: live.get(path).made["status"], lambda status: status in ("done", "failed"), within=240)
         assert live.get(path).made["error"] is None
         status, headers, text = live.file(f"/v1{path}.txt")
         assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
@@ -95,7 +95,7 @@ def test_what_a_killed_server_left_is_repaired_copied_and_written_down(tmp_path:
         live = server.live
         for recording in (done, broken_off):
             shown = f"/api/recordings/{recording.id}"
-            until(lambda at=shown: live.get(at).content["storage"], lambda kept: kept == "object", within=40)
+            until(lambda at=shown: live.get(at).content["storage"], lambda kept: kept == "object", within=90)
         until(
             lambda: list((tmp_path / "data" / "recordings").rglob("*.*")),
             lambda left: left == [],

@@ -20,7 +20,7 @@ from support.media_host import MediaHost, media_host
 from support.sound import share, tone_file
 from support.soundfiles import KINDS, encoded, heard_of, sine, video
 
-PATIENCE_S = 20.0
+PATIENCE_S = 90.0
 
 
 @pytest.fixture
@@ -276,14 +276,18 @@ async def test_a_server_that_trickles_is_left(sounds: SoundLibrary, host: MediaH
 async def test_a_server_that_is_only_just_fast_enough_is_heard_without_waiting(sounds: SoundLibrary, host: MediaHost) -> None:
     """Pieces are given early when a listener would else run out of sound."""
     file = tone_file(440, 2.4)
+    loop = asyncio.get_running_loop()
+    behind = 0.0  # the server itself, on a busy machine
 
     async def in_time(writer: asyncio.StreamWriter) -> None:
-        for start in range(0, len(file), 4_000):  # a quarter of a second each
-            writer.write(file[start : start + 4_000])
+        nonlocal behind
+        began = loop.time()
+        for number in range(-(-len(file) // 4_000)):  # a quarter of a second each
+            behind = max(behind, loop.time() - began - number * 0.2)
+            writer.write(file[number * 4_000 : (number + 1) * 4_000])
             await writer.drain()
             await asyncio.sleep(0.2)
 
-    loop = asyncio.get_running_loop()
     began, given, late = 0.0, 0.0, []
     async for path in sounds.stream(host.put("in-time", in_time)):
         now = loop.time()
@@ -291,7 +295,7 @@ async def test_a_server_that_is_only_just_fast_enough_is_heard_without_waiting(s
         late.append(now - began - given)
         given += len(heard_of([path])) / 8_000
     assert given == pytest.approx(2.4)
-    assert max(late) < 1.0  # 0 on an idle machine
+    assert max(late) < 1.0 + behind  # 0 on an idle machine
     assert len(late) > 3
 
 

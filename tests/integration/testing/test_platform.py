@@ -17,6 +17,7 @@ pytest_plugins = ["pytester"]
 NUMBER = "31205550100"
 HANGUP: list[dict[str, Any]] = [{"action": "hangup"}]
 PAUSE: list[dict[str, Any]] = [{"action": "pause", "options": {"length": 60}}]
+LONG_PAUSE: list[dict[str, Any]] = [{"action": "pause", "options": {"length": 14_000}}]  # a hundredth of it is waited for
 PROGRAM = """
     def test_it(platform, webhook_inbox, platform_settings):
         platform.own("31205550100", [{"action": "hangup"}], webhook=webhook_inbox)
@@ -82,7 +83,7 @@ def test_a_path_begins_with_a_slash(platform: Platform) -> None:
 
 
 def test_a_call_that_goes_on_is_told_of_with_the_log(platform: Platform) -> None:
-    call_id = platform.call("31612345678", PAUSE)
+    call_id = platform.call("31612345678", LONG_PAUSE)
     with pytest.raises(
         AssertionError, match=f"the end of call {call_id} did not come within 0 s; seen last: .*its log ends with"
     ):

@@ -32,8 +32,12 @@ async def stuck_listener(room: NativeRoom, bound: socket.socket) -> tuple[web.Se
         await loop.sock_connect(silent, bound.getsockname())
         await loop.sock_sendall(silent, ASKED)
         world_id = room.accounts.world("live").id
+        connections = serving.server.server_state.connections
         number = 0
-        while not any(connection.flow.write_paused for connection in serving.server.server_state.connections):
+        while not connections:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        # One that is cut off soon may be so before it is seen to be stuck.
+        while connections and not any(connection.flow.write_paused for connection in connections):
             for _ in range(200):
                 number += 1
                 write = insert_other_event(world_id, UUID(int=number), UUID(int=77), "callUpdated", NOW_US, b"")

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
-import msgspec
 from aiohttp import web
 
 from callwright.calls.events import CREATED, TOPIC, UPDATED, Event, Snapshot
@@ -30,7 +29,8 @@ from callwright.webhooks.webhooks import Webhooks
 
 WORLD = UUID(int=1)
 KEY = "a signing key of more than 112 bits"
-FAST = WebhookSettings(retry=(0.02, 0.05), then_every=0.1, poll=0.2, drain=0.2, timeout=0.5)
+# An attempt that is given up on a busy machine would be told of twice.
+FAST = WebhookSettings(retry=(0.02, 0.05), then_every=0.1, poll=0.2, drain=0.2, timeout=60.0)
 
 
 @asynccontextmanager
@@ -97,12 +97,12 @@ async def happen(store: Store, call: int, seq: int) -> UUID:
 
 async def settled(store: Store, calls: int, events: int) -> None:
     """Wait until every event of every call is delivered."""
-    for _ in range(1000):
+    for _ in range(3000):
         states = [row.state for call in range(1, calls + 1) for row in ledger.deliveries_of(store, WORLD, UUID(int=call))]
         if len(states) == calls * events and set(states) == {State.DELIVERED}:
             return
         await asyncio.sleep(0.02)
-    raise AssertionError(f"not delivered within 20 s: {states}")
+    raise AssertionError(f"not delivered within 60 s: {states}")
 
 
 async def test_every_event_arrives_signed_and_in_order_at_a_receiver_that_fails_at_random(tmp_path: Path) -> None:
@@ -129,8 +129,7 @@ async def test_every_event_arrives_signed_and_in_order_at_a_receiver_that_fails_
     store = Store.open(tmp_path / "callwright.db", SystemClock())
     async with receiver(answer) as url:
         await Webhooks(store, SystemClock(), lambda url: None).create(WORLD, url=f"{url}/hook?b=2&a=1", token="t0ken")
-        # An attempt that is given up on a busy machine would be told of twice.
-        async with delivering(store, msgspec.structs.replace(FAST, timeout=20.0)):
+        async with delivering(store):
             ids: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
 
             async def live(call: int) -> None:
@@ -158,7 +157,7 @@ async def test_what_was_not_delivered_before_the_end_is_delivered_after_it(tmp_p
     async with receiver(answer) as url:
         store = Store.open(tmp_path / "callwright.db", SystemClock())
         await Webhooks(store, SystemClock(), lambda url: None).create(WORLD, url=url)
-        async with delivering(store, WebhookSettings(retry=(0.3,), poll=0.2)):
+        async with delivering(store, WebhookSettings(retry=(1.0,), poll=0.2)):
             ids = [str(await happen(store, 1, seq)) for seq in (1, 2)]
             await told.wait()
         ids.append(str(await happen(store, 1, 3)))

@@ -14,7 +14,7 @@ from pathlib import Path
 from support.kill_test.plan import LIVE, TRAFFIC, Hearer, Plan, Traffic
 from support.ports import free_port
 from support.server import Customer, Server
-from support.sipp import SCENARIOS
+from support.sipp import SCENARIOS, counts_of
 
 PLACERS = 4
 
@@ -43,8 +43,7 @@ class Sipps:
         begun = {}
         for traffic in TRAFFIC:
             if traffic.name in self._processes:
-                names, *rows = [line.split(";") for line in (self._folder_of(traffic) / "stat.csv").read_text().splitlines()]
-                begun[traffic.name] = int(dict(zip(names, rows[-1], strict=False))["OutgoingCall(C)"])
+                begun[traffic.name] = counts_of(self._folder_of(traffic))["OutgoingCall(C)"]
         return begun
 
     def _folder_of(self, traffic: Traffic) -> Path:

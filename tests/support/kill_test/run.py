@@ -20,7 +20,7 @@ from support.kill_test.load import Placers, Sipps
 from support.kill_test.plan import LIVE, TRAFFIC, WORLDS, Hearer, Plan
 from support.kill_test.receiver import Arrival, read
 from support.peers import optional_peer
-from support.server import Server, until
+from support.server import STOP_S, Server, until
 
 TESTS = Path(__file__).parents[2]
 # What a death may say in the log.
@@ -83,7 +83,7 @@ class Run:
             if sipps is not None:
                 self.begun = sipps.begun()
             self.life.server.ask_to_stop()
-            self.exit_code = await asyncio.to_thread(self.life.server.process.wait, 30)
+            self.exit_code = await asyncio.to_thread(self.life.server.process.wait, STOP_S)
 
     def _share_of_posts(self) -> float:
         return sum(traffic.share for traffic in TRAFFIC if traffic.world != LIVE) if self.over_sip else 1.0
@@ -171,7 +171,7 @@ class Judgement:
 
     def _doctor(self) -> Iterator[str]:
         command = [sys.executable, "-m", "callwright", f"--data={self.run.database.parent}", "doctor", "--deep", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         try:
             findings = json.loads(done.stdout)["findings"]
         except ValueError:

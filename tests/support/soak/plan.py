@@ -56,10 +56,10 @@ TRAFFIC = (
 class Plan(NamedTuple):
     """`rate` is calls a second of all kinds; `loss` the percentage of packets lost each way; the seed decides the deaths.
 
-    For `shadow` seconds after a death the log may have warnings, and calls may end for the reasons of lost parts; in the last
-    `calm_end` seconds nothing dies. Flat means that the medians of the first and of the last third, after `warm_up`, differ
-    by no more than these tolerances; a run of less than three times the warm-up is too short to say so. Children are of
-    different ages in the two thirds, hence `child_percent`.
+    For `shadow` seconds after a death, or until the successor is up, the log may have warnings, and calls may end for the
+    reasons of lost parts; in the last `calm_end` seconds nothing dies. Flat means that the medians of the first and of the
+    last third, after `warm_up`, differ by no more than these tolerances; a run of less than three times the warm-up is too
+    short to say so. Children are of different ages in the two thirds, hence `child_percent`.
     """
 
     seconds: float = 1_800.0
@@ -71,13 +71,18 @@ class Plan(NamedTuple):
     sample_every: float = 10.0
     warm_up: float = 300.0
     shadow: float = 12.0
-    restart_within: float = 20.0
+    restart_within: float = 40.0
     calm_end: float = 6.0
     memory_percent: float = 8.0
     child_percent: float = 50.0
     memory_mb: float = 6.0
     ports_percent: float = 25.0
     descriptors: int = 24  # 16 of them for connections to the one receiver of callbacks, kept open
+
+    @property
+    def deaths(self) -> int:
+        """How many there are; where the machine is slow the run lasts until they are over."""
+        return int((self.seconds - self.first_kill - self.calm_end - 1) // self.kill_every) + 1
 
     @property
     def judges_growth(self) -> bool:

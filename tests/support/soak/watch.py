@@ -6,13 +6,10 @@ import json
 import os
 import statistics
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from support.server import Server
-
-UDP = Path("/proc/net/udp")
 
 
 class Process(NamedTuple):
@@ -36,26 +33,6 @@ def look_at(pid: int) -> Process | None:
     if "Pss" not in sizes:
         return None
     return Process(sizes["Pss"], sizes["Rss"], descriptors, threads)
-
-
-def children_of(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def rtp_ports_of(server: Server) -> int:
-    """How many ports of the server's range its own processes have bound; others on this machine may have some, too."""
-    bound = {line.split()[9]: int(line.split()[1].partition(":")[2], 16) for line in UDP.read_text().splitlines()[1:]}
-    found = set()
-    for pid in children_of(server.process.pid):
-        # A descriptor may be closed, or the process gone, while this looks.
-        with suppress(OSError):
-            for descriptor in os.listdir(f"/proc/{pid}/fd"):
-                with suppress(OSError):
-                    found.add(bound.get(os.readlink(f"/proc/{pid}/fd/{descriptor}").removeprefix("socket:[")[:-1], 0))
-    return len(found.intersection(server.rtp_ports))
 
 
 class Sample(NamedTuple):
@@ -104,7 +81,7 @@ def sample(server: Server, log: Log, at: float) -> Sample:
     return Sample(
         at,
         {name: process for name, process in seen.items() if process is not None},
-        rtp_ports_of(server),
+        len(server.rtp_ports_in_use()),
         int(server.metric("callwright_legs_live")),
     )
 

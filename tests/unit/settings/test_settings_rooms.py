@@ -34,7 +34,13 @@ def test_the_defaults_of_settings_and_rooms_agree():
 
 def test_signalling():
     settings = Settings(
-        sip=SipSection(advertised_address="198.51.100.1", user_agent="PBX", from_=("192.0.2.99",), new_legs_per_second=10),
+        sip=SipSection(
+            advertised_address="198.51.100.1",
+            user_agent="PBX",
+            from_=("192.0.2.99",),
+            new_legs_per_second=10,
+            max_late_ms=200.0,
+        ),
         trunks=(CARRIER, BACKUP),
         log=LogSection(level="debug"),
     )
@@ -43,6 +49,7 @@ def test_signalling():
         user_agent="PBX",
         trunks=(TrunkSource("carrier", ("192.0.2.0/28",)), TrunkSource("sip.from", ("192.0.2.99",))),
         new_legs_per_s=10,
+        max_late_ms=200.0,
         log_level="debug",
     )
 

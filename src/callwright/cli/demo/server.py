@@ -106,6 +106,7 @@ class Server:
         settings = {
             "media.ports": f"{first_port},{first_port + PORTS - 1}",
             "sip.allow_hosts": "127.0.0.1",
+            "sip.max_late_ms": "10000",
             "calls.ring_timeout": "15",
             "drain.seconds": "2",
         }
