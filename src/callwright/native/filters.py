@@ -15,10 +15,11 @@ from callwright import ids
 from callwright.calls.filters import At, CallFilter, Sought
 from callwright.calls.labels import LONGEST_NAME, MOST_METADATA, MOST_TAGS, NAME_PATTERN, wrong_with_tag, wrong_with_value
 from callwright.calls.lists import EVER
-from callwright.calls.model import LIVE_CALL, CallStatus, Direction
+from callwright.calls.model import CallStatus, Direction
 from callwright.clock import SECOND_US
 from callwright.errors import BadQuery
-from callwright.native.asking import MOMENT, Ask, nearest
+from callwright.native.asking import Ask, nearest
+from callwright.native.conflicts import check_conflicts
 from callwright.numbers.numbers import normalised
 from callwright.reasons import Reason
 
@@ -73,7 +74,8 @@ def call_filter(ask: Ask, *, besides: Sequence[str] = (), searched: bool = True)
         ended=_span(ask, "endedFrom", "endedTo"),
         duration=_duration(ask),
     )
-    _check_conflicts(ask, wanted)
+    _check_labels(wanted)
+    check_conflicts(ask, wanted)
     if searched:
         _check_range(wanted)
     return wanted
@@ -251,11 +253,7 @@ def _duration(ask: Ask) -> tuple[int, int] | None:
     return least, most
 
 
-_OF_THE_ENDED = {"durationFrom": "10", "reason": "callee_hangup"}
-
-
-def _check_conflicts(ask: Ask, wanted: CallFilter) -> None:
-    """What can be true of no call is a mistake, which an empty list would hide."""
+def _check_labels(wanted: CallFilter) -> None:
     for name, asked, most in (("tag", wanted.tags, MOST_TAGS), ("metadata", wanted.metadata, MOST_METADATA)):
         if len(asked) > most:
             raise BadQuery(
@@ -264,25 +262,6 @@ def _check_conflicts(ask: Ask, wanted: CallFilter) -> None:
                 example="tag=vip" if name == "tag" else f"{METADATA}customer=42",
                 remedy="Ask for fewer; a call must have all of them.",
             )
-    if wanted.statuses and wanted.statuses <= LIVE_CALL:
-        named = next((name for name in ("endedFrom", "endedTo") if ask.query(name) is not None), None)
-        if named is None and wanted.duration is not None and wanted.duration[0] > 0:
-            named = "durationFrom"
-        if named is None and wanted.reasons:
-            named = "reason"
-        if named is not None:
-            statuses = ", ".join(status.value for status in CallStatus if status in wanted.statuses)
-            raise BadQuery(
-                f"{named} and status={statuses} can not both be: such calls have not ended.",
-                parameter=named,
-                example=f"status=ended&{named}={_OF_THE_ENDED.get(named, MOMENT)}",
-            )
-    if wanted.created is not None and wanted.ended is not None and wanted.ended[1] <= wanted.created[0]:
-        raise BadQuery(
-            "endedTo must be after createdFrom: no call ends before it is made.",
-            parameter="endedTo",
-            example=f"createdFrom={MOMENT}&endedTo=2026-05-05T10:00:00Z",
-        )
 
 
 def _check_range(wanted: CallFilter) -> None:
