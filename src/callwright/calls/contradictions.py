@@ -1,4 +1,4 @@
-"""What can be true of no call, as the tables of the lifecycle have it: an empty list would hide that it was a mistake to ask."""
+"""What can be true of no call, as the tables of the lifecycle have it; an empty list would hide the mistake."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _against_reasons(wanted: CallFilter, over: frozenset[CallStatus]) -> Iterato
         yield Contradiction(("reasons", "statuses", "direction"), why)
 
 
-def _named(words: type[CallStatus] | type[Direction], outcomes: list[Outcome]) -> str:
+def _named(words: type[CallStatus | Direction], outcomes: list[Outcome]) -> str:
     there = {value for outcome in outcomes for value in outcome}
     return ", ".join(word.value for word in words if word in there)
 
@@ -69,4 +69,6 @@ def _against_times(wanted: CallFilter, least_s: int) -> Iterator[Contradiction]:
         yield Contradiction(("ended", "created"), "no call ends before it is made")
     # The last microsecond of the span is the latest end, and durations are rounded up.
     elif (most_s := -((created_us - (ended_us - 1)) // SECOND_US)) < least_s:
-        yield Contradiction(("duration", "created", "ended"), f"a call that is made and ends within them lasts {most_s} s at most")
+        yield Contradiction(
+            ("duration", "created", "ended"), f"a call that is made and ends within them lasts {most_s} s at most"
+        )

@@ -122,7 +122,12 @@ class Export:
 
         def read(reader: Reader) -> tuple[bytes, Place | None]:
             search = Search(reader, self._world_id, self._wanted, newest_first=self._newest_first, doubt=self._doubt)
-            found: Batch = search.batch(place or search.begin(), _LINES[self._form], self._rows, kind=self._kind)
+            begin = place or search.begin()
+            try:
+                found: Batch = search.batch(begin, _LINES[self._form], self._rows, kind=self._kind)
+            except Exception:
+                search.look_through(begin, self._rows)  # the database does not tell which row was at fault
+                raise
             end = _ENDS[self._form]
             return "".join(line + end for line in found.shown).replace("\0", "%00").encode(), found.next
 

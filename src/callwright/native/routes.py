@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from callwright.errors import Forbidden, NoRoute, NotFound, Problem, StoreUnavailable, Unavailable, WrongMethod
+from callwright.errors import Forbidden, NoRoute, NotFound, Problem, StoreUnavailable, Unavailable, Unreadable, WrongMethod
 from callwright.log import Log
 from callwright.native import (
     calls,
@@ -197,6 +197,9 @@ def _endpoint(entries: dict[str, Entry], parts: Parts, authority: Authority) -> 
             return _success(await entry.answer(ask))
         except NotFound as problem:
             problem.remedy = problem.remedy or elsewhere.remedy(ask, entry.path)
+            return _failure(problem)
+        except Unreadable as problem:
+            _log.exception("request_failed", method=request.method, path=entry.path)
             return _failure(problem)
         except Problem as problem:
             return _failure(problem)

@@ -26,7 +26,7 @@ def begun(direction: Direction) -> CallRecord:
     return CallRecord.requested(**named, **parties, number_id=None, webhook_url=None, webhook_token=None)
 
 
-def happen(record: CallRecord, data: st.DataObject, at_us: int) -> None:
+def happen(record: CallRecord, data: st.DataObject, at_us: int) -> object:
     """One of all the things the tables let happen."""
     if record.call.status is CallStatus.QUEUED and data.draw(st.booleans(), "dialled"):
         return record.start(at_us)
@@ -40,11 +40,11 @@ def happen(record: CallRecord, data: st.DataObject, at_us: int) -> None:
     moves = [] if queued else [to for to, before in FORWARD.items() if leg.status in before]
     match data.draw(st.sampled_from([*moves, *reasons])):
         case Reason() as reason:
-            record.end_leg(leg.id, reason, at_us)
+            return record.end_leg(leg.id, reason, at_us)
         case LegStatus.RINGING:
-            record.rings(leg.id, at_us)
+            return record.rings(leg.id, at_us)
         case _:
-            record.answered(leg.id, at_us)
+            return record.answered(leg.id, at_us)
 
 
 @given(st.sampled_from(Direction), st.data())

@@ -230,6 +230,7 @@ async def test_what_was_deleted_is_told_as_a_gap():
         ("type=calls", "type", "the nearest is call"),
         ("type=", "type", "type has '', which is no type of event"),
         ("type=call,", "type", "type has ''"),
+        ("type=webhook&tag=vip", "type", "type=webhook and tag=vip can not both be: webhooks belong to no call"),
         ("lastEventId=AAAA", "lastEventId", "is the id of no event of this world"),
         ("since=yesterday", "since", "must be a time"),
         (
