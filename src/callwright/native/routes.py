@@ -230,6 +230,12 @@ def _success(answered: Any) -> Response:
     return Response(_encode(content), status, media_type="application/json")
 
 
+def refusal(path: str, problem: Problem) -> tuple[int, bytes]:
+    """The status and the body that any path has for what is no request."""
+    failure = _failure(problem)
+    return failure.status_code, bytes(failure.body)
+
+
 def _failure(problem: Problem) -> Response:
     error = {
         "code": problem.code,
