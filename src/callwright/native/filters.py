@@ -44,6 +44,7 @@ REPEATED = ("status", "reason", "tag")
 SHORTEST_END = 4
 LONGEST_RANGE_DAYS = 31
 LONGEST_DURATION_S = 10**9
+DAY_US = 86_400 * SECOND_US
 
 _STATUSES = {status.value: status for status in CallStatus}
 _DIRECTIONS = {direction.value: direction for direction in Direction}
@@ -266,13 +267,15 @@ def _check_labels(wanted: CallFilter) -> None:
 
 def _check_range(wanted: CallFilter) -> None:
     begin, end = wanted.created or EVER
-    if end - begin <= LONGEST_RANGE_DAYS * 86_400 * SECOND_US:
+    if end - begin <= LONGEST_RANGE_DAYS * DAY_US:
         return
+    both = begin != EVER[0] and end != EVER[1]
+    apart = f"at most {LONGEST_RANGE_DAYS} days apart"
+    rule = f"be {apart}; they are {-((begin - end) // DAY_US)}" if both else f"both be given, {apart}"
     for name, sought in (("source", wanted.source), ("destination", wanted.destination)):
         if sought is not None and sought.at is At.ANYWHERE:
             raise BadQuery(
-                f"{name}=*{sought.text[:20]}* looks at every call, so createdFrom and createdTo must both be given, at most "
-                f"{LONGEST_RANGE_DAYS} days apart.",
+                f"{name}=*{sought.text[:20]}* looks at every call, so createdFrom and createdTo must {rule}.",
                 parameter=name,
                 example=f"{name}=*{sought.text[:20]}*&createdFrom=2026-05-01T00:00:00Z&createdTo=2026-06-01T00:00:00Z",
                 remedy="Narrow the range, or look for a beginning (316*) or an end (*5678).",

@@ -126,7 +126,7 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         # anywhere in a number
         ("source=*1*", "source", "createdFrom and createdTo must both be given, at most 31 days apart", None),
         (f"source=*1*&createdFrom={MAY}", "source", "must both be given", None),
-        (f"source=*1*&createdFrom={MAY}&createdTo=2026-06-01T00:00:01Z", "source", "at most 31 days apart", None),
+        (f"source=*1*&createdFrom={MAY}&createdTo=2026-06-01T00:00:01Z", "source", "at most 31 days apart; they are 32", None),
         ("source=%00", "source", "characters that can be printed; it was '\\x00'", "source=316*"),
         ("destination=sip:a%0A@example.com", "destination", "characters that can be printed", "destination=316*"),
         # what is no text
