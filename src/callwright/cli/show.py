@@ -8,11 +8,16 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from callwright.scenarios.plain import escaped
+from callwright.scenarios.plain import escaped, escaped_json
 
 
 def as_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(escaped_json(json.dumps(value, indent=2, ensure_ascii=False)))
+
+
+def as_json_line(value: Any) -> None:
+    """For what goes on: a line by itself, at once."""
+    print(escaped_json(json.dumps(value, ensure_ascii=False)), flush=True)
 
 
 def line(text: str, *, flush: bool = False) -> None:

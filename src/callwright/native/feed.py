@@ -17,6 +17,7 @@ from callwright.calls import rows
 from callwright.calls.events import Event
 from callwright.calls.feed import Feed, Happening, Sign, Step, Watched
 from callwright.calls.following import Position
+from callwright.calls.lines import one_line
 from callwright.clock import SECOND_US, rfc3339
 from callwright.dialect.callbacks import CALL, TYPE_OF, TYPES, WEBHOOK, endpoint_notice
 from callwright.errors import BadQuery, NotFound, Unavailable
@@ -63,7 +64,7 @@ async def watch(ask: Ask) -> Any:
 
 def line_of(world: World, event: Event) -> bytes:
     """What an event tells, as one line of the JSON that the rest of the interface has for it."""
-    return _encode(_view(world, event))
+    return one_line(_encode(_view(world, event)))
 
 
 def _view(world: World, event: Event) -> dict[str, Any]:
