@@ -67,11 +67,13 @@ class _Patient(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what never becomes a request as its path does any other; uvicorn has a line of plain text for it."""
         url: bytes = getattr(self, "url", b"")
+        path = url[:LONGEST_URL].decode("latin-1")
         if len(url) > LONGEST_URL:
             problem = Malformed(f"The URL has more than {LONGEST_URL} bytes.", remedy="Ask for less at once.")
-        else:
-            problem = Malformed("The request is not valid HTTP.")
-        status, body = self.refusal(url[:LONGEST_URL].decode("latin-1"), problem)
+            status, body = self.refusal(path, problem)
+        else:  # RFC 9112 §2.2, whatever an interface has for what it can read
+            _, body = self.refusal(path, Malformed("The request is not valid HTTP."))
+            status = 400
         headers = [
             *self.server_state.default_headers,
             (b"content-type", b"application/json"),

@@ -143,7 +143,8 @@ class Outcome(NamedTuple):
     reason: Reason
 
 
-# E1 for every end of a first leg. The call was answered where that leg was, or any other: so it may be for each reason.
+# E1 for every end of a first leg. The call was answered where that leg was, or any other: so it may be for each reason. What is
+# ever taken out of `ENDS` has to stay here, for the calls that are on record with it.
 OUTCOMES = frozenset(
     Outcome(direction, status, reason)
     for row in ENDS

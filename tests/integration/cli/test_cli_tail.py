@@ -100,7 +100,7 @@ def test_a_call_that_is_over_is_told_whole_in_whichever_world_it_is(served, tmp_
 
 def test_a_restart_of_the_server_loses_nothing_and_tells_nothing_twice(tmp_path, said, monkeypatch):
     printed: Queue[str] = Queue()
-    monkeypatch.setattr(tail, "print", lambda line, flush: printed.put(line), raising=False)
+    monkeypatch.setattr(show, "print", lambda line, flush: printed.put(line), raising=False)
     served = Served(tmp_path).start()
     record = begin(served, 1, "starts")
     with tailing(tmp_path, whole(1), json=True) as over:
