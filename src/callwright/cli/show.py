@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from callwright.scenarios.plain import escaped, escaped_json
+from callwright.plain import escaped, escaped_json
 
 
 def as_json(value: Any) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from callwright.calls.feed import Feed
-from callwright.cli import following, main, tail
+from callwright.cli import following, main, show, tail
 from callwright.cli.place import Place
 from callwright.cli.tail import EVER, Wanted, run
 from callwright.dialect.callbacks import TYPE_OF
