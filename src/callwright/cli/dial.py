@@ -146,6 +146,5 @@ class Telling:
         else:
             for line in story.ends(call):
                 show.line(line)
-            reason = f", {call['reason']}" if call["reason"] else ""
-            print(f"The call is {call['status']}{reason}. Its story again: callwright journal {call['id']}")
+            show.line(f"{story.ending(call)} Its story again: callwright journal {call['id']}")
         return 0 if call["status"] == "ended" and call["answeredAt"] is not None else 1

@@ -184,8 +184,8 @@ def test_the_story_of_a_call_has_a_line_for_each_thing(simulated_call: Simulated
     call = simulated_call(MENU, keys="2", hears={"nothing": "1"})
     lines = call.story.splitlines()
     assert lines[0] == "31600000001 to 31205550100: ended (flow_ended) after 6.04 s"
-    assert '     0.00  leg 1 hears "Press one for sales." (0.5 s, digit)' in lines
-    assert "     0.50  leg 1 pressed 2 for 100 ms (simulated)" in lines
+    assert '     0.00  leg 1 hears "Press one for sales." (0.5 s, until a key was pressed)' in lines
+    assert "     0.50  leg 1 pressed 2 for 100 ms, simulated" in lines
     assert '     5.50  leg 1 hears "Goodbye." (0.54 s)' in lines
     assert lines[-1].endswith("which it never heard: it did not press 1.")
     assert repr(call).startswith("<SimulatedCall 31600000001 to 31205550100: ended (flow_ended) after 6.04 s, said [")
