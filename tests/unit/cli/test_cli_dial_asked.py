@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
+from callwright.cli.control import NoServer
 from callwright.cli.dial import Doings, Telling
 from callwright.cli.dial_sip import Queue, _digits, _not_taken
 
@@ -115,6 +116,16 @@ def test_only_numbers_are_dialled() -> None:
     assert _digits("+31 20 555 0100", "number") == "31205550100"
     with pytest.raises(typer.BadParameter, match="'a@b': write a number such as 31205550100"):
         _digits("a@b", "--from")
+
+
+def test_a_call_whose_server_is_gone_is_found_later() -> None:
+    class Server:
+        def get(self, path: str, *, world: str) -> object:
+            raise NoServer("The server went away.")
+
+    with pytest.raises(NoServer, match="The server went away") as error:
+        Telling(Server(), "c", "test", quiet=False).look()  # type: ignore[arg-type]
+    assert getattr(error.value, "remedy", "").endswith("once it runs again: callwright journal c")
 
 
 def test_what_is_told_stays_on_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
