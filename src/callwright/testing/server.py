@@ -79,7 +79,7 @@ class Answer(NamedTuple):
         """The sentences of an error of either API; anything else as it came."""
         try:
             errors = self.content.get("errors") or [self.content["error"]]
-            found = [(one["message"], one["parameter"], one.get("remedy")) for one in errors]
+            found = [(one["message"], one.get("parameter"), one.get("remedy")) for one in errors]
         except (AttributeError, LookupError, TypeError):
             return self.content
         told = (
