@@ -144,8 +144,8 @@ def _recording_made(entry: journal.RecordingMade, names: Names) -> str:
 def _recording_moved(entry: journal.RecordingMoved, names: Names) -> str:
     ended = ""
     if entry.outcome:
-        why = "" if entry.outcome == entry.status else f": {_RECORDING_ENDED.get(entry.outcome, _plain(entry.outcome))}"
-        ended = f" after {entry.duration_ms / 1000:g} s{why}"
+        by = "" if entry.outcome == entry.status else f": {_RECORDING_ENDED.get(entry.outcome, _plain(entry.outcome))}"
+        ended = f" after {entry.duration_ms / 1000:g} s{by}"
     moved = _RECORDING.get(entry.status) or f"is {entry.status}"
     return f"{_recording(entry.recording, names)} {moved}{ended}{_bracketed(entry.detail)}"
 
