@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
-from callwright.scenarios.plain import escaped
+from callwright.plain import escaped
 
 
 def as_json(value: Any) -> None:
