@@ -76,19 +76,19 @@ def test_a_simulated_caller_presses_a_key_and_hangs_up(dial: Any) -> None:
     assert result.code == 0, result
     assert result.story[0].endswith(f"(test), 31600000001 to {NUMBER}")
     for line in (
-        "leg 1 is ongoing, SIP 200",
-        "leg 1 pressed 1 for 100 ms (simulated)",
-        "choice is '1'",
+        "leg 1 is answered",
+        "leg 1 pressed 1 for 100 ms, simulated",
+        "the variable choice is '1'",
         "step step-2 begins: pause",
     ):
         assert line in result.story
     assert result.story[-2:] == [
-        "leg 1 hangup: The caller hung up. Nothing to do.",
-        f"The call is ended, caller_hangup. Its story again: callwright journal {result.story[0].split()[1]}",
+        "leg 1 (caller_hangup): The caller hung up. Nothing to do.",
+        f"The call is over: the caller hung up. Its story again: callwright journal {result.story[0].split()[1]}",
     ]
-    assert [line for line in result.story if "pressed" in line or "is over" in line] == [
-        "leg 1 pressed 1 for 100 ms (simulated)",
-        "leg 1 is over: hangup, SIP 200",
+    assert [line for line in result.story if "leg 1 pressed" in line or "is gone" in line] == [
+        "leg 1 pressed 1 for 100 ms, simulated",
+        "leg 1 is gone from the wire: hung up, SIP 200",
     ]
 
 
@@ -104,12 +104,12 @@ def test_a_telephone_of_its_own_presses_and_speaks_over_sip(dial: Any, server: S
     assert result.code == 0, result
     assert result.story[0].endswith(f"(live), 99900000200 to {MAILBOX}")
     # One group for the step that listens: the other is left over.
-    assert [line for line in result.story if "pressed" in line] == [
-        "leg 1 pressed 1 for 100 ms (rfc4733)",
-        "leg 1 pressed 2 for 100 ms (rfc4733)",
+    assert [line for line in result.story if "leg 1 pressed" in line] == [
+        "leg 1 pressed 1 for 100 ms, as an event of RFC 4733",
+        "leg 1 pressed 2 for 100 ms, as an event of RFC 4733",
     ]
-    assert "choice is '12'" in result.story
-    assert "The call is ended, flow_ended." in result.story[-1]
+    assert "the variable choice is '12'" in result.story
+    assert "The call is over: the call flow had no further step." in result.story[-1]
     (made,) = server.journal(result.story[0].split()[1], "recording_made")
     with wave.open(str(server.folder / "data" / "recordings" / made["file"])) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
@@ -130,7 +130,7 @@ def test_ctrl_c_hangs_up_and_so_does_timeout(server: Server, to: tuple[str, ...]
         os.killpg(process.pid, number)
     out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, ""), out
-    assert "The call is ended, caller_hangup." in out.splitlines()[-1]
+    assert "The call is over: the caller hung up." in out.splitlines()[-1]
     customer = server.live if "--sip" in to else server.test
     until(lambda: customer.get(f"/calls/{head.split()[1]}").content["data"][0]["status"], lambda status: status == "ended")
 
