@@ -128,7 +128,7 @@ class Core:
             counted=metrics.delivery,
             happened=metrics.endpoint,
         )
-        self.delivery_log = DeliveryLog(store, clock, self.deliverer.offer)
+        self.delivery_log = DeliveryLog(store, clock, self.deliverer.offer, chosen.webhooks.events)
         self.endpoints = Endpoints(store, clock, self.deliverer)
         self.exports = native.Exports(clock)
         self.listening = Listening(store, clock, render=self._callback, sign=sign)

@@ -12,7 +12,7 @@ import callwright
 HOUSE = Path(callwright.__file__).parent
 
 # Base: no floor of their own; anyone may import them. `store` among them knows only clock, ids, errors and log.
-BASE = frozenset({"telephony", "audiofile", "store", "ipc", "clock", "ids", "errors", "reasons", "log"})
+BASE = frozenset({"telephony", "audiofile", "store", "ipc", "clock", "ids", "errors", "reasons", "log", "plain"})
 
 # Floor by floor, from the ground up. A room may import base and any room on a lower floor.
 FLOORS: tuple[frozenset[str], ...] = (

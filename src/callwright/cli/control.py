@@ -285,7 +285,7 @@ def _inside(place: Place) -> Iterator[Transport]:
                 rotation_overlap=loaded.settings.webhooks.rotation_overlap,
                 asked_for=partial(switching.enable, store, clock),
             ),
-            log=DeliveryLog(store, clock),
+            log=DeliveryLog(store, clock, otherwise=loaded.settings.webhooks.events),
             endpoints=Endpoints(store, clock),
             exports=Exports(clock),
             settings=lambda: rows(loaded),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from callwright.scenarios.plain import escaped
+from callwright.plain import escaped
 
 Told = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from callwright.scenarios.plain import escaped
+from callwright.plain import escaped
 
 
 def as_json(value: Any) -> None:

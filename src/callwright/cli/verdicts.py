@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from callwright.scenarios.plain import escaped
+from callwright.plain import escaped
 from callwright.scenarios.screen import WIDTH, Part, cut
 from callwright.scenarios.verdict import Verdict
 

@@ -14,12 +14,12 @@ from msgspec import Meta
 
 from callwright.calls.events import CREATED, UPDATED
 from callwright.calls.model import CallStatus, Direction, LegStatus
+from callwright.plain import not_plain
 from callwright.reasons import Reason
 from callwright.recordings.model import RecordingStatus, RecordingType
 from callwright.rehearsal.parties import Address, Party
 from callwright.rehearsal.prompts import SoundReply
 from callwright.rehearsal.web import Reply
-from callwright.scenarios.plain import not_plain
 from callwright.scenarios.spans import misread
 from callwright.simulator.settings import Seconds
 from callwright.telephony import PlayOutcome, RecordOutcome

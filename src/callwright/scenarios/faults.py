@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from callwright.errors import CallwrightError
-from callwright.scenarios.plain import escaped
+from callwright.plain import escaped
 from callwright.scenarios.tree import Place
 
 MOST_TOLD = 20

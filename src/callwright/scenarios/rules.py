@@ -13,11 +13,11 @@ from callwright.dialect import decode
 from callwright.errors import Invalid, Problem
 from callwright.flows import xml
 from callwright.flows.check import Abilities, check
+from callwright.plain import not_plain
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.web import Reply
 from callwright.scenarios.beginnings import beginning
 from callwright.scenarios.document import Expected, Scenario, Wish
-from callwright.scenarios.plain import not_plain
 from callwright.scenarios.tree import MAX_BYTES
 from callwright.simulator.settings import DOES
 from callwright.trunks.routes import address

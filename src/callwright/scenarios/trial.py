@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 import msgspec
 
 from callwright.errors import CallwrightError
-from callwright.scenarios.plain import escaped
+from callwright.plain import escaped
 from callwright.scenarios.reading import Script
 from callwright.scenarios.running import simulate
 from callwright.scenarios.screen import WIDTH

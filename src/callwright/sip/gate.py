@@ -22,6 +22,7 @@ from callwright.sip.patches import TelURL
 from callwright.sip.server import Address
 from callwright.sip.settings import SignallingSettings, TrunkSource
 from callwright.sip.wellformed import has_usable_port, is_ipv6
+from callwright.telephony import user_part
 
 MAX_FORWARDS = 70
 LOOPBACK = IPv4Network("127.0.0.0/8")
@@ -208,11 +209,13 @@ def _caller(url: Any) -> str:
     """The user as it was sent when it looks like a number, else the URI."""
     if not url.host:
         raise _bad("From has no address", (400, "Bad From"))
-    user = shown(url.username or "")
+    user = outward(url.username or "")
     if isinstance(url, TelURL) or _NUMBER.fullmatch(user):
-        return user
+        return shown(user)
     host = shown(str(url.host))
-    return f"{url.scheme}:{user}@{host}" if user else f"{url.scheme}:{host}"
+    # Letters of other scripts can be read as they are; whoever writes the URI to the wire escapes them.
+    written = "".join(user_part(c) if c.isascii() or not c.isprintable() else c for c in user)
+    return f"{url.scheme}:{written}@{host}" if user else f"{url.scheme}:{host}"
 
 
 def _callee(url: Any) -> str:

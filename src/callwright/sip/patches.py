@@ -3,6 +3,7 @@
 * `dir` is asked for each address that is written and builds a sorted list each time: a third of the CPU at 400 calls/s.
 * The clock is read through ctypes, several times a message.
 * Errors are printed with the whole message: anyone who can send a datagram could fill the log.
+* In the users of URIs `#`, `;` and `?` are written as they are (`telephony.uris` says what may be).
 * ``tel:`` URIs in From and To come back as ``sip:`` URIs without a host.
 * A request shorter than its Content-Length raises in the code that would answer 400.
 * Of other first lines, lengths and Vias than it expects nothing comes, not even an answer (`wellformed`).
@@ -30,6 +31,7 @@ from callwright.clock import Clock
 from callwright.log import Log, OncePerSecond
 from callwright.sip.settings import T1_S
 from callwright.sip.wellformed import read_length, read_start_line, tightened
+from callwright.telephony import USER_SAFE
 
 _MY = ("my",)
 _parse_via = SipVia.SipVia.parse
@@ -102,6 +104,7 @@ def install(faults: Faults, *, address: str, port: int, user_agent: str, t1_s: f
     SipConf.my_uaname = user_agent
     SipConf.autoconvert_tel_url = True
     SipURL.SipURL.convertTelURL = _read_tel
+    SipURL.USERNAME_SAFE = USER_SAFE
     SipURL.quote = partial(quote, errors="surrogateescape")
     SipParseError.getResponse = _answer_to_unreadable
     SipRequest.SipRequest.setSL = read_start_line

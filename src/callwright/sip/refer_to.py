@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from callwright.errors import CallwrightError
-from callwright.telephony import is_number, is_uri
+from callwright.telephony import is_number, is_uri, sip_uri
 
 MAX_TARGET = 512
 _NAMED = re.compile(r'(?:"(?:[^"\\]|\\.)*"\s*|[^<>"]*)<([^<>]*)>(?:\s*;[^<>]*)?')
@@ -58,7 +58,7 @@ def read_referred_by(values: Sequence[str]) -> str:
 def refer_to(target: str, host: str) -> str | None:
     """The URI to put into a REFER of ours for a number, which is one of `host`, or for a URI; None for anything else."""
     if is_number(target):
-        return f"sip:{target.replace('#', '%23')}@{host}"
+        return sip_uri(target, host)
     return target if is_uri(target) else None
 
 

@@ -21,6 +21,7 @@ from callwright.store import Store
 from callwright.switch.actor import CallActor
 from callwright.switch.mailbox import Over, Wish, over
 from callwright.switch.referring import Referral
+from callwright.telephony import sip_uri
 from callwright.trunks.routes import NoRoute
 
 # How long the answer to a blind transfer waits to say what became of it.
@@ -64,8 +65,7 @@ class LiveControl(ABC):
             target = actor.around.route(to)
         except NoRoute as no_route:
             raise Invalid(f"The far end cannot be referred there: {no_route}.", parameter="to") from None
-        port = "" if target.port == 5060 else f":{target.port}"
-        uri = f"sip:{target.user}@{target.host}{port}"
+        uri = sip_uri(target.user, target.host, target.port)
         waiting: asyncio.Future[Referral] = await actor.ask(Wish("refer", lambda call: call.referring.refer(leg_id, uri)))
         try:
             async with self._clock.timeout(REFERRAL_S):

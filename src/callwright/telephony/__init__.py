@@ -102,9 +102,15 @@ from callwright.telephony.speech import (
     Utterance,
     Word,
 )
+from callwright.telephony.uris import (
+    USER_SAFE,
+    sip_uri,
+    user_part,
+)
 
 __all__ = [
     "KEYS",
+    "USER_SAFE",
     "AcceptRefer",
     "Answer",
     "Answered",
@@ -176,4 +182,6 @@ __all__ = [
     "is_uri",
     "phrase_of",
     "recording_fault",
+    "sip_uri",
+    "user_part",
 ]

@@ -39,7 +39,7 @@ _HOST_FAULTS = frozenset({Fault.DNS, Fault.CONNECT, Fault.TLS, Fault.TIMEOUT, Fa
 _HOST_STATUSES = frozenset({502, 503, 504})
 # Nobody at the receiver's had a part in these: they are counted against neither endpoint nor host.
 _OURS = frozenset({Fault.BAD_URL.value, Fault.BUSY.value, Fault.PROXY.value, INTERNAL})
-# These say nothing of the delivery either, so its lane keeps waiting for it.
+# These say nothing of the delivery either: its lane keeps waiting for it, and it is not given up for its age.
 _OURS_AND_PASSING = frozenset({Fault.BUSY.value, Fault.PROXY.value})
 
 _log = Log("webhooks")
@@ -175,9 +175,10 @@ class Attempts:
                 await self._give_up_endpoint(delivery, made, error, peer, why)
                 return verdict
         passes_us = None
-        if error not in _OURS_AND_PASSING:
+        ours = error in _OURS_AND_PASSING
+        if not ours:
             passes_us = passing_us(delivery, verdict, peer, now_us, self._head_wait_us)
-        next_us = None if error == Fault.BAD_URL.value else self._next_us(delivery, verdict, passes_us, now_us)
+        next_us = None if error == Fault.BAD_URL.value else self._next_us(delivery, verdict, passes_us, now_us, ours=ours)
         if next_us is None or peer.health is Health.DISABLED:
             await self._exhaust(delivery, made, error if next_us is None else ENDPOINT_DISABLED, noted)
         else:
@@ -194,13 +195,13 @@ class Attempts:
             return 0
         return now_us - round(2 * self._settings.then_every * SECOND_US)
 
-    def _next_us(self, delivery: Delivery, verdict: Verdict, passes_us: int | None, now_us: int) -> int | None:
+    def _next_us(self, delivery: Delivery, verdict: Verdict, passes_us: int | None, now_us: int, *, ours: bool) -> int | None:
         """When this delivery is tried again; None when it is given up. `passes_us`: when its lane may go on without it."""
         if delivery.test:
             return None  # whoever asked for it wants to know how this one went
         since_us = delivery.since_us
         next_us = self._settings.next_attempt_us(
-            attempts=delivery.tries + 1, created_us=since_us, now_us=now_us, chance=self._chance()
+            attempts=delivery.tries + 1, created_us=since_us, now_us=now_us, chance=self._chance(), ours=ours
         )
         if next_us is None:
             return None

@@ -75,7 +75,9 @@ class Deliverer:
             returned=lambda endpoint, down_since_us: self._upkeep.returns.tell(endpoint, down_since_us),
         )
         self._telling = attempts.telling
-        ground = OneNode(store, clock, attempts, outcomes, disabled=self._left_at_a_disabled_one, happened=happened)
+        ground = OneNode(
+            store, clock, attempts, outcomes, settings.events, disabled=self._left_at_a_disabled_one, happened=happened
+        )
         self._lanes = Lanes(ground, clock, settings)
         self._upkeep = Upkeep(store, clock, settings, counted=counted, offer=self.offer)
         self._woken = asyncio.Event()

@@ -135,9 +135,7 @@ class FanOut:
         key = (event.world_id, number_id)
         found = known.get(key)
         if found is None:
-            found = known[key] = rows.webhooks_of_world(self._store, event.world_id)
-            if number_id is not None and (own := rows.webhook_of_number(self._store, event.world_id, number_id)):
-                found.append(own)
+            found = known[key] = rows.webhooks_of_call(self._store, event.world_id, number_id)
         if event.pos > self._left_until:
             return found
         return [webhook for webhook in found if webhook.created_us <= event.at_us]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from callwright.clock import Clock
 from callwright.log import Log
@@ -25,11 +25,14 @@ class OneNode:
         clock: Clock,
         attempts: Attempts,
         outcomes: Outcomes,
+        otherwise: Collection[str],
         *,
         disabled: Callable[[Endpoint], None],
         happened: Callable[[str], None],
     ) -> None:
+        """`otherwise` are the types of events for webhooks that do not say theirs."""
         self._store = store
+        self._otherwise = otherwise
         self._clock = clock
         self.attempt = attempts.make
         self.close = outcomes.close
@@ -44,7 +47,7 @@ class OneNode:
             return Look([], None)
 
     def read(self, positions: Sequence[int]) -> Mapping[int, Delivery]:
-        return ledger.find_deliveries(self._store, positions)
+        return ledger.find_deliveries(self._store, positions, self._otherwise)
 
     def limits(self, endpoint: Endpoint) -> Limits:
         known = ledger.find_endpoint(self._store, endpoint)

@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from callwright.egress import Answer, Header
 from callwright.store import Store, Transaction, Write
 from callwright.webhooks import record
+from callwright.webhooks.heirs import Heirs
 from callwright.webhooks.lanes import Look
 from callwright.webhooks.model import Delivery, Endpoint, Message, State
 from callwright.webhooks.scopes import Receiver
@@ -163,10 +165,20 @@ def find_delivery(store: Store, pos: int) -> Delivery | None:
     return find_deliveries(store, (pos,)).get(pos)
 
 
-def find_deliveries(store: Store, positions: Sequence[int]) -> dict[int, Delivery]:
-    """Deliveries by their positions. Many at once cost a fraction of what they cost one by one."""
+def find_deliveries(store: Store, positions: Sequence[int], otherwise: Collection[str] = ()) -> dict[int, Delivery]:
+    """Deliveries by their positions; `otherwise` are the types of events for webhooks that do not say theirs. Many at once
+    cost a fraction of what they cost one by one.
+    """
     rows: list[Any] = store.read("webhooks.find_deliveries", (_text(positions).decode(),))
-    return {row[0]: _delivery(row) for row in rows}
+    heirs = Heirs(store, otherwise)
+    return {row[0]: _inherited(_delivery(row), heirs) for row in rows}
+
+
+def _inherited(delivery: Delivery, heirs: Heirs) -> Delivery:
+    if not delivery.withdrawn:
+        return delivery
+    heir = heirs.of(delivery.world_id, delivery.call_id, delivery.url, delivery.kind)
+    return delivery if heir is None else replace(delivery, withdrawn=False, **heir._asdict())
 
 
 def deliveries_of(store: Store, world_id: UUID, call_id: UUID, *, limit: int = 1000) -> list[Delivery]:

@@ -6,8 +6,9 @@ asked for, even none, and yet a place to go on from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from callwright.egress import Header
 from callwright.errors import Conflict, NotFound
 from callwright.store import Param, Row, Store, Transaction, Write
 from callwright.webhooks import ledger
+from callwright.webhooks.heirs import Heirs
 from callwright.webhooks.model import Endpoint, Scope, State, Webhook
 
 EXAMINED = 2_000
@@ -147,9 +149,18 @@ class _Walk(NamedTuple):
 
 
 class DeliveryLog:
-    def __init__(self, store: Store, clock: Clock, offer: Callable[[Endpoint], object] = lambda endpoint: None) -> None:
-        """`offer` hears of an endpoint that has something to send again (`Deliverer.offer`)."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        offer: Callable[[Endpoint], object] = lambda endpoint: None,
+        otherwise: Collection[str] = (),
+    ) -> None:
+        """`offer` hears of an endpoint that has something to send again (`Deliverer.offer`); `otherwise` are the types of
+        events for webhooks that do not say theirs.
+        """
         self._store = store
+        self._otherwise = otherwise
         self._clock = clock
         self._offer = offer
 
@@ -207,7 +218,7 @@ class DeliveryLog:
         """Send a delivery again from now on, under its own id; raises `NotFound` or `Conflict`."""
         entry = self.get(world_id, delivery_id)
         now_us = self._clock.now_us()
-        outcome = await self._store.transact(lambda transaction: _resend(transaction, world_id, [entry.pos], now_us))
+        outcome = await self._store.transact(partial(_resend, world_id, [entry.pos], self._otherwise, now_us))
         for why in outcome.skipped:
             raise _refused(why, entry, option_of(self._store, world_id))
         self._offer(Endpoint(world_id, entry.endpoint))
@@ -341,7 +352,7 @@ class DeliveryLog:
 
     async def _resend_batch(self, world_id: UUID, positions: Sequence[int], unknown: int) -> Resent:
         now_us = self._clock.now_us()
-        outcome = await self._store.transact(lambda transaction: _resend(transaction, world_id, positions, now_us))
+        outcome = await self._store.transact(partial(_resend, world_id, positions, self._otherwise, now_us))
         for url in outcome.endpoints:
             self._offer(Endpoint(world_id, url))
         return _sum(outcome, Resent(0, {Unsendable.UNKNOWN: unknown} if unknown else {}))
@@ -365,15 +376,18 @@ def _enable_remedy(endpoint: str, option: str) -> str:
     return f"Once it is mended: callwright endpoints enable {endpoint}{option}"
 
 
-def _resend(transaction: Transaction, world_id: UUID, positions: Sequence[int], now_us: int) -> Resent:
+def _resend(
+    world_id: UUID, positions: Sequence[int], otherwise: Collection[str], now_us: int, transaction: Transaction
+) -> Resent:
     """Send again what may be; those of one lane go out one after another, in the order of their sequences."""
     number = pending = 0
     skipped: dict[Unsendable, int] = {}
     endpoints: set[str] = set()
     lanes: dict[tuple[bytes, str], None] = {}
+    heirs = Heirs(transaction, otherwise)
     for pos in positions:
         rows: list[Any] = transaction.read("webhooks.resend_facts", (pos,))
-        if (why := _why_not(rows)) is not None:
+        if (why := _why_not(rows, world_id, heirs)) is not None:
             skipped[why] = skipped.get(why, 0) + 1
             continue
         state, endpoint, call_id, url, *_ = rows[0]
@@ -388,15 +402,15 @@ def _resend(transaction: Transaction, world_id: UUID, positions: Sequence[int], 
     return Resent(number, skipped, pending, frozenset(endpoints))
 
 
-def _why_not(rows: list[Any]) -> Unsendable | None:
+def _why_not(rows: list[Any], world_id: UUID, heirs: Heirs) -> Unsendable | None:
     if not rows:
         return Unsendable.UNKNOWN
-    state, _, _, _, emptied, may_be_sent, disabled, withdrawn = rows[0]
+    state, _, call_id, url, kind, emptied, may_be_sent, disabled, withdrawn = rows[0]
     if emptied:
         return Unsendable.EMPTIED
     if disabled:
         return Unsendable.ENDPOINT_DISABLED
-    if withdrawn:
+    if withdrawn and heirs.of(world_id, UUID(bytes=call_id), url, kind) is None:
         return Unsendable.WITHDRAWN
     return Unsendable.WAITING if state == State.PENDING.value and not may_be_sent else None
 

@@ -68,9 +68,14 @@ def count_of_world(source: Store | Transaction, world_id: UUID) -> int:
     return int(total or 0)
 
 
-def webhooks_of_world(store: Store, world_id: UUID) -> list[Webhook]:
-    """A world's own webhooks, newest first. The rooms above bound their number, so all of them may be asked for."""
-    return [_webhook(row) for row in store.read("webhooks.list_of_world", (world_id.bytes, NEWEST, -1, 0))]
+def webhooks_of_call(source: Store | Transaction, world_id: UUID, number_id: UUID | None) -> list[Webhook]:
+    """A world's own webhooks, newest first, and that of a call's number. The rooms above bound how many a world has, so all
+    of them may be asked for.
+    """
+    found = [_webhook(row) for row in source.read("webhooks.list_of_world", (world_id.bytes, NEWEST, -1, 0))]
+    if number_id is not None and (own := webhook_of_number(source, world_id, number_id)):
+        found.append(own)
+    return found
 
 
 def page_of_world(store: Store, world_id: UUID, *, limit: int, offset: int) -> tuple[int, list[Webhook]]:

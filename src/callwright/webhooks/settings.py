@@ -59,11 +59,25 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain: float = 3.0
     encoding: Encoding = Encoding.BASE64
 
-    def next_attempt_us(self, *, attempts: int, created_us: int, now_us: int, chance: float) -> int | None:
-        """When to try again after `attempts` failures, or None to give up; `chance` is a random number below 1."""
+    def next_attempt_us(self, *, attempts: int, created_us: int, now_us: int, chance: float, ours: bool = False) -> int | None:
+        """When to try again after `attempts` failures, or None to give up; `chance` is a random number below 1.
+
+        `ours`: the receiver had no part in the last failure. Such a one gives up only what has had its attempts.
+        """
         wait = self.retry[attempts - 1] if attempts <= len(self.retry) else self.then_every
         at_us = now_us + round(wait * (1 + self.jitter * chance) * SECOND_US)
-        return at_us if at_us <= self.gives_up_us(created_us) else None
+        if at_us <= self.gives_up_us(created_us) or (ours and attempts < self.attempts_in_time()):
+            return at_us
+        return None
+
+    def attempts_in_time(self) -> int:
+        """How many are made within `give_up_after` where nothing comes between them."""
+        left = self.give_up_after
+        for number, wait in enumerate(self.retry, 1):
+            if wait > left:
+                return number
+            left -= wait
+        return 1 + len(self.retry) + int(left // self.then_every)
 
     def too_far_us(self, now_us: int) -> int:
         """No pause that begins now ends after this: what waits for a later time has seen the clock set back."""

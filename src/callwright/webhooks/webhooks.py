@@ -147,7 +147,7 @@ class Webhooks:
 
     async def remove(self, world_id: UUID, webhook_id: UUID) -> None:
         """Delete a webhook. What was still to be sent for it alone is not sent any more, unless one with its URL is made before
-        its turn comes; its token signs nothing.
+        its turn comes, and is told of such events; its token signs nothing.
         """
         if not await self._store.transact(lambda transaction: transaction.write(rows.delete_webhook(world_id, webhook_id))):
             raise _not_found(webhook_id)

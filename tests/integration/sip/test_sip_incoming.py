@@ -55,6 +55,7 @@ async def test_arrival_says_what_the_invite_says(core: Core, peer: Peer) -> None
         ("<sip:alice@example.org:5070>", "sip:alice@example.org"),
         ('"\u00c5sa" <sip:pe\u00e9r@example.org>', "sip:pe\u00e9r@example.org"),  # 0x85 inside the name ends no line
         ("<sip:%00%0A%E2%80%A8%E2%80%AE@example.org>", "sip:%00%0A%E2%80%A8%E2%80%AE@example.org"),
+        ("<sip:a%40b%3Bc%3Fd%25%20e;x=1@example.org>", "sip:a%40b%3Bc%3Fd%25%20e@example.org"),
         ("<sip:gateway.example.org>", "sip:gateway.example.org"),
         ("<sip:anonymous@anonymous.invalid>", "sip:anonymous@anonymous.invalid"),
     ],

@@ -73,7 +73,7 @@ header = SipFrom("<tel:+1-555;phone-context=a.b;npdi>;tag=x")
 header.parse()
 assert header.getUrl().username == "+1-555"
 assert str(header.getCopy()) == str(header) == "<tel:+1-555;phone-context=a.b;npdi>;tag=x"
-assert str(SipURL("sip:a%40b@h")) == "sip:a%40b@h"
+assert str(SipURL("sip:a%40b%3Bc%3Fd%23%20e+f;x=1@h")) == "sip:a%40b%3Bc%3Fd%23%20e+f;x=1@h"
 assert str(SipURL("sip:\\udcc3\\udca9@h")) == "sip:%C3%A9@h"
 print("done")
 """

@@ -241,6 +241,20 @@ def test_a_far_end_that_takes_our_transfer_is_hung_up() -> None:
     tell(story)
 
 
+def test_a_far_end_is_referred_to_a_user_with_escapes() -> None:
+    async def story(stage: Stage) -> None:
+        a, _ = await stage.talking()
+        stage.route = lambda to: Target("a@b;c? d", "pbx.test", 5080)
+        asking = asyncio.ensure_future(stage.switch.refer_leg(stage.world.id, stage.calls()[-1].id, a, "anybody"))
+        await stage.tick()
+        (asked,) = stage.script.of(telephony.Refer, a)
+        assert asked.target == "sip:a%40b%3Bc%3F%20d@pbx.test:5080"
+        stage.script.say(telephony.Referred, a, outcome=ReferOutcome.REFUSED)
+        await asking
+
+    tell(story)
+
+
 def test_a_far_end_that_will_not_stays() -> None:
     async def story(stage: Stage) -> None:
         a = await stage.arrive([pause(60)])

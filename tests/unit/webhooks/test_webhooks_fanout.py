@@ -20,6 +20,7 @@ from callwright.calls.model import CalledNumber
 from callwright.dialect import callbacks, catalogue
 from callwright.dialect.callbacks import EndpointNotice
 from callwright.egress import Fault
+from callwright.errors import Conflict
 from callwright.reasons import Reason
 from callwright.recordings import events as recording_events
 from callwright.recordings.model import Recording, RecordingStatus, RecordingType
@@ -29,10 +30,12 @@ from callwright.transcriptions import events as transcription_events
 from callwright.transcriptions.model import Transcription
 from callwright.webhooks import ledger
 from callwright.webhooks.fanout import BATCH, FanOut
-from callwright.webhooks.model import Scope, Webhook
+from callwright.webhooks.log import DeliveryLog
+from callwright.webhooks.model import Scope, State, Webhook
 from callwright.webhooks.notices import Why
 from callwright.webhooks.rows import insert_webhook
 from callwright.webhooks.settings import WebhookSettings
+from callwright.webhooks.signature import token_signature
 from support.json_schema import faults
 from support.webhook_stage import NUMBER, OK, OTHER_WORLD, START_US, WORLD, Stage, failing, on_stage
 
@@ -54,7 +57,7 @@ class Heard(NamedTuple):
 class Story:
     """A call with its webhooks, as the rooms write it; `heard` is what its receivers were sent, in order."""
 
-    def __init__(self, stage: Stage, *, url: str | None = None) -> None:
+    def __init__(self, stage: Stage, *, url: str | None = None, token: str | None = "call") -> None:
         self.stage = stage
         stage.render = body
         self.id = UUID(int=50)
@@ -66,7 +69,7 @@ class Story:
             )  # fmt: skip
         else:
             self.record = CallRecord.requested(
-                leg_id=IN, destination="31205550123", number_id=None, webhook_url=url, webhook_token="call", **common  # type: ignore[arg-type]
+                leg_id=IN, destination="31205550123", number_id=None, webhook_url=url, webhook_token=token, **common  # type: ignore[arg-type]
             )  # fmt: skip
 
     async def webhook(self, url: str, *events: str, number: bool = False, otherwise: bool = False, token: str = "t") -> UUID:
@@ -224,6 +227,39 @@ def test_a_url_of_several_webhooks_hears_what_any_of_them_asks_for_once() -> Non
         assert len({one.event_id for one in deliveries}) == len(deliveries)
 
     on_stage(play)
+
+
+@pytest.mark.parametrize("of_call", [False, True])
+def test_an_heir_takes_over_what_it_is_told_of_itself(of_call: bool) -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda sent: failing(Fault.CONNECT)
+        story = Story(stage, url=A if of_call else None, token=None)
+        deleted = await story.webhook(A, "leg", "recording", token="deleted")
+        await story.commit(story.record.take())
+        await story.recorded()
+        await stage.sleep(1)
+        await stage.webhooks.remove(WORLD, deleted)
+        if not of_call:
+            await story.webhook(A, otherwise=True, number=True, token="heir")
+        stage.receivers.answer = lambda sent: OK
+        await stage.sleep(60)
+        found = {one.kind: one for one in stage.deliveries(50)}
+        assert {kind: one.last_error for kind, one in found.items()} == {
+            "callCreated": None,
+            "legCreated": "webhook_deleted",
+            "recordingCreated": None,
+            "recordingUpdated": None,
+        }
+        signed = {sent.headers.get("X-MessageBird-Signature") for sent in stage.receivers.sent[1:]}
+        assert signed == {
+            None if of_call else token_signature("heir", one.body) for one in found.values() if not one.last_error
+        }
+        log = DeliveryLog(stage.store, stage.clock, stage.deliverer.offer, stage.settings.events)
+        with pytest.raises(Conflict, match="no webhook asks for it"):
+            await log.resend(WORLD, found["legCreated"].id)
+        assert (await log.resend(WORLD, found["recordingCreated"].id)).state is State.PENDING
+
+    on_stage(play, WebhookSettings(events=("recording",), jitter=0.0, poll=3600.0))
 
 
 def test_a_recording_is_told_to_the_webhook_of_its_calls_number() -> None:

@@ -62,6 +62,26 @@ def test_what_waits_for_a_dead_host_longer_than_it_may_is_given_up_by_one_attemp
     on_stage(play, settings(give_up_after=2.0 * HOUR))
 
 
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.PROXY])
+def test_what_the_server_itself_lacks_gives_nothing_up_for_its_age(fault: Fault) -> None:
+    async def play(stage: Stage) -> None:
+        stage.receivers.answer = lambda sent: failing(fault)
+        for call in (1, 2):
+            await stage.events(call, url=URL)
+        await stage.sleep(1)
+        await stage.stop()
+        await stage.sleep(3 * HOUR)
+        await stage.restart()
+        await stage.sleep(60)
+        assert states(stage, 1, 2) == [("pending", fault.value, 3)] * 2
+        # What fails for the endpoint's own sake is given up. What never does is tried for as long as the ladder goes.
+        stage.receivers.answer = lambda sent: ERROR if sent.call == 1 else failing(fault)
+        await stage.sleep(4 * HOUR)
+        assert states(stage, 1, 2) == [("exhausted", "http_error", 4), ("exhausted", fault.value, 6)]
+
+    on_stage(play, settings(give_up_after=2.0 * HOUR))
+
+
 def test_one_that_was_resent_has_its_time_anew() -> None:
     async def play(stage: Stage) -> None:
         stage.receivers.answer = lambda sent: ERROR

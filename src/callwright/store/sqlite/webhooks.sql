@@ -118,39 +118,22 @@ INSERT INTO attempts (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: find_deliveries
--- The tokens are the webhook's of today, while the webhook still points at this URL. Once it is deleted its token signs
--- nothing: that of the narrowest webhook that asks for it too and has one does, or the signing key. A delivery is withdrawn
--- when neither the call nor any webhook asks for it any more.
+-- The tokens are the webhook's of today, while the webhook still points at this URL. Once it is deleted its token signs nothing,
+-- and a delivery is withdrawn unless another asks for it.
 SELECT d.pos, d.world_id, d.id, d.event_id, d.call_id, d.sequence, d.kind, d.test, d.scope, d.url, d.endpoint,
     CASE WHEN w.target = d.url THEN w.token WHEN w.pos IS NOT NULL OR d.webhook_id IS NULL THEN d.token END,
     CASE WHEN w.target = d.url THEN w.old_token END,
     CASE WHEN w.target = d.url THEN w.old_until_us END,
     d.body, d.state, d.passed, d.attempts, d.tries, d.created_us, d.since_us, d.next_at_us, d.settled_us, d.last_status,
     d.last_error,
-    d.scope <> 'call' AND w.pos IS NULL AND NOT EXISTS (
-        SELECT 1 FROM webhooks AS other WHERE other.world_id = d.world_id AND other.target = d.url AND (other.number_id IS NULL
-            OR other.number_id = (SELECT number_id FROM calls WHERE world_id = d.world_id AND id = d.call_id))
-    ),
+    d.webhook_id IS NOT NULL AND w.pos IS NULL,
     d.sequence > 1 AND EXISTS (
         SELECT 1 FROM deliveries AS open INDEXED BY deliveries_open
         WHERE open.world_id = d.world_id AND open.call_id = d.call_id AND open.url = d.url AND open.sequence < d.sequence
             AND open.state <> 'delivered' AND open.delivered_us IS NULL
     ),
     d.failed_us
-FROM deliveries AS d LEFT JOIN webhooks AS w ON w.pos = COALESCE(
-    (SELECT own.pos FROM webhooks AS own WHERE own.world_id = d.world_id AND own.id = d.webhook_id),
-    (
-        SELECT heir.pos FROM webhooks AS heir INDEXED BY webhooks_of_number
-        WHERE d.webhook_id IS NOT NULL AND heir.world_id = d.world_id AND heir.target = d.url AND heir.token IS NOT NULL
-            AND heir.number_id = (SELECT number_id FROM calls WHERE world_id = d.world_id AND id = d.call_id)
-    ),
-    (
-        SELECT heir.pos FROM webhooks AS heir INDEXED BY webhooks_of_world
-        WHERE d.webhook_id IS NOT NULL AND heir.world_id = d.world_id AND heir.target = d.url AND heir.token IS NOT NULL
-            AND heir.number_id IS NULL
-        ORDER BY heir.pos DESC LIMIT 1
-    )
-)
+FROM deliveries AS d LEFT JOIN webhooks AS w ON w.world_id = d.world_id AND w.id = d.webhook_id
 WHERE d.pos IN (SELECT value FROM json_each(?));
 
 -- name: deliveries_of
@@ -345,15 +328,11 @@ SELECT pos, created_us FROM deliveries INDEXED BY deliveries_unsent
 WHERE world_id = ? AND state = ? AND state <> 'delivered' AND pos > ? AND pos <= ? AND test = 0 ORDER BY pos LIMIT ?;
 
 -- name: resend_facts
--- What speaks against sending it again: its endpoint is disabled, or nobody asks for it any more.
-SELECT d.state, d.endpoint, d.call_id, d.url, d.emptied, d.next_at_us IS NOT NULL,
+-- What speaks against sending it again: its endpoint is disabled, or its webhook was deleted.
+SELECT d.state, d.endpoint, d.call_id, d.url, d.kind, d.emptied, d.next_at_us IS NOT NULL,
     EXISTS (SELECT 1 FROM endpoints AS e WHERE e.world_id = d.world_id AND e.url = d.endpoint AND e.disabled_us IS NOT NULL),
-    d.scope <> 'call' AND NOT EXISTS (SELECT 1 FROM webhooks AS w WHERE w.world_id = d.world_id AND w.id = d.webhook_id)
-        AND NOT EXISTS (
-            SELECT 1 FROM webhooks AS other WHERE other.world_id = d.world_id AND other.target = d.url AND (
-                other.number_id IS NULL
-                OR other.number_id = (SELECT number_id FROM calls WHERE world_id = d.world_id AND id = d.call_id))
-        )
+    d.webhook_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM webhooks AS w WHERE w.world_id = d.world_id AND w.id = d.webhook_id)
 FROM deliveries AS d WHERE d.pos = ?;
 
 -- name: resend_delivery
