@@ -55,7 +55,7 @@ def serving(data):
         thread = threading.Thread(target=asyncio.run, args=(serve(),))
         thread.start()
         try:
-            assert ready.wait(10)
+            assert ready.wait(60)
             yield given["room"]
         finally:
             given["server"].should_exit = True

@@ -20,7 +20,7 @@ from callwright.cli import main
 from callwright.datafolder import DataFolder
 from support.server import Customer, Server, until
 
-NUMBER, MAILBOX = "31205550100", "31205550101"
+NUMBER, MAILBOX, BRIEF = "31205550100", "31205550101", "31205550102"
 # It listens for a key, and then goes on for long.
 MENU: list[dict[str, Any]] = [
     {"action": "pause", "options": {"length": 3600}, "onKeypressVar": "choice"},
@@ -48,6 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     toml = '[speech]\nengines = ["espeak"]\n'
     started = Server.start(folder, {"simulator.speed": str(SPEED)}, toml)
     bind(started.test, NUMBER, MENU)
+    bind(started.test, BRIEF, [MENU[0], {"action": "hangup"}])
     bind(started.live, MAILBOX, ASKS)
     yield started
     started.stop()
@@ -59,7 +60,9 @@ def bind(customer: Customer, number: str, steps: list[dict[str, Any]]) -> None:
 
 
 @pytest.fixture
-def dial(server: Server, capsys: pytest.CaptureFixture[str]) -> Any:
+def dial(server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("callwright.cli.dial.LAST_WORDS_S", 60.0)
+
     def run(*arguments: str) -> Result:
         with pytest.raises(SystemExit) as exit_:
             main(["--data", str(server.folder / "data"), "dial", *arguments])
@@ -90,7 +93,7 @@ def test_a_simulated_caller_presses_a_key_and_hangs_up(dial: Any) -> None:
 
 
 def test_as_json_it_is_one_object(dial: Any) -> None:
-    result = dial(NUMBER, "--keys", "*", "--hangup-after", "30", "--json")
+    result = dial(BRIEF, "--keys", "*", "--json")
     told = json.loads(result.out)
     assert (result.code, told["call"]["status"], told["call"]["source"]) == (0, "ended", "99900000200")
     assert [entry["digit"] for entry in told["journal"] if entry["kind"] == "digit_pressed"] == ["*"]
@@ -125,7 +128,7 @@ def test_ctrl_c_hangs_up_and_so_does_timeout(server: Server, to: tuple[str, ...]
     head = process.stdout.readline()
     for number in told:
         os.killpg(process.pid, number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, ""), out
     assert "The call is ended, caller_hangup." in out.splitlines()[-1]
     customer = server.live if "--sip" in to else server.test
@@ -140,7 +143,7 @@ def test_who_is_not_listened_to_any_more_hangs_up(server: Server) -> None:
     assert process.stdout is not None
     head = process.stdout.readline()
     process.stdout.close()
-    assert process.wait(timeout=30) == 1
+    assert process.wait(timeout=300) == 1
     path = f"/api/calls/{head.split()[1]}"
     assert until(lambda: server.test.get(path).content, lambda call: call["status"] == "ended")["reason"] == "caller_hangup"
 
