@@ -153,7 +153,7 @@ class EngineContract(SoundContract, PartiesContract):
 
     # whatever happens
 
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def test_every_leg_has_exactly_one_last_event(self, fresh: Callable[[], Driver], data: st.DataObject) -> None:
         story = Story(fresh())
