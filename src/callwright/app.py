@@ -155,9 +155,9 @@ async def serve(loaded: Loaded, data: Path, *, announce: Callable[[Ready], None]
         endpoint = MetricsEndpoint(metrics, chosen.http.operator_token)
         public = core.public_app(switch, health, endpoint)
         servers = [
-            web.start(public, http_socket, certificate.context if certificate else None),
+            web.start(public, http_socket, certificate.context if certificate else None, core.refusal),
             web.start(core.control_app(switch, health, state), control_socket),
-            *([web.start(public, plain_socket)] if plain_socket else []),
+            *([web.start(public, plain_socket, refusal=core.refusal)] if plain_socket else []),
         ]
         deliverer = asyncio.create_task(core.deliverer.run(), name="webhooks")
         upkeep = asyncio.create_task(core.upkeep.run(), name="recordings")

@@ -15,6 +15,7 @@ from callwright import __version__, ids, native, settings
 from callwright.accounts.worlds import LIVE, TEST, Accounts, World
 from callwright.api import parts as api_parts
 from callwright.api.app import Api
+from callwright.api.exchange import failed
 from callwright.calls import events
 from callwright.calls.feed import Feed
 from callwright.clock import Clock
@@ -22,7 +23,7 @@ from callwright.datafolder import DataFolder
 from callwright.dialect import callbacks, decode, render
 from callwright.egress import Header, Url
 from callwright.egress.post import HttpDoor
-from callwright.errors import SettingsError
+from callwright.errors import Problem, SettingsError
 from callwright.flows.check import Abilities, said
 from callwright.flows.flows import Flows
 from callwright.flows.schema import Flow
@@ -272,6 +273,13 @@ class Core:
                 await api(scope, receive, send)
 
         return app
+
+    def refusal(self, path: str, problem: Problem) -> tuple[int, bytes]:
+        """The status and the body of what is no request, as the interface has them that the path belongs to."""
+        if path.startswith("/api/"):
+            return native.refusal(path, problem)
+        answer = failed(problem, self.strictness)
+        return answer.status, answer.body
 
     def published(self) -> Published:
         """Both interfaces in one document, as the switches of this server have them. Nobody pays for it before it is read."""

@@ -14,6 +14,7 @@ CallwrightError
     WrongMethod           405
     TooLarge              413
     OutOfRange            416  no such part of a file
+    Unreadable            500  a row of the record holds what nobody wrote there
     Unavailable           503
   StoreUnavailable        the database refuses to commit
   SettingsError           a setting cannot be used; names it and the remedy
@@ -152,6 +153,18 @@ class OutOfRange(Problem):
     """The file has no such part."""
 
     http, documented_http, code = 416, 416, 10
+
+
+class Unreadable(Problem):
+    """What is on record cannot be read."""
+
+    def __init__(self, what: str) -> None:
+        """`what` names the row, such as ``call 0189…``. A page without it would pass for the whole record."""
+        super().__init__(
+            f"On record {what} cannot be read, nor a page with it: on the server, callwright doctor --deep tells why.",
+            remedy="callwright doctor --deep names every value that is wrong, and says how to correct it.",
+        )
+        self.what = what
 
 
 class Unavailable(Problem):

@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
 from typing import NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from callwright import native
+from callwright.errors import Malformed
 from callwright.log import Log
 
 # Enough for 64 kB over the worst line, little enough that idle strangers do not collect. A TLS handshake comes before that and
@@ -21,8 +24,13 @@ REQUEST_S = 20.0
 # What an answer that is under way has left when the server stops. Then the connection is closed, before uvicorn gives up
 # and tells of each as of a fault of the application.
 GRACE_S = 2.0
+# What the parser of URLs under uvicorn takes.
+LONGEST_URL = 65_535
 # In a request's scope, among its ``extensions``: closes the connection at once, whatever of the answer is still to go out.
 CUT = "callwright.cut"
+
+# The status and the JSON that a path answers with to what is no request.
+Refusal = Callable[[str, Malformed], tuple[int, bytes]]
 
 _log = Log("web")
 
@@ -33,6 +41,7 @@ class _Patient(HttpToolsProtocol):
     One timer looks after all its requests: setting one for each costs more than the answer to a small request.
     """
 
+    refusal: Refusal
     _awaited_since: float | None = None
     _look: asyncio.TimerHandle | None = None
 
@@ -54,6 +63,26 @@ class _Patient(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._awaited_since = None
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what never becomes a request as its path does any other; uvicorn has a line of plain text for it."""
+        url: bytes = getattr(self, "url", b"")
+        path = url[:LONGEST_URL].decode("latin-1")
+        if len(url) > LONGEST_URL:
+            problem = Malformed(f"The URL has more than {LONGEST_URL} bytes.", remedy="Ask for less at once.")
+            status, body = self.refusal(path, problem)
+        else:  # RFC 9112 §2.2, whatever an interface has for what it can read
+            _, body = self.refusal(path, Malformed("The request is not valid HTTP."))
+            status = 400
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+        self.transport.write(line + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n" + body)
+        self.transport.close()
 
     def _look_after(self) -> None:
         since, now = self._awaited_since, self.loop.time()
@@ -79,11 +108,14 @@ class Serving(NamedTuple):
     task: asyncio.Task[None]
 
 
-def start(app: ASGIApp, bound: socket.socket, tls: ssl.SSLContext | None = None) -> Serving:
-    """Serve an application on a bound socket, on the running loop; with TLS where there is a server's side of it."""
+def start(app: ASGIApp, bound: socket.socket, tls: ssl.SSLContext | None = None, refusal: Refusal = native.refusal) -> Serving:
+    """Serve an application on a bound socket, on the running loop; with TLS where there is a server's side of it.
+
+    `refusal` is for what is no request, and so never comes to the application.
+    """
     config = uvicorn.Config(
         app,
-        http=_Patient,
+        http=type("_Patient", (_Patient,), {"refusal": staticmethod(refusal)}),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
-from support.server import PATIENCE_S
-
 # Sounds of telephones hold these four bytes hardly ever; this one does.
 SOUND = b"RIFF\x24\x00\x00\x00WAVEfmt before\r\n\r\nafter"
 BEFORE_THE_BLANK_LINE = SOUND.partition(b"\r\n\r\n")[0]
@@ -56,6 +54,7 @@ _COUNTS = ("totalCount", "pageCount", "currentPage", "perPage")
 
 
 LET_GO_S = 2.0
+PATIENCE_S = 15.0
 
 
 class Said(NamedTuple):

@@ -138,7 +138,8 @@ def run(base: str, folder: Path, config: str, *filters: str, headers: Mapping[st
     file = folder / f"{name}.toml"
     file.write_text(config)
     command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={file}", "run", f"{base}/openapi.json", "--no-color"]
-    command += [f"--header={header}: {value}" for header, value in headers.items()]
+    # A connection that is kept may be closed, as one that is idle, just when the next request is sent.
+    command += [f"--header={header}: {value}" for header, value in {**headers, "Connection": "close"}.items()]
     command += [*filters, *([f"--max-time={again_s}"] if again_s else [])]
     done = subprocess.run(
         command,

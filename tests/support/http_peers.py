@@ -6,13 +6,15 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
-from callwright.clock import SystemClock
+from callwright.clock import Clock, SystemClock
 from callwright.egress import EgressSettings
 from callwright.egress.post import HttpDoor
 from callwright.egress.sockets import Resolver
 
 LOOPBACK = ("127.0.0.0/8",)
+HELD_S = 600.0
 Peer = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -31,6 +33,23 @@ class Names:
 
     def close(self) -> None:
         pass
+
+
+class HeldClock(SystemClock):
+    """The time of the newest request is over when the test says so, however slow the machine is."""
+
+    def __init__(self) -> None:
+        self._limit: asyncio.Timeout | None = None
+
+    def timeout(self, seconds: float | None) -> Any:
+        self._limit = asyncio.timeout(seconds and HELD_S)
+        return self._limit
+
+    def run_out(self) -> None:
+        """Let it be over, unless it is stopped at the moment."""
+        assert self._limit is not None
+        if self._limit.when() is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
 
 @asynccontextmanager
@@ -70,9 +89,12 @@ async def listening(peer: Peer, *, tls: ssl.SSLContext | None = None) -> AsyncIt
 
 @asynccontextmanager
 async def door(
-    settings: EgressSettings | None = None, names: Resolver | None = None, allow: tuple[str, ...] = LOOPBACK
+    settings: EgressSettings | None = None,
+    names: Resolver | None = None,
+    allow: tuple[str, ...] = LOOPBACK,
+    clock: Clock | None = None,
 ) -> AsyncIterator[HttpDoor]:
-    made = HttpDoor(settings or EgressSettings(), SystemClock(), allow=allow, resolver=names)
+    made = HttpDoor(settings or EgressSettings(), clock or SystemClock(), allow=allow, resolver=names)
     try:
         yield made
     finally:
@@ -107,6 +129,16 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 async def hang(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read()
+
+
+def running_out(clock: HeldClock, peer: Peer, *, after_s: float = 0.1) -> Peer:
+    """The same peer; a little after it was asked the time is over."""
+
+    async def asked(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asyncio.get_running_loop().call_later(after_s, clock.run_out)
+        await peer(request, reader, writer)
+
+    return asked
 
 
 async def reset(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

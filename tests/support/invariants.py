@@ -8,7 +8,9 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from callwright.calls import journal, rows
+from callwright.calls.contradictions import contradiction
 from callwright.calls.events import CREATED, LABELLED, LEG_CREATED, LEG_UPDATED, UPDATED, Event, decode_snapshot, leg_events
+from callwright.calls.filters import CallFilter
 from callwright.calls.model import LIVE_LEG, Call, LegStatus
 from callwright.calls.replay import rebuild
 from callwright.recordings import events as recording_events
@@ -52,6 +54,9 @@ def check_record(store: Store, world_id: UUID, call_id: UUID, *, over: bool) -> 
     ever_answered = {leg.id for event in events for leg in event.snapshot.legs if leg.status is LegStatus.ONGOING}
     assert ever_answered == {leg.id for leg in legs if leg.answered_us is not None}
 
+    for one in (call, *(event.snapshot.call for event in events)):
+        assert contradiction(tightest(one)) is None, "whoever asks for what the call is finds it"
+
     check_labels(store, call, told)
 
     # The journal alone makes the same rows.
@@ -62,6 +67,20 @@ def check_record(store: Store, world_id: UUID, call_id: UUID, *, over: bool) -> 
     if events[0].snapshot.made:
         check_leg_events(events)
         check_recording_events(store, call, told)
+
+
+def tightest(call: Call) -> CallFilter:
+    """All that a filter can ask of a call, which is true of this one."""
+    wanted = CallFilter(
+        statuses=frozenset({call.status}),
+        direction=call.direction,
+        reasons=frozenset({call.reason} if call.reason is not None else ()),
+        created=(call.created_us, call.created_us + 1),
+        ended=None if call.ended_us is None else (call.ended_us, call.ended_us + 1),
+        duration=(call.duration_s, call.duration_s),
+    )
+    assert wanted.matches(call)
+    return wanted
 
 
 def check_labels(store: Store, call: Call, told: list[rows.Told]) -> None:

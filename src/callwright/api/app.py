@@ -15,7 +15,7 @@ from callwright.api.exchange import Answer, Disconnected, Request, failed, heade
 from callwright.api.parts import Parts
 from callwright.api.routing import Endpoint, Place, Route, Router
 from callwright.dialect.strictness import Strictness
-from callwright.errors import NoRoute, Problem, StoreUnavailable, Unavailable, WrongMethod
+from callwright.errors import NoRoute, Problem, StoreUnavailable, Unavailable, Unreadable, WrongMethod
 from callwright.log import Log
 
 ROUTES = (
@@ -100,6 +100,9 @@ class Api:
             return
         except WrongMethod as problem:
             answer = failed(problem, strictness, (b"allow", _allow(place)))
+        except Unreadable as problem:
+            _log.exception("request_failed", method=scope["method"], path=place.path if place else "")
+            answer = failed(problem, strictness)
         except Problem as problem:
             answer = failed(problem, strictness)
         except StoreUnavailable as error:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from callwright.calls.filters import CallFilter
+from callwright.calls.lines import one_line
 from callwright.calls.search import Batch, Place, Search
 from callwright.calls.terms import DURATION_S
 from callwright.store import Reader, Store
@@ -122,9 +123,15 @@ class Export:
 
         def read(reader: Reader) -> tuple[bytes, Place | None]:
             search = Search(reader, self._world_id, self._wanted, newest_first=self._newest_first, doubt=self._doubt)
-            found: Batch = search.batch(place or search.begin(), _LINES[self._form], self._rows, kind=self._kind)
+            begin = place or search.begin()
+            try:
+                found: Batch = search.batch(begin, _LINES[self._form], self._rows, kind=self._kind)
+            except Exception:
+                search.look_through(begin, self._rows)  # the database does not tell which row was at fault
+                raise
             end = _ENDS[self._form]
-            return "".join(line + end for line in found.shown).replace("\0", "%00").encode(), found.next
+            lines = "".join(line + end for line in found.shown).replace("\0", "%00").encode()
+            return lines if self._form is Format.CSV else one_line(lines), found.next
 
         lines, after = await self._store.look(read)
         self._rows = max(self._rows // 4, 1) if len(lines) > BATCH_BYTES else min(self._rows * 2, BATCH)

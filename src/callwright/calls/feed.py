@@ -21,6 +21,7 @@ from callwright.calls.following import BATCH, KEEP_ALIVE_S, Position, Seat, Seat
 from callwright.calls.model import Call
 from callwright.calls.rows import events_after, events_of_call_after, find_call, first_event_after, newest_event_ever
 from callwright.clock import SECOND_US, Clock
+from callwright.errors import Unreadable
 from callwright.log import Log
 from callwright.store import Store
 
@@ -214,7 +215,7 @@ class Feed:
         try:
             call = event.snapshot.call if type_ == CALL else find_call(self._store, event.world_id, event.call_id)
             legs = leg_events(event) if with_legs else ()
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError, Unreadable):
             _log.exception("event_not_read", call=event.call_id, kind=event.kind)
             return (None,)
         whole = Happening(event, type_, call, self._render)

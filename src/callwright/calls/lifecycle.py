@@ -17,7 +17,7 @@ from callwright.calls import events, journal, rows
 from callwright.calls.events import Snapshot
 from callwright.calls.labels import Relabelled, Relabelling, relabelled, relabelled_as_far_as_fits
 from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Leg, LegStatus
-from callwright.calls.tables import CALL_END, CALL_MOVES, FORWARD, end_of
+from callwright.calls.tables import CALL_END, CALL_MOVES, FIRST, FORWARD, end_of
 from callwright.reasons import Reason
 from callwright.store import Change, Wake, Write
 
@@ -81,7 +81,7 @@ class CallRecord:
         call = Call(
             id=call_id,
             world_id=world_id,
-            status=CallStatus.STARTING,
+            status=FIRST[Direction.INCOMING],
             direction=Direction.INCOMING,
             source=source,
             destination=destination,
@@ -118,7 +118,7 @@ class CallRecord:
         call = Call(
             id=call_id,
             world_id=world_id,
-            status=CallStatus.QUEUED,
+            status=FIRST[Direction.OUTGOING],
             source=source,
             destination=destination,
             number_id=number_id,

@@ -12,6 +12,7 @@ import msgspec
 from callwright.calls import journal
 from callwright.calls.events import LABELLED, Event, Snapshot, encode_snapshot
 from callwright.calls.model import Call, CalledNumber, CallStatus, Direction, Leg, LegStatus
+from callwright.errors import Unreadable
 from callwright.reasons import Reason
 from callwright.store import Row, Store, Transaction, Write
 
@@ -201,7 +202,14 @@ class Told(NamedTuple):
 
 def journal_of(store: Store, world_id: UUID, call_id: UUID) -> list[Told]:
     rows: list[Any] = store.read("calls.journal_of", (world_id.bytes, call_id.bytes))
-    return [Told(seq, at_us, journal.decode(entry)) for seq, at_us, entry in rows]
+    return [Told(seq, at_us, _entry(call_id, seq, entry)) for seq, at_us, entry in rows]
+
+
+def _entry(call_id: UUID, seq: int, entry: bytes) -> journal.AnyEntry:
+    try:
+        return journal.decode(entry)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Unreadable(f"entry {seq} of the journal of call {call_id}") from error
 
 
 def events_of(store: Store, world_id: UUID, call_id: UUID, *, after_seq: int = 0, limit: int = 1000) -> list[Event]:
@@ -317,7 +325,18 @@ class _LegRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def call_of(row: Row) -> Call:
-    """Read a row of `COLUMNS`."""
+    """Read a row of `COLUMNS`. Raises `Unreadable`."""
+    try:
+        return _call(row)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Unreadable(f"call {_named(row[1])}") from error
+
+
+def _named(id_: Any) -> str:
+    return str(UUID(bytes=id_)) if isinstance(id_, bytes) and len(id_) == 16 else repr(id_)[:40]
+
+
+def _call(row: Row) -> Call:
     columns = msgspec.convert(row, _CallRow)
     return Call(
         id=columns.id,
@@ -346,12 +365,12 @@ _CONTENTS = {"called": _unpack_called, "tags": _tags, "metadata": _metadata}
 
 def unreadable_call(row: Row) -> str | None:
     """What is wrong with a row of `COLUMNS` that `call_of` cannot read; None when it can."""
-    return _unreadable(row, call_of, _CallRow)
+    return _unreadable(row, _call, _CallRow)
 
 
 def unreadable_leg(row: Row) -> str | None:
     """As `unreadable_call`, of a row of a leg."""
-    return _unreadable(row, _leg, _LegRow)
+    return _unreadable(row, _read_leg, _LegRow)
 
 
 def _unreadable(row: Row, read_all: Callable[[Row], Call | Leg], kind: type[_CallRow | _LegRow]) -> str | None:
@@ -374,6 +393,13 @@ def _dialog(row: Any) -> tuple[UUID, bytes]:
 
 
 def _leg(row: Row) -> Leg:
+    try:
+        return _read_leg(row)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Unreadable(f"leg {row[1]!r} of call {_named(row[0])}") from error
+
+
+def _read_leg(row: Row) -> Leg:
     columns = msgspec.convert(row, _LegRow)
     return Leg(
         id=columns.id,

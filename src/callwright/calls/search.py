@@ -150,6 +150,11 @@ class Search:
         texts = [text for _, text in rows if isinstance(text, str)]
         return Batch(texts, place._replace(boundary=_beyond(rows[-1], down)) if len(rows) == size else None)
 
+    def look_through(self, place: Place, size: int) -> None:
+        """Read what `batch` makes texts of. Raises `Unreadable` for a row that none can be made of."""
+        rows = self._chunk("1", self._down(place), *self._window(place), size)
+        self._rows([pos for pos, matches in rows if matches])
+
     def _edges(self) -> tuple[int, int]:
         """Positions outside of which the counters know of no call in the spans of time."""
         created, ended = self._wanted.created, self._wanted.ended

@@ -110,6 +110,9 @@ ENDS: tuple[End, ...] = (
     _end("A7 R1 R2 N3 N8", BOTH, UNANSWERED, LegStatus.FAILED, *_FAULTS),
 )
 
+# What a call is at first.
+FIRST: dict[Direction, CallStatus] = {Direction.INCOMING: CallStatus.STARTING, Direction.OUTGOING: CallStatus.QUEUED}
+
 # From where a call may come to each status (contract §5.3). A terminal status is final.
 CALL_MOVES: dict[CallStatus, frozenset[CallStatus]] = {
     CallStatus.STARTING: frozenset({CallStatus.QUEUED}),
@@ -127,6 +130,36 @@ CALL_END: dict[LegStatus, CallStatus] = {
     LegStatus.NO_ANSWER: CallStatus.NO_ANSWER,
     LegStatus.FAILED: CallStatus.FAILED,
 }
+
+# What a call becomes that was answered, and no other: it alone has a duration.
+ANSWERED = frozenset(status for status, before in CALL_MOVES.items() if CallStatus.ONGOING in before)
+
+
+class Outcome(NamedTuple):
+    """What a call of a direction is once it is over, and why its first leg ended."""
+
+    direction: Direction
+    status: CallStatus
+    reason: Reason
+
+
+# E1 for every end of a first leg. The call was answered where that leg was, or any other: so it may be for each reason. What is
+# ever taken out of `ENDS` has to stay here, for the calls that are on record with it.
+OUTCOMES = frozenset(
+    Outcome(direction, status, reason)
+    for row in ENDS
+    for direction in row.directions
+    for reason in row.reasons
+    for status in (CALL_END[row.to], *ANSWERED)
+)
+
+
+def reached(first: CallStatus) -> frozenset[CallStatus]:
+    """All that a call may be which begins so."""
+    found = {first}
+    while more := {to for to, before in CALL_MOVES.items() if before & found} - found:
+        found |= more
+    return frozenset(found)
 
 
 def end_of(direction: Direction, status: LegStatus, reason: Reason) -> LegStatus | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,12 +12,14 @@ from callwright.errors import CallwrightError
 
 # Why a disk, a quota, a device or a file without a name does not take what is written.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+_STANDARD = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 # Options of the program itself, which may also follow a command.
 _GLOBAL = ("--data", "--config")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 refused or failed, 2 asked wrongly, or the output cannot be written."""
+    _in_place_of_closed()
     from callwright.cli.commands import app
 
     try:
@@ -40,6 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         show.no_more()
         show.aside(f"callwright: The output cannot be written: {error.strerror}.")
         sys.exit(2)
+
+
+def _in_place_of_closed() -> None:
+    """Where a standard file is closed (``>&-``) there is one that takes all: else the next that is opened would get its number,
+    and whatever a library or a child process prints would be written into a database.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) < len(_STANDARD):
+        os.set_inheritable(number, True)
+    os.close(number)
+    for number, (name, mode) in enumerate(_STANDARD):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 def _unencoded(error: UnicodeEncodeError) -> str:

@@ -22,7 +22,7 @@ calls = typer.Typer(
 PAGE = 1_000
 Status = Annotated[list[str] | None, typer.Option(help="Such as ended; several with commas between, or repeated.")]
 Way = Annotated[str | None, typer.Option("--direction", help="incoming or outgoing.")]
-Party = "31612345678, or a part of it: 316*, *5678, or with --since *345*."
+Party = "31612345678, or a part of it: 316*, *5678, or with --since, 31 days ago at most, *345*."
 Source = Annotated[str | None, typer.Option(help=f"Who called: {Party}")]
 Destination = Annotated[str | None, typer.Option(help="Who was called, in the same way.")]
 Number = Annotated[str | None, typer.Option(help="Of one of your numbers: its digits or its id.")]
@@ -175,8 +175,11 @@ def _write(control: Control, path: str, file: str, world: str) -> None:
 
 def _query(given: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The options of a command as parameters of the interface."""
+    from datetime import UTC, datetime
+
     from callwright.cli.moments import ago
 
+    now = datetime.now(UTC)  # one for all, so that 31 days ago and now are 31 days apart
     words = ((name, text) for name in ("status", "reason", "tag") for text in given[name] or ())
     query = [*words, *_metadata(given["metadata"] or ())]
     for name in ("direction", "source", "destination", "number", "flow"):
@@ -189,7 +192,7 @@ def _query(given: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("--ended-since", "endedFrom", given["ended_since"]),
         ("--ended-until", "endedTo", given["ended_until"]),
     ):
-        query += [(name, ago(text, option))] if text is not None else []
+        query += [(name, ago(text, option, now))] if text is not None else []
     for option, name in (("duration_from", "durationFrom"), ("duration_to", "durationTo")):
         query += [(name, str(given[option]))] if given[option] is not None else []
     return [*query, ("sort", "oldest" if given["oldest"] else "newest")]

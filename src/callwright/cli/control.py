@@ -29,6 +29,7 @@ WORLD_HEADER = "Callwright-World"
 ATTEMPTS, PAUSE_S = 100, 0.05
 ANSWER_S = 60.0
 PORTION = 1 << 18
+WENT_AWAY = "The server went away while it was being asked."
 
 
 class Refused(CallwrightError):
@@ -183,7 +184,7 @@ class _Socket:
     def _asked(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
         line = _line(self._folder, self._answer_s)
         if line is None:
-            raise NoServer("The server went away while it was being asked.")
+            raise NoServer(WENT_AWAY)
         with closing(line):
             with _line_troubles():
                 line.request(method, path, body, headers)
@@ -201,8 +202,11 @@ def _line_troubles() -> Iterator[None]:
         raise NoServer(
             "The server did not answer in time: it is frozen, or overloaded. callwright doctor looks at it."
         ) from error
+    except ConnectionError as error:
+        raise NoServer(WENT_AWAY) from error
     except (OSError, http.client.HTTPException) as error:
-        raise NoServer(f"The server did not answer: {str(error) or type(error).__name__}.") from error
+        why = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
+        raise NoServer(f"The server did not answer: {why}.") from error
 
 
 def _portion(answer: http.client.HTTPResponse) -> bytes:

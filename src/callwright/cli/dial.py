@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from callwright.cli import show, story
-from callwright.cli.control import Control, Refused, reach
+from callwright.cli.control import Control, NoServer, Refused, reach
 from callwright.cli.happenings import OVER
 from callwright.cli.place import Place
 from callwright.rehearsal.ending import as_interrupted
@@ -24,6 +24,14 @@ LAST_WORDS_S = 2.0
 ANSWER_S = 15.0
 _KEYS = re.compile(r"[0-9*#A-D]{1,64}(,[0-9*#A-D]{1,64})*")
 DEFAULT_GAP_S = 0.3
+
+
+class CutOff(NoServer):
+    """The server is gone or frozen while it carries the call."""
+
+    def __init__(self, message: str, call_id: str) -> None:
+        super().__init__(message)
+        self.remedy = f"What became of the call is told once it runs again: callwright journal {call_id}"
 
 
 class Doings(NamedTuple):
@@ -103,6 +111,7 @@ class Telling:
 
     def __init__(self, control: Control, call_id: str, world: str, *, quiet: bool) -> None:
         self._control = control
+        self._call_id = call_id
         self._path = f"/api/calls/{quote(call_id, safe='')}"
         self._world = world
         self._quiet = quiet
@@ -124,9 +133,13 @@ class Telling:
                 return
 
     def look(self) -> list[Mapping[str, Any]]:
-        first = not self.call
-        self.call = self._control.get(self._path, world=self._world)
-        told, self.entries = len(self.entries), self._control.get(f"{self._path}/journal", world=self._world)["data"]
+        """What is new of it; raises `CutOff`."""
+        first, told = not self.call, len(self.entries)
+        try:
+            self.call = self._control.get(self._path, world=self._world)
+            self.entries = self._control.get(f"{self._path}/journal", world=self._world)["data"]
+        except NoServer as error:
+            raise CutOff(str(error), self._call_id) from error
         if not self._quiet:
             if first:
                 show.line(story.head(self.call), flush=True)
@@ -146,6 +159,5 @@ class Telling:
         else:
             for line in story.ends(call):
                 show.line(line)
-            reason = f", {call['reason']}" if call["reason"] else ""
-            print(f"The call is {call['status']}{reason}. Its story again: callwright journal {call['id']}")
+            show.line(f"{story.ending(call)} Its story again: callwright journal {call['id']}")
         return 0 if call["status"] == "ended" and call["answeredAt"] is not None else 1

@@ -32,6 +32,8 @@ from callwright.simulator import magic
 # The caller of the test world, so that a flow sees the same in both.
 CALLER = f"{magic.PREFIX}200"
 LISTENS = ("onKeypressVar", "onKeypressGoto", "endKey", "maxNumKeys")
+# Steps in which silence asks for nothing.
+BUSY = ("say", "play", "record")
 # One listens a while before one presses a key.
 LISTENED_S = 1.0
 # One speaks a moment after a recording has begun.
@@ -52,7 +54,8 @@ class NotTaken(CallwrightError):
 class Queue:
     """What is yet to be done when the flow asks: groups of keys, and files to play. One is done for a prompt.
 
-    A prompt that is over has its reply when the journal was read once more, for it may have been the beep of a recording.
+    A prompt that is over has its reply when the journal was read once more, for it may have been the beep of a recording; while
+    the journal has its step going on, it is a pause in it, or a recording is about to begin.
     """
 
     def __init__(self, keys: Sequence[str], files: Sequence[str]) -> None:
@@ -60,7 +63,7 @@ class Queue:
         self._steps: set[str] = set()
         # Whether keys are pressed for the present step, whether its last prompt has its reply, and whether sound is heard.
         self._pressed, self._replied, self._sound = False, True, False
-        self._due = False
+        self._due = self._busy = False
         # In seconds since the epoch: when the last sound and the last recording began.
         self._sound_at = self._recorded_at = 0.0
 
@@ -74,7 +77,10 @@ class Queue:
                 self._recorded_at = datetime.fromisoformat(entry["at"]).timestamp()
                 if self._files:
                     asked.append((RECORDED_S, "play", self._files.popleft()))
+            elif entry["kind"] == "step_ended":
+                self._busy = False
             elif entry["kind"] == "step_started":
+                self._busy = entry["action"] in BUSY
                 self._pressed = self._replied = entry["step"] in self._steps and bool(self._keys)
                 if self._pressed:
                     asked.append((LISTENED_S, "digits", self._keys.popleft()))
@@ -89,7 +95,7 @@ class Queue:
 
     def replies(self) -> tuple[str, str] | None:
         """What a prompt that was over before the journal was read gets: a command for the telephone, and with what."""
-        if not self._due or self._replied or self._sound_at < self._recorded_at:
+        if not self._due or self._busy or self._replied or self._sound_at < self._recorded_at:
             return None
         self._due, self._replied = False, True
         if self._keys:

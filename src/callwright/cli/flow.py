@@ -77,7 +77,9 @@ def try_scenarios(
         bool, typer.Option("--real-web", help="Ask the web for real where the scenario does not say what it answers.")
     ] = False,
     deliver: Annotated[str, typer.Option(metavar="URL", help="Post the callbacks there, for real.")] = "",
-    junit: Annotated[str, typer.Option(metavar="FILE", help="Write the results as JUnit's XML, too.")] = "",
+    junit: Annotated[
+        str, typer.Option(metavar="FILE", help="Write the results as JUnit's XML, too; - for standard output.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Try flows with the calls that scenarios describe: ten minutes of call in milliseconds.

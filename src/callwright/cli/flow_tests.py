@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 FOLDER_SUFFIXES = (".yaml", ".yml")
 STDIN = "<standard input>"
+# Of a report.
+STDOUT = "-"
 # Fewer scenarios are over before another process has begun.
 WORTH_A_PROCESS = 24
 # Within so many bytes a report says that it is one.
@@ -159,7 +161,7 @@ def run(place: Place, names: Sequence[str], asked: Asked) -> int:
     log.withheld()
     clock = SystemClock()
     began_ns, began_us = clock.mono_ns(), clock.now_us()
-    sheet = Sheet(quiet=asked.quiet)
+    sheet = Sheet(quiet=asked.quiet, out=sys.stderr if asked.junit == STDOUT else sys.stdout)
     loaded = place.settings()
     abilities = at_hand.of(place, loaded)._replace(reaches=lambda url: None)
     gathered = gather(names, abilities, asked.only)
@@ -194,7 +196,10 @@ def _refuse_wrong(names: Sequence[str], asked: Asked) -> None:
         raise AskedWrongly(f"--live and {other} cannot be had together; leave one of them out.")
     if asked.deliver_to and (why := no_url(asked.deliver_to)) is not None:
         raise AskedWrongly(f"--deliver: {why}.")
-    if asked.junit:
+    if asked.junit == STDOUT:
+        if asked.json:
+            raise AskedWrongly("--json and --junit - both write to standard output. Name a file for the report.")
+    elif asked.junit:
         _refuse_to_overwrite(names, Path(asked.junit))
 
 
@@ -229,6 +234,9 @@ async def _close(coming: AsyncGenerator[Verdict, None]) -> None:
 
 
 def _write(name: str, text: str) -> None:
+    if name == STDOUT:
+        sys.stdout.buffer.write(text.encode())  # in the encoding that it says it has, whatever the terminal's is
+        return
     try:
         Path(name).write_text(text, encoding="utf-8")
     except OSError as error:

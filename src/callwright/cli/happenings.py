@@ -98,7 +98,7 @@ def _changes(kind: str, before: Told | None, call: Told) -> Iterator[str]:
             yield _leg(leg, alone=len(call["legs"]) == 1)
     if call["status"] in OVER and (before is None or before["status"] != call["status"]):
         spoken = f" after {call['duration']} s" if call.get("duration") else ""
-        yield f"the call is over{spoken}: {call['status']}"
+        yield f"the call is over{spoken}: {call['status'].replace('_', ' ')}"
 
 
 def _leg(leg: Told, *, alone: bool) -> str:

@@ -26,6 +26,7 @@ from callwright.replay.inputs import NothingToReplay
 from callwright.replay.playing import Replayed, replay
 from callwright.replay.record import Line, Reader
 from callwright.scenarios.rules import flow_in
+from callwright.scenarios.screen import with_short_urls
 
 # What is shown fits a screen: lines before and after the first difference, and differences after it.
 BEFORE, AFTER, REST = 4, 3, 12
@@ -194,6 +195,7 @@ class _Words(Sequence[str]):
         line = self._lines[place]
         does = _does(self._bodies[place]) if place in self._bodies else ""
         text = f"{(line.at_us - self._lines[0].at_us) / 1e6:+9.3f}  {sentence(line.entry, self._names)}{does}"
+        text = text if len(text) <= WIDTH else with_short_urls(text)
         return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
 
 

@@ -37,7 +37,8 @@ def show_retention(
         return
     kept = [("calls", told["calls"]), *((f"tag {one['tag']}", one["days"]) for one in told["tags"])]
     show.table(("Calls", "Kept for"), [(what, f"{days} days" if days else "ever") for what, days in kept], empty="")
-    show.aside(f"{told['old']} calls are older than that and would go now.")
+    looks = " The server looks a minute after it starts, and then every hour." if any(days for _, days in kept) else ""
+    show.aside(f"{told['old']} calls are older than that and would go now.{looks}")
 
 
 @retention.command("forget")

@@ -6,13 +6,19 @@ import json
 import os
 import sys
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
-from callwright.plain import escaped
+from callwright.plain import escaped, escaped_json
 
 
 def as_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(escaped_json(json.dumps(value, indent=2, ensure_ascii=False)))
+
+
+def as_json_line(value: Any) -> None:
+    """For what goes on: a line by itself, at once."""
+    print(escaped_json(json.dumps(value, ensure_ascii=False)), flush=True)
 
 
 def line(text: str, *, flush: bool = False) -> None:
@@ -49,9 +55,10 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
 
 
 def aside(text: str) -> None:
-    """Say something that is not the command's result; `text` may be of several lines."""
-    for one in text.split("\n"):
-        print(escaped(one), file=sys.stderr)
+    """Say something that is not the command's result, to whoever hears it; `text` may be of several lines."""
+    with suppress(OSError):
+        for one in text.split("\n"):
+            print(escaped(one), file=sys.stderr)
 
 
 def no_more() -> None:

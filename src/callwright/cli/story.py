@@ -11,14 +11,16 @@ from uuid import UUID
 import msgspec
 
 from callwright.calls.journal import AnyEntry
-from callwright.calls.sentences import Names, sentence
+from callwright.calls.sentences import Names, sentence, why
+from callwright.cli.happenings import OVER
+from callwright.reasons import Reason
 
 Entry = Mapping[str, Any]
 
 
 def lines(call: Mapping[str, Any], entries: Sequence[Entry]) -> Iterator[str]:
     """A head, each entry with its seconds since the first, and how each leg ended with what to do about it."""
-    yield f"{head(call)}, {call['status']}"
+    yield f"{head(call)}, {call['status'].replace('_', ' ')}"
     for entry in entries:
         yield line(call, entry, entries[0])
     yield from ends(call)
@@ -40,7 +42,19 @@ def ends(call: Mapping[str, Any]) -> Iterator[str]:
     for leg in call["legs"]:
         if leg["reason"] is not None:
             detail = f" ({leg['detail']})" if leg["detail"] else ""
-            yield f"leg {leg['n']} {leg['status']}: {leg['reason']['sentence']}{detail} {leg['reason']['remedy']}"
+            reason = leg["reason"]
+            yield f"leg {leg['n']} ({reason['name']}): {reason['sentence']}{detail} {reason['remedy']}"
+
+
+def ending(call: Mapping[str, Any]) -> str:
+    """What a call came to, in a sentence; its reason as this version knows it, or by its name."""
+    if call["status"] not in OVER:
+        return f"The call is {call['status']}."
+    try:
+        reason = why(Reason(call["reason"]))
+    except ValueError:
+        reason = call["reason"] or call["status"]
+    return f"The call is over: {reason}."
 
 
 def _sentence(entry: Entry, names: Names) -> str:

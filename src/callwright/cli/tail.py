@@ -101,7 +101,7 @@ class _Tail(Following[_Frame]):
 
     def _tell(self, frame: _Frame, told: dict[str, Any]) -> None:
         if self._json:
-            print(json_.dumps({"id": frame.id, "event": frame.kind, "data": told}, ensure_ascii=False), flush=True)
+            show.as_json_line({"id": frame.id, "event": frame.kind, "data": told})
         elif frame.kind in ("gap", "dropped"):
             show.aside(f"{told['message']} {told['remedy']}")
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from callwright.plain import escaped
 from callwright.scenarios.screen import WIDTH, Part, cut
@@ -24,16 +24,17 @@ _PLAIN = "\x1b[0m"
 
 
 class Sheet:
-    """Writes to standard output: in colour, and as wide as it is, where that is a terminal."""
+    """Writes to `out`, or standard output: in colour, and as wide as it is, where that is a terminal."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, out: TextIO | None = None) -> None:
         self._quiet = quiet
-        self._terminal = sys.stdout.isatty()
+        self._out = out or sys.stdout
+        self._terminal = self._out.isatty()
         self._colours = self._terminal and "NO_COLOR" not in os.environ
 
     @property
     def width(self) -> int:
-        return max(NARROWEST, min(WIDTH, os.get_terminal_size().columns)) if self._terminal else WIDTH
+        return max(NARROWEST, min(WIDTH, os.get_terminal_size(self._out.fileno()).columns)) if self._terminal else WIDTH
 
     def line(self, one: Verdict) -> None:
         """A scenario that was tried; of those that are met none, where it is to be quiet."""
@@ -42,16 +43,15 @@ class Sheet:
         word = self._dyed("ok    ", "\x1b[32m") if one.met else self._dyed("FAILED", "\x1b[31m")
         times = "" if one.error else f"  {one.seconds:.2f} s of call in {one.took_s * 1000:.1f} ms"
         told = cut(f"{one.file}:{one.line}  {one.name}{times}", self.width + 60)
-        print(f"{word}  {told}")
-        sys.stdout.flush()
+        self._print(f"{word}  {told}", flush=True)
 
     def screen(self, one: Verdict) -> None:
-        print()
+        self._print()
         if one.error:
-            print(self._dyed(escaped(f"{one.name}  ({one.file}:{one.line})"), _COLOURS[Part.TITLE]))
-            print(f"  {one.error}")
+            self._print(self._dyed(escaped(f"{one.name}  ({one.file}:{one.line})"), _COLOURS[Part.TITLE]))
+            self._print(f"  {one.error}")
         for row in one.rows:
-            print(self._dyed(row.text, _COLOURS.get(row.part, "")))
+            self._print(self._dyed(row.text, _COLOURS.get(row.part, "")))
 
     def last(self, verdicts: Sequence[Verdict], errors: Sequence[str], untried: int, took_s: float) -> None:
         met = sum(1 for one in verdicts if one.met)
@@ -60,8 +60,11 @@ class Sheet:
         told += [f"{_counted(len(errors), 'file')} could not be read"] if errors else []
         seconds = sum(one.seconds for one in verdicts)
         if not self._quiet or met < len(verdicts):
-            print()
-        print(f"{', '.join(told)}; {seconds:.0f} s of calls in {took_s:.2f} s.")
+            self._print()
+        self._print(f"{', '.join(told)}; {seconds:.0f} s of calls in {took_s:.2f} s.")
+
+    def _print(self, text: str = "", *, flush: bool = False) -> None:
+        print(text, file=self._out, flush=flush)
 
     def _dyed(self, text: str, colour: str) -> str:
         return f"{colour}{text}{_PLAIN}" if self._colours and colour else text

@@ -14,6 +14,7 @@ from callwright.calls.replay import rebuild
 from callwright.clock import SECOND_US
 from callwright.doctor.findings import Findings, fault, note, ok, some, span, warning
 from callwright.doctor.scene import Scene
+from callwright.errors import Unreadable
 from callwright.settings import rooms
 from callwright.store.survey import Survey
 from callwright.webhooks.backlog import FAILING_US
@@ -99,8 +100,8 @@ def stories(scene: Scene, survey: Survey) -> Findings:
         if not _ends_once(survey, world_id, call_id):
             wrong_events.append(str(call_id))
         # Rows and journal are two reads, and a last word may be written between them.
-        if not any(_agree(survey, world_id, call_id) for _ in range(2)):
-            wrong_journals.append(str(call_id))
+        if _disagreement(survey, world_id, call_id) and (told := _disagreement(survey, world_id, call_id)):
+            wrong_journals.append(told)
     of = f"of {looked_at} calls looked at"
     if wrong_events:
         yield fault("records.events", f"not one last event that ends the call: {some(wrong_events)}", _ASK)
@@ -132,12 +133,15 @@ def _ends_once(survey: Survey, world_id: UUID, call_id: UUID) -> bool:
     return [event.seq for event in told] == [*range(1, len(told) + 1)] and ending == [False] * (len(told) - 1) + [True]
 
 
-def _agree(survey: Survey, world_id: UUID, call_id: UUID) -> bool:
+def _disagreement(survey: Survey, world_id: UUID, call_id: UUID) -> str | None:
+    """What is to be told of a call whose journal does not make its rows."""
     try:
         stored = rows.find_call(survey, world_id, call_id), rows.legs_of(survey, world_id, call_id)
-        return rebuild(rows.journal_of(survey, world_id, call_id)) == stored
-    except (msgspec.MsgspecError, LookupError, ValueError):
-        return False
+        return None if rebuild(rows.journal_of(survey, world_id, call_id)) == stored else str(call_id)
+    except Unreadable as error:
+        return f"{error.what} cannot be read"
+    except (LookupError, ValueError):
+        return str(call_id)
 
 
 def stuck(scene: Scene, survey: Survey) -> Findings:

@@ -7,7 +7,7 @@ operator: no key, the world named by the header ``Callwright-World``. Over TCP a
 from callwright.native.asking import CONTROL_WORLD_HEADER, Authority, Calling, Limits, Parts
 from callwright.native.exporting import Exports
 from callwright.native.feed import line_of
-from callwright.native.routes import control_app, native_app, published
+from callwright.native.routes import control_app, native_app, published, refusal
 from callwright.native.state import ChildState, ServerState
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "line_of",
     "native_app",
     "published",
+    "refusal",
 ]

@@ -17,8 +17,9 @@ from callwright.calls import rows
 from callwright.calls.events import Event
 from callwright.calls.feed import Feed, Happening, Sign, Step, Watched
 from callwright.calls.following import Position
+from callwright.calls.lines import one_line
 from callwright.clock import SECOND_US, rfc3339
-from callwright.dialect.callbacks import CALL, TYPE_OF, TYPES, endpoint_notice
+from callwright.dialect.callbacks import CALL, TYPE_OF, TYPES, WEBHOOK, endpoint_notice
 from callwright.errors import BadQuery, NotFound, Unavailable
 from callwright.native import views
 from callwright.native.asking import Ask, nearest
@@ -30,6 +31,7 @@ from callwright.transcriptions import events as transcription_events
 
 OF = "events"
 LAST_SEEN_HEADER, LAST_SEEN = "Last-Event-ID", "lastEventId"
+_BESIDES = ("call", "type", "since", LAST_SEEN)
 # What a client waits before it comes back.
 RETRY_MS = 2_000
 # How far a client's clock may be before ours.
@@ -43,8 +45,9 @@ async def watch(ask: Ask) -> Any:
     what else is wanted. It begins after ``Last-Event-ID``, else at ``since``, else now.
     """
     world = ask.world
-    wanted = call_filter(ask, besides=("call", "type", "since", LAST_SEEN), searched=False)
+    wanted = call_filter(ask, besides=_BESIDES, searched=False)
     watched = Watched(world_id=world.id, types=_types(ask), calls=wanted, call_id=ask.query_id("call"), from_us=_since(ask))
+    _check_conflicts(ask, watched)
     last_seen = _last_seen(ask, world)
     if watched.call_id is not None and rows.find_call(ask.parts.store, world.id, watched.call_id) is None:
         raise NotFound(f"No call found for ID `{watched.call_id}`.")
@@ -61,7 +64,7 @@ async def watch(ask: Ask) -> Any:
 
 def line_of(world: World, event: Event) -> bytes:
     """What an event tells, as one line of the JSON that the rest of the interface has for it."""
-    return _encode(_view(world, event))
+    return one_line(_encode(_view(world, event)))
 
 
 def _view(world: World, event: Event) -> dict[str, Any]:
@@ -89,6 +92,18 @@ def _types(ask: Ask) -> frozenset[str]:
                 example="type=call,recording",
             )
     return frozenset(wanted)
+
+
+def _check_conflicts(ask: Ask, watched: Watched) -> None:
+    """What is told of receivers is no call's, and so is told of none that is asked for."""
+    asked = next((name for name in ask.names() if name == "call" or name not in _BESIDES), None)
+    if asked is not None and watched.types == {WEBHOOK}:
+        raise BadQuery(
+            f"type={WEBHOOK} and {asked[:60]}={str(ask.query(asked))[:40]} can not both be: webhooks belong to no call.",
+            parameter="type",
+            example=f"type={CALL},{WEBHOOK}&status=ended",
+            remedy=f"Name a type that calls have beside it, or leave {asked[:60]} out.",
+        )
 
 
 def _since(ask: Ask) -> int | None:

@@ -15,10 +15,11 @@ from callwright import ids
 from callwright.calls.filters import At, CallFilter, Sought
 from callwright.calls.labels import LONGEST_NAME, MOST_METADATA, MOST_TAGS, NAME_PATTERN, wrong_with_tag, wrong_with_value
 from callwright.calls.lists import EVER
-from callwright.calls.model import LIVE_CALL, CallStatus, Direction
+from callwright.calls.model import CallStatus, Direction
 from callwright.clock import SECOND_US
 from callwright.errors import BadQuery
-from callwright.native.asking import MOMENT, Ask, nearest
+from callwright.native.asking import Ask, nearest
+from callwright.native.conflicts import check_conflicts
 from callwright.numbers.numbers import normalised
 from callwright.reasons import Reason
 
@@ -43,6 +44,7 @@ REPEATED = ("status", "reason", "tag")
 SHORTEST_END = 4
 LONGEST_RANGE_DAYS = 31
 LONGEST_DURATION_S = 10**9
+DAY_US = 86_400 * SECOND_US
 
 _STATUSES = {status.value: status for status in CallStatus}
 _DIRECTIONS = {direction.value: direction for direction in Direction}
@@ -73,7 +75,8 @@ def call_filter(ask: Ask, *, besides: Sequence[str] = (), searched: bool = True)
         ended=_span(ask, "endedFrom", "endedTo"),
         duration=_duration(ask),
     )
-    _check_conflicts(ask, wanted)
+    _check_labels(wanted)
+    check_conflicts(ask, wanted)
     if searched:
         _check_range(wanted)
     return wanted
@@ -251,11 +254,7 @@ def _duration(ask: Ask) -> tuple[int, int] | None:
     return least, most
 
 
-_OF_THE_ENDED = {"durationFrom": "10", "reason": "callee_hangup"}
-
-
-def _check_conflicts(ask: Ask, wanted: CallFilter) -> None:
-    """What can be true of no call is a mistake, which an empty list would hide."""
+def _check_labels(wanted: CallFilter) -> None:
     for name, asked, most in (("tag", wanted.tags, MOST_TAGS), ("metadata", wanted.metadata, MOST_METADATA)):
         if len(asked) > most:
             raise BadQuery(
@@ -264,36 +263,19 @@ def _check_conflicts(ask: Ask, wanted: CallFilter) -> None:
                 example="tag=vip" if name == "tag" else f"{METADATA}customer=42",
                 remedy="Ask for fewer; a call must have all of them.",
             )
-    if wanted.statuses and wanted.statuses <= LIVE_CALL:
-        named = next((name for name in ("endedFrom", "endedTo") if ask.query(name) is not None), None)
-        if named is None and wanted.duration is not None and wanted.duration[0] > 0:
-            named = "durationFrom"
-        if named is None and wanted.reasons:
-            named = "reason"
-        if named is not None:
-            statuses = ", ".join(status.value for status in CallStatus if status in wanted.statuses)
-            raise BadQuery(
-                f"{named} and status={statuses} can not both be: such calls have not ended.",
-                parameter=named,
-                example=f"status=ended&{named}={_OF_THE_ENDED.get(named, MOMENT)}",
-            )
-    if wanted.created is not None and wanted.ended is not None and wanted.ended[1] <= wanted.created[0]:
-        raise BadQuery(
-            "endedTo must be after createdFrom: no call ends before it is made.",
-            parameter="endedTo",
-            example=f"createdFrom={MOMENT}&endedTo=2026-05-05T10:00:00Z",
-        )
 
 
 def _check_range(wanted: CallFilter) -> None:
     begin, end = wanted.created or EVER
-    if end - begin <= LONGEST_RANGE_DAYS * 86_400 * SECOND_US:
+    if end - begin <= LONGEST_RANGE_DAYS * DAY_US:
         return
+    both = begin != EVER[0] and end != EVER[1]
+    apart = f"at most {LONGEST_RANGE_DAYS} days apart"
+    rule = f"be {apart}; they are {-((begin - end) // DAY_US)}" if both else f"both be given, {apart}"
     for name, sought in (("source", wanted.source), ("destination", wanted.destination)):
         if sought is not None and sought.at is At.ANYWHERE:
             raise BadQuery(
-                f"{name}=*{sought.text[:20]}* looks at every call, so createdFrom and createdTo must both be given, at most "
-                f"{LONGEST_RANGE_DAYS} days apart.",
+                f"{name}=*{sought.text[:20]}* looks at every call, so createdFrom and createdTo must {rule}.",
                 parameter=name,
                 example=f"{name}=*{sought.text[:20]}*&createdFrom=2026-05-01T00:00:00Z&createdTo=2026-06-01T00:00:00Z",
                 remedy="Narrow the range, or look for a beginning (316*) or an end (*5678).",

@@ -10,6 +10,7 @@ import msgspec
 
 from callwright.accounts.worlds import World
 from callwright.calls.following import Position
+from callwright.calls.lines import one_line
 from callwright.errors import BadQuery, Unavailable
 from callwright.native.asking import Ask, in_query
 from callwright.native.cursors import seal, unseal
@@ -77,7 +78,7 @@ def _event(world: World, told: Told) -> dict[str, Any]:
 
 
 def _line(what: dict[str, Any]) -> bytes:
-    return _encode(what) + b"\n"
+    return one_line(_encode(what)) + b"\n"
 
 
 _PARTINGS = Partings(

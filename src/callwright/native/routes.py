@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from callwright.errors import Forbidden, NoRoute, NotFound, Problem, StoreUnavailable, Unavailable, WrongMethod
+from callwright.errors import Forbidden, NoRoute, NotFound, Problem, StoreUnavailable, Unavailable, Unreadable, WrongMethod
 from callwright.log import Log
 from callwright.native import (
     calls,
@@ -198,6 +198,9 @@ def _endpoint(entries: dict[str, Entry], parts: Parts, authority: Authority) -> 
         except NotFound as problem:
             problem.remedy = problem.remedy or elsewhere.remedy(ask, entry.path)
             return _failure(problem)
+        except Unreadable as problem:
+            _log.exception("request_failed", method=request.method, path=entry.path)
+            return _failure(problem)
         except Problem as problem:
             return _failure(problem)
         except StoreUnavailable as error:
@@ -225,6 +228,12 @@ def _success(answered: Any) -> Response:
     if content is None:
         return Response(status_code=status)
     return Response(_encode(content), status, media_type="application/json")
+
+
+def refusal(path: str, problem: Problem) -> tuple[int, bytes]:
+    """The status and the body that any path has for what is no request."""
+    failure = _failure(problem)
+    return failure.status_code, bytes(failure.body)
 
 
 def _failure(problem: Problem) -> Response:

@@ -1,13 +1,14 @@
 """From a tree of texts to the structs of a scenario: each text is read as what is wanted in its place.
 
-Whatever does not fit is noted, with what was seen and what is right, and reading goes on.
+Whatever does not fit is noted, with what was seen and what is right, and reading goes on. What is left without it can still be
+judged, as long as nobody misses there what is only unreadable.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -34,19 +35,27 @@ MISFIT: Any = _Misfit()
 
 
 class Fitting:
-    """`note` is told place, key and sentence of each fault; `places` has where each key of what was read stands."""
+    """`note` is told place, key and sentence of each fault; `places` has where each key of what was read stands.
+
+    `torn` has the keys that do not fit, or may be meant by one that is not known, and what they are part of.
+    """
 
     def __init__(self, note: Callable[[Place, str, str], None]) -> None:
         self._note = note
         self.places: dict[str, Place] = {}
+        self.torn: set[str] = set()
 
     def struct(self, node: Node, kind: type[S], key: str = "") -> S | None:
-        """None where something does not fit."""
+        """What could be read: what did not fit has its default, and where it has none, no value of its type.
+
+        None where the whole is no table.
+        """
         value = self._value(node, _type_of(kind), key)
         return None if value is MISFIT else value
 
     def _misfit(self, node: Node, key: str, sentence: str) -> Any:
         self._note(node.place, key, sentence)
+        self.torn.add(key)
         return MISFIT
 
     def _value(self, node: Node, kind: inspect.Type, key: str) -> Any:
@@ -127,21 +136,23 @@ class Fitting:
             return self._misfit(node, key, f"it must be keys with values, and not {_seen(node)}")
         known = {field.encode_name: field for field in kind.fields}
         values: dict[str, Any] = {}
-        whole = True
         for name, below in node.entries.items():
-            path = f"{key}.{name}" if key else name
-            if name not in known:
-                self._note(node.keys[name], path, f"there is no such key; {nearest(name, known)}")
-                whole = False
-                continue
-            self.places[path] = node.keys[name]
-            value = self._value(below, known[name].type, path)
-            whole = whole and value is not MISFIT
-            values[known[name].name] = value
+            if name in known:
+                self.places[_path(key, name)] = node.keys[name]
+                values[known[name].name] = self._value(below, known[name].type, _path(key, name))
+            else:
+                self._note(node.keys[name], _path(key, name), f"there is no such key; {nearest(name, known)}")
+                self.torn |= {key, *(_path(key, other) for other in known if other not in node.entries)}
         for name, field in known.items():
             if field.required and name not in node.entries:
-                whole = bool(self._misfit(node, f"{key}.{name}" if key else name, "it is missing") is None)
-        return kind.cls(**values) if whole else MISFIT
+                values[field.name] = self._misfit(node, _path(key, name), "it is missing")
+        return kind.cls(**self._without_misfits(kind, values, key))
+
+    def _without_misfits(self, kind: inspect.StructType, values: dict[str, Any], key: str) -> dict[str, Any]:
+        if any(value is MISFIT for value in values.values()):
+            self.torn.add(key)
+        required = {field.name for field in kind.fields if field.required}
+        return {name: value for name, value in values.items() if value is not MISFIT or name in required}
 
     def _dict(self, node: Node, kind: inspect.DictType, key: str) -> Any:
         if not isinstance(node, Table):
@@ -150,13 +161,15 @@ class Fitting:
         for name, below in node.entries.items():
             self.places[f"{key}.{name}"] = node.keys[name]
             found[name] = self._value(below, kind.value_type, f"{key}.{name}")
-        return _whole(found, found.values())
+        return {name: value for name, value in found.items() if value is not MISFIT}
 
     def _list(self, node: Node, kind: inspect.ListType | inspect.VarTupleType, key: str) -> Any:
         if not isinstance(node, Sequence):
             return self._misfit(node, key, f"it must be a list, and not {_seen(node)}; put a dash before each entry")
         found = [self._value(below, kind.item_type, f"{key}[{n}]") for n, below in enumerate(node.items, 1)]
-        return _whole(tuple(found) if isinstance(kind, inspect.VarTupleType) else found, found)
+        if any(one is MISFIT for one in found):  # without it the others would be counted wrongly
+            return MISFIT
+        return tuple(found) if isinstance(kind, inspect.VarTupleType) else found
 
     def _scalar(self, node: Node, kind: inspect.Type, key: str) -> Any:
         wanted = _in_words(kind)
@@ -177,8 +190,8 @@ def _type_of(kind: type[msgspec.Struct]) -> inspect.Type:
     return inspect.type_info(kind)
 
 
-def _whole(value: Any, parts: Iterable[Any]) -> Any:
-    return MISFIT if any(part is MISFIT for part in parts) else value
+def _path(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
 
 
 def _takes(kind: inspect.Type, node: Node) -> bool:

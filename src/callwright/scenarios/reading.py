@@ -17,7 +17,7 @@ from callwright.scenarios import surroundings
 from callwright.scenarios.beginnings import beginning
 from callwright.scenarios.document import Scenario
 from callwright.scenarios.faults import Fault, ScenarioError
-from callwright.scenarios.fitting import Fitting
+from callwright.scenarios.fitting import MISFIT, Fitting
 from callwright.scenarios.rules import Breach, breaches, flow_breaches, flow_of, read_flow
 from callwright.scenarios.tree import MAX_BYTES, Node, NotYaml, Place, Sequence, Table, parse, place_after
 
@@ -93,6 +93,8 @@ def _same_names(scripts: list[Script]) -> Iterator[Fault]:
     first: dict[str, int] = {}
     for script in scripts:
         name = script.scenario.name
+        if name is MISFIT:
+            continue
         if name in first:
             told = f"there is another scenario with this name in line {first[name]}; call one of them something else"
             yield Fault(script.file, script.places.get("name", _START), "name", told)
@@ -109,19 +111,20 @@ class _Reading:
         self._faults = faults
 
     def script(self, node: Node) -> Script | None:
-        before = len(self._faults)
+        """As much of it as could be read; None for what is none at all."""
         fitting = Fitting(self._note)
         scenario = fitting.struct(node, Scenario)
         if scenario is None:
             return None
         script = Script(scenario, self._file, node.place.line, fitting.places)
         for breach in breaches(scenario, self._abilities):
-            self._broken(script, breach)
+            if breach.lacking not in fitting.torn:
+                self._broken(script, breach)
         for key, sentence in surroundings.faults(scenario.settings):
             self._broken(script, Breach(f"settings.{key}".rstrip("."), sentence))
-        flow = self._flow(script)
-        if flow is None or len(self._faults) > before:
-            return None
+        flow = None if "flow" in fitting.torn else self._flow(script)
+        if flow is None:
+            return script
         callees = {normalised(number) or number: party for number, party in scenario.callees.items()}
         return script._replace(scenario=msgspec.structs.replace(scenario, flow=flow, callees=callees))
 

@@ -28,10 +28,11 @@ BEFORE_THE_ANSWER = ("answer_after", "outcome", "sip_code", "early_media")
 
 
 class Breach(NamedTuple):
-    """A rule that is broken, and by which key."""
+    """A rule that is broken, and by which key; by nothing where that which is `lacking` is there and only cannot be read."""
 
     key: str
     sentence: str
+    lacking: str | None = None
 
 
 def breaches(scenario: Scenario, abilities: Abilities) -> Iterator[Breach]:
@@ -100,11 +101,11 @@ def _act(act: Act, key: str) -> Iterator[Breach]:
     if act.hears and act.at is not None:
         yield Breach(f"{key}.at", "it has hears too; one of the two says when, and after is seconds after it was heard")
     elif not act.hears and act.at is None:
-        yield Breach(key, "it must say when: at (seconds after the answer), or hears (a text that is spoken to it)")
+        yield Breach(key, "it must say when: at (seconds after the answer), or hears (a text that is spoken to it)", key)
     if not act.hears:
         for name in ("interrupts", "after"):
             if getattr(act, name):
-                yield Breach(f"{key}.{name}", "it belongs to hears, which is not there")
+                yield Breach(f"{key}.{name}", "it belongs to hears, which is not there", f"{key}.hears")
     if act.speaks_for is not None and done not in (["says"], ["speaks_for"]):
         yield Breach(f"{key}.speaks_for", "it belongs to says")
 
@@ -150,7 +151,8 @@ def _whole_flow(sent: Mapping[str, Any], key: str, abilities: Abilities, *, fetc
 def _expected(expected: Expected) -> Iterator[Breach]:
     given = [name for name in Expected.__struct_fields__ if getattr(expected, name) is not None]
     if not given:
-        yield Breach("expect", "nothing is expected, so nothing is tried; say at least which status the call has in the end")
+        told = "nothing is expected, so nothing is tried; say at least which status the call has in the end"
+        yield Breach("expect", told, "expect")
     if expected.refused is not None and len(given) > 1:
         other = next(name for name in given if name != "refused")
         yield Breach(f"expect.{other}", "with refused there is no call, of which nothing else can be expected")
@@ -164,7 +166,7 @@ def _expected(expected: Expected) -> Iterator[Breach]:
 
 def _exactly_one(key: str, done: list[str], known: tuple[str, ...]) -> Iterator[Breach]:
     if not done:
-        yield Breach(key, f"it must say what is done: one of {', '.join(known)}")
+        yield Breach(key, f"it must say what is done: one of {', '.join(known)}", key)
     elif len(done) > 1:
         yield Breach(f"{key}.{done[1]}", f"it has {done[0]} already, and one thing is done at a time: write two entries")
 

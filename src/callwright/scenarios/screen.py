@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
@@ -21,6 +22,9 @@ SAME_S = 1e-3
 MOST_CAUSES = 3
 # How much of two texts is shown before the first place where they differ.
 LEAD = 24
+# How much is shown of a URL that leaves no room for what is said of it.
+URL_WIDTH = 44
+_URL = re.compile(r"https?://[^\s\"']+")
 
 
 class Part(Enum):
@@ -56,7 +60,7 @@ def screen(result: Result, place: str = "", width: int = WIDTH) -> list[Row]:
         rows += [Row(Part.REST, f"    {one.where}: {one.expected}, but {one.seen}") for one in shown]
         if len(shown) < len(others):
             rows.append(Row(Part.REST, f"    … and {len(others) - len(shown)} that are not shown; --json has them"))
-    return [row._replace(text=cut(row.text, width)) for row in rows]
+    return [row._replace(text=cut(row.text, width, urls=row.part not in (Part.EXPECTED, Part.SEEN))) for row in rows]
 
 
 def first_difference(differences: list[Difference]) -> Difference:
@@ -79,10 +83,29 @@ def causes(result: Result) -> list[str]:
     return found
 
 
-def cut(text: str, width: int) -> str:
-    """A text on one row: without line ends and control characters, and not longer than it may be."""
+def cut(text: str, width: int, *, urls: bool = False) -> str:
+    """A text on one row: without line ends and control characters, and not longer than it may be.
+
+    With `urls` what is too long is first taken out of the middle of URLs.
+    """
     plain = "".join(char if char.isprintable() else " " for char in text)
+    if urls and len(plain) > width:
+        plain = with_short_urls(plain)
     return plain if len(plain) <= width else plain[: width - 1] + "…"
+
+
+def with_short_urls(text: str) -> str:
+    """A text whose long URLs lack their middle."""
+    return _URL.sub(lambda url: _both_ends(url[0]), text)
+
+
+def _both_ends(url: str) -> str:
+    """
+    >>> _both_ends("https://shop.example/answers/of/the/shop/closed?call=0190c2a4-5d3e-7b1f-8a90-1c2d3e4f5a6b")
+    'https://shop.example/…7b1f-8a90-1c2d3e4f5a6b'
+    """
+    half = URL_WIDTH // 2
+    return url if len(url) <= URL_WIDTH else f"{url[: URL_WIDTH - half - 1]}…{url[-half:]}"
 
 
 def _difference(one: Difference, width: int) -> Iterator[Row]:

@@ -29,6 +29,13 @@ class Line(NamedTuple):
     text: str
 
 
+_ENDS: dict[str | None, str] = {
+    "digit": "until a key was pressed",
+    "stopped": "until it was stopped",
+    "failed": "until it failed",
+}
+
+
 def story(outcome: Outcome) -> list[Line]:
     """In the order in which it happened."""
     lines = [*_journal(outcome), *(Line(one.at, _heard(one)) for one in outcome.spoken)]
@@ -39,7 +46,7 @@ def _heard(one: Spoken) -> str:
     what = f'"{" ".join(one.text.split())}"' if one.text else f"the sound {one.url}"
     if one.seconds is None:
         return f"leg {one.leg} begins to hear {what}"
-    end = "" if one.outcome == "done" else f", {one.outcome}"
+    end = "" if one.outcome == "done" else f", {_ENDS.get(one.outcome, one.outcome)}"
     return f"leg {one.leg} hears {what} ({one.seconds:g} s{end})"
 
 

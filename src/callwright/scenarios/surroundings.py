@@ -43,15 +43,16 @@ def settings_of(scenario: Scenario, base: Settings | None = None) -> Settings:
 
 def faults(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Key and sentence of whatever is wrong with the settings of a scenario."""
-    if strange := [section for section in settings if section not in sections()]:
-        yield from ((section, f"it is no section of the settings; {nearest(section, sections())}") for section in strange)
-        return
-    bare = [name for name, values in settings.items() if name not in known_keys() and not isinstance(values, Mapping)]
-    if bare:
-        yield from ((name, f"it is a section; write {{key: value}}, such as {_first_key(name)}, below it") for name in bare)
-        return
+    readable: dict[str, Any] = {}
+    for name, values in settings.items():
+        if name not in sections():
+            yield name, f"it is no section of the settings; {nearest(name, sections())}"
+        elif name not in known_keys() and not isinstance(values, Mapping):
+            yield name, f"it is a section; write {{key: value}}, such as {_first_key(name)}, below it"
+        else:
+            readable[name] = values
     try:
-        _loaded(msgspec.json.encode(_flat(settings)))
+        _loaded(msgspec.json.encode(_flat(readable)))
     except SettingsError as error:
         for line in str(error).splitlines():
             found = _FAULT.fullmatch(line)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from callwright.telephony import is_number, is_uri
+
 Number = Annotated[
     str, Meta(pattern=r"^[0-9]{1,20}$", examples=["31612345678"], extra={"allowed": "a number in digits, without +"})
 ]
@@ -21,6 +23,13 @@ REFUSES = ("busy", "fail")
 
 # What an act may do, by the names of a script. How long somebody speaks may stand beside what is said.
 DOES = ("press", "says", "beeps", "holds", "resumes", "transfers_to", "hangs_up")
+
+
+def no_target(text: str) -> str | None:
+    """Why nobody can be transferred there."""
+    if not text or is_number(text) or is_uri(text):
+        return None
+    return "must be a number such as 31612345678, or a URI such as sip:user@host"
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,7 +59,12 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     holds: Annotated[bool, Meta(description="Whether it puts us on hold.")] = False
     resumes: Annotated[bool, Meta(description="Whether it takes us off hold.")] = False
     transfers_to: Annotated[
-        str, Meta(max_length=256, description="A number or URI that it asks us to connect the other party with (SIP REFER).")
+        str,
+        Meta(
+            max_length=256,
+            description="A number or URI that it asks us to connect the other party with (SIP REFER).",
+            extra={"check": no_target},
+        ),
     ] = ""
     hangs_up: Annotated[bool, Meta(description="Whether it hangs up.")] = False
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
-from typing import NamedTuple, ParamSpec, cast
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from callwright.calls.labels import checked_metadata, checked_tags
+from callwright.errors import CallwrightError
 from callwright.rehearsal.ear import Heard
 from callwright.rehearsal.network import SimulatedNetwork
 from callwright.rehearsal.outcome import Delivered, Fetched, Outcome, Posted, Recorded
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.prompts import SoundReply
 from callwright.scenarios.document import CALLER, NUMBER
+from callwright.scenarios.rules import no_url
 from callwright.simulator.talk import spoken_s
 from callwright.testing import script, story
 from callwright.testing.flows import Flow, flow_of
@@ -26,6 +28,7 @@ from callwright.testing.stage import Stage
 __tracebackhide__ = True
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 LONGEST_WAIT_S = 4 * 3600.0
 
@@ -165,6 +168,11 @@ class SimulatedCall:
         """All that happened, a line each."""
         return story.story(self.outcome)
 
+    if not TYPE_CHECKING:  # who checks types is to be told too
+
+        def __await__(self):
+            raise TypeError("A simulated call is there at once, in a coroutine too: leave await out.")
+
     def __repr__(self) -> str:
         return f"<SimulatedCall {story.head(self.outcome)}, said {self.said!r}>"
 
@@ -179,6 +187,7 @@ class SimulatedCall:
 
     def say(self, text: str, *, leg: int = 1) -> None:
         """Begin to say something; it lasts as long as it would be spoken."""
+        script.checked_text(text, "is said")
         self._act(leg, lambda network, id_: network.say(id_, text, spoken_s(text)))
 
     def hang_up(self, *, leg: int = 1) -> None:
@@ -192,7 +201,9 @@ class SimulatedCall:
         self._stage.settle()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let time pass. Raises ValueError where it would go back."""
+        if not isinstance(seconds, int | float) or not seconds >= 0:
+            raise ValueError(f"Time passes by a number of seconds, of at least 0; this is {seconds!r}.")
         if self._finished is None:
             self._stage.do(lambda: asyncio.sleep(seconds))
             self._stage.settle()
@@ -202,6 +213,7 @@ class SimulatedCall:
 
         What an earlier `wait_for` has found is not found again. AssertionError, with the call's story, where it is not said.
         """
+        script.checked_text(text, "is waited for")
         self._alive("wait for words")
         found = self._stage.do(lambda: self._hears(text, leg, begun, within))
         self._stage.settle()
@@ -273,6 +285,19 @@ def _to_its_end(begin: Callable[P, SimulatedCall]) -> Callable[P, SimulatedCall]
     return whole
 
 
+def _at_the_line_of_the_test(begin: Callable[P, T]) -> Callable[P, T]:
+    """What the platform refuses is shown there too, and not where in the platform that was."""
+
+    @wraps(begin)
+    def shown(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return begin(*args, **kwargs)
+        except CallwrightError as error:
+            raise error.with_traceback(None) from None
+
+    return shown
+
+
 class SimulatedCalls:
     """Has calls through flows: the fixture ``simulated_call``. Call it for a whole call; `begin` one to go through it."""
 
@@ -280,6 +305,7 @@ class SimulatedCalls:
         self._stages: list[Stage] = []
         self.calls: list[SimulatedCall] = []
 
+    @_at_the_line_of_the_test
     def begin(
         self,
         flow: Flow,
@@ -320,7 +346,11 @@ class SimulatedCalls:
             raise ValueError("answers, tags and metadata are for a call that is placed: say to whom, with to.")
         other = script.party(answers, keys=keys, hears=hears, says=says, acts=acts, hangs_up=hangs_up)
         labels = {"tags": checked_tags(tags, "tags"), "metadata": checked_metadata(dict(metadata or {}), "metadata")}
-        called = None if to is None else script.address(to)
+        called, source = None if to is None else script.address(to), script.address(CALLER if caller is None else caller)
+        number = script.address(number)
+        told = _receivers(deliver_to)
+        for name, given in (("callees", callees), ("web", web), ("sounds", sounds)):
+            script.kind_of(name, given or {}, Mapping, "a dictionary, by the numbers or URLs it is about")
         body = flow_of(flow)
         stage = Stage(script.settings_of(settings or {}), real_web=real_web)
         self._stages.append(stage)
@@ -331,7 +361,6 @@ class SimulatedCalls:
             script.answer_for(stage, url, answering)
         for url, sound in (sounds or {}).items():
             rehearsal.sounds.script(url, script.sound(sound))
-        told = [deliver_to] if isinstance(deliver_to, str | WebhookInbox) else list(deliver_to)
 
         async def begin() -> UUID:
             for one in told:
@@ -343,7 +372,7 @@ class SimulatedCalls:
             if called is not None:
                 return await rehearsal.place(number, called, body, other, **labels)
             await rehearsal.own(number, body)
-            return await rehearsal.dial(number, caller or CALLER, other)
+            return await rehearsal.dial(number, source, other)
 
         call = SimulatedCall(stage, stage.do(begin), delivers=bool(told))
         self.calls.append(call)
@@ -353,10 +382,26 @@ class SimulatedCalls:
     # A whole call takes what `begin` takes, and type checkers know.
     __call__ = _to_its_end(begin)
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            of_one = hasattr(SimulatedCall, name) and not name.startswith("_")
+            told = f": that is of a call, such as simulated_call.begin(flow).{name}" if of_one else ""
+            raise AttributeError(f"simulated_call has no {name}{told}.")
+
     def close(self) -> None:
         """End what goes on still, and free what calls have taken."""
         for stage in self._stages:
             stage.close()
+
+
+def _receivers(given: str | WebhookInbox | Sequence[str | WebhookInbox]) -> list[str | WebhookInbox]:
+    told = [given] if isinstance(given, str | WebhookInbox) or not isinstance(given, Sequence) else [*given]
+    for one in told:
+        script.kind_of("deliver_to", one, (str, WebhookInbox), "a URL or an inbox, or a list of them")
+        if isinstance(one, str) and (why := no_url(one)) is not None:
+            raise ValueError(f"deliver_to: {why}.")
+    return told
 
 
 def _press(key: str, network: SimulatedNetwork, leg: UUID) -> None:

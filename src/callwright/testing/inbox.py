@@ -222,6 +222,8 @@ class WebhookInbox:
         """From now on answer with a status, so many `times` or for good, `after` so many seconds. What was said before ends
         before this begins, unless it was for good.
         """
+        if status not in range(200, 600):
+            raise ValueError(f"An inbox answers with a status from 200 to 599; this is {status!r}.")
         with self._changed:
             if self._planned and self._planned[-1].times is None:
                 self._planned.pop()

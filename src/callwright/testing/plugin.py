@@ -57,7 +57,7 @@ def platform(pytestconfig: pytest.Config, platform_settings: dict[str, object]) 
     from callwright.rehearsal.ending import orderly
     from callwright.testing.server import Platform
 
-    with orderly(_terminated), Platform.start({**_settings_of_ini(pytestconfig), **platform_settings}) as platform:
+    with orderly(_terminated), Platform.start(_settings(pytestconfig, platform_settings)) as platform:
         _trusted(pytestconfig).extend(platform.signing_keys)
         yield platform
 
@@ -72,7 +72,7 @@ def platform_factory(pytestconfig: pytest.Config) -> Iterator[PlatformFactory]:
 
     def start(settings: dict[str, object] | None = None) -> Platform:
         __tracebackhide__ = True
-        platform = Platform.start({**_settings_of_ini(pytestconfig), **(settings or {})})
+        platform = Platform.start(_settings(pytestconfig, settings))
         started.append(platform)
         _trusted(pytestconfig).extend(platform.signing_keys)
         return platform
@@ -120,6 +120,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
     found: pytest.Collector = ScenarioFile.from_parent(parent, path=file_path)
     return found
+
+
+def _settings(config: pytest.Config, own: dict[str, object] | None) -> dict[str, object]:
+    __tracebackhide__ = True
+    if not isinstance(own, dict | None):
+        raise TypeError(f'Settings of a platform are values by name, such as {{"calls.ring_timeout": 5}}; these are {own!r}.')
+    return {**_settings_of_ini(config), **(own or {})}
 
 
 def _settings_of_ini(config: pytest.Config) -> dict[str, object]:

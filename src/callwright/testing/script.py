@@ -6,6 +6,7 @@ All is looked at before the call: in Python nobody has checked it yet, and what 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
@@ -14,10 +15,11 @@ import msgspec
 
 from callwright import settings as settings_
 from callwright.egress import Answer
+from callwright.errors import SettingsError
 from callwright.rehearsal.parties import Act, Party
 from callwright.rehearsal.prompts import SoundReply
 from callwright.rehearsal.web import Reply, Request, Service
-from callwright.scenarios.rules import party_breaches
+from callwright.scenarios.rules import no_url, party_breaches
 from callwright.settings import Settings
 from callwright.simulator.settings import Outcome
 from callwright.testing.services import reply_of
@@ -46,8 +48,22 @@ def checked_keys(keys: str) -> str:
     return keys
 
 
+def checked_text(text: str, what: str) -> str:
+    """Raises ValueError for nothing, or what is no text."""
+    if not isinstance(text, str) or not text:
+        raise ValueError(f"What {what} is a text, and not empty; this is {text!r}.")
+    return text
+
+
+def kind_of(name: str, given: object, kind: type | tuple[type, ...], wanted: str) -> None:
+    """Raises TypeError where something is of another kind; of a list, a text is another too."""
+    if not isinstance(given, kind) or (kind is Sequence and isinstance(given, str | bytes)):
+        raise TypeError(f"{name} is {wanted}; this is {given!r}.")
+
+
 def address(given: str) -> str:
     """A number as the server has it on record, or a URI as it is. Raises ValueError for what is neither."""
+    kind_of("A number", given, str, 'a text, such as "31612345678"')
     known = routes.address(given)
     if known is None:
         raise ValueError(f"{given!r} is neither a telephone number of 3 to 15 digits nor a URI such as sip:user@host.")
@@ -65,12 +81,14 @@ def party(
 ) -> Party:
     """Raises ValueError or TypeError for what nobody can do."""
     base = _like(like)
+    kind_of("acts", acts, Sequence, "a list, such as [Act(at=2, hangs_up=True)]")
+    kind_of("says", says, (str, Mapping), 'a text, or texts by their seconds, such as {2.0: "Hello"}')
     done = [*base.acts, *acts]
     if keys:
         done.append(Act(at=KEYS_AT_S, press=checked_keys(keys)))
     words = {WORDS_AT_S: says} if isinstance(says, str) else says
     done += [Act(at=at, says=text) for at, text in words.items() if text]
-    for text, doing in hears.items() if isinstance(hears, Mapping) else hears:
+    for text, doing in _pairs(hears):
         done += _upon(text, doing)
     if hangs_up is not None:
         done.append(Act(at=hangs_up, hangs_up=True))
@@ -78,6 +96,13 @@ def party(
     for breach in party_breaches(made, "party"):
         raise ValueError(f"Nobody can do this: {breach.key}: {breach.sentence}.")
     return made
+
+
+def _pairs(hears: Mapping[str, Doing] | Sequence[tuple[str, Doing]]) -> list[tuple[str, Doing]]:
+    pairs = [*hears.items()] if isinstance(hears, Mapping) else hears
+    if isinstance(pairs, str) or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise TypeError(f'hears has what is done by what is heard, such as {{"Press one": "1"}}; this is {hears!r}.')
+    return [(text, doing) for text, doing in pairs]
 
 
 def _like(given: Party | str) -> Party:
@@ -106,6 +131,8 @@ def answer_for(stage: Stage, url: str, answering: Answering) -> None:
     if "?" in url or "#" in url:
         bare = url.partition("?")[0].partition("#")[0]
         raise ValueError(f"web has URLs without their query, such as {bare!r}; this is {url!r}.")
+    if (why := no_url(url)) is not None:
+        raise ValueError(f"web: {why}.")
     web = stage.rehearsal.web
     if callable(answering):
         web.serve(url, _caught(stage, cast("Callable[[Request], object]", answering)))
@@ -139,8 +166,14 @@ def sound(given: float | SoundReply) -> SoundReply:
 
 
 def settings_of(given: Mapping[str, object]) -> Settings:
-    """Raises `SettingsError`. No file is read."""
-    return settings_.load(given, {}, None, Path(os.devnull)).settings if given else Settings()
+    """Raises `SettingsError`, and TypeError for what has no names. No file is read."""
+    named = isinstance(given, Mapping) and not any(isinstance(value, Mapping) for value in given.values())
+    if not named:
+        raise TypeError(f'settings has values by name, such as {{"calls.ring_timeout": 5}}; this is {given!r}.')
+    try:
+        return settings_.load(given, {}, None, Path(os.devnull)).settings if given else Settings()
+    except SettingsError as error:
+        raise SettingsError(str(error).replace(" (command line)", "")) from None
 
 
 def _checked(made: Checked, sentence: str) -> Checked:
@@ -148,7 +181,21 @@ def _checked(made: Checked, sentence: str) -> Checked:
     try:
         return msgspec.convert(_given(made), type(made))
     except msgspec.ValidationError as error:
-        raise ValueError(f"{sentence}: {error}.") from None
+        raise ValueError(f"{sentence}: {_in_words(str(error))}.") from None
+
+
+_KINDS = {"float": "a number", "int": "a whole number", "str": "a text", "bool": "True or False", "null": "None"}
+
+
+def _in_words(misfit: str) -> str:
+    """
+    >>> _in_words("Expected `float | null`, got `str` - at `$.acts[0].at`")
+    'acts[0].at: expected a number or None, got a text'
+    """
+    what, _, where = misfit.partition(" - at `$")
+    kinds = re.sub("`([a-z |]+)`", lambda found: " or ".join(_KINDS.get(kind, kind) for kind in found[1].split(" | ")), what)
+    place = where.strip("`.")
+    return f"{place}: {kinds[0].lower()}{kinds[1:]}" if place else kinds
 
 
 def _given(made: Any) -> Any:

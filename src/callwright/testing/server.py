@@ -36,6 +36,8 @@ ANSWER_S = 30.0
 WITHIN_S = 30.0
 LOOK_S = 0.02
 LOG_LINES = 30
+# What a command that refuses begins its sentence with.
+COMPLAINT = "callwright: "
 # Ports of sound: 100 of them, below those that systems give to whoever asks for any.
 FIRST_PORT, LAST_PORT, PORTS = 12_000, 32_000, 100
 TRIES = 50
@@ -69,8 +71,22 @@ class Answer(NamedTuple):
     def ok(self) -> Answer:
         """Itself; AssertionError where it is an error."""
         if not 200 <= self.status < 300:
-            raise AssertionError(f"the platform answered {self.status}: {self.content}")
+            raise AssertionError(f"the platform answered {self.status}: {self._error}")
         return self
+
+    @property
+    def _error(self) -> object:
+        """The sentences of an error of either API; anything else as it came."""
+        try:
+            errors = self.content.get("errors") or [self.content["error"]]
+            found = [(one["message"], one.get("parameter"), one.get("remedy")) for one in errors]
+        except (AttributeError, LookupError, TypeError):
+            return self.content
+        told = (
+            (f"{said} ({parameter})" if parameter and parameter not in said else said, remedy)
+            for said, parameter, remedy in found
+        )
+        return " ".join(sentence for both in told for sentence in both if sentence)
 
 
 class Platform:
@@ -170,7 +186,7 @@ class Platform:
                 answer = link.getresponse()
                 content = answer.read()
             except OSError as error:
-                raise AssertionError(f"the platform does not answer ({error}); {self._tail()}") from error
+                raise AssertionError(f"{self._silence(error)}; {self._tail()}") from None
         try:
             return Answer(answer.status, json.loads(content) if content else None)
         except ValueError:
@@ -291,9 +307,24 @@ class Platform:
             raise PlatformNotStarted(f"The platform did not start within {START_S:g} s; {self._tail()}") from None
         except ValueError:
             self._process.wait(STOP_S)
-            raise PlatformNotStarted(f"The platform did not start; {self._tail()}") from None
+            raise PlatformNotStarted(f"The platform did not start{self._why()}") from None
         self.url, self.sip = ready["http"], ready["sip"]
         self.key, self.live_key = ready["keys"]["test"], ready["keys"]["live"]
+
+    def _silence(self, error: OSError) -> str:
+        """Why it does not answer."""
+        if self._process is None:
+            return "the platform was never started: make it with Platform.start()"
+        status = self._process.poll()
+        if status is None:
+            return f"the platform does not answer ({error.strerror or error})"
+        return f"the platform has ended ({f'signal {-status}' if status < 0 else f'exit status {status}'})"
+
+    def _why(self) -> str:
+        """Its last words, where it has said them as a command does."""
+        words = [line.removeprefix(COMPLAINT) for line in self.log.splitlines() if line.startswith(COMPLAINT)]
+        said = " ".join(words).replace(" (command line)", "")
+        return f": {said}" if words else f"; {self._tail()}"
 
     def _tail(self) -> str:
         lines = self.log.splitlines()[-LOG_LINES:]

@@ -13,6 +13,7 @@ from callwright.calls.events import LABELLED, Event, leg_events
 from callwright.calls.rows import events_after, find_call, last_event_pos
 from callwright.clock import Clock
 from callwright.dialect.callbacks import CALL, LEG, TYPE_OF, TYPES, WEBHOOK, endpoint_notice
+from callwright.errors import Unreadable
 from callwright.log import Log
 from callwright.store import Change, Store, Transaction
 from callwright.webhooks import ledger, rows
@@ -106,7 +107,7 @@ class FanOut:
         try:
             asking = self._others(event, known) if type_ == WEBHOOK else self._receivers(event, known)
             parts = leg_events(event) if type_ == CALL and self._is_told_of_legs(asking) else []
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError, Unreadable):
             _log.exception("event_not_read", call=event.call_id, sequence=event.seq, kind=event.kind)
             return
         for part in (event, *parts):

@@ -258,6 +258,15 @@ async def test_a_fault_of_ours_is_logged_and_not_shown(rest: Rest, caplog: pytes
     assert "the secret is 42" in str(record.exc_info[1])
 
 
+async def test_a_row_that_cannot_be_read_is_named_and_logged(rest: Rest, caplog: pytest.LogCaptureFixture) -> None:
+    call = (await rest.inbound_call()).call
+    await rest.store.transact(lambda transaction: transaction._connection.execute("UPDATE calls SET status = 'zombie'"))
+    reply = await rest.live("GET", "/calls")
+    assert (reply.status, reply.json["errors"][0]["code"]) == (500, 99)
+    assert f"On record call {call.id} cannot be read" in reply.json["errors"][0]["message"]
+    assert [record.message for record in caplog.records] == ["request_failed"]
+
+
 async def test_a_client_that_leaves_in_the_middle_gets_no_answer(rest: Rest) -> None:
     sent = []
 

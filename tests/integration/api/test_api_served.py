@@ -19,7 +19,7 @@ async def connection(rest: Rest) -> AsyncIterator[http.client.HTTPConnection]:
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(rest.app, lifespan="off", ws="none", log_config=None))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    connection = http.client.HTTPConnection("127.0.0.1", listening.getsockname()[1], timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", listening.getsockname()[1], timeout=60)
     yield connection
     connection.close()
     server.should_exit = True

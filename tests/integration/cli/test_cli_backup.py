@@ -23,18 +23,33 @@ from callwright.datafolder import DataFolder
 from callwright.store import Store, copying
 from callwright.store.survey import Survey
 from support.old_calls import OldCalls
-from support.server import until
 
 CLOCK = SystemClock()
 WRITERS = 16
+# The command, killed when it is about to write so many pages; the first argument says which.
+KILLED = """
+import os, signal, sys
+from callwright.cli import main
+from callwright.store import copying
+left, write = int(sys.argv.pop(1)), copying._Part.xWrite
+def written(part, data, offset):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(part, data, offset)
+copying._Part.xWrite = written
+main(sys.argv[1:])
+"""
 COUNTERS = "SELECT * FROM call_blocks ORDER BY world_id, number_id, level, block"
 
 
-def callwright(data: Path, *arguments: str, room_kb: int | None = None) -> subprocess.Popen[str]:
-    """Run a command; no file it writes may have more than `room_kb`."""
+def callwright(data: Path, *arguments: str, room_kb: int | None = None, killed_at: int | None = None) -> subprocess.Popen[str]:
+    """Run a command; no file it writes may have more than `room_kb`, and it is killed at a page that it writes."""
     within = [] if room_kb is None else ["bash", "-c", f'ulimit -f {room_kb}; exec "$@"', "bash"]
+    program = ["-m", "callwright"] if killed_at is None else ["-c", KILLED, str(killed_at)]
     return subprocess.Popen(
-        [*within, sys.executable, "-m", "callwright", "--data", str(data), *arguments],
+        [*within, sys.executable, *program, "--data", str(data), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -132,18 +147,11 @@ def large(tmp_path):
 
 def test_one_that_is_killed_leaves_no_backup(large, tmp_path):
     target, partial = tmp_path / "backup", tmp_path / ".backup.partial"
-    killed = 0
-    for _ in range(3):
-        process = callwright(large.root, "backup", str(target))
-        until(lambda: partial.exists() or process.poll() is not None, bool)  # noqa: B023 - asked at once
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        if process.returncode == -signal.SIGKILL:
-            killed += 1
-            assert not target.exists()
-        else:
-            target.unlink()  # it was too quick for us
-    assert killed
+    for page in (1, 100, 2_000):
+        process = callwright(large.root, "backup", str(target), killed_at=page)
+        _, err = process.communicate()
+        assert process.returncode == -signal.SIGKILL, err
+        assert (partial.exists(), target.exists()) == (True, False)
     process = callwright(large.root, "backup", str(target), "--json")
     told = json.loads(process.communicate()[0])
     assert process.returncode == 0

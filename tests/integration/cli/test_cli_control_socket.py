@@ -55,7 +55,7 @@ def serving(data):
         thread = threading.Thread(target=asyncio.run, args=(serve(),))
         thread.start()
         try:
-            assert ready.wait(10)
+            assert ready.wait(60)
             yield given["room"]
         finally:
             given["server"].should_exit = True
@@ -104,7 +104,7 @@ def test_a_call_is_placed_and_its_journal_told(room, run, tmp_path):
     told = run("journal", call_id.strip())
     assert told[0] == 0
     assert told[1].splitlines()[0] == f"call {call_id.strip()} (test), 31205550100 to 31612345678, queued"
-    assert "the call is made, 31205550100 to 31612345678" in told[1]
+    assert "the call is placed, 31205550100 to 31612345678" in told[1]
     assert run("journal", call_id.strip(), "--test") == told
     shown = json.loads(run("journal", call_id.strip(), "--json")[1])
     assert (shown["call"]["id"], shown["journal"][0]["kind"]) == (call_id.strip(), "call_made")

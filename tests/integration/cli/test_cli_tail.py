@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from callwright.calls.feed import Feed
-from callwright.cli import following, main, tail
+from callwright.cli import following, main, show, tail
 from callwright.cli.place import Place
 from callwright.cli.tail import EVER, Wanted, run
 from callwright.dialect.callbacks import TYPE_OF
@@ -32,7 +32,7 @@ def tailing(data: Path, wanted: Wanted, *, json: bool = False) -> Iterator[Queue
     thread = threading.Thread(target=lambda: over.put(run(Place(data, None), wanted, json=json)))
     thread.start()
     yield over
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -78,7 +78,7 @@ def test_a_call_from_its_beginning_to_its_end(served, tmp_path, said, capsys):
     with tailing(tmp_path, whole(1)) as over:
         begin(served, 2, "starts", "rings", "ends")
         go_on(served, record, "is answered", "ends")
-        assert over.get(timeout=20) == 0
+        assert over.get(timeout=60) == 0
     lines = happened(capsys.readouterr().out)
     assert lines[:4] == [f"call {UUID(int=1)} is made", "is starting", "rings", "is answered"]
     assert lines[4].startswith("hung up (callee_hangup), the call is over")
@@ -89,7 +89,7 @@ def test_a_call_from_its_beginning_to_its_end(served, tmp_path, said, capsys):
 def test_a_call_that_is_over_is_told_whole_in_whichever_world_it_is(served, tmp_path, said, capsys):
     begin(served, 7, "starts", "rings", "ends", world="test")
     with tailing(tmp_path, whole(7), json=True) as over:
-        assert over.get(timeout=20) == 0
+        assert over.get(timeout=60) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["event"], line["data"]["status"], line["data"]["world"]) for line in lines] == [
         ("callCreated", "queued", "test"), ("callUpdated", "starting", "test"), ("callUpdated", "starting", "test"),
@@ -100,13 +100,13 @@ def test_a_call_that_is_over_is_told_whole_in_whichever_world_it_is(served, tmp_
 
 def test_a_restart_of_the_server_loses_nothing_and_tells_nothing_twice(tmp_path, said, monkeypatch):
     printed: Queue[str] = Queue()
-    monkeypatch.setattr(tail, "print", lambda line, flush: printed.put(line), raising=False)
+    monkeypatch.setattr(show, "print", lambda line, flush: printed.put(line), raising=False)
     served = Served(tmp_path).start()
     record = begin(served, 1, "starts")
     with tailing(tmp_path, whole(1), json=True) as over:
-        lines = [printed.get(timeout=10) for _ in range(2)]
+        lines = [printed.get(timeout=60) for _ in range(2)]
         served.stop()
-        assert said.get(timeout=10) == "The server closed the line; it is tried again until it is back."
+        assert said.get(timeout=60) == "The server closed the line; it is tried again until it is back."
         room = served.room
         assert room is not None
         room.feed = Feed(
@@ -118,12 +118,12 @@ def test_a_restart_of_the_server_loses_nothing_and_tells_nothing_twice(tmp_path,
         room.parts = type(room.parts)(**{**vars(room.parts), "feed": room.feed})
         again = Served(tmp_path, room).start()
         go_on(again, record, "rings", "is answered", "ends")
-        assert over.get(timeout=20) == 0
+        assert over.get(timeout=60) == 0
     lines += [printed.get_nowait() for _ in range(3)]
     assert printed.empty()
     legs = [json.loads(line)["data"]["legs"][0]["status"] for line in lines]
     assert legs == ["starting", "starting", "ringing", "ongoing", "hangup"]
-    assert said.get(timeout=10) == "The server is back; it goes on where it was."
+    assert said.get(timeout=60) == "The server is back; it goes on where it was."
     again.stop()
 
 

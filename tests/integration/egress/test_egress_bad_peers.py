@@ -13,7 +13,20 @@ import msgspec
 import pytest
 
 from callwright.egress import EgressSettings, Fault, sockets
-from support.http_peers import OK, Names, Peer, answering, door, hang, listening, reset, still_open, until
+from support.http_peers import (
+    OK,
+    HeldClock,
+    Names,
+    Peer,
+    answering,
+    door,
+    hang,
+    listening,
+    reset,
+    running_out,
+    still_open,
+    until,
+)
 
 MIB = 1 << 20
 # What kernel and event loop hold of a peer's bytes that nobody reads.
@@ -280,7 +293,8 @@ async def trickle(request: bytes, reader: asyncio.StreamReader, writer: asyncio.
 
 @pytest.mark.parametrize("peer", [hang, trickle])
 async def test_a_peer_that_does_not_come_to_an_end_has_its_time(peer: Peer) -> None:
-    async with listening(peer) as (port, _), door() as out:
+    clock = HeldClock()
+    async with listening(running_out(clock, peer)) as (port, _), door(clock=clock) as out:
         answer = await out.post(f"http://127.0.0.1:{port}/", [], b"{}", 0.2)
         assert (answer.fault, answer.status) == (Fault.TIMEOUT, 0)
         assert answer.detail == "127.0.0.1 gave no answer within 0.2 s; answer first, work afterwards"

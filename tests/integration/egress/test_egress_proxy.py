@@ -10,7 +10,7 @@ import pytest
 
 from callwright.egress import EgressSettings, Fault
 from support.certificates import Authority
-from support.http_peers import OK, Names, Peer, answering, door, hang, listening, reset
+from support.http_peers import OK, HeldClock, Names, Peer, answering, door, hang, listening, reset, running_out
 
 KNOWN = b"Proxy-Authorization: Basic " + b64encode(b"us:p@ss:word")
 
@@ -45,10 +45,12 @@ class ForwardProxy:
         else:
             far_writer.write(head)
         both = [asyncio.create_task(_pump(*ends)) for ends in ((reader, far_writer), (far_reader, writer))]
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        for one in both:
-            one.cancel()
-        far_writer.close()
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in both:
+                one.cancel()
+            far_writer.close()
 
     def settings(self, credentials: str = "", ca_file: str = "") -> EgressSettings:
         return EgressSettings(proxy=f"http://{credentials}127.0.0.1:{self.port}", ca_file=ca_file)
@@ -173,17 +175,21 @@ async def test_of_plain_http_a_bad_gateway_can_be_either() -> None:
 
 
 async def test_a_proxy_that_is_not_there() -> None:
-    async with proxying() as proxy:
-        pass
-    async with door(proxy.settings("u:hush@")) as out:
-        got = await out.post("https://hook.test/", [], b"{}", 30)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # so that nobody else does
+        async with door(EgressSettings(proxy=f"http://u:hush@127.0.0.1:{bound.getsockname()[1]}")) as out:
+            got = await out.post("https://hook.test/", [], b"{}", 30)
     assert got.fault is Fault.PROXY
     assert got.detail.endswith("check egress.proxy and the proxy itself")
     assert "hush" not in got.detail
 
 
 async def test_of_plain_http_silence_can_be_either() -> None:
-    async with listening(hang) as (port, _), door(EgressSettings(proxy=f"http://127.0.0.1:{port}")) as out:
+    clock = HeldClock()
+    async with (
+        listening(running_out(clock, hang)) as (port, _),
+        door(EgressSettings(proxy=f"http://127.0.0.1:{port}"), clock=clock) as out,
+    ):
         got = await out.post("http://hook.test/", [], b"{}", 0.2)
     assert got.fault is Fault.TIMEOUT
 

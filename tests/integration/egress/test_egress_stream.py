@@ -6,16 +6,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from callwright.clock import SystemClock
+from callwright.clock import Clock, SystemClock
 from callwright.egress import Answer, EgressSettings, Fault
 from callwright.egress.post import HttpDoor
+from support.http_peers import HeldClock
 
 MIB = 1 << 20
 Peer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def before(peer: Peer) -> AsyncIterator[tuple[HttpDoor, str]]:
+async def before(peer: Peer, clock: Clock | None = None) -> AsyncIterator[tuple[HttpDoor, str]]:
     """A door, and the URL of a server that gives each request's head to `peer`."""
     serving: set[asyncio.Task[None]] = set()
 
@@ -32,7 +33,7 @@ async def before(peer: Peer) -> AsyncIterator[tuple[HttpDoor, str]]:
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    door = HttpDoor(EgressSettings(), SystemClock(), allow=("127.0.0.0/8",))
+    door = HttpDoor(EgressSettings(), clock or SystemClock(), allow=("127.0.0.0/8",))
     try:
         yield door, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     finally:
@@ -65,7 +66,7 @@ async def ten_mebibytes(_: bytes, writer: asyncio.StreamWriter) -> None:
 async def test_a_body_comes_piece_by_piece_with_its_head() -> None:
     taking = Taking()
     async with before(ten_mebibytes) as (door, url):
-        answer = await door.stream(url, taking, timeout=5, stall=5, max_bytes=20 * MIB)
+        answer = await door.stream(url, taking, timeout=30, stall=30, max_bytes=20 * MIB)
     assert (answer.ok, answer.whole, answer.body, taking.size) == (True, True, b"", 10 * MIB)
     assert taking.head is not None
     assert taking.head.header("ETag") == "x"
@@ -73,7 +74,7 @@ async def test_a_body_comes_piece_by_piece_with_its_head() -> None:
 
 async def test_no_more_is_taken_than_the_consumer_wants() -> None:
     sent = 0
-    wanted, stuck = asyncio.Event(), asyncio.Event()
+    clock, wanted, stuck = HeldClock(), asyncio.Event(), asyncio.Event()
 
     async def endless(_: bytes, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
@@ -87,9 +88,10 @@ async def test_no_more_is_taken_than_the_consumer_wants() -> None:
         stuck.set()
         await wanted.wait()
 
-    async with before(endless) as (door, url):
-        asked = asyncio.create_task(door.stream(url, slowly, timeout=5, stall=0.2, max_bytes=64 * MIB))
+    async with before(endless, clock) as (door, url):
+        asked = asyncio.create_task(door.stream(url, slowly, timeout=60, stall=60, max_bytes=64 * MIB))
         await stuck.wait()
+        clock.run_out()
         seen = -1
         while seen != sent:  # what the sockets hold is all that is sent
             seen = sent
@@ -103,15 +105,17 @@ async def test_no_more_is_taken_than_the_consumer_wants() -> None:
 
 @pytest.mark.parametrize("begun", [False, True])
 async def test_a_peer_that_stalls_is_left(begun: bool) -> None:
-    taking = Taking()
+    clock, taking = HeldClock(), Taking()
 
     async def stalls(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + b"abc" * begun)
         await writer.drain()
+        await asyncio.sleep(0.1)
+        clock.run_out()
         await asyncio.sleep(60)
 
-    async with before(stalls) as (door, url):
-        answer = await door.stream(url, taking, timeout=0.2, stall=0.1, max_bytes=100)
+    async with before(stalls, clock) as (door, url):
+        answer = await door.stream(url, taking, timeout=60, stall=60, max_bytes=100)
     assert (answer.fault, taking.size) == (Fault.TIMEOUT, 3 * begun)
     assert "sent nothing for" in answer.detail
 
@@ -123,7 +127,7 @@ async def test_what_the_consumer_raises_ends_the_request(error: Exception) -> No
 
     async with before(ten_mebibytes) as (door, url):
         with pytest.raises(type(error)) as caught:
-            await door.stream(url, fails, timeout=5, stall=5, max_bytes=20 * MIB)
+            await door.stream(url, fails, timeout=30, stall=30, max_bytes=20 * MIB)
     assert caught.value is error
 
 
@@ -134,7 +138,7 @@ async def test_what_has_not_changed_is_not_sent() -> None:
 
     taking = Taking()
     async with before(unchanged) as (door, url):
-        answer = await door.stream(url, taking, [("If-None-Match", '"1"')], timeout=5, stall=5, max_bytes=9)
+        answer = await door.stream(url, taking, [("If-None-Match", '"1"')], timeout=30, stall=30, max_bytes=9)
         assert (answer.ok, answer.status, taking.size) == (True, 304, 0)
-        assert (await door.stream(url, taking, timeout=5, stall=5, max_bytes=9)).status == 200
+        assert (await door.stream(url, taking, timeout=30, stall=30, max_bytes=9)).status == 200
     assert taking.size == 1

@@ -12,7 +12,7 @@ import uvloop
 from callwright.egress import EgressSettings, Fault
 from callwright.errors import SettingsError
 from support.certificates import Authority
-from support.http_peers import OK, Names, answering, door, listening
+from support.http_peers import OK, HeldClock, Names, answering, door, listening
 
 LOOPS = pytest.mark.parametrize("make_loop", [asyncio.SelectorEventLoop, uvloop.new_event_loop])
 
@@ -43,7 +43,7 @@ async def test_a_bad_certificate_is_refused_and_said_which_way(
         listening(answering(OK), tls=make(authority)) as (port, requests),
         door(trusting(authority), names=Names(hook_test=["127.0.0.1"])) as out,
     ):
-        answer = await out.post(f"https://hook.test:{port}/", [("webhook-id", "1")], b"{}", 5)
+        answer = await out.post(f"https://hook.test:{port}/", [("webhook-id", "1")], b"{}", 30)
     assert answer.fault is Fault.TLS
     assert seen in answer.detail
     assert answer.detail.endswith("check its certificate, or egress.ca_file")
@@ -55,9 +55,9 @@ async def test_an_authority_is_trusted_only_where_it_is_named(authority: Authori
     names = Names(hook_test=["127.0.0.1"])
     async with listening(answering(OK), tls=authority.server("hook.test", "127.0.0.1")) as (port, requests):
         async with door(trusting(authority), names=names) as out:
-            assert (await out.post(f"https://{host}:{port}/", [], b"", 5)).ok
+            assert (await out.post(f"https://{host}:{port}/", [], b"", 30)).ok
         async with door(names=names) as out:
-            answer = await out.post(f"https://{host}:{port}/", [], b"", 5)
+            answer = await out.post(f"https://{host}:{port}/", [], b"", 30)
     assert answer.fault is Fault.TLS
     assert len(requests) == 1
 
@@ -78,7 +78,7 @@ async def test_plain_http_where_tls_is_expected_is_a_tls_fault() -> None:
 
     server = await asyncio.start_server(peer, "127.0.0.1", 0)
     async with door() as out:
-        answer = await out.post(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", [], b"", 5)
+        answer = await out.post(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", [], b"", 30)
     server.close()
     assert answer.fault is Fault.TLS
     assert answer.detail.endswith("does that port speak TLS? For plain HTTP write http:// in the URL")
@@ -100,7 +100,7 @@ async def test_a_port_that_drops_the_hello_is_asked_for_tls() -> None:
 
 async def test_tls_where_plain_http_is_expected_is_hinted_at(authority: Authority) -> None:
     async with listening(answering(OK), tls=authority.server("127.0.0.1")) as (port, _), door() as out:
-        answer = await out.post(f"http://127.0.0.1:{port}/", [], b"{}", 5)
+        answer = await out.post(f"http://127.0.0.1:{port}/", [], b"{}", 30)
     assert answer.detail.endswith("if that port speaks TLS, write https:// in the URL")
 
 
@@ -114,7 +114,7 @@ def test_every_phase_of_a_new_connection_is_timed(
             door(trusting(authority), names=Names(hook_test=["127.0.0.1"])) as out,
         ):
             url = f"https://hook.test:{port}/"
-            new, kept = [(await out.post(url, [], b"", 5)).timings for _ in range(2)]
+            new, kept = [(await out.post(url, [], b"", 30)).timings for _ in range(2)]
         spans = (new.dns_us, new.connect_us, new.tls_us)
         assert None not in spans
         assert new.tls_us > 0
@@ -130,14 +130,20 @@ def test_every_phase_of_a_new_connection_is_timed(
 def test_a_handshake_that_is_never_answered_is_said_to_hang(
     authority: Authority, make_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
     async def run() -> None:
+        clock, left = HeldClock(), asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            clock.run_out()
+            await reader.read()
+            writer.close()
+            left.set()
+
         server = await asyncio.start_server(silent, "127.0.0.1", 0)
-        async with door() as out:
+        async with door(clock=clock) as out:
             answer = await out.post(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", [], b"", 0.2)
+        await left.wait()
         server.close()
         assert answer.fault is Fault.TIMEOUT
         assert "did not finish the TLS handshake within 0.2 s; does that port speak TLS?" in answer.detail

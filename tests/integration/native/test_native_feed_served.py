@@ -20,7 +20,7 @@ from support.kept_calls import moved, requested
 from support.served_room import Served
 from support.server import until
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Reader:

@@ -66,7 +66,7 @@ def test_both_apis_are_asked_with_the_key_of_a_world(platform: Platform) -> None
     assert platform.get(f"/api/flows/{flow['id']}", key=platform.live_key).status == 404
     assert platform.put(f"/call-flows/{flow['id']}", {"steps": PAUSE}).ok()
     assert platform.delete(f"/call-flows/{flow['id']}").status == 204
-    with pytest.raises(AssertionError, match=r"the platform answered 404: .*No call flow found"):
+    with pytest.raises(AssertionError, match=r"the platform answered 404: No call flow found"):
         platform.get(f"/call-flows/{flow['id']}").made  # noqa: B018
 
 
@@ -93,7 +93,9 @@ def test_a_call_that_goes_on_is_told_of_with_the_log(platform: Platform) -> None
 
 
 def test_a_server_that_does_not_start_says_why() -> None:
-    with pytest.raises(PlatformNotStarted, match=r"The platform did not start; its log ends with:\n.*calls\.ring_timeout"):
+    with pytest.raises(
+        PlatformNotStarted, match=r"The platform did not start: calls\.ring_timeout = \"soon\": must be a number from 1"
+    ):
         Platform.start({"calls.ring_timeout": "soon"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -110,5 +111,23 @@ async def test_so_has_the_next_one(port: int) -> None:
         writer.write(b"GET / HTTP/1.1\r\nHost")
         assert await reader.read() == b""
     assert answers == [(b"HTTP/1.1 200 OK", b"ok")] * 2
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"GET /api/calls?tag=" + b"x" * 65_536 + b" HTTP/1.1\r\nHost: x\r\n\r\n", "The URL has more than 65535 bytes."),
+        (b"nonsense\r\n\r\n", "The request is not valid HTTP."),
+    ],
+)
+async def test_what_is_no_request_is_refused_as_any_other(port: int, sent: bytes, said: str) -> None:
+    reader, writer = await connected(port)
+    writer.write(sent)
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"\r\ncontent-type: application/json\r\n" in head
+    assert json.loads(body)["error"]["message"] == said
     writer.close()
     await writer.wait_closed()

@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> DataFolder:
 
 def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(BENCH / "lists.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, done.stderr
     return done
 
@@ -97,7 +97,7 @@ def test_one_that_is_ended_leaves_no_folder(tmp_path: Path) -> None:
         assert any(line.startswith("history: ") for line in bench.stdout)
         assert list(tmp_path.glob("callwright-bench-*/data/callwright.db"))
         bench.terminate()
-        bench.communicate(timeout=60)
+        bench.communicate(timeout=300)
     assert bench.returncode == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
 

@@ -87,7 +87,7 @@ def test_niceness_is_that_of_the_process_asked_for() -> None:
 def test_it_runs(mode: str, name: str) -> None:
     require_peer("sipp", apt="sip-tester")
     arguments: list[Any] = [sys.executable, BENCH / "media.py", mode, "--calls", "4", "--seconds", "2"]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=180, check=True)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=True)
     assert done.stderr == ""
     heads = [line.split(":")[0].split(" ")[0] for line in done.stdout.splitlines() if not line.startswith("      ")]
     assert [head for head in heads if head] == [

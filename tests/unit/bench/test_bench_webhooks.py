@@ -28,7 +28,7 @@ def _found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(BENCH / "webhooks.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, done.stderr
     return done
 

@@ -56,7 +56,7 @@ def test_the_lifecycle_is_the_one_a_call_has(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_it_runs() -> None:
     arguments: list[Any] = [sys.executable, BENCH / "writes.py", "--lifecycles", "40", "--callers", "8", "--rounds", "1"]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=True)
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert [line.split(":")[0] for line in lines[-5:]] == ["real", "bare", "real / bare", "bare / real", "default limits"]

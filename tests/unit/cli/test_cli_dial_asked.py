@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
+from callwright.cli.control import NoServer
 from callwright.cli.dial import Doings, Telling
 from callwright.cli.dial_sip import Queue, _digits, _not_taken
 
@@ -25,7 +26,8 @@ def test_keys_and_texts_wait_for_the_flow_or_have_their_time() -> None:
 
 FLOW = {"steps": [{"id": "ask", "action": "say", "onKeypressVar": "x"}, {"id": "tell", "action": "say"}]}
 BEGINS = {"kind": "flow_started", "flow": FLOW}
-ASKS, TELLS = {"kind": "step_started", "step": "ask"}, {"kind": "step_started", "step": "tell"}
+ASKS, TELLS = ({"kind": "step_started", "step": step, "action": "say"} for step in ("ask", "tell"))
+TOLD = {"kind": "step_ended", "step": "tell"}
 RECORDED_AT = 1_714_644_000.0
 RECORDS = {"kind": "recording_made", "recording": "r", "at": "2024-05-02T10:00:00.000Z"}
 
@@ -49,7 +51,7 @@ def test_keys_are_for_the_steps_that_listen() -> None:
 def test_steps_without_an_id_are_known_by_their_place() -> None:
     queue = Queue(["1"], [])
     assert queue.reads([{"kind": "flow_answered", "flow": {"steps": [{"action": "hangup"}, {"endKey": "#"}]}}]) == []
-    news = [{"kind": "step_started", "step": "step-1"}, {"kind": "step_started", "step": "step-2"}]
+    news = [{"kind": "step_started", "step": f"step-{n}", "action": "pause"} for n in (1, 2)]
     assert queue.reads(news) == [(1.0, "digits", "1")]
 
 
@@ -66,14 +68,16 @@ def test_the_prompt_of_a_step_that_is_replied_to_with_keys_has_its_reply() -> No
     assert queue.reads([BEGINS, ASKS]) == [(1.0, "digits", "1")]
     assert heard(queue, False, True) == [None, None]
     assert queue.reads([TELLS]) == []
-    assert heard(queue, False, True) == [None, ("play", "a.wav")]
+    assert heard(queue, False, True, True) == [None, None, None]  # a pause in it
+    assert queue.reads([TOLD]) == []
+    assert queue.replies() == ("play", "a.wav")
 
 
 def test_a_prompt_that_began_before_its_step_was_read_is_replied_to() -> None:
     queue = Queue(["1"], ["a.wav"])
     queue.reads([BEGINS, ASKS])
     assert heard(queue, False) == [None]
-    queue.reads([TELLS])
+    queue.reads([TELLS, TOLD])
     assert heard(queue, True) == [("play", "a.wav")]
 
 
@@ -115,6 +119,16 @@ def test_only_numbers_are_dialled() -> None:
     assert _digits("+31 20 555 0100", "number") == "31205550100"
     with pytest.raises(typer.BadParameter, match="'a@b': write a number such as 31205550100"):
         _digits("a@b", "--from")
+
+
+def test_a_call_whose_server_is_gone_is_found_later() -> None:
+    class Server:
+        def get(self, path: str, *, world: str) -> object:
+            raise NoServer("The server went away.")
+
+    with pytest.raises(NoServer, match="The server went away") as error:
+        Telling(Server(), "c", "test", quiet=False).look()  # type: ignore[arg-type]
+    assert getattr(error.value, "remedy", "").endswith("once it runs again: callwright journal c")
 
 
 def test_what_is_told_stays_on_its_lines(capsys: pytest.CaptureFixture[str]) -> None:

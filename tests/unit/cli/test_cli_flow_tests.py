@@ -76,6 +76,7 @@ def test_what_is_not_met_has_its_screen_after_all_lines(callwright: Run) -> None
 def test_colour_is_for_terminals(callwright: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     write("a.yaml", bad=(1, 2))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "fileno", lambda: 1)
     monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((70, 24)))
     assert "\x1b[31mFAILED\x1b[0m" in callwright("a.yaml")[1]
     monkeypatch.setenv("NO_COLOR", "1")
@@ -112,6 +113,9 @@ def test_files_that_cannot_be_read_are_told_in_a_line_and_the_others_tried(callw
         ("c.yaml", "1"),
     ]
     assert callwright("a.yaml", "--junit", "out.xml")[0] == 0, "a report may be written again"
+    code, out, err = callwright("a.yaml", "--junit", "-")
+    assert (code, ElementTree.fromstring(out).tag, Path("-").exists()) == (0, "testsuites", False)
+    assert err.startswith("ok      a.yaml:2  good")
 
 
 def test_a_pipe_in_a_folder_is_not_waited_for(callwright: Run) -> None:
@@ -136,7 +140,7 @@ def test_json_has_every_difference_and_the_story(callwright: Run) -> None:
             "sentence": "ends: expected 2 s, but there was 1 s at 1.00 s.",
         }
     ]
-    assert one["story"][-1] == {"at": 1.0, "text": "the call is ended"}
+    assert one["story"][-1] == {"at": 1.0, "text": "the call is over"}
     assert (one["file"], one["line"], one["seconds"], one["error"]) == ("a.yaml", 4, 1.0, None)
 
 
@@ -146,6 +150,10 @@ def test_json_has_every_difference_and_the_story(callwright: Run) -> None:
         (["empty"], "The folder empty has no scenarios: files that end with .yaml or .yml."),
         (["a.yaml", "--only", "nobody"], "No scenario has 'nobody' in its name."),
         (["a.yaml", "--live", "--real-web"], "--live and --real-web cannot be had together; leave one of them out."),
+        (
+            ["a.yaml", "--json", "--junit", "-"],
+            "--json and --junit - both write to standard output. Name a file for the report.",
+        ),
         (["a.yaml", "--deliver", "nowhere"], "--deliver: 'nowhere' is no URL such as https://example.com/next."),
         (["a.yaml", "--deliver", "http://a/\nb"], "--deliver: 'http://a/\\nb' is no URL such as https://example.com/next."),
         (["a.yaml", "--junit", "no/such/folder.xml"], "no/such/folder.xml cannot be written: No such file or directory."),

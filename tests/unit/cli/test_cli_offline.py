@@ -210,3 +210,9 @@ def test_help_is_quick_to_import():
     assert loaded.isdisjoint(
         {"rich", "msgspec", "starlette", "numpy", "apsw", "asyncio", "aiohttp", "sippy", "prometheus_client"}
     )
+
+
+def test_closed_standard_files_take_all(tmp_path):
+    """What is made meanwhile must not be opened in their place."""
+    command = 'exec "$0" -m callwright settings <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, check=False).returncode == 0

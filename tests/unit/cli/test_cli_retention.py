@@ -56,7 +56,7 @@ def test_what_is_kept_and_how_many_calls_would_go(run, tmp_path):
     assert run("retention", "show") == (
         0,
         "calls\t10 days\ntag keep\t35 days\n",
-        "3 calls are older than that and would go now.\n",
+        "3 calls are older than that and would go now. The server looks a minute after it starts, and then every hour.\n",
     )
     told = json.loads(run("retention", "show", "--calls", "25", "--json")[1])
     assert told == {"calls": 25, "tags": [{"tag": "keep", "days": 35}], "old": 2}

@@ -17,7 +17,7 @@ def test_a_whole_story():
             "n": 1,
             "status": "no_answer",
             "detail": "487",
-            "reason": {"sentence": "Nobody answered.", "remedy": "Wait."},
+            "reason": {"name": "no_answer", "sentence": "Nobody answered.", "remedy": "Wait."},
         }
     ]
     call = {"id": "c", "world": "live", "source": "1", "destination": "2", "status": "no_answer", "legs": legs}
@@ -28,10 +28,10 @@ def test_a_whole_story():
         {"seq": 4, "at": "2023-11-14T22:13:21.750000Z", "kind": "call_moved", "status": "lost"},
     ]
     head, first, second, unknown, changed, last = story.lines(call, entries)
-    assert head == "call c (live), 1 to 2, no_answer"
+    assert head == "call c (live), 1 to 2, no answer"
     assert re.split(r"\s{2,}", first.strip()) == ["+0.000", "the call is starting"]
-    assert re.split(r"\s{2,}", second.strip()) == ["+1.250", "leg 1 is settled"]
+    assert re.split(r"\s{2,}", second.strip()) == ["+1.250", "leg 1 is no longer to be answered"]
     # What a server of another version says is shown as it came.
     assert unknown.endswith('  teleported {"leg": "x"}')
     assert changed.endswith('  call_moved {"status": "lost"}')
-    assert last == "leg 1 no_answer: Nobody answered. (487) Wait."
+    assert last == "leg 1 (no_answer): Nobody answered. (487) Wait."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import subprocess
@@ -110,6 +111,14 @@ def test_the_certificate_is_made_as_printed(tmp_path):
     assert stat.S_IMODE(files.key.stat().st_mode) == 0o600
 
 
+@pytest.fixture
+def usual_umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("usual_umask")
 def test_it_makes_one_itself_and_keeps_the_authority(capsys, tmp_path):
     folder = tmp_path / "made"
     code, out, err = run(capsys, tmp_path, "node", "--make-certificate", str(folder), "--address", "voice.example.com")

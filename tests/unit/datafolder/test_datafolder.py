@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import shutil
 import signal
@@ -126,7 +127,7 @@ def test_a_killed_master_leaves_the_folder_free(folder):
     program = (
         "import sys, time, subprocess; from pathlib import Path; from callwright.datafolder import DataFolder;"
         "lock = DataFolder(Path(sys.argv[1])).lock('callwright serve');"
-        "child = subprocess.Popen(['sleep', '20']); print(child.pid, flush=True); time.sleep(20)"
+        "child = subprocess.Popen(['sleep', '120']); print(child.pid, flush=True); time.sleep(120)"
     )
     with subprocess.Popen([sys.executable, "-c", program, folder.root], stdout=subprocess.PIPE, env=with_source()) as master:
         orphan = int(master.stdout.readline())
@@ -178,10 +179,11 @@ def test_a_control_socket_that_cannot_be_made(folder):
 def test_no_descriptor_is_left_behind(tmp_path):
     folder = DataFolder(tmp_path / ("d" * 120))
     folder.prepare()
+    gc.collect()  # what tests before this one left
     before = len(os.listdir("/proc/self/fd"))
     with folder.lock("x"), pytest.raises(FolderInUse):
         folder.lock("y")
     with folder.control_address():
         pass
     folder.bind_control().close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before

@@ -13,7 +13,17 @@ import callwright
 from callwright.descriptors import RECEIVE_BUFFER, bind_sip
 from callwright.errors import SettingsError
 
-MOST_WITHOUT_FORCE = int(Path("/proc/sys/net/core/rmem_max").read_text())
+# Not shown in every container.
+RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
+MOST_WITHOUT_FORCE = int(RMEM_MAX.read_text()) if RMEM_MAX.exists() else 0
+
+
+def speaks_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_the_descriptor_limit_is_raised_to_the_hard_one():
@@ -29,7 +39,10 @@ def test_the_descriptor_limit_is_raised_to_the_hard_one():
     assert done.stdout == "300\n"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+NO_IPV6 = pytest.mark.skipif(not speaks_ipv6(), reason="this machine has no ::1")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=NO_IPV6)])
 def test_any_free_port(host):
     with bind_sip(host, 0) as bound:
         assert bound.getsockname()[0] == host

@@ -21,6 +21,7 @@ from callwright.settings.telephony import MediaSection, SipSection, TrunkSection
 from callwright.store import survey
 from support.machines import StillMachine
 from support.patient import Said, said, server_state
+from support.ports import free_port
 
 LOOPBACK = "0100007F"
 
@@ -45,8 +46,7 @@ def on(http, sip):
 
 
 def test_ports_that_are_free(patient):
-    with bound(socket.SOCK_STREAM) as http, bound(socket.SOCK_DGRAM) as sip:
-        free = on(http.getsockname()[1], sip.getsockname()[1])
+    free = on(free_port(), free_port())
     assert levels(said(ports.listening(patient.scene(settings=free)))) == {"ports.http": "ok", "ports.sip": "ok"}
 
 
@@ -123,11 +123,11 @@ def test_sound_ports_that_others_have(patient):
 
 
 def test_a_real_socket_in_the_range(patient):
-    with bound(socket.SOCK_DGRAM) as taken:
-        port = taken.getsockname()[1]
-        first = port & ~1
+    first = free_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", first))
         found = said(ports.sound(patient.scene(settings=sounding(first, first + 1), machine=Machine())))
-        assert Said("ports.sound_taken", "warning", f"other programs have ports of the range: {port}") in found
+        assert Said("ports.sound_taken", "warning", f"other programs have ports of the range: {first}") in found
     found = said(ports.sound(patient.scene(settings=sounding(first, first + 1), machine=Machine())))
     assert levels(found)["ports.sound_taken"] == "ok"
 

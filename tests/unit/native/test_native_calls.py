@@ -345,7 +345,8 @@ async def exported(room: NativeRoom, query: str, sent: Sent | None = None, *, me
 
 
 def lines_of(body: bytes) -> list[Any]:
-    return [json.loads(line) for line in body.split(b"\n")[:-1]]
+    """As they are to those who end lines wherever Unicode does."""
+    return [json.loads(line) for line in body.decode().splitlines()]
 
 
 async def test_a_file_has_all_that_matches_in_batches(monkeypatch: pytest.MonkeyPatch):

@@ -126,7 +126,7 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         # anywhere in a number
         ("source=*1*", "source", "createdFrom and createdTo must both be given, at most 31 days apart", None),
         (f"source=*1*&createdFrom={MAY}", "source", "must both be given", None),
-        (f"source=*1*&createdFrom={MAY}&createdTo=2026-06-01T00:00:01Z", "source", "at most 31 days apart", None),
+        (f"source=*1*&createdFrom={MAY}&createdTo=2026-06-01T00:00:01Z", "source", "at most 31 days apart; they are 32", None),
         ("source=%00", "source", "characters that can be printed; it was '\\x00'", "source=316*"),
         ("destination=sip:a%0A@example.com", "destination", "characters that can be printed", "destination=316*"),
         # what is no text
@@ -146,11 +146,17 @@ async def test_a_number_of_ones_own_is_found_by_its_digits():
         (f"endedFrom={JUNE}&endedTo={MAY}", "endedTo", "endedFrom must be before endedTo", None),
         ("durationFrom=9&durationTo=8", "durationTo", "must not be more than durationTo", None),
         (f"status=ongoing&endedTo={MAY}", "endedTo", "endedTo and status=ongoing can not both be", None),
-        ("status=queued,ongoing&durationFrom=1", "durationFrom", "durationFrom and status=queued, ongoing", None),
+        ("status=queued,ongoing&durationFrom=1", "durationFrom", "durationFrom=1 and status=queued,ongoing", None),
+        ("status=busy&durationFrom=5", "durationFrom", "can not both be: such calls were never answered", None),
+        ("direction=incoming&status=queued", "direction", "direction=incoming and status=queued can not both be", None),
+        ("status=busy,queued&reason=caller_hangup", "reason", "end so are ended", "status=ended&reason=caller_hangup"),
+        ("direction=incoming&reason=callee_hangup", "reason", "end so are outgoing", "direction=outgoing&reason=callee_hangup"),
+        ("direction=outgoing&status=no_answer&reason=machine", "reason", "and direction=outgoing can not all be", None),
+        (f"createdFrom={MAY}&endedTo=2026-05-01T00:00:09.5Z&durationFrom=11", "durationFrom", "lasts 10 s at most", None),
         ("&".join(f"tag={n}" for n in range(21)), "tag", "asked for 21 times, and no call has more than 20", "tag=vip"),
         ("&".join(f"metadata.{n}=1" for n in range(51)), "metadata", "and no call has more than 50", "metadata.customer=42"),
-        ("status=ongoing&reason=busy", "reason", "reason and status=ongoing can not both be", None),
-        (f"createdFrom={JUNE}&endedTo={JUNE}", "endedTo", "must be after createdFrom", None),
+        ("status=ongoing&reason=busy", "reason", "reason=busy and status=ongoing can not both be", None),
+        (f"createdFrom={JUNE}&endedTo={JUNE}", "endedTo", "endedTo and createdFrom can not both be: no call ends", None),
     ],
 )  # fmt: skip
 async def test_a_query_that_cannot_be_is_told_with_an_example(query, parameter, said, example):
@@ -192,7 +198,11 @@ async def test_every_example_is_right():
     for query in ("status=x", "direction=x", "reason=x", "source=*1", "source=*1*", "flow=x",
                   "durationFrom=2&durationTo=1",
                   f"createdFrom={JUNE}&createdTo={MAY}", f"status=ongoing&endedFrom={MAY}", "status=ongoing&durationFrom=1",
-                  "status=ongoing&reason=busy", "tag=a,b", "metadata.x=", "metadata=1", "created=1", "zzz=1", "flow=&flow=",
+                  "status=ongoing&reason=busy", "tag=a,b", "status=busy&durationFrom=1", "direction=incoming&status=queued",
+                  "status=busy&reason=limit", "direction=incoming&reason=callee_hangup",
+                  "direction=outgoing&status=no_answer&reason=machine",
+                  f"createdFrom={MAY}&endedTo={JUNE}&durationFrom=9999999",
+                  "metadata.x=", "metadata=1", "created=1", "zzz=1", "flow=&flow=",
                   f"createdFrom={JUNE}&endedTo={MAY}", "createdTo=x", "x=%FF", "tag=", "metadata.=", "source="):  # fmt: skip
         with pytest.raises(BadQuery) as refused:
             call_filter(await asked(query))

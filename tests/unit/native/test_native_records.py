@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from callwright import ids
 from callwright.calls import journal
 from callwright.calls.lifecycle import CallRecord
@@ -154,3 +156,25 @@ async def test_a_webhook_that_can_never_be_reached_is_refused():
     reply = await room.operator("POST", "/calls", {**PLACE, "webhook": {"url": "http://10.0.0.1/"}})
     assert (reply.status, reply.error["parameter"]) == (400, "webhook.url")
     assert room.switchboard.asked == []
+
+
+@pytest.mark.parametrize(
+    ("path", "hurt", "named"),
+    [
+        ("/calls", "UPDATE calls SET tags = '[1]'", "call {}"),
+        ("/calls/{}", "UPDATE calls SET metadata = '[]'", "call {}"),
+        ("/calls/export", "DROP TRIGGER calls_relabelled; UPDATE calls SET tags = '['", "call {}"),
+        ("/calls/export?format=ndjson", "DROP TRIGGER calls_relabelled; UPDATE calls SET metadata = '{'", "call {}"),
+        ("/calls/{}", "UPDATE legs SET reason = 'boredom'", "leg 1 of call {}"),
+        ("/calls/{}/journal", "UPDATE journal SET entry = x'7b' WHERE seq = 2", "entry 2 of the journal of call {}"),
+    ],
+)
+async def test_a_spoilt_row_is_named_by_whatever_needs_it(path, hurt, named, caplog):
+    room = await NativeRoom.open()
+    call, _ = await recorded(room)
+    await room.store.transact(lambda transaction: transaction._connection.execute(hurt))
+    reply = await room.customer("GET", path.format(call.id))
+    said = f"On record {named.format(call.id)} cannot be read, nor a page with it: on the server, callwright doctor --deep"
+    assert (reply.status, reply.error["code"]) == (500, 99)
+    assert reply.error["message"].startswith(said)
+    assert [record.getMessage() for record in caplog.records] == ["request_failed"]

@@ -98,7 +98,7 @@ def test_only_silence_makes_it_unhealthy(image, tmp_path, status, healthy):
     program.write_text(f'#!/bin/sh\n[ "$*" = health ] || exit 99\nexit {status}\n')
     program.chmod(0o755)
     check = the("HEALTHCHECK", image).partition("CMD ")[2]
-    done = subprocess.run(["/bin/sh", "-c", check], env={"PATH": f"{tmp_path}:/bin:/usr/bin"}, timeout=30, check=False)
+    done = subprocess.run(["/bin/sh", "-c", check], env={"PATH": f"{tmp_path}:/bin:/usr/bin"}, timeout=300, check=False)
     assert done.returncode == (0 if healthy else 1)
 
 
@@ -127,7 +127,7 @@ def serves(program, data):
     environment["CALLWRIGHT_MEDIA__PORTS"] = "19000,19999"
 
     def health():
-        done = subprocess.run([program, "health"], env=environment, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([program, "health"], env=environment, capture_output=True, text=True, timeout=300, check=False)
         return done.returncode, done.stdout.splitlines()[0]
 
     assert health() == (2, "unhealthy")
@@ -135,15 +135,15 @@ def serves(program, data):
         [program, "serve"], env=environment, cwd=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        until(health, lambda seen: seen == (0, "ok"), within=60, what="that the container is healthy")
+        until(health, lambda seen: seen == (0, "ok"), within=300, what="that the container is healthy")
         server.terminate()
-        out, err = server.communicate(timeout=30)
+        out, err = server.communicate(timeout=300)
     finally:
         server.kill()
     assert server.returncode == 0, err
     assert "is ready." in out
     assert health() == (2, "unhealthy")
-    done = subprocess.run([program, "doctor", "--json"], env=environment, capture_output=True, timeout=60, check=False)
+    done = subprocess.run([program, "doctor", "--json"], env=environment, capture_output=True, timeout=300, check=False)
     found = {finding["check"]: finding["level"] for finding in json.loads(done.stdout)["findings"]}
     mine = ("database.", "records.", "versions.", "files.", "server.")
     assert {check: level for check, level in found.items() if check.startswith(mine) and level != "ok"} == {}
@@ -162,7 +162,7 @@ def test_the_wheel_serves_from_a_place_of_its_own(wheel, tmp_path):
     here = site.getsitepackages()[0]
     python = place / "bin" / "python"
     words = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run(words, check=True, capture_output=True, timeout=120)
+    subprocess.run(words, check=True, capture_output=True, timeout=300)
     (packages,) = (place / "lib").glob("python*/site-packages")
     dependencies = tmp_path / "dependencies"
     dependencies.mkdir()

@@ -46,7 +46,7 @@ def test_systemd_takes_it(tmp_path):
     def objections(content):
         copy.write_text(content)
         command = [verifier, "verify", "--man=no", str(copy)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         return [line.partition(": ")[2] for line in done.stderr.splitlines() if UNIT.name in line]
 
     assert objections(text) == []
@@ -133,7 +133,7 @@ print(uvloop.run(read()))
 
 def test_no_process_needs_memory_that_is_written_and_executed(unit):
     assert unit["Service"]["MemoryDenyWriteExecute"] == "true"
-    done = subprocess.run([sys.executable, "-c", UNDER_MDWE], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", UNDER_MDWE], capture_output=True, text=True, timeout=300, check=False)
     if done.returncode == 77:
         pytest.skip("the kernel lacks PR_SET_MDWE (Linux 6.3)")
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")

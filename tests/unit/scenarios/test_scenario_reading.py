@@ -209,9 +209,31 @@ def test_faults(text: str, sentence: str) -> None:
 
 def test_all_faults_are_told_at_once_in_the_order_of_their_lines() -> None:
     found = faults("name: x\nflow: {steps: [{action: dance}]}\ntolerance: -1\nexpect: {status: ended}\nweb: []\n---\nnmae: y")
-    assert [line.split(":")[1] for line in found] == ["3", "5", "7", "7", "7"]
+    assert [line.split(":")[1] for line in found] == ["2", "3", "5", "7", "7", "7"]
     many = faults("\n".join(f"- {{k{n}: 1}}" for n in range(30)))
     assert many[-1] == "And 70 more."
+
+
+def test_what_cannot_be_read_is_not_missed_and_what_is_beside_it_is_judged() -> None:
+    found = faults(
+        with_bye("caller: {acts: [{at: 1, pres: 1}, {hears: [], after: 1, press: 2}, {press: 3}, {at: 1, hears: a}]}", "7")
+        + "\nsettings: {clals: {}, calls: {ring_timeout: -1}, http: 1}"
+        + "\n---\nname: x\nflow: {steps: [{action: hangup}]}\nexpekt: {}\nsounds: {nowhere: 1}"
+    )
+    assert [line.split(": ")[1] for line in found] == [
+        "expect",
+        "caller.acts[1].pres",
+        "caller.acts[2].hears",
+        "caller.acts[3]",
+        "caller.acts[4]",
+        "caller.acts[4].at",
+        "settings.clals",
+        "settings.calls.ring_timeout",
+        "settings.http",
+        "name",
+        "expekt",
+        "sounds.nowhere",
+    ]
 
 
 def test_what_no_voice_can_speak_is_refused_as_it_is_when_a_flow_is_saved() -> None:

@@ -62,11 +62,11 @@ def test_a_screen_tells_what_was_expected_what_happened_and_why() -> None:
         "  >     0.00  leg 1 begins, incoming, 31600000001 to 31205550100",
         "  >     0.00  the flow begins: say, fetchCallFlow",
         "  >     0.00  step ask begins: say",
-        "  >     0.00  leg 1 is ongoing, SIP 200",
+        "  >     0.00  leg 1 is answered",
         "  >     0.00  the call is ongoing",
-        '  >     0.00  leg 1 hears "Press one for sales, two for service." (1 s, digit)',
-        "        1.00  leg 1 pressed 2 for 100 ms (simulated)",
-        "        1.00  choice is '2'",
+        '  >     0.00  leg 1 hears "Press one for sales, two for service." (1 s, until a key was pressed)',
+        "        1.00  leg 1 pressed 2 for 100 ms, simulated",
+        "        1.00  the variable choice is '2'",
         "  and 2 more differences:",
         '    spoken[2]: nothing, but "We are sorry, your call cannot be handled at the moment. Please try ag…',
         "    variables.choice: '3', but '2'",
@@ -112,6 +112,8 @@ def test_a_callee_whom_nobody_called_is_a_likely_cause() -> None:
 def test_what_cannot_be_shown_is_blank() -> None:
     assert cut("a\x1b[31m\nb\u202e", 20) == "a [31m b "
     assert cut("x" * 30, 10) == "x" * 9 + "…"
+    url = f"https://a.example/{'n' * 90}/last"
+    assert cut(f"{url} was asked", 100, urls=True) == f"{url[:21]}…{url[-22:]} was asked"
 
 
 def test_a_story_is_told_in_its_order() -> None:

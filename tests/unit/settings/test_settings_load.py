@@ -153,6 +153,11 @@ def test_values_as_a_shell_writes_them(key, text, value):
         ),
         ("[simulator.callees.'+31']\n", 'simulator.callees.+31 = "+31"', "must be a number in digits, without +."),
         # values that mean nothing
+        (
+            "[[simulator.callees.31.acts]]\ntransfers_to = 'sip:a b'",
+            'simulator.callees.31.acts[0].transfers_to = "sip:a b"',
+            "must be a number such as 31612345678, or a URI such as sip:user@host.",
+        ),
         ("[sip]\nhost = 'localhost'", 'sip.host = "localhost"', "must be an IPv4 address such as 127.0.0.1."),
         # IPv6, everywhere SIP and sound are concerned
         *(

@@ -184,8 +184,8 @@ def test_the_story_of_a_call_has_a_line_for_each_thing(simulated_call: Simulated
     call = simulated_call(MENU, keys="2", hears={"nothing": "1"})
     lines = call.story.splitlines()
     assert lines[0] == "31600000001 to 31205550100: ended (flow_ended) after 6.04 s"
-    assert '     0.00  leg 1 hears "Press one for sales." (0.5 s, digit)' in lines
-    assert "     0.50  leg 1 pressed 2 for 100 ms (simulated)" in lines
+    assert '     0.00  leg 1 hears "Press one for sales." (0.5 s, until a key was pressed)' in lines
+    assert "     0.50  leg 1 pressed 2 for 100 ms, simulated" in lines
     assert '     5.50  leg 1 hears "Goodbye." (0.54 s)' in lines
     assert lines[-1].endswith("which it never heard: it did not press 1.")
     assert repr(call).startswith("<SimulatedCall 31600000001 to 31205550100: ended (flow_ended) after 6.04 s, said [")
@@ -209,12 +209,21 @@ def test_what_cannot_be_is_refused_in_a_sentence(simulated_call: SimulatedCalls)
         ),
         ({"callees": {AGENT: "engaged"}}, "does one of answer, busy, .*; this is 'engaged'"),
         ({"callees": {"Alice": "busy"}}, "'Alice' is neither a telephone number of 3 to 15 digits nor a URI"),
+        ({"caller": 31600000007}, 'A number is a text, such as "31612345678"; this is 31600000007'),
+        ({"callees": [AGENT]}, "callees is a dictionary, by the numbers or URLs it is about; this is"),
+        ({"hears": "Press one"}, "hears has what is done by what is heard, .*; this is 'Press one'"),
+        ({"acts": Act(at=1, press="1")}, "acts is a list, such as"),
+        ({"says": 5}, "says is a text, or texts by their seconds"),
+        ({"web": {"shop": 503}}, "web: 'shop' is no URL such as"),
+        ({"deliver_to": [None]}, "deliver_to is a URL or an inbox, or a list of them; this is None"),
+        ({"deliver_to": "nowhere"}, "deliver_to: 'nowhere' is no URL"),
+        ({"settings": {"calls": {"ring_timeout": 5}}}, "settings has values by name, such as .*; this is"),
         ({"to": "Alice"}, "'Alice' is neither a telephone number"),
         ({"keys": "1,2"}, "Keys are a text of 0-9, .*; this is '1,2'"),
         ({"hears": {"Press one": 1}}, "On hearing 'Press one' one presses or says a text, .*; this is 1"),
         ({"hears": {"": "1"}}, "neither is empty; this is '': '1'"),
         ({"hears": {"Press one": ""}}, "neither is empty; this is 'Press one': ''"),
-        ({"hangs_up": -1}, r"Nobody can do this: Expected `float` >= 0.0 - at `\$.acts\[0\].at`\."),
+        ({"hangs_up": -1}, r"Nobody can do this: acts\[0\]\.at: expected a number >= 0\.0\."),
         ({"acts": [Act(at=1, press="x")]}, "Nobody can do this: .*press"),
         ({"acts": [Act(press="1")]}, r"Nobody can do this: party\.acts\[1\]: it must say when: at .*, or hears"),
         ({"acts": [Act(at=1, press="1", says="one")]}, r"Nobody can do this: party\.acts\[1\]"),
@@ -222,7 +231,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(simulated_call: SimulatedCalls)
         ({"answers": "busy"}, "are for a call that is placed: say to whom, with to"),
         ({"tags": ["vip"]}, "are for a call that is placed"),
         ({"web": {"https://shop.example/next?a=1": MENU}}, "without their query, such as 'https://shop.example/next'; this is"),
-        ({"web": {"https://shop.example/next": 99}}, "No server answers like this: Expected `int` >= 200"),
+        ({"web": {"https://shop.example/next": 99}}, "No server answers like this: status: expected a whole number >= 200"),
         ({"web": {"https://shop.example/next": Reply(after=-1)}}, "No server answers like this: .*after"),
         ({"sounds": {"https://shop.example/a.wav": -1}}, "No sound is like this: .*seconds"),
     ],
@@ -233,6 +242,17 @@ def test_what_a_test_says_wrong_is_refused_before_the_call(
     with pytest.raises((ValueError, TypeError), match=sentence):
         simulated_call(MENU, **given)
     assert simulated_call.calls == []
+
+
+def test_calls_are_made_before_anything_is_done_in_them(simulated_call: SimulatedCalls) -> None:
+    with pytest.raises(AttributeError, match=r"simulated_call has no press: that is of a call, such as"):
+        simulated_call.press("1")  # type: ignore[attr-defined]
+    call = simulated_call.begin(MENU)
+    with pytest.raises(TypeError, match="leave await out"):
+        call.__await__()  # type: ignore[attr-defined]
+    for wrongly in (lambda: call.advance(-1), lambda: call.wait_for(""), lambda: call.say("")):
+        with pytest.raises(ValueError, match="; this is"):
+            wrongly()
 
 
 @pytest.mark.parametrize("flow", [None, 5, [5], b"{}"])

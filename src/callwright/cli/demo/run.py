@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json as json_
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
+from callwright.cli import show
 from callwright.cli.demo import acts
 from callwright.cli.demo.expectations import ACTS, Findings
 from callwright.cli.demo.observations import observations
@@ -88,7 +88,7 @@ class _Demo:
         seen = await observations(self._findings, stage)
         self._judged = True
         if self._json:
-            print(json_.dumps(seen, ensure_ascii=False), flush=True)
+            show.as_json_line(seen)
         elif stage is not None:
             self._page.records(seen)
         self._page.verdict(self._findings.misses, log)
