@@ -30,7 +30,8 @@ PROGRAM = """
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[Platform]:
-    with Platform.start({"calls.ring_timeout": 30}) as platform:
+    # Nobody speaks here, and each voice is a process to be waited for.
+    with Platform.start({"calls.ring_timeout": 30, "speech.engines": "espeak"}) as platform:
         yield platform
 
 
@@ -113,6 +114,7 @@ def test_processes_of_a_parallel_run_have_servers_of_their_own(
 
 def test_a_cancelled_run_ends_its_server(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(pytester.path))
+    pytester.makeini("[pytest]\ncallwright_settings =\n    speech.engines = espeak\n")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(
         """

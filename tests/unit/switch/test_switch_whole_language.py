@@ -132,7 +132,7 @@ def furnish(platform: Platform, sounds: Sounds, fetched: list[dict[str, Any] | s
     platform.flow_settings = FlowSettings(fetches=5, longest_recording=20.0)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(
     flow=bodies() | flows_that_talk(),
     other=bodies(),

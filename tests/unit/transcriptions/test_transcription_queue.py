@@ -352,7 +352,7 @@ async def test_each_change_is_told_in_its_own_commit(stage):
     ]
     assert woken == [Wake(OUTBOX, WORLD, CALL)] * 2
     for (content,) in stage.store._reader.execute("SELECT content FROM events"):
-        assert b"ord" not in content.replace(b"recording", b"")  # what the listener hears is word after word
+        assert b"word" not in content.lower()  # what the listener hears is one after the other
 
 
 @pytest.mark.parametrize(
