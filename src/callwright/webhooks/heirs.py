@@ -8,6 +8,7 @@ from uuid import UUID
 
 from callwright.calls.rows import find_call
 from callwright.dialect.callbacks import TYPE_OF
+from callwright.errors import Unreadable
 from callwright.store import Store, Transaction
 from callwright.webhooks import rows
 from callwright.webhooks.model import Webhook
@@ -32,8 +33,11 @@ class Heirs:
         self._known: dict[tuple[UUID, UUID | None], list[Webhook]] = {}
 
     def of(self, world_id: UUID, call_id: UUID, url: str, kind: str) -> Heir | None:
-        """None where nobody asks for it any more."""
-        call = find_call(self._source, world_id, call_id)
+        """None where nobody asks for it any more, and where its call cannot be read."""
+        try:
+            call = find_call(self._source, world_id, call_id)
+        except Unreadable:  # the other deliveries that are looked up beside it must not wait for its mending
+            return None
         webhooks = self._webhooks(world_id, None if call is None else call.number_id)
         for receiver in receivers(call, webhooks, self._otherwise):
             if receiver.url == url and TYPE_OF.get(kind) in receiver.events:

@@ -5,17 +5,17 @@ import base64
 import json
 from collections import defaultdict
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import pytest
 
 from callwright.calls.events import Event
 from callwright.egress import Answer, Fault
-from callwright.errors import StoreUnavailable
+from callwright.errors import StoreUnavailable, Unreadable
 from callwright.store import Change, Store
 from callwright.store.change import Param
-from callwright.webhooks import ledger, signature
+from callwright.webhooks import heirs, ledger, signature
 from callwright.webhooks.log import DeliveryLog
 from callwright.webhooks.model import Endpoint, Scope, State
 from callwright.webhooks.settings import WebhookSettings
@@ -524,6 +524,25 @@ def test_the_token_of_a_webhook_that_was_deleted_signs_nothing_more() -> None:
             signed = [sent.headers.get("X-MessageBird-Signature") for sent in stage.receivers.sent if sent.call == call]
             body = b"%d#1#callCreated" % call
             assert signed[: len(tokens)] == [token and signature.token_signature(token, body) for token in tokens]
+
+    on_stage(play)
+
+
+def test_a_call_that_cannot_be_read_lets_nobody_take_over_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_: object) -> NoReturn:
+        raise Unreadable("call 1")
+
+    async def play(stage: Stage) -> None:
+        webhook = await stage.webhooks.create(WORLD, url=URL)
+        stage.receivers.answer = lambda sent: DOWN if sent.url == URL else OK
+        await stage.events(1)
+        await stage.sleep(1)
+        monkeypatch.setattr(heirs, "find_call", unreadable)
+        await stage.webhooks.remove(WORLD, webhook.id)
+        await stage.webhooks.create(WORLD, url="https://b.test/")
+        await stage.events(2)
+        await stage.sleep(10)
+        assert [stage.deliveries(call)[0].state for call in (1, 2)] == [State.EXHAUSTED, State.DELIVERED]
 
     on_stage(play)
 
