@@ -158,13 +158,14 @@ class OutOfRange(Problem):
 class Unreadable(Problem):
     """What is on record cannot be read."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str | None = None) -> None:
         """`what` names the row, such as ``call 0189…``. A page without it would pass for the whole record."""
+        where = "on the server, callwright doctor --deep tells why"
         super().__init__(
-            f"On record {what} cannot be read, nor a page with it: on the server, callwright doctor --deep tells why.",
+            None if what is None else f"On record {what} cannot be read, nor a page with it: {where}.",
             remedy="callwright doctor --deep names every value that is wrong, and says how to correct it.",
         )
-        self.what = what
+        self.what = what or "something on record"
 
 
 class Unavailable(Problem):
