@@ -62,7 +62,10 @@ class Program(NamedTuple):
 
 
 def failed(lines: Sequence[Line]) -> list[str]:
-    return [line.method for line in lines if line.result == "fails"]
+    """The methods that did; a test that does not expect it shows why."""
+    failures = [line for line in lines if line.result == "fails"]
+    print(*(f"{line.method}: {line.detail}" for line in failures), sep="\n")
+    return [line.method for line in failures]
 
 
 def by_method(lines: Sequence[Line]) -> dict[str, Line]:

@@ -257,6 +257,12 @@ namespace MessageBird
                     throw new ErrorException(Told((int)response.StatusCode, Content(response)));
                 }
             }
+            catch (WebException thrown) when (expected == 204 && thrown.Status == WebExceptionStatus.SendFailure)
+            {
+                // Mono's alone: it is done with an answer that has no content before it has noted that it sent the request,
+                // and takes the line that it closes itself for broken. The tests ask the server what came of it.
+                return new byte[0];
+            }
         }
 
         private static byte[] Content(HttpWebResponse response)
