@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 
@@ -35,6 +36,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="full size: scripts/test --long"))
+
+
+def pytest_collection_finish() -> None:
+    # Thousands of tests and what they are called with stay to the end. Nothing is gained by looking for garbage among them.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ AT_ONCE = 100
 AGAIN = 2
 
 
-@pytest.mark.parametrize("count", [25, pytest.param(400, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [20, pytest.param(400, marks=pytest.mark.long)])
 def test_both_engines_come_to_the_same(count: int) -> None:
     scenarios = {one.name: one for one in batch(count)}
     expected = {name: told(simulate(one).outcome) for name, one in scenarios.items()}

@@ -204,10 +204,10 @@ def test_a_key_in_the_sound_ends_a_recording_and_is_not_in_it(tmp_path: Path) ->
 
 
 def test_speech_in_packets_holds_no_keys_and_is_told_as_voice() -> None:
-    """A minute and more, with losses and jitter, which make edges that speech has not."""
+    """Half a minute and more, with losses and jitter, which make edges that speech has not."""
     chance = random.Random(8)
     seconds = 0.0
-    for sound in talk()[::4]:
+    for sound in talk()[::8]:
         leg = Leg(A, event_type=None)
         room = Surroundings(leg)
         room.attention.detect_keys(leg.stream, True)
@@ -220,7 +220,7 @@ def test_speech_in_packets_holds_no_keys_and_is_told_as_voice() -> None:
         assert len(changes) >= 2
         assert len(changes) % 2 == 0
         seconds += len(sound) / 8000
-    assert seconds > 60
+    assert seconds > 30
 
 
 def spoken(leg: Leg, room: Surroundings, parts: list[np.ndarray]) -> list[tuple[bool, float]]:

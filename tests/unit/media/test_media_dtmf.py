@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 
@@ -140,12 +142,11 @@ def test_many_rows_are_as_one() -> None:
 
 
 def test_speech_holds_no_keys() -> None:
-    """Minutes of it, in many voices, louder and fainter, through both laws."""
+    """Minutes of it, in many voices, louder through one law and fainter through the other."""
     seconds = 0.0
     found = ""
-    for sound in talk():
-        for law, gain in ((PCMU, 1.0), (PCMA, 0.3)):
-            found += keys(sound * gain, law)
-            seconds += len(sound) / RATE
-    assert seconds > 400
+    for sound, (law, gain) in zip(talk(), cycle(((PCMU, 1.0), (PCMA, 0.3))), strict=False):
+        found += keys(sound * gain, law)
+        seconds += len(sound) / RATE
+    assert seconds > 200
     assert found == ""
