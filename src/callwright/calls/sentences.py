@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from callwright.telephony import RtpCounters
 Names = Mapping[UUID, str]
 
 MOST_STEPS = 6  # of a flow, whose steps are told one by one as they begin
+_BRACKETS = re.compile(r" \([^)]*\)")
 
 
 def sentence(entry: journal.Entry, names: Names) -> str:
@@ -53,10 +55,10 @@ def _plain(word: str) -> str:
 def why(reason: Reason) -> str:
     """A reason within a sentence, without what is in brackets.
 
-    >>> why(Reason.BUSY), why(Reason.INTERNAL)
-    ('the called party was busy', 'Callwright failed to carry the call on')
+    >>> why(Reason.REDIRECT_REFUSED), why(Reason.INTERNAL)
+    ('the far end redirected the call, which is not followed', 'Callwright failed to carry the call on')
     """
-    told = reason.sentence.partition(" (")[0].rstrip(".")
+    told = _BRACKETS.sub("", reason.sentence).rstrip(".")
     return told if told.startswith("Callwright") else told[0].lower() + told[1:]
 
 
@@ -80,7 +82,7 @@ def _call_moved(entry: journal.CallMoved, names: Names) -> str:
 _LEG = {
     LegStatus.ONGOING: "is answered",
     LegStatus.HANGUP: "ends",
-    LegStatus.NO_ANSWER: "did not answer",
+    LegStatus.NO_ANSWER: "was not answered",  # a caller by us, or a callee by whoever is there
     LegStatus.FAILED: "failed",
 }
 

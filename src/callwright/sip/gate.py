@@ -115,11 +115,12 @@ class Admission:
         if self._legs() >= settings.max_legs:
             raise self._no(Refusal.OVER_LIMIT, f"{settings.max_legs} legs are up (max_legs)")
         if self._refill() < 1.0:
-            raise self._no(Refusal.OVER_LIMIT, f"more than {settings.new_legs_per_s:g} new legs a second (new_legs_per_s)")
+            most = f"{settings.new_legs_per_s:g} new legs a second (sip.new_legs_per_second)"
+            raise self._no(Refusal.OVER_LIMIT, f"more than {most}")
         if self._backlog() > ipc.MAX_BACKLOG:
             raise self._no(Refusal.OVER_LIMIT, "the core does not keep up")
         if self.lateness.smoothed > settings.max_late_ms:
-            raise self._no(Refusal.OVER_LIMIT, f"signalling is {self.lateness.smoothed:.0f} ms late (max_late_ms)")
+            raise self._no(Refusal.OVER_LIMIT, f"signalling is {self.lateness.smoothed:.0f} ms late (sip.max_late_ms)")
 
     def count(self) -> None:
         """Count a new leg, one of ours too."""

@@ -167,8 +167,8 @@ def sound(given: float | SoundReply) -> SoundReply:
 
 def settings_of(given: Mapping[str, object]) -> Settings:
     """Raises `SettingsError`, and TypeError for what has no names. No file is read."""
-    named = isinstance(given, Mapping) and not any(isinstance(value, Mapping) for value in given.values())
-    if not named:
+    named = isinstance(given, Mapping) and all(isinstance(name, str) for name in given)
+    if not named or any(isinstance(value, Mapping) and "." not in name for name, value in given.items()):
         raise TypeError(f'settings has values by name, such as {{"calls.ring_timeout": 5}}; this is {given!r}.')
     try:
         return settings_.load(given, {}, None, Path(os.devnull)).settings if given else Settings()

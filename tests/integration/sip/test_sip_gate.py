@@ -174,7 +174,7 @@ async def test_new_legs_are_limited_and_ours_count() -> None:
             call.invite()
         assert (await core.take(wire.LegArrived)).sip_call_id == calls[0].call_id
         away = await core.take(wire.TurnedAway)
-        assert (away.refusal, away.detail) == ("over_limit", "more than 1 new legs a second (new_legs_per_s)")
+        assert (away.refusal, away.detail) == ("over_limit", "more than 1 new legs a second (sip.new_legs_per_second)")
         for _ in range(2):
             assert (await peer.get(503)).get("Call-ID") != calls[0].call_id
         await asyncio.sleep(1.1)
@@ -190,7 +190,7 @@ async def test_a_late_loop_takes_no_calls() -> None:
     async with fresh(max_late_ms=-1.0) as (core, peer):
         peer.call().invite()
         await peer.get(503)
-        assert (await core.take(wire.TurnedAway)).detail.endswith("ms late (max_late_ms)")
+        assert (await core.take(wire.TurnedAway)).detail.endswith("ms late (sip.max_late_ms)")
 
 
 @pytest.mark.parametrize("size", [8_000, 60_000])

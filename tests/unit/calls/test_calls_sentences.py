@@ -44,6 +44,10 @@ LEG = Leg(
         ),
         (journal.LegMoved(leg=A, status=LegStatus.RINGING), "leg 1 is ringing"),
         (
+            journal.LegMoved(leg=A, status=LegStatus.NO_ANSWER, reason=Reason.CALLER_CANCELLED),
+            "leg 1 was not answered: the caller gave up before the call was answered",
+        ),
+        (
             journal.LegMoved(leg=A, status=LegStatus.HANGUP, reason=Reason.CALLER_HANGUP, sip_code=200),
             "leg 1 ends: the caller hung up, SIP 200",
         ),

@@ -87,7 +87,7 @@ def test_admission_says_what_is_full() -> None:
         room = Room(VirtualClock(runner.get_loop()), max_legs=3, max_late_ms=50.0)  # type: ignore[arg-type]
     assert room.verdict() is None
     room.admission.lateness.smoothed = 50.1
-    assert room.verdict() == (Refusal.OVER_LIMIT, "signalling is 50 ms late (max_late_ms)")
+    assert room.verdict() == (Refusal.OVER_LIMIT, "signalling is 50 ms late (sip.max_late_ms)")
     room.backlog = ipc.MAX_BACKLOG + 1
     assert room.verdict() == (Refusal.OVER_LIMIT, "the core does not keep up")
     room.legs = 3

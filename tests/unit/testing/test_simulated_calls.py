@@ -218,6 +218,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(simulated_call: SimulatedCalls)
         ({"deliver_to": [None]}, "deliver_to is a URL or an inbox, or a list of them; this is None"),
         ({"deliver_to": "nowhere"}, "deliver_to: 'nowhere' is no URL"),
         ({"settings": {"calls": {"ring_timeout": 5}}}, "settings has values by name, such as .*; this is"),
+        ({"settings": {5: 5}}, "settings has values by name, such as .*; this is"),
         ({"to": "Alice"}, "'Alice' is neither a telephone number"),
         ({"keys": "1,2"}, "Keys are a text of 0-9, .*; this is '1,2'"),
         ({"hears": {"Press one": 1}}, "On hearing 'Press one' one presses or says a text, .*; this is 1"),
@@ -287,6 +288,6 @@ def test_settings_are_those_of_the_server(simulated_call: SimulatedCalls) -> Non
     call = simulated_call(
         [{"action": "transfer", "options": {"destination": AGENT}}],
         callees={AGENT: "no_answer"},
-        settings={"calls.ring_timeout": 7},
+        settings={"calls.ring_timeout": 7, "speech.piper_genders": {"nl_NL-mls-medium#12": "female"}},
     )
     assert call.seconds == 7.0
