@@ -160,10 +160,9 @@ class Unreadable(Problem):
 
     def __init__(self, what: str | None = None) -> None:
         """`what` names the row, such as ``call 0189…``. A page without it would pass for the whole record."""
-        where = "on the server, callwright doctor --deep tells why"
         super().__init__(
-            None if what is None else f"On record {what} cannot be read, nor a page with it: {where}.",
-            remedy="callwright doctor --deep names every value that is wrong, and says how to correct it.",
+            None if what is None else f"On record {what} cannot be read, nor a page with it.",
+            remedy="On the server, callwright doctor --deep names every value that is wrong, and says how to correct it.",
         )
         self.what = what or "something on record"
 
