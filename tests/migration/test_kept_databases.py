@@ -77,7 +77,7 @@ async def test_its_rows_are_shown_as_they_were(kept, tmp_path):
 
 async def test_the_call_its_server_died_in_is_settled(kept, tmp_path):
     successor = Successor(unpack(kept, tmp_path / "data"))
-    ((call, legs, _, events),) = rows.live_calls(successor.store, NODE)
+    ((call, legs, _, events),) = rows.live_calls(successor.store, NODE, pytest.fail)
     ended_us = rows.last_heartbeat(successor.store, NODE)
     await successor.settle()
     assert (successor.settled, {leg for leg, _ in successor.dialogs}) == (1, {leg.id for leg in legs})

@@ -248,14 +248,19 @@ def last_event_pos(store: Store) -> int:
     return int(pos or 0)
 
 
-def live_calls(store: Store, node: str) -> list[tuple[Call, list[Leg], int, int]]:
-    """What a node left alive: call, legs oldest first, last journal seq, last event seq."""
+def live_calls(store: Store, node: str, passed_over: Callable[[Unreadable], None]) -> list[tuple[Call, list[Leg], int, int]]:
+    """What a node left alive: call, legs oldest first, last journal seq, last event seq; without those that cannot be read."""
     found = []
     for row in store.read("calls.live_calls", (node,)):
-        call = call_of(row)
+        try:
+            call = call_of(row)
+            legs = legs_of(store, call.world_id, call.id)
+        except Unreadable as error:
+            passed_over(error)
+            continue
         key = (call.world_id.bytes, call.id.bytes)
         ((journal_seq, event_seq),) = store.read("calls.last_seqs", (*key, *key))
-        found.append((call, legs_of(store, call.world_id, call.id), int(journal_seq or 0), int(event_seq or 0)))
+        found.append((call, legs, int(journal_seq or 0), int(event_seq or 0)))
     return found
 
 

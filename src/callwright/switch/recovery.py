@@ -13,7 +13,7 @@ from uuid import UUID
 from callwright.calls import rows
 from callwright.calls.lifecycle import CallRecord
 from callwright.clock import Clock
-from callwright.errors import StoreUnavailable
+from callwright.errors import StoreUnavailable, Unreadable
 from callwright.log import Log
 from callwright.reasons import Reason
 from callwright.recordings.model import Recording
@@ -34,9 +34,10 @@ async def settle(store: Store, clock: Clock, node: str, release: Release) -> int
 
     They ended when the node was last seen, or with the last line of their journals where that is later; the events that say
     so are new, and go out now. `release` ends on the wire, by their dialogs, the legs that were answered or may have been,
-    those too whose end was on record but not yet on the wire.
+    those too whose end was on record but not yet on the wire. A call that cannot be read keeps nobody from calling: the first
+    start after its mending ends it.
     """
-    left = rows.live_calls(store, node)
+    left = rows.live_calls(store, node, _not_settled)
     if left:
         await store.commit(Change((rows.forget_unanswered(node),)))
     seen_us = rows.last_heartbeat(store, node) or 0
@@ -50,6 +51,10 @@ async def settle(store: Store, clock: Clock, node: str, release: Release) -> int
     await asyncio.gather(*commits)
     release(rows.dialogs_left(store, node))
     return len(left)
+
+
+def _not_settled(error: Unreadable) -> None:
+    _log.error("call_not_settled", why=str(error), remedy=error.remedy)
 
 
 def recording_settled(store: Store, ended: Recording, outcome: RecordOutcome) -> tuple[Write, ...]:

@@ -287,6 +287,17 @@ async def test_recovery_ends_what_a_node_left(intent: bool, queued: bool, call_i
     assert leg.id == leg_id
 
 
+async def test_recovery_passes_over_a_call_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
+    store = Store.in_memory()
+    record, _ = left_alive(intent=True, queued=False)
+    await store.commit(record.take())
+    clock = VirtualClock(asyncio.get_running_loop())  # type: ignore[arg-type]
+    for metadata, settled in (("'[]'", 0), ("NULL", 1)):
+        await store.transact(lambda all_, to=metadata: all_._connection.execute(f"UPDATE calls SET metadata = {to}"))  # type: ignore[misc]
+        assert await recovery.settle(store, clock, "test", lambda dialogs: None) == settled
+    assert [told.getMessage() for told in caplog.records] == ["call_not_settled", "call_settled"]
+
+
 async def test_recovery_closes_recordings_and_tells_the_journal(tmp_path: Path) -> None:
     """R2: what was heard until the death counts, and the journal makes the row again."""
     store = Store.in_memory()
