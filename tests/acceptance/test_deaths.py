@@ -308,7 +308,7 @@ async def test_a_drain(signals: int, tmp_path: Path, web: Webserver, servers: li
     try:
         calls = [await cast.call(state) for state in ("answered", "bridged")]
         ringing = await cast.call("ringing")
-        assert "STOPPING=1" not in manager.hear()  # and there is room for more to be said
+        assert "STOPPING=1" not in manager.hear()
         asked = time.monotonic()
         await asyncio.to_thread(server.ask_to_stop)
         if signals == 2:

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Event, Lock, Thread
 from typing import NamedTuple
 
 from support.server import Server, Webserver, children_of, until
@@ -143,29 +144,38 @@ class ServiceManager:
             "WATCHDOG_USEC": str(round(watchdog_s * 1_000_000)),
         }
         self.said: list[str] = []
+        self._heard_at = time.monotonic()
+        self._hearing, self._closed = Lock(), Event()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def close(self) -> None:
+        self._closed.set()
+        self._listener.join()
         self._socket.close()
 
     def watch(self, server: Server) -> None:
         """Wait until the server has died, or was silent too long and was killed for that."""
-        self._socket.settimeout(0.05)
-        heard = time.monotonic()
+        began = time.monotonic()
         while server.process.poll() is None:
-            try:
-                self.said.append(self._socket.recv(200).decode())
-                heard = time.monotonic()
-            except TimeoutError:
-                if time.monotonic() - heard > self.watchdog_s:
-                    self.said.append("killed by the watchdog")
-                    server.process.kill()
-                    server.process.wait()
+            self.hear()
+            if time.monotonic() - max(self._heard_at, began) > self.watchdog_s:
+                self.said.append("killed by the watchdog")
+                server.process.kill()
+                server.process.wait()
+            time.sleep(0.05)
 
     def hear(self) -> list[str]:
         """What was said so far."""
-        self._socket.setblocking(False)
-        while True:
-            try:
-                self.said.append(self._socket.recv(200).decode())
-            except BlockingIOError:
-                return self.said
+        with self._hearing:
+            while True:
+                try:
+                    self.said.append(self._socket.recv(200, socket.MSG_DONTWAIT).decode())
+                except BlockingIOError:
+                    return self.said
+                self._heard_at = time.monotonic()
+
+    def _listen(self) -> None:
+        """The kernel keeps ten words for one who does not listen; of what it says beyond them a server warns."""
+        while not self._closed.wait(0.05):
+            self.hear()

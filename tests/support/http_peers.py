@@ -14,7 +14,7 @@ from callwright.egress.post import HttpDoor
 from callwright.egress.sockets import Resolver
 
 LOOPBACK = ("127.0.0.0/8",)
-HELD_S = 600.0
+HELD_S = 120.0
 Peer = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -313,12 +313,12 @@ class Server:
         ]
         surroundings = {name: value for name, value in os.environ.items() if not name.startswith("CALLWRIGHT_")}
         surroundings |= environment or {}
+        lost_sound.heed(folder / "serve.log")
         with (folder / "serve.log").open("wb") as log:
             process = subprocess.Popen(
                 arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=surroundings, text=True
             )
         server = cls(process, folder, rtp_ports)
-        lost_sound.heed(server.log)
         begun(server)
         try:
             server._introduce(keys)
@@ -356,6 +356,7 @@ class Server:
             self.process.wait()
         if self.process.stdout is not None:
             self.process.stdout.close()
+        lost_sound.leave(self.log)
 
     def stop(self) -> None:
         """Stop as a service manager does; whatever went wrong unseen in its life fails here."""

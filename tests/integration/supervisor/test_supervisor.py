@@ -18,6 +18,7 @@ import callwright
 from callwright import childprocess
 from callwright.clock import SystemClock
 from callwright.supervisor import Child, ChildFailed, Patience, State, Supervisor
+from support.deaths import alive
 from support.echo_child import Heard, Say
 
 SOURCES = os.pathsep.join([str(Path(callwright.__file__).parents[1]), str(Path(__file__).parents[2])])
@@ -66,13 +67,6 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def lines(caplog, event: str) -> list[dict[str, object]]:
