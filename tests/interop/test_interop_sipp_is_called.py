@@ -170,7 +170,7 @@ def test_a_call_is_placed_answered_and_ends_with_its_flow(server, web, sipp):
         ("queued", "starting"), ("starting", "starting"), ("starting", "ringing"), ("ongoing", "ongoing"), ("ended", "hangup")
     )
     (counters,) = server.counters(call)
-    assert min(counters["sent"], counters["received"]) >= 20
+    assert min(counters["sent"], counters["received"]) >= 10
 
 
 def test_the_called_party_hangs_up(server, web, sipp):

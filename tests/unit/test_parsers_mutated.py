@@ -7,7 +7,6 @@ SIP messages have a program of their own (`support.sip_fuzz`).
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import re
 import time
@@ -38,6 +37,7 @@ from callwright.sip import wire as sip_wire
 from callwright.store import Store
 from callwright.trunks.routes import parse_sip_uri
 from support.fuzzing import LARGEST, SLOWEST_S, mutants
+from support.litter import clear_litter
 
 SHORT, LONG = 400, 40_000
 HERE = Path(__file__).parent
@@ -250,7 +250,7 @@ SHAPES: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("name", NAMES)
 def test_64_kb_take_no_time_and_no_memory(name: str, tmp_path: Path) -> None:
     read, errors, corpus = parser(name, tmp_path)
-    gc.collect()
+    clear_litter()
     for shape, make in SHAPES.items():
         data = make(corpus[0])[:LARGEST]
         tracemalloc.start()

@@ -64,7 +64,7 @@ class Quartet:
 @pytest.fixture
 def quartet() -> Iterator[Quartet]:
     ends = (FarEnd(PCMU), FarEnd(PCMU, 1000), FarEnd(PCMU), FarEnd(PCMA, 1000))
-    with MediaChild(free_range(4)) as child:
+    with MediaChild(free_range(8)) as child:
         yield Quartet(child, ends)
     assert '"level":"error"' not in child.errors
     for end in ends:

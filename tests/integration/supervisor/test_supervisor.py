@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -20,6 +19,7 @@ from callwright.clock import SystemClock
 from callwright.supervisor import Child, ChildFailed, Patience, State, Supervisor
 from support.deaths import alive
 from support.echo_child import Heard, Say
+from support.litter import clear_litter
 
 SOURCES = os.pathsep.join([str(Path(callwright.__file__).parents[1]), str(Path(__file__).parents[2])])
 # which of them depends on whether the child had read all we sent
@@ -268,7 +268,7 @@ async def test_a_link_that_cannot_be_made_is_a_death(caplog):
 
 async def test_descriptors_are_handed_on_and_none_is_left():
     ours, theirs = socket.socketpair()
-    gc.collect()  # of what others left
+    clear_litter()
     before = len(os.listdir("/proc/self/fd"))
     with ours, theirs:
         async with Core(arguments=["--inherited", str(theirs.fileno())], descriptors=[theirs.fileno()]) as core:

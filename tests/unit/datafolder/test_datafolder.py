@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import shutil
 import signal
@@ -17,6 +16,7 @@ import pytest
 
 from callwright.datafolder import DataFolder, FolderInUse
 from callwright.errors import DataFolderError
+from support.litter import clear_litter
 
 NOBODY = 65534
 
@@ -179,7 +179,7 @@ def test_a_control_socket_that_cannot_be_made(folder):
 def test_no_descriptor_is_left_behind(tmp_path):
     folder = DataFolder(tmp_path / ("d" * 120))
     folder.prepare()
-    gc.collect()  # what tests before this one left
+    clear_litter()
     before = len(os.listdir("/proc/self/fd"))
     with folder.lock("x"), pytest.raises(FolderInUse):
         folder.lock("y")

@@ -17,6 +17,7 @@ from callwright.media.telephone_event import KEYS, EventPayload
 from callwright.media.voice import SILENT, Beep, Voice, levels, pitches
 from callwright.media.wire import BeepHeard, DigitHeard, PlayBegan, PlayEnded, RecordEnded, VoiceChanged
 from support.listening import Surroundings, sound_of
+from support.litter import clear_litter
 from support.sound import FRAME, share, tone
 from support.streams import EVENTS, Came, Leg, clip
 from support.talk import talk
@@ -347,7 +348,7 @@ def test_listening_leaves_no_cycles() -> None:
     room = Surroundings(leg)
     came = packets(leg, np.concatenate([quiet(100), key("5", 100), tone(300, 500), quiet(300)]))
     room.tick(1)
-    gc.collect()
+    clear_litter()
     gc.disable()
     try:
         room.attention.detect_keys(leg.stream, True)

@@ -13,6 +13,7 @@ from callwright.media.g711 import PCMA, PCMU, Law
 from callwright.media.telephone_event import KEYS, EventPayload
 from callwright.media.wire import DigitHeard, Joined, Parted, PlayBegan, PlayEnded
 from support.listening import RECORDING, Surroundings, sound_of
+from support.litter import clear_litter
 from support.sound import FRAME, share
 from support.streams import EVENTS, Leg, Tone, clip
 
@@ -238,7 +239,7 @@ def test_one_member_whose_sound_cannot_be_had_leaves_the_others() -> None:
 def test_conversations_that_are_over_leave_no_cycles() -> None:
     room = Surroundings(*legs(PCMU, PCMA, PCMU))
     talk(room, 2, *room.legs)
-    gc.collect()
+    clear_litter()
     gc.disable()
     try:
         for leg in room.legs[1:]:

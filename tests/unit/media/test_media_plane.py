@@ -13,6 +13,7 @@ import pytest
 from callwright.audiofile import open_sound
 from callwright.media import wire
 from callwright.media.wav import UnplayableFile
+from support.litter import clear_litter
 from support.planes import Core
 from support.sound import FRAME
 
@@ -228,7 +229,7 @@ def test_a_message_that_cannot_be_carried_out_is_survived(core: Core, caplog: py
 def test_streams_that_came_and_went_leave_no_cycles(core: Core) -> None:
     core.open(A)
     core.say(wire.Close(A))
-    gc.collect()
+    clear_litter()
     gc.disable()
     try:
         core.open(A, B)
@@ -242,7 +243,7 @@ def test_streams_that_came_and_went_leave_no_cycles(core: Core) -> None:
 
 
 def descriptors() -> int:
-    gc.collect()  # of what tests before have left, nothing is to go while it is counted
+    clear_litter()  # nothing is to go while it is counted
     return len(os.listdir("/proc/self/fd"))
 
 

@@ -17,6 +17,7 @@ from callwright.media.telephone_event import KEYS, EventPayload
 from callwright.media.wire import Closed, DigitHeard, PauseRecord, RecordBegan, RecordEnded
 from callwright.telephony import RtpCounters
 from support.listening import RECORDING, Surroundings, sound_of
+from support.litter import clear_litter
 from support.sound import FRAME, share, tone
 from support.streams import EVENTS, Came, Leg, clip
 
@@ -448,7 +449,7 @@ def test_recordings_that_are_over_leave_no_cycles(tmp_path: Path) -> None:
     came = said(leg, packets(leg, tone(400, 1000)))
     room.record(leg, tmp_path / "first.wav", silence_ms=3000)
     room.stop()
-    gc.collect()
+    clear_litter()
     gc.disable()
     try:
         room.record(leg, tmp_path / "a.wav", "both", silence_ms=3000, recording=C, stop_keys="1")

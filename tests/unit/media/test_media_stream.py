@@ -17,6 +17,7 @@ from callwright.media.stream import Stream
 from callwright.media.telephone_event import KEYS, EventPayload
 from callwright.media.wire import Connect, DigitHeard, HeardAgain, Joined, Parted, PlayBegan, PlayEnded, WentSilent
 from callwright.telephony import PlayOutcome, RtpCounters
+from support.litter import clear_litter
 from support.sound import FRAME, share, tone
 from support.streams import EVENTS, Leg, Tone, clip, converse, run
 
@@ -463,7 +464,7 @@ def test_what_cannot_be_sent_is_counted() -> None:
 
 
 def test_streams_leave_no_cycles_behind() -> None:
-    gc.collect()
+    clear_litter()
     gc.disable()
     try:
         a, b = joined(PCMU, PCMA)
