@@ -161,11 +161,7 @@ def release_passed(world_id: UUID, call_id: bytes, url: str, now_us: int) -> Wri
     return Write("webhooks.release_passed", (now_us, world_id.bytes, call_id, url))
 
 
-def find_delivery(store: Store, pos: int) -> Delivery | None:
-    return find_deliveries(store, (pos,)).get(pos)
-
-
-def find_deliveries(store: Store, positions: Sequence[int], otherwise: Collection[str] = ()) -> dict[int, Delivery]:
+def find_deliveries(store: Store, positions: Sequence[int], otherwise: Collection[str]) -> dict[int, Delivery]:
     """Deliveries by their positions; `otherwise` are the types of events for webhooks that do not say theirs. Many at once
     cost a fraction of what they cost one by one.
     """

@@ -139,7 +139,7 @@ def _takes(room, status):
 
     async def attempt():
         for entry in room.log.page(room.accounts.world("live").id, Filter(states=(State.PENDING,)), limit=9).entries:
-            delivery = ledger.find_delivery(room.store, entry.pos)
+            delivery = ledger.find_deliveries(room.store, (entry.pos,), ())[entry.pos]
             good = status < 300
             answer = Answer(HOOK, status=status, whole=True, detail="" if good else f"it said {status}")
             error = None if good else "http_error"

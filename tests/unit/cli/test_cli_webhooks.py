@@ -65,7 +65,8 @@ def made(tmp_path, run):
             receiver = Receiver(url, url, Scope.CALL, None, None)
             arrival = ledger.Arrival(world, UUID(int=9), message, receiver, made)
             await store.transact(partial(ledger.insert, arrivals=(arrival,), now_us=now_us))
-            delivery = ledger.find_delivery(store, DeliveryLog(store, SystemClock()).get(world, made).pos)
+            pos = DeliveryLog(store, SystemClock()).get(world, made).pos
+            delivery = ledger.find_deliveries(store, (pos,), ())[pos]
             if state is State.EXHAUSTED:
                 answer = Answer(
                     url, status=500, headers=[("Server", "x")], body=b"oops", whole=True, fault=Fault.HTTP_ERROR,

@@ -41,7 +41,7 @@ async def put(
     await room.store.transact(partial(ledger.insert, arrivals=(arrival,), now_us=room.clock.us))
     if state is not State.PENDING:
         pos = room.log.get(world_id, made).pos
-        delivery = ledger.find_delivery(room.store, pos)
+        delivery = ledger.find_deliveries(room.store, (pos,), ())[pos]
         settled = ledger.settle(delivery, state, room.clock.us, made=1, status=500, error="http_error")
         await room.store.commit(Change(settled))
     return made
@@ -87,7 +87,7 @@ async def test_an_attempt_is_told_whole():
     room = await NativeRoom.open()
     made = await put(room)
     entry = room.log.get(room.accounts.world("live").id, made)
-    delivery = ledger.find_delivery(room.store, entry.pos)
+    delivery = ledger.find_deliveries(room.store, (entry.pos,), ())[entry.pos]
     answer = Answer(
         ONE, status=503, headers=[("Server", "x")], body=b"\xff\x00", whole=True, fault=Fault.HTTP_ERROR, detail="it said 503",
         timings=Timings(dns_us=1_000, connect_us=2_500, tls_us=None, head_us=10, total_us=99_000),

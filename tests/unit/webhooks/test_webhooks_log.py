@@ -59,8 +59,7 @@ class Room:
         await self.store.transact(partial(ledger.insert, arrivals=(arrival,), now_us=self.clock.us))
         entry = self.log.get(world, made)
         if state is not State.PENDING:
-            delivery = ledger.find_delivery(self.store, entry.pos)
-            assert delivery is not None
+            delivery = ledger.find_deliveries(self.store, (entry.pos,), ())[entry.pos]
             settled = ledger.settle(delivery, state, self.clock.us, made=1, status=500, error="http_error")
             await self.store.commit(Change(settled))
             entry = self.log.get(world, made)
